@@ -1,0 +1,211 @@
+//! The application: the only place where parts are put together and tasks are started.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::http::KeepAlive;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web::Data;
+use actix_web::{App as Routes, HttpServer};
+use thiserror::Error;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::board::{Board, BoardSettings, Writer};
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseUrl};
+use crate::domain::Policy;
+use crate::http::{self, Connections, Limits, Services, Stopping};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{OpenError, Store, StoreError};
+
+/// Why the application does not start or does not go on.
+#[derive(Debug, Error)]
+pub enum AppError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The store was opened but cannot be read.
+    #[error("the database cannot be read: {0}")]
+    Load(#[from] StoreError),
+    /// The address cannot be listened on.
+    #[error("{address} cannot be listened on: {error}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A task that must run for as long as the application has ended.
+    #[error("the {0} has died")]
+    TaskDied(&'static str),
+}
+
+impl AppError {
+    /// The exit status that tells this apart from other failures.
+    #[must_use]
+    pub fn exit_status(&self) -> u8 {
+        match self {
+            Self::Open(OpenError::InUse(_)) => 75,
+            Self::Open(OpenError::Refused { .. }) => 65,
+            Self::Open(OpenError::Unusable { .. }) | Self::Load(_) => 74,
+            Self::Listen { .. } | Self::TaskDied(_) => 1,
+        }
+    }
+}
+
+/// A built application: its store is open and its address is bound.
+pub struct App {
+    server: Server,
+    address: SocketAddr,
+    writer: Writer,
+    connections: Connections,
+    stopping: Stopping,
+    idle_timeout: Duration,
+    shutdown_delay: Duration,
+    shutdown_grace: Duration,
+}
+
+impl App {
+    /// Opens the store, loads the state and binds the address. Connections are taken from here
+    /// on, and served once [`App::run`] runs.
+    ///
+    /// # Errors
+    /// See [`AppError`].
+    pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        let DatabaseUrl::Sqlite(path) = &config.database;
+        let store = SqliteStore::open(path).await?;
+        let loaded = store.load().await?;
+        log::info!(
+            "Database {}: {} entries at revision {}",
+            loaded.store_id,
+            loaded.entries.len(),
+            loaded.revision.0
+        );
+        let settings = BoardSettings {
+            policy: Policy { stale_after: config.stale_after, ttl: config.ttl },
+            max_entries: config.max_entries,
+        };
+        let (board, writer) = Board::new(loaded, Arc::new(store), Arc::clone(&clock), settings);
+        let stopping = Stopping::default();
+        let connections = Connections::default();
+        let limits = Limits {
+            max_body_bytes: config.max_body_bytes,
+            request_timeout: config.request_timeout,
+        };
+        let services = Services { board, clock, limits, stopping: stopping.clone() };
+        let (server, address) = bind(config, Data::new(services), &connections)
+            .map_err(|error| AppError::Listen { address: config.listen, error })?;
+        Ok(Self {
+            server,
+            address,
+            writer,
+            connections,
+            stopping,
+            idle_timeout: config.idle_timeout,
+            shutdown_delay: config.shutdown_delay,
+            shutdown_grace: config.shutdown_grace,
+        })
+    }
+
+    /// Returns the address that is listened on; its port is the real one if 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until `shutdown`, then stops in order: unready, no more connections, every request
+    /// under way answered, every update stored, the store closed.
+    ///
+    /// # Errors
+    /// [`AppError::TaskDied`] if a task has ended before its time.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
+        let Self { server, address, writer, connections, stopping, .. } = self;
+        log::info!("Listening on http://{address}");
+        let handle = server.handle();
+        let stop_writer = CancellationToken::new();
+        let mut writer = start(writer.run(stop_writer.clone()));
+        let mut reaper = start(reap(connections.clone(), self.idle_timeout));
+        let mut server = start(server);
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            _ = &mut writer => return Err(AppError::TaskDied("writer")),
+            _ = &mut reaper => return Err(AppError::TaskDied("reaper of connections")),
+            _ = &mut server => return Err(AppError::TaskDied("server")),
+        }
+        log::info!("Stopping");
+        stopping.begin();
+        tokio::time::sleep(self.shutdown_delay).await;
+        reaper.abort();
+        let stop = async {
+            let close_idle = start(close_idle(connections));
+            handle.stop(true).await;
+            close_idle.abort();
+            stop_writer.cancel();
+            writer.await
+        };
+        match tokio::time::timeout(self.shutdown_grace, stop).await {
+            Ok(Ok(())) => log::info!("Stopped"),
+            Ok(Err(_)) => return Err(AppError::TaskDied("writer")),
+            Err(_) => log::warn!("Stopped after {:?}: not all was answered", self.shutdown_grace),
+        }
+        Ok(())
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "tasks are started here and nowhere else")]
+fn start<F>(task: F) -> JoinHandle<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    tokio::spawn(task)
+}
+
+/// Shuts connections without progress, for as long as the application runs.
+async fn reap(connections: Connections, limit: Duration) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1).min(limit / 2));
+    loop {
+        ticks.tick().await;
+        connections.close_stalled(limit);
+    }
+}
+
+/// Lets connections end as soon as they have nothing under way, while the server stops.
+async fn close_idle(connections: Connections) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    loop {
+        ticks.tick().await;
+        connections.close_idle();
+    }
+}
+
+fn bind(
+    config: &Config,
+    services: Data<Services>,
+    connections: &Connections,
+) -> io::Result<(Server, SocketAddr)> {
+    let stopping = services.stopping.clone();
+    let connections = connections.clone();
+    let server = HttpServer::new(move || {
+        let stopping = stopping.clone();
+        Routes::new()
+            .app_data(services.clone())
+            .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+            .wrap_fn(move |request, service| http::track(request, service, stopping.clone()))
+            .configure(http::routes)
+    })
+    .on_connect(move |io, data| http::note_connection(&connections, io, data))
+    .workers(config.workers)
+    .max_connections(config.max_connections.div_ceil(config.workers))
+    // Answers in several writes would otherwise wait for the client's acknowledgement.
+    .tcp_nodelay(true)
+    .keep_alive(KeepAlive::Timeout(config.idle_timeout))
+    .shutdown_timeout(config.shutdown_grace.as_secs().max(1))
+    .disable_signals()
+    .bind(config.listen)?;
+    let address = server.addrs().first().copied().unwrap_or(config.listen);
+    Ok((server.run(), address))
+}

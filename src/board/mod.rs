@@ -1,0 +1,123 @@
+//! The service in the middle: takes updates, and shows the state that they have made.
+//!
+//! Commit, then publish, then answer: nobody sees what is not on disk, and reading waits for
+//! nothing. Knows the domain and the store; knows nothing of HTTP.
+
+mod log_line;
+mod queue;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arc_swap::ArcSwap;
+use thiserror::Error;
+
+pub use writer::Writer;
+
+use self::queue::{Command, Queue};
+use crate::clock::{Clock, Reading, Steadiness};
+use crate::domain::{Key, Now, Policy, Report, State};
+use crate::store::{Loaded, Store};
+
+/// Why an update was not accepted.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum Refusal {
+    /// Too many updates are waiting already; this one was not applied.
+    #[error("too many updates are waiting")]
+    Busy,
+    /// There are as many entries as there may be; this one was not applied.
+    #[error("the limit on the number of entries is reached")]
+    Full,
+    /// It could not be stored; whether it was applied is not known.
+    #[error("the update could not be stored")]
+    NotStored,
+}
+
+/// What an entry's removal came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Removal {
+    /// It was there and is gone.
+    Removed,
+    /// There was none.
+    NotFound,
+}
+
+/// Settings of a board.
+#[derive(Clone, Copy, Debug)]
+pub struct BoardSettings {
+    /// The life of entries.
+    pub policy: Policy,
+    /// How many entries there may be; `None` is any number.
+    pub max_entries: Option<usize>,
+}
+
+/// A handle on the service; clones are handles on the same one.
+#[derive(Clone, Debug)]
+pub struct Board {
+    queue: Queue,
+    shared: Arc<Shared>,
+}
+
+/// What the writer shows to everybody.
+#[derive(Debug)]
+struct Shared {
+    published: ArcSwap<State>,
+    is_storing: AtomicBool,
+}
+
+impl Board {
+    /// Makes a board of what a store has loaded, and the writer that has to be run for it.
+    #[must_use]
+    pub fn new(
+        loaded: Loaded,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        settings: BoardSettings,
+    ) -> (Self, Writer) {
+        let reading: Reading = clock.read();
+        let mut steadiness = Steadiness::begin(reading);
+        let (now, _): (Now, bool) = steadiness.observe(reading);
+        let Loaded { store_id: _, revision, entries } = loaded;
+        let state = State::load(settings.policy, revision, entries, now);
+        let shared = Arc::new(Shared {
+            published: ArcSwap::from_pointee(state),
+            is_storing: AtomicBool::new(true),
+        });
+        let (queue, commands) = queue::queue();
+        let board = Self { queue, shared: Arc::clone(&shared) };
+        let writer = Writer::new(commands, shared, store, clock, steadiness, settings.max_entries);
+        (board, writer)
+    }
+
+    /// Records an update. Once this returns `Ok`, the update survives a power cut and every
+    /// snapshot shows it.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn record(&self, report: Report) -> Result<(), Refusal> {
+        let weight = report.weight();
+        self.queue.send(weight, |answer| Command::Record { report, answer }).await?
+    }
+
+    /// Takes an entry out at once.
+    ///
+    /// # Errors
+    /// See [`Refusal`].
+    pub async fn remove(&self, key: Key) -> Result<Removal, Refusal> {
+        let weight = key.repo.as_str().len() + key.server.as_str().len();
+        self.queue.send(weight, |answer| Command::Remove { key, answer }).await?
+    }
+
+    /// Returns every entry as it is on disk, with the marks of this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<State> {
+        self.shared.published.load_full()
+    }
+
+    /// Whether updates can be stored, as far as is known.
+    #[must_use]
+    pub fn is_storing(&self) -> bool {
+        self.shared.is_storing.load(Ordering::Relaxed)
+    }
+}

@@ -1,0 +1,60 @@
+//! The queue of updates: bounded in number and in bytes, so that a slow disk cannot fill memory.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+
+use super::{Refusal, Removal};
+use crate::domain::{Key, Report};
+
+/// How many commands may wait.
+const CAPACITY: usize = 8192;
+/// How many bytes of commands may wait.
+const CAPACITY_BYTES: usize = 64 * 1024 * 1024;
+
+/// What the writer is asked to do, and where it answers.
+#[derive(Debug)]
+pub(super) enum Command {
+    Record { report: Report, answer: oneshot::Sender<Result<(), Refusal>> },
+    Remove { key: Key, answer: oneshot::Sender<Result<Removal, Refusal>> },
+}
+
+/// A command and its share of the queue's bytes, which is free again when this is dropped.
+#[derive(Debug)]
+pub(super) struct Queued {
+    pub(super) command: Command,
+    pub(super) weight: usize,
+    _bytes: OwnedSemaphorePermit,
+}
+
+/// The end where commands go in.
+#[derive(Clone, Debug)]
+pub(super) struct Queue {
+    sender: Sender<Queued>,
+    bytes: Arc<Semaphore>,
+}
+
+/// Makes a queue and the end where commands come out.
+pub(super) fn queue() -> (Queue, Receiver<Queued>) {
+    let (sender, receiver) = mpsc::channel(CAPACITY);
+    (Queue { sender, bytes: Arc::new(Semaphore::new(CAPACITY_BYTES)) }, receiver)
+}
+
+impl Queue {
+    /// Puts a command in, or refuses at once, and waits for the answer.
+    pub(super) async fn send<T>(
+        &self,
+        weight: usize,
+        command: impl FnOnce(oneshot::Sender<T>) -> Command,
+    ) -> Result<T, Refusal> {
+        let permits = u32::try_from(weight).map_err(|_| Refusal::Busy)?;
+        let bytes = Arc::clone(&self.bytes);
+        let bytes = bytes.try_acquire_many_owned(permits).map_err(|_| Refusal::Busy)?;
+        let (sender, receiver) = oneshot::channel();
+        let queued = Queued { command: command(sender), weight, _bytes: bytes };
+        self.sender.try_send(queued).map_err(|_| Refusal::Busy)?;
+        // An answer that never comes means that the writer has died with the command.
+        receiver.await.map_err(|_| Refusal::NotStored)
+    }
+}

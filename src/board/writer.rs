@@ -1,0 +1,320 @@
+//! The writer: the one task that changes the state, batch by batch.
+//!
+//! A batch is whatever has queued up while the last one was written, so nothing waits for company
+//! and many updates share one sync of the disk.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
+use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::log_line::LogLine;
+use super::queue::{Command, Queued};
+use super::{Refusal, Removal, Shared};
+use crate::clock::{Clock, Steadiness};
+use crate::domain::{Change, Now, State};
+use crate::store::{Batch, CommitError, Loaded, Store};
+
+/// How many commands a batch may have.
+const BATCH_COMMANDS: usize = 1024;
+/// How many bytes of commands a batch may have, but for the last one.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// How many entries are settled in one batch: few enough not to hold up an update.
+const SETTLED_AT_ONCE: usize = 1000;
+/// How often the marks are made what the clock says: well under the promised second.
+const TICK: Duration = Duration::from_millis(250);
+/// Every how many ticks the store is looked at, and written to if it has failed.
+const TICKS_A_CHECK: u32 = 4;
+
+/// Applies commands to the state, commits, publishes, answers.
+pub struct Writer {
+    commands: Receiver<Queued>,
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    steadiness: Steadiness,
+    max_entries: Option<usize>,
+    ticks: Interval,
+    ticks_seen: u32,
+    /// How often the clock has jumped.
+    jumps: u32,
+    /// Whether the last commit may or may not have been applied.
+    is_in_doubt: bool,
+    has_more_to_settle: bool,
+}
+
+/// An answer that is due once the batch is committed, and what the log says of it.
+enum Outcome {
+    Recorded(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>),
+    Removed(oneshot::Sender<Result<Removal, Refusal>>, Removal),
+}
+
+impl Writer {
+    pub(super) fn new(
+        commands: Receiver<Queued>,
+        shared: Arc<Shared>,
+        store: Arc<dyn Store>,
+        clock: Arc<dyn Clock>,
+        steadiness: Steadiness,
+        max_entries: Option<usize>,
+    ) -> Self {
+        let mut ticks = interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        Self {
+            commands,
+            shared,
+            store,
+            clock,
+            steadiness,
+            max_entries,
+            ticks,
+            ticks_seen: 0,
+            jumps: 0,
+            is_in_doubt: false,
+            has_more_to_settle: false,
+        }
+    }
+
+    /// Runs until `stop`, then finishes what has been queued and closes the store.
+    pub async fn run(mut self, stop: CancellationToken) {
+        let mut queued = Vec::with_capacity(BATCH_COMMANDS);
+        loop {
+            tokio::select! {
+                () = stop.cancelled(), if !self.commands.is_closed() => self.commands.close(),
+                count = self.commands.recv_many(&mut queued, BATCH_COMMANDS) => {
+                    if count == 0 {
+                        break;
+                    }
+                    self.process(&mut queued).await;
+                }
+                _ = self.ticks.tick() => self.pass_time().await,
+                () = std::future::ready(()), if self.has_more_to_settle => self.settle().await,
+            }
+        }
+        self.store.close().await;
+    }
+
+    /// Processes what was taken from the queue, in batches that are bounded in bytes.
+    async fn process(&mut self, queued: &mut Vec<Queued>) {
+        let mut rest = queued.drain(..).peekable();
+        while rest.peek().is_some() {
+            let mut weight = 0;
+            let mut batch = Vec::new();
+            while let Some(next) = rest.next_if(|_| weight < BATCH_BYTES) {
+                weight += next.weight;
+                batch.push(next);
+            }
+            self.process_batch(batch).await;
+        }
+    }
+
+    async fn process_batch(&mut self, queued: Vec<Queued>) {
+        if self.is_in_doubt && !self.catch_up().await {
+            for queued in queued {
+                refuse(queued.command);
+            }
+            return;
+        }
+        let now = self.now();
+        let mut next = State::clone(&self.shared.published.load());
+        let mut batch = Batch::default();
+        let mut log = Vec::new();
+        let mut outcomes = Vec::with_capacity(queued.len());
+        for queued in queued {
+            let (outcome, change) = self.apply(queued.command, &mut next, now);
+            outcomes.push(outcome);
+            if let Some(change) = change {
+                log.push(LogLine::of(&change));
+                batch.add(change);
+            }
+        }
+        let is_stored = batch.is_empty() || self.commit(next, &batch).await;
+        if is_stored {
+            log.into_iter().for_each(LogLine::write);
+        }
+        for outcome in outcomes {
+            outcome.answer(is_stored);
+        }
+    }
+
+    fn apply(&self, command: Command, state: &mut State, now: Now) -> (Outcome, Option<Change>) {
+        match command {
+            Command::Record { report, answer } => {
+                let is_full = self.max_entries.is_some_and(|most| state.kept() >= most);
+                if is_full && !state.keeps(report.key()) {
+                    return (Outcome::Recorded(answer, Err(Refusal::Full)), None);
+                }
+                let change = state.apply(report, now);
+                (Outcome::Recorded(answer, Ok(())), Some(change))
+            }
+            Command::Remove { key, answer } => match state.remove(key.borrow(), now) {
+                Some(change) => (Outcome::Removed(answer, Removal::Removed), Some(change)),
+                None => (Outcome::Removed(answer, Removal::NotFound), None),
+            },
+        }
+    }
+
+    /// Commits a batch and publishes the state that it makes. Answers keep following the clock
+    /// meanwhile, however long the disk takes.
+    async fn commit(&mut self, mut next: State, batch: &Batch) -> bool {
+        let (expected, jumps) = (next.revision(), self.jumps);
+        let store = Arc::clone(&self.store);
+        let mut commit = store.commit(expected, batch);
+        let outcome = loop {
+            tokio::select! {
+                outcome = &mut commit => break outcome,
+                _ = self.ticks.tick() => self.follow_the_clock(),
+            }
+        };
+        self.note_outcome(&outcome);
+        if outcome.is_err() {
+            self.is_in_doubt = true;
+            self.catch_up().await;
+            return false;
+        }
+        next.set_revision(expected.next());
+        let now = self.now();
+        if self.jumps == jumps {
+            next.mark(now);
+        } else {
+            next.reschedule(now);
+        }
+        self.shared.published.store(Arc::new(next));
+        true
+    }
+
+    /// Lets the time pass: marks, what follows from them, and a look at the store.
+    async fn pass_time(&mut self) {
+        self.follow_the_clock();
+        self.ticks_seen = self.ticks_seen.wrapping_add(1);
+        if self.ticks_seen.is_multiple_of(TICKS_A_CHECK) {
+            self.check_store().await;
+        }
+        self.settle().await;
+    }
+
+    /// Publishes the marks that the clock says by now. This needs no store.
+    fn follow_the_clock(&mut self) {
+        let now = self.now();
+        if self.shared.published.load().has_marks_due(now) {
+            self.publish_with(|state| state.mark(now));
+        }
+    }
+
+    /// Stores what the marks say for good, for some entries.
+    async fn settle(&mut self) {
+        self.has_more_to_settle = false;
+        let now = self.now();
+        let published = self.shared.published.load_full();
+        let unsettled = published.unsettled(now, SETTLED_AT_ONCE);
+        if unsettled.is_empty() || !self.is_storing() {
+            return;
+        }
+        let mut next = State::clone(&published);
+        let mut batch = Batch::default();
+        let mut log = Vec::new();
+        for change in next.settle(&unsettled, now) {
+            log.push(LogLine::of(&change));
+            batch.add(change);
+        }
+        if self.commit(next, &batch).await {
+            log.into_iter().for_each(LogLine::write);
+            self.has_more_to_settle = unsettled.len() == SETTLED_AT_ONCE;
+        }
+    }
+
+    /// Finds out whether the store works, without waiting for an update to fail.
+    async fn check_store(&mut self) {
+        if self.is_storing() {
+            if let Err(error) = self.store.check().await {
+                self.note_outcome(&Err(CommitError::Unknown(error)));
+            }
+        } else if !self.is_in_doubt || self.catch_up().await {
+            let state = State::clone(&self.shared.published.load());
+            self.commit(state, &Batch::default()).await;
+        }
+    }
+
+    /// Learns what a commit of unknown outcome came to. Returns whether it is known now.
+    async fn catch_up(&mut self) -> bool {
+        let published = self.shared.published.load_full();
+        match self.store.changes_since(published.revision()).await {
+            Ok(Some(changes)) if changes.revision == published.revision() => {}
+            Ok(Some(changes)) => {
+                let now = self.now();
+                self.publish_with(|state| state.adopt(changes, now));
+            }
+            Ok(None) => match self.store.load().await {
+                Ok(Loaded { store_id: _, revision, entries }) => {
+                    let now = self.now();
+                    let state = State::load(*published.policy(), revision, entries, now);
+                    self.shared.published.store(Arc::new(state));
+                }
+                Err(_) => return false,
+            },
+            Err(_) => return false,
+        }
+        self.is_in_doubt = false;
+        true
+    }
+
+    fn publish_with(&self, change: impl FnOnce(&mut State)) {
+        let mut next = State::clone(&self.shared.published.load());
+        change(&mut next);
+        self.shared.published.store(Arc::new(next));
+    }
+
+    fn note_outcome(&self, outcome: &Result<(), CommitError>) {
+        let was_storing = self.shared.is_storing.swap(outcome.is_ok(), Ordering::Relaxed);
+        match outcome {
+            Ok(()) if !was_storing => log::info!("Updates can be stored again"),
+            Err(error) if was_storing => log::error!("Updates cannot be stored: {error}"),
+            Err(error) => log::debug!("Updates still cannot be stored: {error}"),
+            Ok(()) => {}
+        }
+    }
+
+    fn is_storing(&self) -> bool {
+        self.shared.is_storing.load(Ordering::Relaxed)
+    }
+
+    /// Looks at the clock. If it has jumped, the published state follows it at once.
+    fn now(&mut self) -> Now {
+        let (now, jumped) = self.steadiness.observe(self.clock.read());
+        if jumped {
+            log::warn!("The clock was set to {}: what looks expired is kept for a while", now.at);
+            self.jumps += 1;
+            self.publish_with(|state| state.reschedule(now));
+        }
+        now
+    }
+}
+
+impl Outcome {
+    fn answer(self, is_stored: bool) {
+        // Whoever asked may have gone away; that changes nothing.
+        match self {
+            Self::Recorded(to, outcome) => {
+                to.send(if is_stored { outcome } else { Err(Refusal::NotStored) }).ok();
+            }
+            Self::Removed(to, removal) => {
+                to.send(if is_stored { Ok(removal) } else { Err(Refusal::NotStored) }).ok();
+            }
+        }
+    }
+}
+
+fn refuse(command: Command) {
+    match command {
+        Command::Record { answer, .. } => {
+            answer.send(Err(Refusal::NotStored)).ok();
+        }
+        Command::Remove { answer, .. } => {
+            answer.send(Err(Refusal::NotStored)).ok();
+        }
+    }
+}

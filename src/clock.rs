@@ -1,0 +1,148 @@
+//! The time: the only module that asks the system for it.
+//!
+//! Everything else is handed a [`Clock`] or the moment itself, so tests can move the time.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::domain::{Now, Timestamp};
+
+/// By how much the wall clock may leave the monotonic one before that counts as a jump.
+///
+/// Adjustments by NTP slew both clocks alike; leap seconds and rounding stay far below this.
+const JUMP: Duration = Duration::from_secs(5);
+
+/// One look at both clocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// The wall clock, which somebody may set.
+    pub wall: Timestamp,
+    /// The monotonic clock, from an origin of its own; only differences mean something.
+    pub monotonic: Duration,
+}
+
+/// A source of time.
+pub trait Clock: Send + Sync {
+    /// Looks at the clocks.
+    fn read(&self) -> Reading;
+}
+
+/// The system's clocks.
+#[derive(Debug)]
+pub struct SystemClock {
+    origin: Instant,
+}
+
+impl SystemClock {
+    /// Starts the monotonic clock at zero.
+    #[expect(clippy::disallowed_methods, reason = "this is the module that asks the system")]
+    #[must_use]
+    pub fn start() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the module that asks the system")]
+    fn read(&self) -> Reading {
+        let now = SystemTime::now();
+        let wall = match now.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => Timestamp::from_millis(0).plus(since),
+            Err(before) => Timestamp::from_millis(0).minus(before.duration()),
+        };
+        Reading { wall, monotonic: self.origin.elapsed() }
+    }
+}
+
+/// A clock that stands still until it is moved; for tests.
+#[derive(Clone, Debug)]
+pub struct ManualClock(Arc<Mutex<Reading>>);
+
+impl ManualClock {
+    /// Makes a clock that shows this moment.
+    #[must_use]
+    pub fn at(wall: Timestamp) -> Self {
+        Self(Arc::new(Mutex::new(Reading { wall, monotonic: Duration::ZERO })))
+    }
+
+    /// Lets time pass.
+    pub fn advance(&self, span: Duration) {
+        let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reading.wall = reading.wall.plus(span);
+        reading.monotonic += span;
+    }
+
+    /// Sets the wall clock, as an operator or a broken time server does.
+    pub fn set_wall(&self, wall: Timestamp) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).wall = wall;
+    }
+}
+
+impl Clock for ManualClock {
+    fn read(&self) -> Reading {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Watches whether the wall clock keeps step with the monotonic one.
+#[derive(Debug)]
+pub struct Steadiness {
+    /// Both clocks at the start, or after the last jump.
+    base: Reading,
+}
+
+impl Steadiness {
+    /// Begins to watch; the clock counts as steady from here on.
+    #[must_use]
+    pub fn begin(base: Reading) -> Self {
+        Self { base }
+    }
+
+    /// Takes a reading. Returns what it means, and whether the wall clock has jumped.
+    pub fn observe(&mut self, reading: Reading) -> (Now, bool) {
+        let elapsed = reading.monotonic.saturating_sub(self.base.monotonic);
+        let expected = self.base.wall.plus(elapsed).millis();
+        let off_by = Duration::from_millis(expected.abs_diff(reading.wall.millis()));
+        let jumped = off_by > JUMP;
+        if jumped {
+            self.base = reading;
+        }
+        let steady_for = reading.monotonic.saturating_sub(self.base.monotonic);
+        (Now { at: reading.wall, steady_for }, jumped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_jump_of_the_wall_clock_starts_the_watch_anew() {
+        let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
+        let mut steadiness = Steadiness::begin(clock.read());
+        clock.advance(Duration::from_secs(700));
+        let (now, jumped) = steadiness.observe(clock.read());
+        assert_eq!((now.steady_for.as_secs(), jumped), (700, false));
+
+        clock.set_wall(now.at.plus(Duration::from_secs(86_400)));
+        let (now, jumped) = steadiness.observe(clock.read());
+        assert_eq!((now.steady_for.as_secs(), jumped), (0, true));
+
+        clock.advance(Duration::from_secs(3));
+        let (now, jumped) = steadiness.observe(clock.read());
+        assert_eq!((now.steady_for.as_secs(), jumped), (3, false));
+    }
+
+    #[test]
+    fn small_steps_that_add_up_are_a_jump() {
+        let clock = ManualClock::at(Timestamp::from_millis(1_000_000));
+        let mut steadiness = Steadiness::begin(clock.read());
+        let mut jumps = 0;
+        for _ in 0..6 {
+            let wall = clock.read().wall;
+            clock.set_wall(wall.minus(Duration::from_secs(1)));
+            jumps += usize::from(steadiness.observe(clock.read()).1);
+        }
+        assert_eq!(jumps, 1);
+    }
+}

@@ -1,0 +1,62 @@
+//! The one error of the settings: where the bad value came from and what is accepted there.
+//!
+//! This module must not know the settings, and must not print.
+
+use std::path::Path;
+
+use thiserror::Error;
+
+/// A setting or a settings file that stops the start.
+///
+/// The text is one line, begins with the place to mend, and never holds the value of a secret.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("{place}: {reason}")]
+pub struct ConfigError {
+    place: String,
+    reason: String,
+}
+
+impl ConfigError {
+    pub(super) fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { place: place.into(), reason: reason.into() }
+    }
+}
+
+/// Shows a path in one line, whatever characters its name holds.
+pub(super) fn shown_path(path: &Path) -> String {
+    escaped(&path.to_string_lossy())
+}
+
+/// Shows a value in quotes and in one line, cut where it gets too long to be read.
+pub(super) fn shown_value(text: &str) -> String {
+    const MOST_CHARACTERS: usize = 80;
+    let mut characters = text.chars();
+    let start: String = characters.by_ref().take(MOST_CHARACTERS).collect();
+    let cut = if characters.next().is_some() { "..." } else { "" };
+    format!("\"{}{cut}\"", escaped(&start))
+}
+
+/// Escapes control characters only, so that names in other scripts stay readable.
+fn escaped(text: &str) -> String {
+    text.chars()
+        .flat_map(|character| {
+            let escape = character.is_control().then(|| character.escape_default());
+            let plain = escape.is_none().then_some(character);
+            escape.into_iter().flatten().chain(plain)
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_shown_in_one_line_of_bounded_length() {
+        assert_eq!(shown_value("2 hours"), "\"2 hours\"");
+        assert_eq!(shown_value("ä\n\u{1b}[1m"), "\"ä\\n\\u{1b}[1m\"");
+        assert_eq!(shown_value(&"x".repeat(80)), format!("\"{}\"", "x".repeat(80)));
+        assert_eq!(shown_value(&"x".repeat(81)), format!("\"{}...\"", "x".repeat(80)));
+        assert_eq!(shown_path(Path::new("a\nb.toml")), "a\\nb.toml");
+    }
+}

@@ -1,0 +1,222 @@
+//! The TOML file with settings, as text by setting.
+//!
+//! Keys and TOML types are checked here for the whole file, also where a flag or the environment
+//! overrides a key. What a value means is not known here.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use toml::de::{DeTable, DeValue};
+
+use super::error::{ConfigError, shown_path, shown_value};
+use super::settings::{Kind, SETTINGS, Setting};
+
+/// A file that was read and holds known keys only.
+#[derive(Debug)]
+pub(super) struct ConfigFile {
+    path: PathBuf,
+    values: BTreeMap<&'static str, Line>,
+}
+
+/// One value of the file.
+#[derive(Debug)]
+pub(super) struct Line {
+    /// The number of the line the key stands in, from 1.
+    pub(super) number: usize,
+    /// The value as it would be written on the command line.
+    pub(super) text: String,
+}
+
+impl ConfigFile {
+    /// Reads a file; `named_by` is the spelling that gave its path.
+    ///
+    /// # Errors
+    /// A file that cannot be read, is not TOML in UTF-8, or holds an unknown key or a value of a
+    /// wrong type.
+    pub(super) fn read(path: &Path, named_by: &str) -> Result<Self, ConfigError> {
+        let content = fs::read_to_string(path).map_err(|error| {
+            let place = format!("{named_by} {}", shown_value(&path.to_string_lossy()));
+            ConfigError::new(place, format!("cannot read: {error}"))
+        })?;
+        Self::parse(path, &content)
+    }
+
+    fn parse(path: &Path, content: &str) -> Result<Self, ConfigError> {
+        let (table, mistakes) = DeTable::parse_recoverable(content);
+        // The first mistake is the one to mend: the others often follow from it.
+        let offset = |mistake: &toml::de::Error| mistake.span().map_or(0, |span| span.start);
+        if let Some(mistake) = mistakes.iter().min_by_key(|mistake| offset(mistake)) {
+            let line = line_number(content, offset(mistake));
+            return Err(ConfigError::new(
+                place(path, line),
+                format!("not TOML: {}", mistake.message()),
+            ));
+        }
+        let mut values = BTreeMap::new();
+        for (key, value) in table.get_ref() {
+            let number = line_number(content, key.span().start);
+            let setting = find(key.get_ref())
+                .map_err(|reason| ConfigError::new(place(path, number), reason))?;
+            let text = text_of(setting.kind, value.get_ref()).map_err(|reason| {
+                let place = format!("{} key {}", place(path, number), setting.name);
+                ConfigError::new(place, reason)
+            })?;
+            values.insert(setting.name, Line { number, text });
+        }
+        Ok(Self { path: path.to_owned(), values })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn get(&self, setting: &Setting) -> Option<&Line> {
+        self.values.get(setting.name)
+    }
+}
+
+/// Says where in a file something stands.
+pub(super) fn place(path: &Path, line: usize) -> String {
+    format!("{} line {line}", shown_path(path))
+}
+
+/// Counts lines from 1 up to the byte at `offset`.
+fn line_number(content: &str, offset: usize) -> usize {
+    1 + content.bytes().take(offset).filter(|&byte| byte == b'\n').count()
+}
+
+/// Finds the setting of a key, or says which there are.
+fn find(key: &str) -> Result<&'static Setting, String> {
+    if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == key) {
+        return Ok(setting);
+    }
+    let hint = nearest(key).map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
+    let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
+    let (key, known) = (shown_value(key), known.join(", "));
+    Err(format!("unknown key {key}{hint}; known keys: {known}"))
+}
+
+/// Writes a TOML value as it would be written on the command line.
+fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
+    match (kind, value) {
+        (Kind::Text | Kind::Duration, DeValue::String(text)) => Ok(text.to_string()),
+        // Whether a bare number is a duration (only 0 is) is for the duration to say.
+        (Kind::Number | Kind::Duration, DeValue::Integer(number)) => Ok(number.to_string()),
+        (Kind::Switch, DeValue::Boolean(on)) => Ok(on.to_string()),
+        (kind, value) => Err(format!("expected {}, not {}", accepted(kind), type_name(value))),
+    }
+}
+
+fn accepted(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Text => "a string in quotes",
+        Kind::Duration => "a duration in quotes, such as \"90s\", or 0",
+        Kind::Number => "a whole number without quotes",
+        Kind::Switch => "true or false without quotes",
+    }
+}
+
+fn type_name(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a string",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a number with a fraction",
+        DeValue::Boolean(_) => "a boolean",
+        DeValue::Datetime(_) => "a date or time",
+        DeValue::Array(_) => "an array",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// Finds the setting whose name is a typing mistake or two away.
+fn nearest(key: &str) -> Option<&'static str> {
+    const MOST_EDITS: usize = 2;
+    let key: String = key.to_lowercase().replace('-', "_").chars().take(64).collect();
+    SETTINGS
+        .iter()
+        .map(|setting| (strsim::levenshtein(&key, setting.name), setting.name))
+        .min()
+        .filter(|(edits, _)| *edits <= MOST_EDITS)
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(content: &str) -> Result<ConfigFile, String> {
+        ConfigFile::parse(Path::new("a.toml"), content).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn every_type_comes_out_as_text_with_its_line() {
+        let file = parse(
+            "# settings\nttl = 0\nstale_after = '1h'\nmax_entries = 1_000\n\
+             allow_anonymous_writes = true\r\nlisten = \"\"\"\n[::1]:80\"\"\"\n",
+        )
+        .unwrap();
+        let values: Vec<(&str, usize, &str)> = file
+            .values
+            .iter()
+            .map(|(name, line)| (*name, line.number, line.text.as_str()))
+            .collect();
+        assert_eq!(
+            values,
+            [
+                ("allow_anonymous_writes", 5, "true"),
+                ("listen", 6, "[::1]:80"),
+                ("max_entries", 4, "1000"),
+                ("stale_after", 3, "1h"),
+                ("ttl", 2, "0"),
+            ]
+        );
+    }
+
+    #[test]
+    fn an_empty_file_gives_nothing() {
+        for content in ["", "\u{feff}", "# nothing\n"] {
+            assert!(parse(content).unwrap().values.is_empty(), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_settings_is_refused_with_its_line() {
+        for (content, message) in [
+            ("\nttl = 1h", "a.toml line 2: not TOML: "),
+            ("ttl", "a.toml line 1: not TOML: "),
+            ("ttl = 0\n\nttl = 0", "a.toml line 3: not TOML: duplicate key"),
+            ("ttl = \"a\nb\"", "a.toml line 1: not TOML: "),
+            ("ttl = 1.5", "a.toml line 1 key ttl: expected a duration in quotes, such as \"90s\""),
+            ("ttl = 2026-01-01", "not a date or time"),
+            ("ttl = []", "not an array"),
+            ("\n[ttl]\n", "a.toml line 2 key ttl: expected a duration in quotes"),
+            ("ttl.x = 1", "not a table"),
+            ("workers = '2'", "expected a whole number without quotes, not a string"),
+            ("workers = 2.0", "not a number with a fraction"),
+            ("listen = 8080", "expected a string in quotes, not a number"),
+            ("allow_anonymous_writes = 'true'", "expected true or false without quotes"),
+            ("allow_anonymous_writes = 1", "expected true or false without quotes"),
+        ] {
+            let error = parse(content).unwrap_err();
+            assert!(error.contains(message), "{content:?}: {error}");
+            assert!(!error.contains('\n'), "{error:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_answered_with_the_known_ones() {
+        for (content, message) in [
+            ("tll = 0", "unknown key \"tll\" (did you mean ttl?); known keys: listen, "),
+            ("stale-after = '1h'", "(did you mean stale_after?)"),
+            ("Workers = 1", "(did you mean workers?)"),
+            ("[server]\nport = 1", "unknown key \"server\"; known keys"),
+            ("\"a\\nb\" = 1", "unknown key \"a\\nb\"; known keys"),
+            ("config = 'x'", "unknown key \"config\"; known keys"),
+        ] {
+            let error = parse(content).unwrap_err();
+            assert!(error.starts_with("a.toml line 1: "), "{error}");
+            assert!(error.contains(message), "{content}: {error}");
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! What the settings do together; each part's own rules are tested next to it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::*;
+
+/// Loads from flags and environment variables, each written as `name=value`.
+fn load(flags: &[&str], environment: &[&str]) -> Result<Resolved, String> {
+    let (flags, environment) = (map(flags), map(environment));
+    Resolved::load(&|name| flags.get(name).cloned(), &|name| environment.get(name).cloned())
+        .map_err(|error| error.to_string())
+}
+
+fn map(pairs: &[&str]) -> BTreeMap<String, OsString> {
+    pairs
+        .iter()
+        .map(|pair| {
+            let (name, value) = pair.split_once('=').unwrap();
+            (name.to_owned(), value.into())
+        })
+        .collect()
+}
+
+#[test]
+fn without_any_source_the_defaults_are_in_force() {
+    let resolved = load(&[], &[]).unwrap();
+    let config = &resolved.config;
+    assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.database, DatabaseUrl::Sqlite("gitops-status.db".into()));
+    assert_eq!(config.stale_after, Some(Duration::from_hours(2)));
+    assert_eq!(config.ttl, Some(Duration::from_hours(14 * 24)));
+    assert!(!config.allow_anonymous_writes);
+    assert_eq!(config.max_entries, Some(1_000_000));
+    assert_eq!(config.max_body_bytes, 1_048_576);
+    assert_eq!(config.request_timeout, Duration::from_secs(10));
+    assert_eq!(config.idle_timeout, Duration::from_secs(30));
+    assert_eq!(config.max_connections, 4096);
+    assert!((1..=MOST_WORKERS).contains(&config.workers));
+    assert_eq!(config.shutdown_delay, Duration::ZERO);
+    assert_eq!(config.shutdown_grace, Duration::from_secs(10));
+}
+
+/// Guards the order of the two lists in `Config::read` and `Config::shown` against the table's.
+#[test]
+fn every_default_is_shown_as_the_table_has_it() {
+    for effective in load(&[], &[]).unwrap().settings {
+        let shown = match effective.value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        assert_eq!(shown, effective.setting.default, "{}", effective.setting.name);
+        assert_eq!(effective.origin, Origin::Default);
+    }
+}
+
+/// Guards the same against two settings with equal defaults in each other's place.
+#[test]
+fn a_value_reaches_the_setting_it_was_given_for() {
+    let given = [
+        ("listen", "127.0.0.9:9"),
+        ("allow_anonymous_writes", "true"),
+        ("database_url", "sqlite:///x/y.db"),
+        ("stale_after", "11s"),
+        ("ttl", "12s"),
+        ("max_entries", "13"),
+        ("max_body_bytes", "1400"),
+        ("request_timeout", "15s"),
+        ("idle_timeout", "16s"),
+        ("max_connections", "17"),
+        ("workers", "18"),
+        ("shutdown_delay", "19s"),
+        ("shutdown_grace", "20s"),
+    ];
+    let flags: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let resolved = load(&flags.iter().map(String::as_str).collect::<Vec<_>>(), &[]).unwrap();
+    let text = resolved.to_toml();
+    let table: toml::Table = text.parse().unwrap();
+    assert_eq!(table.len(), COUNT);
+    for (name, value) in given {
+        let shown = table[name].as_str().map_or_else(|| table[name].to_string(), str::to_owned);
+        assert_eq!(shown, value, "{name}");
+    }
+    let config = resolved.config;
+    assert_eq!(config.request_timeout.as_secs(), 15);
+    assert_eq!(config.idle_timeout.as_secs(), 16);
+    assert_eq!(config.shutdown_delay.as_secs(), 19);
+    assert_eq!(config.shutdown_grace.as_secs(), 20);
+    assert_eq!((config.max_entries, config.max_body_bytes), (Some(13), 1400));
+    assert_eq!((config.max_connections, config.workers), (17, 18));
+}
+
+#[test]
+fn zero_turns_off_what_can_be_off() {
+    let config = load(&["stale_after=0", "ttl=0", "max_entries=0"], &[]).unwrap().config;
+    assert_eq!((config.stale_after, config.ttl, config.max_entries), (None, None, None));
+}
+
+#[test]
+fn a_bad_value_is_refused_with_its_place() {
+    for (flag, message) in [
+        ("listen=nowhere", "flag --listen \"nowhere\": expected IP:PORT"),
+        ("allow_anonymous_writes=yes", "flag --allow-anonymous-writes \"yes\": expected true, 1,"),
+        ("database_url=mysql://u:pw@h/d", "flag --database-url: the scheme mysql is not supported"),
+        ("stale_after=2 hours", "flag --stale-after \"2 hours\": expected a whole number with a"),
+        ("ttl=-1d", "flag --ttl \"-1d\": expected a whole number with a unit"),
+        ("max_entries=1000000001", "\"1000000001\": expected a whole number from 0 to 1000000000"),
+        ("max_body_bytes=1023", "\"1023\": expected a whole number from 1024 to 67108864"),
+        ("max_body_bytes=67108865", "expected a whole number from 1024 to 67108864"),
+        ("request_timeout=0", "flag --request-timeout \"0\": expected more than 0"),
+        ("idle_timeout=0s", "flag --idle-timeout \"0s\": expected more than 0"),
+        ("max_connections=15", "\"15\": expected a whole number from 16 to"),
+        ("workers=257", "\"257\": expected a whole number from 0 to 256"),
+        ("shutdown_delay=3651d", "\"3651d\": expected at most 3650d"),
+        ("shutdown_grace=0", "flag --shutdown-grace \"0\": expected more than 0"),
+        ("config=", "flag --config: is empty"),
+        ("ttl=", "flag --ttl: is empty; leave it out to get the default 14d"),
+    ] {
+        let error = load(&[flag], &[]).unwrap_err();
+        assert!(error.contains(message), "{flag}: {error}");
+        assert!(!error.contains("pw"), "{error}");
+    }
+}
+
+#[test]
+fn an_entry_cannot_expire_before_it_is_stale() {
+    let error = load(&["ttl=1h"], &[]).unwrap_err();
+    assert_eq!(
+        error,
+        "flag --ttl \"1h\": ttl must be above stale_after, which is 2h (default); \
+         0 turns either off"
+    );
+    let error = load(&[], &["GITOPS_STATUS_STALE_AFTER=14d"]).unwrap_err();
+    assert!(error.starts_with("default of ttl \"14d\": ttl must be above stale_after"), "{error}");
+    assert!(error.contains("(environment GITOPS_STATUS_STALE_AFTER)"), "{error}");
+    for fine in
+        [["ttl=7201s", "stale_after=2h"], ["ttl=1s", "stale_after=0"], ["ttl=0", "stale_after=9d"]]
+    {
+        assert!(load(&fine, &[]).is_ok(), "{fine:?}");
+    }
+}
+
+#[test]
+fn an_open_port_needs_the_word_that_anyone_may_write() {
+    for address in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
+        let listen = format!("listen={address}");
+        let error = load(&[&listen], &[]).unwrap_err();
+        assert!(error.contains("--allow-anonymous-writes"), "{error}");
+        assert!(load(&[&listen, "allow_anonymous_writes=true"], &[]).is_ok());
+    }
+    for address in
+        ["127.0.0.1:0", "127.9.9.9:80", "[::1]:80", "[::ffff:127.0.0.1]:80", "localhost:1"]
+    {
+        assert!(load(&[&format!("listen={address}")], &[]).is_ok(), "{address}");
+    }
+}
+
+#[test]
+fn a_value_overridden_by_a_flag_is_not_looked_at() {
+    let resolved = load(&["ttl=3d"], &["GITOPS_STATUS_TTL=nonsense"]).unwrap();
+    assert_eq!(resolved.config.ttl, Some(Duration::from_hours(72)));
+}
+
+#[test]
+fn the_listen_address_is_found_without_the_other_settings() {
+    let flags = map(&["listen=0.0.0.0:9", "ttl=nonsense"]);
+    let address = listen_address(&|name| flags.get(name).cloned(), &|_| None).unwrap();
+    assert_eq!(address.to_string(), "0.0.0.0:9");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_value_that_is_not_utf_8_is_refused() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let bytes = || OsString::from_vec(vec![b'1', 0xff]);
+    let error = Resolved::load(&|name| (name == "ttl").then(bytes), &|_| None).unwrap_err();
+    assert_eq!(error.to_string(), "flag --ttl: is not valid UTF-8");
+    let named = |name: &str| (name == "GITOPS_STATUS_LISTEN").then(bytes);
+    let error = Resolved::load(&|_| None, &named).unwrap_err();
+    assert_eq!(error.to_string(), "environment GITOPS_STATUS_LISTEN: is not valid UTF-8");
+}

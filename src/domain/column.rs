@@ -1,0 +1,104 @@
+//! The facts of an entry that answers can show, keep or sort by, each under its one name.
+
+use std::cmp::Ordering;
+
+use super::{Entry, FileName, Slot};
+
+/// One fact of an entry.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Column {
+    /// The repository.
+    Repo,
+    /// The server.
+    Server,
+    /// `SYNCED` or `OUT_OF_SYNC`.
+    SyncStatus,
+    /// The status as a number.
+    StatusCode,
+    /// How many files differ, by the reporter's count.
+    DriftCount,
+    /// How many files are listed.
+    FileCount,
+    /// The files listed.
+    Files,
+    /// When the reporter looked.
+    LastCheck,
+    /// When the server received it.
+    UpdatedAt,
+    /// When the present status began.
+    StatusSince,
+    /// Whether the reporter has fallen silent.
+    Stale,
+    /// When the entry expires.
+    ExpiresAt,
+    /// The commit that was checked.
+    Revision,
+    /// The run that made the check.
+    Url,
+}
+
+impl Column {
+    /// The name of the API.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Repo => "repo",
+            Self::Server => "server",
+            Self::SyncStatus => "sync_status",
+            Self::StatusCode => "status_code",
+            Self::DriftCount => "drift_count",
+            Self::FileCount => "file_count",
+            Self::Files => "files",
+            Self::LastCheck => "last_check",
+            Self::UpdatedAt => "updated_at",
+            Self::StatusSince => "status_since",
+            Self::Stale => "stale",
+            Self::ExpiresAt => "expires_at",
+            Self::Revision => "revision",
+            Self::Url => "url",
+        }
+    }
+
+    /// Orders two entries by this fact alone.
+    ///
+    /// Texts compare byte by byte, times as instants, `false` before `true`. What is not there
+    /// (no expiry, no revision, no URL) comes after all that is.
+    #[must_use]
+    pub fn compare(self, left: &Slot, right: &Slot) -> Ordering {
+        let (x, y): (&Entry, &Entry) = (left.entry(), right.entry());
+        let (a, b) = (&x.report, &y.report);
+        match self {
+            Self::Repo => a.repo.cmp(&b.repo),
+            Self::Server => a.server.cmp(&b.server),
+            Self::SyncStatus => a.sync_status.as_str().cmp(b.sync_status.as_str()),
+            Self::StatusCode => a.sync_status.code().cmp(&b.sync_status.code()),
+            Self::DriftCount => a.drift_count.cmp(&b.drift_count),
+            Self::FileCount => a.files.len().cmp(&b.files.len()),
+            Self::Files => Self::joined_files(&a.files).cmp(&Self::joined_files(&b.files)),
+            Self::LastCheck => a.last_check.instant().cmp(&b.last_check.instant()),
+            Self::UpdatedAt => x.updated_at.cmp(&y.updated_at),
+            Self::StatusSince => x.status_since.cmp(&y.status_since),
+            Self::Stale => left.is_stale().cmp(&right.is_stale()),
+            Self::ExpiresAt => left.expires_at().cmp(&right.expires_at()),
+            Self::Revision => absent_last(a.revision.as_ref(), b.revision.as_ref()),
+            Self::Url => absent_last(a.url.as_ref(), b.url.as_ref()),
+        }
+    }
+
+    /// Returns file names as one text, joined by `, `.
+    #[must_use]
+    pub fn joined_files(files: &[FileName]) -> String {
+        let mut joined = String::new();
+        for (position, file) in files.iter().enumerate() {
+            if position > 0 {
+                joined.push_str(", ");
+            }
+            joined.push_str(file.as_str());
+        }
+        joined
+    }
+}
+
+fn absent_last<T: Ord>(a: Option<&T>, b: Option<&T>) -> Ordering {
+    a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(&b))
+}

@@ -1,0 +1,139 @@
+//! An entry: the latest report of one (repo, server) pair, with what the server adds to it.
+
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::{Event, RepoName, Report, ServerName, SyncStatus, Timestamp, Transition};
+
+/// The latest report of one pair.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Entry {
+    /// What the reporter said.
+    pub report: Report,
+    /// When the server received it.
+    pub updated_at: Timestamp,
+    /// When the present `sync_status` began, as far as the server has seen.
+    pub status_since: Timestamp,
+    /// Whether the history knows that the reporter fell silent.
+    pub stale_recorded: bool,
+}
+
+impl Entry {
+    /// Returns the pair that names the entry.
+    #[must_use]
+    pub fn key(&self) -> KeyRef<'_> {
+        self.report.key()
+    }
+
+    /// Returns the pair that names the entry, as a value of its own.
+    #[must_use]
+    pub fn owned_key(&self) -> Key {
+        Key { repo: self.report.repo.clone(), server: self.report.server.clone() }
+    }
+
+    /// Makes the entry of a pair's first report.
+    #[must_use]
+    pub fn first(report: Report, at: Timestamp) -> (Self, Vec<Transition>) {
+        let entry = Self { report, updated_at: at, status_since: at, stale_recorded: false };
+        let first = Transition::by_update(&entry, Event::First, &[]);
+        (entry, vec![first])
+    }
+
+    /// Makes the entry that follows this one when the next report arrives.
+    #[must_use]
+    pub fn updated(&self, report: Report, at: Timestamp) -> (Self, Vec<Transition>) {
+        let same_status = self.report.sync_status == report.sync_status;
+        let same = self.report.says_the_same_as(&report);
+        let status_since = if same_status { self.status_since } else { at };
+        let next = Self { report, updated_at: at, status_since, stale_recorded: false };
+        let mut transitions = Vec::new();
+        if self.stale_recorded {
+            transitions.push(Transition::of(&next, Event::Fresh, at));
+        }
+        if !same {
+            let event = match (same_status, next.report.sync_status) {
+                (true, _) => Event::Changed,
+                (false, SyncStatus::Synced) => Event::Synced,
+                (false, SyncStatus::OutOfSync) => Event::Drifted,
+            };
+            transitions.push(Transition::by_update(&next, event, &self.report.files));
+        }
+        (next, transitions)
+    }
+
+    /// Returns a fingerprint of all that answers show of the entry, but for what the clock adds.
+    ///
+    /// The same content has the same fingerprint in every process of this program's version.
+    #[must_use]
+    pub fn fingerprint(&self) -> u128 {
+        let Self { report, updated_at, status_since, stale_recorded: _ } = self;
+        let Report {
+            repo,
+            server,
+            sync_status,
+            drift_count,
+            files,
+            last_check,
+            promise: _,
+            revision,
+            url,
+        } = report;
+        let mut hasher = Xxh3Default::new();
+        (repo, server, sync_status, drift_count, files, last_check).hash(&mut hasher);
+        (revision, url, updated_at, status_since).hash(&mut hasher);
+        hasher.digest128()
+    }
+}
+
+/// The pair that names an entry; ordered by repo, then server, each byte by byte.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Key {
+    /// The repository.
+    pub repo: RepoName,
+    /// The server.
+    pub server: ServerName,
+}
+
+impl Key {
+    /// Returns the pair as borrowed texts.
+    #[must_use]
+    pub fn borrow(&self) -> KeyRef<'_> {
+        KeyRef { repo: self.repo.as_str(), server: self.server.as_str() }
+    }
+}
+
+/// A borrowed pair; ordered like [`Key`].
+#[derive(Clone, Copy, Debug, Eq)]
+pub struct KeyRef<'a> {
+    /// The repository.
+    pub repo: &'a str,
+    /// The server.
+    pub server: &'a str,
+}
+
+impl PartialEq for KeyRef<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl PartialOrd for KeyRef<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for KeyRef<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.repo.cmp(other.repo).then_with(|| self.server.cmp(other.server))
+    }
+}
+
+impl Hash for KeyRef<'_> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.repo.hash(state);
+        self.server.hash(state);
+    }
+}

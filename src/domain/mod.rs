@@ -1,0 +1,32 @@
+//! What the program is about: reports, the entries they make, and the life of an entry.
+//!
+//! Everything here is pure: no I/O, no async, no clock, no JSON, no SQL, no HTTP.
+//! The same input always gives the same output, so every rule can be tested without a server.
+
+mod column;
+mod entry;
+mod filter;
+mod invalid;
+mod life;
+mod name;
+mod pattern;
+mod report;
+mod segment;
+mod selection;
+mod state;
+mod timestamp;
+mod transition;
+
+pub use column::Column;
+pub use entry::{Entry, Key, KeyRef};
+pub use filter::Filter;
+pub use invalid::InvalidField;
+pub use life::{Deadlines, Mark, Now, Policy, SETTLING_TIME};
+pub use name::{FileName, GitRevision, RepoName, RunUrl, ServerName};
+pub use pattern::{Names, list_elements, means_all};
+pub use report::{DriftCount, MAX_FILES, Promise, Report, SyncStatus};
+pub use segment::{Memo, Packed, Rows, Segment, Slot};
+pub use selection::{Run, Selected, Selection, Sort};
+pub use state::{Change, Changes, Revision, State};
+pub use timestamp::{ReportedTime, Timestamp};
+pub use transition::{Event, FileDelta, MAX_DELTA_NAMES, Transition};

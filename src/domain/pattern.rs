@@ -1,0 +1,195 @@
+//! Patterns over names, as filters spell them: lists, `*`, and Grafana's ways to say "all".
+
+use std::collections::BTreeSet;
+
+/// Spellings that stand for every name, alone or anywhere in a list.
+const ALL: [&str; 3] = ["*", ".*", "$__all"];
+
+/// A filter on a name: everything, or one of a list.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Names {
+    /// Every name passes.
+    #[default]
+    Any,
+    /// A name passes if it is one of these or matches one of these patterns.
+    OneOf {
+        /// Names to be met exactly.
+        literals: BTreeSet<String>,
+        /// Names with `*` in them.
+        wildcards: Vec<Wildcard>,
+    },
+}
+
+impl Names {
+    /// Reads the values of a parameter, which may be repeated.
+    ///
+    /// A value is a comma list, with or without braces around the whole of it; it is also tried
+    /// as one name, commas and all. Empty elements are dropped, and a list without elements, or
+    /// with a spelling of "all" among them, lets every name pass.
+    #[must_use]
+    pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut elements: BTreeSet<&str> = BTreeSet::new();
+        for value in values {
+            let list = list_elements(value);
+            if !list.is_empty() {
+                elements.insert(value);
+            }
+            elements.extend(list);
+        }
+        if elements.is_empty() || ALL.iter().any(|all| elements.contains(all)) {
+            return Self::Any;
+        }
+        let (wildcards, literals): (Vec<&str>, Vec<&str>) =
+            elements.into_iter().partition(|element| element.contains('*'));
+        Self::OneOf {
+            literals: literals.into_iter().map(str::to_owned).collect(),
+            wildcards: wildcards.into_iter().map(Wildcard::new).collect(),
+        }
+    }
+
+    /// Whether a name passes.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        match self {
+            Self::Any => true,
+            Self::OneOf { literals, wildcards } => {
+                literals.contains(name) || wildcards.iter().any(|wildcard| wildcard.matches(name))
+            }
+        }
+    }
+
+    /// Whether every name passes.
+    #[must_use]
+    pub fn is_any(&self) -> bool {
+        matches!(self, Self::Any)
+    }
+
+    /// Returns the only names that can pass, in byte order, or `None` if there is no such list.
+    #[must_use]
+    pub fn exact(&self) -> Option<Vec<&str>> {
+        match self {
+            Self::OneOf { literals, wildcards } if wildcards.is_empty() => {
+                Some(literals.iter().map(String::as_str).collect())
+            }
+            Self::Any | Self::OneOf { .. } => None,
+        }
+    }
+}
+
+/// Splits `a,b` or `{a,b}` into its elements, without the empty ones.
+#[must_use]
+pub fn list_elements(value: &str) -> Vec<&str> {
+    let inner = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(value);
+    inner.split(',').filter(|element| !element.is_empty()).collect()
+}
+
+/// Whether a list element stands for every value.
+#[must_use]
+pub fn means_all(element: &str) -> bool {
+    ALL.contains(&element)
+}
+
+/// A name with `*` in it, each of which stands for any run of characters.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Wildcard {
+    start: String,
+    middle: Vec<String>,
+    end: String,
+}
+
+impl Wildcard {
+    fn new(pattern: &str) -> Self {
+        let mut literals = pattern.split('*').map(str::to_owned);
+        let start = literals.next().unwrap_or_default();
+        let mut middle: Vec<String> = literals.collect();
+        let end = middle.pop().unwrap_or_default();
+        middle.retain(|literal| !literal.is_empty());
+        Self { start, middle, end }
+    }
+
+    /// Whether a name has the literals in order, the first at its start and the last at its end.
+    ///
+    /// Taking each literal at its first place never misses a match, so time is linear in the name.
+    fn matches(&self, name: &str) -> bool {
+        let Some(rest) = name.strip_prefix(self.start.as_str()) else { return false };
+        let Some(mut rest) = rest.strip_suffix(self.end.as_str()) else { return false };
+        self.middle.iter().all(|literal| match rest.split_once(literal.as_str()) {
+            Some((_, after)) => {
+                rest = after;
+                true
+            }
+            None => false,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matches(values: &[&str], name: &str) -> bool {
+        Names::parse(values.iter().copied()).matches(name)
+    }
+
+    #[test]
+    fn a_list_is_repeated_or_split_at_commas_or_in_braces() {
+        for values in [&["a", "b"][..], &["a,b"], &["{a,b}"], &["{a}", ",b,"]] {
+            assert!(matches(values, "a") && matches(values, "b"), "{values:?}");
+            assert!(!matches(values, "c"), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_with_a_comma_or_braces_can_be_asked_for() {
+        assert!(matches(&["a,b"], "a,b"));
+        assert!(matches(&["{x}"], "{x}"));
+        assert!(!matches(&["{a,b}"], "{a"), "braces count only around the whole value");
+        assert!(matches(&["{a},b"], "{a}"));
+    }
+
+    #[test]
+    fn an_empty_list_and_every_spelling_of_all_filter_nothing() {
+        for values in [&[][..], &[""], &[","], &["{}"], &["{,}"], &["*"], &[".*"], &["$__all"]] {
+            assert_eq!(Names::parse(values.iter().copied()), Names::Any, "{values:?}");
+        }
+        assert_eq!(Names::parse(["a,*"]), Names::Any);
+        assert_eq!(Names::parse(["a", "{b,$__all}"]), Names::Any);
+    }
+
+    #[test]
+    fn a_star_matches_any_run_and_all_else_is_literal() {
+        assert!(matches(&["rsys*"], "rsyslog"));
+        assert!(matches(&["*log"], "rsyslog"));
+        assert!(matches(&["r*l*g"], "rsyslog"));
+        assert!(matches(&["rsyslog*"], "rsyslog"));
+        assert!(!matches(&["rsys*"], "Rsyslog"), "case counts");
+        assert!(!matches(&["a*a"], "a"), "the ends may not overlap");
+        assert!(!matches(&["r?yslog"], "rsyslog"));
+        assert!(!matches(&["r.*g"], "rsyslog"), "a dot is a dot");
+        assert!(matches(&["a***b"], "ab"));
+    }
+
+    /// The plainest possible matcher: try every way.
+    fn model(pattern: &[char], name: &[char]) -> bool {
+        match (pattern, name) {
+            ([], []) => true,
+            (['*', rest @ ..], _) => (0..=name.len()).any(|taken| model(rest, &name[taken..])),
+            ([p, pattern @ ..], [n, name @ ..]) => p == n && model(pattern, name),
+            _ => false,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_wildcard_matches_what_trying_every_way_matches(
+            pattern in "[ab*ü]{0,8}", name in "[abü]{0,10}",
+        ) {
+            let (p, n): (Vec<char>, Vec<char>) = (pattern.chars().collect(), name.chars().collect());
+            let expected = model(&p, &n);
+            prop_assume!(pattern.contains('*'));
+            prop_assert_eq!(Wildcard::new(&pattern).matches(&name), expected);
+        }
+    }
+}

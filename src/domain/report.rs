@@ -1,0 +1,216 @@
+//! A report: what a job found when it compared a repository with a server.
+
+use super::{
+    FileName, GitRevision, InvalidField, KeyRef, RepoName, ReportedTime, RunUrl, ServerName,
+};
+
+/// The largest number of files that a report may list.
+pub const MAX_FILES: usize = 10_000;
+
+/// The longest promise a reporter may make: ten years, in seconds.
+const MAX_PROMISE_SECONDS: u64 = 315_360_000;
+
+/// Whether a server has what its repository says.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum SyncStatus {
+    /// The server has what the repository says.
+    Synced,
+    /// The server has something else: it has drifted.
+    OutOfSync,
+}
+
+impl SyncStatus {
+    /// The error for any other word.
+    pub const INVALID: InvalidField =
+        InvalidField { field: "sync_status", accepted: "SYNCED or OUT_OF_SYNC" };
+
+    /// Reads the word of the API, exactly as it is spelt there.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "SYNCED" => Some(Self::Synced),
+            "OUT_OF_SYNC" => Some(Self::OutOfSync),
+            _ => None,
+        }
+    }
+
+    /// The word of the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Synced => "SYNCED",
+            Self::OutOfSync => "OUT_OF_SYNC",
+        }
+    }
+
+    /// The number of the API: 0 synced, 1 out of sync.
+    #[must_use]
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Synced => 0,
+            Self::OutOfSync => 1,
+        }
+    }
+}
+
+/// How many files have drifted, by the reporter's own count: 0 to 2147483647.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct DriftCount(u32);
+
+impl DriftCount {
+    /// The error for any other value.
+    pub const INVALID: InvalidField = InvalidField {
+        field: "drift_count",
+        accepted: "a whole number from 0 to 2147483647 in digits only, such as 2",
+    };
+
+    /// Checks a count.
+    ///
+    /// # Errors
+    /// [`Self::INVALID`] above 2147483647.
+    pub fn parse(count: u64) -> Result<Self, InvalidField> {
+        i32::try_from(count).map(|count| Self(count.unsigned_abs())).map_err(|_| Self::INVALID)
+    }
+
+    /// Returns the number of files.
+    #[must_use]
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// What a reporter says of its own rhythm, instead of the server's settings.
+///
+/// Seconds; 0 means never; `None` leaves the matter to the server.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Promise {
+    /// After how many seconds of silence the entry is stale.
+    pub stale_after_seconds: Option<u32>,
+    /// After how many seconds of silence the entry expires.
+    pub ttl_seconds: Option<u32>,
+}
+
+impl Promise {
+    /// The error for `stale_after_seconds`.
+    pub const INVALID_STALE_AFTER: InvalidField = InvalidField {
+        field: "stale_after_seconds",
+        accepted: "a whole number from 0 to 315360000 in digits only, such as 7200",
+    };
+    /// The error for `ttl_seconds`.
+    pub const INVALID_TTL: InvalidField = InvalidField {
+        field: "ttl_seconds",
+        accepted: "a whole number from 0 to 315360000 in digits only, such as 1209600",
+    };
+
+    /// Checks a number of seconds: at most ten years.
+    #[must_use]
+    pub fn seconds(value: u64) -> Option<u32> {
+        u32::try_from(value).ok().filter(|_| value <= MAX_PROMISE_SECONDS)
+    }
+}
+
+/// One outcome of a check, complete and checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Report {
+    /// The repository that was compared.
+    pub repo: RepoName,
+    /// The server that was looked at.
+    pub server: ServerName,
+    /// Whether they agree.
+    pub sync_status: SyncStatus,
+    /// How many files differ, by the reporter's count; not held against `files`.
+    pub drift_count: DriftCount,
+    /// Which files differ, in the order they were sent.
+    pub files: Box<[FileName]>,
+    /// When the reporter looked, by its own clock.
+    pub last_check: ReportedTime,
+    /// The reporter's own rhythm.
+    pub promise: Promise,
+    /// The commit that was checked.
+    pub revision: Option<GitRevision>,
+    /// Where the run can be looked at.
+    pub url: Option<RunUrl>,
+}
+
+impl Report {
+    /// The error for `files` that are not a list of names.
+    pub const INVALID_FILES: InvalidField = FileName::INVALID;
+
+    /// Returns the pair that the report is about.
+    #[must_use]
+    pub fn key(&self) -> KeyRef<'_> {
+        KeyRef { repo: self.repo.as_str(), server: self.server.as_str() }
+    }
+
+    /// Estimates how many bytes the report takes, in memory and as a row.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        const OVERHEAD: usize = 200;
+        let optional = |text: Option<&str>| text.map_or(0, str::len);
+        OVERHEAD
+            + self.repo.as_str().len()
+            + self.server.as_str().len()
+            + self.files.iter().map(|file| file.as_str().len() + 16).sum::<usize>()
+            + optional(self.revision.as_ref().map(GitRevision::as_str))
+            + optional(self.url.as_ref().map(RunUrl::as_str))
+    }
+
+    /// Whether the server has drifted: out of sync, or with files that differ.
+    #[must_use]
+    pub fn is_drifted(&self) -> bool {
+        self.sync_status == SyncStatus::OutOfSync || self.drift_count.get() > 0
+    }
+
+    /// Whether both reports say the same about the server, whenever they looked.
+    ///
+    /// The order of the files does not matter: a reporter that walks a folder may list them anyhow.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        self.sync_status == other.sync_status
+            && self.drift_count == other.drift_count
+            && lists_the_same(&self.files, &other.files)
+    }
+}
+
+fn lists_the_same(a: &[FileName], b: &[FileName]) -> bool {
+    if a == b {
+        return true;
+    }
+    sorted(a) == sorted(b)
+}
+
+fn sorted(files: &[FileName]) -> Vec<&FileName> {
+    let mut files: Vec<&FileName> = files.iter().collect();
+    files.sort_unstable();
+    files.dedup();
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_ends_at_the_largest_32_bit_integer() {
+        assert_eq!(DriftCount::parse(2_147_483_647).unwrap().get(), 2_147_483_647);
+        assert!(DriftCount::parse(2_147_483_648).is_err());
+        assert!(DriftCount::parse(u64::MAX).is_err());
+    }
+
+    #[test]
+    fn a_promise_is_ten_years_at_the_most() {
+        assert_eq!(Promise::seconds(315_360_000), Some(315_360_000));
+        assert_eq!(Promise::seconds(315_360_001), None);
+        assert_eq!(Promise::seconds(u64::MAX), None);
+    }
+
+    #[test]
+    fn the_order_of_files_is_not_a_change() {
+        let names = |list: &[&str]| -> Vec<FileName> {
+            list.iter().map(|name| FileName::parse(name).unwrap()).collect()
+        };
+        assert!(lists_the_same(&names(&["a", "b"]), &names(&["b", "a"])));
+        assert!(lists_the_same(&names(&["a", "a"]), &names(&["a"])));
+        assert!(!lists_the_same(&names(&["a"]), &names(&["a", "b"])));
+    }
+}

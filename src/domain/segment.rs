@@ -1,0 +1,274 @@
+//! A segment: some hundred neighbouring entries, with sums over them and what was made of them.
+//!
+//! Segments are what a change copies: the state shares all others with the state before.
+
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use flate2::Crc;
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Deadlines, Entry, KeyRef, Mark, Now, Policy, Timestamp};
+
+/// How many entries a segment is filled with; it is split when it has twice as many.
+pub(super) const SEGMENT_ENTRIES: usize = 256;
+/// How many bytes of entries a segment is filled with, likewise.
+const SEGMENT_WEIGHT: usize = 256 * 1024;
+
+/// An entry in its place, with what the clock says of it.
+#[derive(Clone, Debug)]
+pub struct Slot {
+    entry: Arc<Entry>,
+    deadlines: Deadlines,
+    mark: Mark,
+    content: u128,
+}
+
+impl Slot {
+    /// Places an entry at a moment.
+    #[must_use]
+    pub fn new(entry: Arc<Entry>, policy: &Policy, now: Timestamp) -> Self {
+        let deadlines = policy.deadlines(entry.report.promise, entry.updated_at, now);
+        let content = entry.fingerprint();
+        Self { entry, deadlines, mark: deadlines.mark(now), content }
+    }
+
+    /// Returns the entry.
+    #[must_use]
+    pub fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    /// Whether the reporter has fallen silent.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.mark != Mark::Fresh
+    }
+
+    /// Whether the entry is in answers.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.mark != Mark::Expired
+    }
+
+    /// Returns when the entry expires; [`Timestamp::NEVER`] if it doesn't.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.deadlines.expires_at
+    }
+
+    /// Returns when the entry becomes stale; [`Timestamp::NEVER`] if it doesn't.
+    #[must_use]
+    pub fn stale_at(&self) -> Timestamp {
+        self.deadlines.stale_at
+    }
+
+    /// Whether the clock says more of the entry than the store knows yet.
+    pub(super) fn is_unsettled(&self) -> bool {
+        match self.mark {
+            Mark::Fresh => false,
+            Mark::Stale => !self.entry.stale_recorded,
+            Mark::Expired => true,
+        }
+    }
+
+    /// A fingerprint of what answers show of the entry; 0 if they don't.
+    fn fingerprint(&self) -> u128 {
+        if !self.is_listed() {
+            return 0;
+        }
+        let mut shown = [0; 25];
+        let (content, rest) = shown.split_at_mut(16);
+        content.copy_from_slice(&self.content.to_le_bytes());
+        let (expires_at, stale) = rest.split_at_mut(8);
+        expires_at.copy_from_slice(&self.deadlines.expires_at.millis().to_le_bytes());
+        stale.fill(u8::from(self.is_stale()));
+        xxh3_128(&shown)
+    }
+}
+
+/// Neighbouring entries in the order of their keys.
+#[derive(Clone, Debug, Default)]
+pub struct Segment {
+    slots: Vec<Slot>,
+    weight: usize,
+    listed: usize,
+    unsettled: usize,
+    /// No mark changes before this moment (at it, perhaps none).
+    next_change: Timestamp,
+    fingerprint: u128,
+    memo: Memo,
+}
+
+impl Segment {
+    /// Makes a segment of slots that are in order.
+    pub(super) fn new(slots: Vec<Slot>) -> Self {
+        let mut segment = Self { next_change: Timestamp::NEVER, ..Self::default() };
+        for slot in &slots {
+            segment.count_in(slot);
+        }
+        segment.slots = slots;
+        segment
+    }
+
+    /// Returns the entries in order, also those that have expired and are not yet taken out.
+    #[must_use]
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// Returns how many entries are in answers.
+    #[must_use]
+    pub fn listed(&self) -> usize {
+        self.listed
+    }
+
+    /// Returns the place for what others make of this segment.
+    #[must_use]
+    pub fn memo(&self) -> &Memo {
+        &self.memo
+    }
+
+    /// Returns a sum over what answers show: equal for equal answers, in every process.
+    pub(super) fn fingerprint(&self) -> u128 {
+        self.fingerprint
+    }
+
+    pub(super) fn next_change(&self) -> Timestamp {
+        self.next_change
+    }
+
+    pub(super) fn unsettled(&self) -> usize {
+        self.unsettled
+    }
+
+    pub(super) fn starts_at_or_before(&self, key: KeyRef<'_>) -> bool {
+        self.slots.first().is_some_and(|slot| slot.entry.key() <= key)
+    }
+
+    /// Finds a key: its place, or the place where it belongs.
+    pub(super) fn find(&self, key: KeyRef<'_>) -> Result<usize, usize> {
+        self.slots.binary_search_by(|slot| slot.entry.key().cmp(&key))
+    }
+
+    pub(super) fn insert(&mut self, place: usize, slot: Slot) {
+        self.count_in(&slot);
+        self.slots.insert(place, slot);
+        self.memo = Memo::default();
+    }
+
+    pub(super) fn replace(&mut self, place: usize, slot: Slot) {
+        self.count_in(&slot);
+        let Some(present) = self.slots.get_mut(place) else { return };
+        let old = std::mem::replace(present, slot);
+        self.count_out(&old);
+        self.memo = Memo::default();
+    }
+
+    pub(super) fn remove(&mut self, place: usize) {
+        let removed = self.slots.remove(place);
+        self.count_out(&removed);
+        self.memo = Memo::default();
+    }
+
+    /// Whether two segments should be made of this one.
+    pub(super) fn is_too_large(&self) -> bool {
+        let too_heavy = self.weight > 2 * SEGMENT_WEIGHT && self.slots.len() > 1;
+        self.slots.len() > 2 * SEGMENT_ENTRIES || too_heavy
+    }
+
+    /// Whether this segment and the next should be made one.
+    pub(super) fn is_small_beside(&self, next: &Self) -> bool {
+        self.slots.len() + next.slots.len() <= SEGMENT_ENTRIES / 2
+            && self.weight + next.weight <= SEGMENT_WEIGHT
+    }
+
+    /// Takes off the second half.
+    pub(super) fn split(&mut self) -> Self {
+        let second = self.slots.split_off(self.slots.len() / 2);
+        self.recount();
+        Self::new(second)
+    }
+
+    /// Makes the marks what they are at a moment.
+    pub(super) fn remark(&mut self, now: Timestamp) {
+        for slot in &mut self.slots {
+            slot.mark = slot.deadlines.mark(now);
+        }
+        self.recount();
+    }
+
+    /// Works out deadlines and marks anew, after the clock was set.
+    pub(super) fn reschedule(&mut self, policy: &Policy, now: Now) {
+        for slot in &mut self.slots {
+            let (promise, updated_at) = (slot.entry.report.promise, slot.entry.updated_at);
+            slot.deadlines = policy.deadlines(promise, updated_at, now.at);
+            slot.mark = slot.deadlines.mark(now.at);
+        }
+        self.recount();
+    }
+
+    fn recount(&mut self) {
+        *self = Self::new(std::mem::take(&mut self.slots));
+    }
+
+    fn count_in(&mut self, slot: &Slot) {
+        self.weight += slot.entry.report.weight();
+        self.listed += usize::from(slot.is_listed());
+        self.unsettled += usize::from(slot.is_unsettled());
+        self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
+        self.next_change = self.next_change.min(slot.deadlines.next_change(slot.mark));
+    }
+
+    fn count_out(&mut self, slot: &Slot) {
+        self.weight -= slot.entry.report.weight();
+        self.listed -= usize::from(slot.is_listed());
+        self.unsettled -= usize::from(slot.is_unsettled());
+        self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());
+    }
+}
+
+/// What others have made of a segment, kept for as long as the segment is as it was.
+///
+/// The domain neither fills nor reads it: it only forgets it when the segment changes.
+#[derive(Default)]
+pub struct Memo {
+    /// The listed entries, rendered.
+    pub rows: OnceLock<Rows>,
+    /// The same, compressed.
+    pub packed: OnceLock<Packed>,
+}
+
+impl Clone for Memo {
+    /// A copy is made to be changed, so it remembers nothing.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl fmt::Debug for Memo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { rows, packed } = self;
+        let made = (rows.get().is_some(), packed.get().is_some());
+        f.debug_tuple("Memo").field(&made).finish()
+    }
+}
+
+/// Rendered entries, one after the other.
+#[derive(Clone, Debug)]
+pub struct Rows {
+    /// All of them.
+    pub bytes: Bytes,
+    /// Where each slot's part ends in `bytes`.
+    pub ends: Box<[u32]>,
+}
+
+/// Compressed bytes that can be joined with others.
+#[derive(Debug)]
+pub struct Packed {
+    /// Whole deflate blocks, ending at a byte.
+    pub blocks: Bytes,
+    /// The checksum and the length of what they inflate to.
+    pub crc: Crc,
+}

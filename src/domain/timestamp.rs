@@ -1,0 +1,259 @@
+//! Points in time: the server's own, in milliseconds, and the reporters', to the nanosecond.
+//!
+//! Both are shown as RFC 3339 in UTC with `Z`. Nothing here knows what time it is.
+
+use std::fmt;
+use std::time::Duration;
+
+use time::{Date, Month};
+
+use super::InvalidField;
+
+const SECONDS_A_DAY: i64 = 86_400;
+/// 1970-01-01 as a Julian day, the count that `time` turns into a calendar date.
+const EPOCH_JULIAN_DAY: i64 = 2_440_588;
+
+/// A moment by the server's clock, to the millisecond.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Later than every moment: the deadline of what never ends.
+    pub const NEVER: Self = Self(i64::MAX);
+
+    /// Makes a moment from milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn from_millis(millis: i64) -> Self {
+        Self(millis)
+    }
+
+    /// Returns the milliseconds since 1970-01-01T00:00:00Z.
+    #[must_use]
+    pub const fn millis(self) -> i64 {
+        self.0
+    }
+
+    /// Returns the moment this much later, at most [`Self::NEVER`].
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+
+    /// Returns the moment this much earlier.
+    #[must_use]
+    pub fn minus(self, span: Duration) -> Self {
+        Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let millis = self.0.rem_euclid(1000).unsigned_abs();
+        write_utc(f, self.0.div_euclid(1000), millis, 3)
+    }
+}
+
+/// A moment by a reporter's clock, with as many fraction digits as it was sent with.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ReportedTime {
+    seconds: i64,
+    nanos: u32,
+    digits: u8,
+}
+
+impl ReportedTime {
+    /// The error for a text that is no such moment.
+    pub const INVALID: InvalidField = InvalidField {
+        field: "last_check",
+        accepted: "an RFC 3339 time with a zone, such as 2026-04-21T10:32:15Z",
+    };
+
+    /// Reads RFC 3339: `T` and `Z` in upper case, any offset, up to 9 fraction digits, years 1 to
+    /// 9999 also in UTC, no leap second. The offset is turned into UTC.
+    ///
+    /// # Errors
+    /// [`Self::INVALID`] for everything else.
+    pub fn parse(text: &str) -> Result<Self, InvalidField> {
+        parse_rfc3339(text.as_bytes()).ok_or(Self::INVALID)
+    }
+
+    /// Returns what orders moments: whole seconds since 1970, then nanoseconds.
+    #[must_use]
+    pub const fn instant(self) -> (i64, u32) {
+        (self.seconds, self.nanos)
+    }
+}
+
+impl fmt::Display for ReportedTime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = 10_u32.pow(u32::from(9 - self.digits));
+        write_utc(f, self.seconds, u64::from(self.nanos / unit), usize::from(self.digits))
+    }
+}
+
+/// Writes `YYYY-MM-DDTHH:MM:SS[.fraction]Z`.
+fn write_utc(
+    f: &mut fmt::Formatter<'_>,
+    unix_seconds: i64,
+    fraction: u64,
+    digits: usize,
+) -> fmt::Result {
+    let julian_day = unix_seconds.div_euclid(SECONDS_A_DAY) + EPOCH_JULIAN_DAY;
+    let date = i32::try_from(julian_day)
+        .ok()
+        .and_then(|day| Date::from_julian_day(day).ok())
+        .unwrap_or(if unix_seconds < 0 { Date::MIN } else { Date::MAX });
+    let second = unix_seconds.rem_euclid(SECONDS_A_DAY);
+    let (year, month, day) = (date.year(), u8::from(date.month()), date.day());
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+    if digits > 0 {
+        write!(f, ".{fraction:0digits$}")?;
+    }
+    f.write_str("Z")
+}
+
+fn parse_rfc3339(text: &[u8]) -> Option<ReportedTime> {
+    let (stamp, rest) = text.split_at_checked(19)?;
+    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
+    if separators.iter().any(|&(at, byte)| stamp.get(at) != Some(&byte)) {
+        return None;
+    }
+    let part = |range| stamp.get(range).and_then(number);
+    let year = i32::try_from(part(0..4)?).ok().filter(|&year| year >= 1)?;
+    let month = Month::try_from(u8::try_from(part(5..7)?).ok()?).ok()?;
+    let date = Date::from_calendar_date(year, month, u8::try_from(part(8..10)?).ok()?).ok()?;
+    let second_of_day = time_of_day(part(11..13)?, part(14..16)?, part(17..19)?)?;
+    let (nanos, digits, zone) = fraction(rest)?;
+    let days = i64::from(date.to_julian_day()) - EPOCH_JULIAN_DAY;
+    let seconds = days * SECONDS_A_DAY + i64::from(second_of_day) - offset_seconds(zone)?;
+    let in_range = Date::from_julian_day(
+        i32::try_from(seconds.div_euclid(SECONDS_A_DAY) + EPOCH_JULIAN_DAY).ok()?,
+    )
+    .is_ok_and(|date| (1..=9999).contains(&date.year()));
+    in_range.then_some(ReportedTime { seconds, nanos, digits })
+}
+
+/// Reads one to nine ASCII digits.
+fn number(digits: &[u8]) -> Option<u32> {
+    if digits.is_empty() || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    Some(digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
+}
+
+fn time_of_day(hour: u32, minute: u32, second: u32) -> Option<u32> {
+    (hour < 24 && minute < 60 && second < 60).then_some(hour * 3600 + minute * 60 + second)
+}
+
+/// Splits `[.digits]zone` into nanoseconds, the number of digits, and the zone.
+fn fraction(rest: &[u8]) -> Option<(u32, u8, &[u8])> {
+    let Some(fraction) = rest.strip_prefix(b".") else {
+        return Some((0, 0, rest));
+    };
+    let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (digits, zone) = fraction.split_at_checked(length)?;
+    let scale = 10_u32.pow(9_u32.checked_sub(u32::try_from(length).ok()?)?);
+    Some((number(digits)? * scale, u8::try_from(length).ok()?, zone))
+}
+
+/// Reads `Z` or `+hh:mm` or `-hh:mm` as seconds east of UTC.
+fn offset_seconds(zone: &[u8]) -> Option<i64> {
+    let (sign, rest) = match zone {
+        b"Z" => return Some(0),
+        [b'+', rest @ ..] => (1, rest),
+        [b'-', rest @ ..] => (-1, rest),
+        _ => return None,
+    };
+    let [h1, h2, b':', m1, m2] = *rest else { return None };
+    let seconds = time_of_day(number(&[h1, h2])?, number(&[m1, m2])?, 0)?;
+    Some(sign * i64::from(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_in_utc_comes_back_as_it_was_sent() {
+        for text in [
+            "2026-04-21T10:32:15Z",
+            "2026-04-21T10:32:15.0Z",
+            "2026-04-21T10:32:15.120Z",
+            "2026-04-21T10:32:15.123456789Z",
+            "2024-02-29T23:59:59Z",
+            "0001-01-01T00:00:00Z",
+            "9999-12-31T23:59:59.999999999Z",
+            "1969-12-31T23:59:59.5Z",
+        ] {
+            assert_eq!(ReportedTime::parse(text).unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn an_offset_is_turned_into_utc() {
+        for (sent, shown) in [
+            ("2026-04-21T12:32:15+02:00", "2026-04-21T10:32:15Z"),
+            ("2026-04-21T00:32:15.50-23:59", "2026-04-22T00:31:15.50Z"),
+            ("2026-04-21T10:32:15+00:00", "2026-04-21T10:32:15Z"),
+            ("2026-04-21T10:32:15-00:00", "2026-04-21T10:32:15Z"),
+        ] {
+            assert_eq!(ReportedTime::parse(sent).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_not_rfc_3339_is_refused() {
+        for text in [
+            "",
+            "now",
+            "2026-04-21",
+            "2026-04-21T10:32:15",
+            "2026-04-21 10:32:15Z",
+            "2026-04-21t10:32:15Z",
+            "2026-04-21T10:32:15z",
+            "2026-02-30T10:32:15Z",
+            "2025-02-29T00:00:00Z",
+            "2026-13-01T00:00:00Z",
+            "2026-00-01T00:00:00Z",
+            "2026-04-00T00:00:00Z",
+            "2026-04-21T24:00:00Z",
+            "2026-04-21T10:60:00Z",
+            "2026-06-30T23:59:60Z",
+            "0000-01-01T00:00:00Z",
+            "10000-01-01T00:00:00Z",
+            "-001-01-01T00:00:00Z",
+            "2026-04-21T10:32:15.Z",
+            "2026-04-21T10:32:15.1234567890Z",
+            "2026-04-21T10:32:15+0200",
+            "2026-04-21T10:32:15+24:00",
+            "2026-04-21T10:32:15+02:60",
+            "2026-04-21T10:32:15Z ",
+            " 2026-04-21T10:32:15Z",
+            "2026-4-21T10:32:15Z",
+            "2026-04-21T10:32:15,5Z",
+            "2026-04-21T1O:32:15Z",
+            "+026-04-21T10:32:15Z",
+            "0001-01-01T00:00:00+00:01",
+            "9999-12-31T23:59:59-00:01",
+            "２026-04-21T10:32:15Z",
+        ] {
+            assert!(ReportedTime::parse(text).is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_time_is_shown_with_milliseconds() {
+        assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
+        let moment = Timestamp::from_millis(1_776_767_535_007);
+        assert_eq!(moment.to_string(), "2026-04-21T10:32:15.007Z");
+        assert_eq!(moment.plus(Duration::from_secs(60)).to_string(), "2026-04-21T10:33:15.007Z");
+    }
+
+    #[test]
+    fn a_moment_beyond_the_calendar_is_shown_at_its_end_and_never_panics() {
+        assert!(Timestamp::NEVER.to_string().starts_with("9999-12-31T"));
+        assert!(Timestamp::from_millis(i64::MIN).to_string().starts_with('-'));
+    }
+}

@@ -1,0 +1,123 @@
+//! A transition: one change in the life of an entry, as the history keeps it.
+
+use std::collections::BTreeSet;
+
+use super::{
+    DriftCount, Entry, FileName, GitRevision, RepoName, RunUrl, ServerName, SyncStatus, Timestamp,
+};
+
+/// The most names that a [`FileDelta`] keeps; it counts the rest.
+pub const MAX_DELTA_NAMES: usize = 100;
+
+/// What happened to an entry.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Event {
+    /// Its first update arrived.
+    First,
+    /// It became `OUT_OF_SYNC`.
+    Drifted,
+    /// It became `SYNCED`.
+    Synced,
+    /// Its status stayed, but its count or its files are others.
+    Changed,
+    /// Its reporter fell silent.
+    Stale,
+    /// Its reporter was heard of again.
+    Fresh,
+    /// Its time to live was over.
+    Expired,
+    /// Somebody took it out.
+    Deleted,
+}
+
+impl Event {
+    /// The word of the API and of the store.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::First => "first",
+            Self::Drifted => "drifted",
+            Self::Synced => "synced",
+            Self::Changed => "changed",
+            Self::Stale => "stale",
+            Self::Fresh => "fresh",
+            Self::Expired => "expired",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+/// Files that were added to or removed from an entry's list: some names, and how many there were.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FileDelta {
+    /// The first [`MAX_DELTA_NAMES`] names in byte order.
+    pub names: Vec<FileName>,
+    /// How many names there were in all.
+    pub count: usize,
+}
+
+impl FileDelta {
+    /// Returns the distinct names that are in `list` and not in `other`.
+    #[must_use]
+    pub fn between(list: &[FileName], other: &[FileName]) -> Self {
+        let other: BTreeSet<&FileName> = other.iter().collect();
+        let mut names: Vec<&FileName> = list.iter().filter(|name| !other.contains(name)).collect();
+        names.sort_unstable();
+        names.dedup();
+        let count = names.len();
+        Self { names: names.into_iter().take(MAX_DELTA_NAMES).cloned().collect(), count }
+    }
+}
+
+/// One change in the life of an entry.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Transition {
+    /// When it happened: for stale and expired the deadline itself, however late it is recorded.
+    pub at: Timestamp,
+    /// The entry's repository.
+    pub repo: RepoName,
+    /// The entry's server.
+    pub server: ServerName,
+    /// What happened.
+    pub event: Event,
+    /// The entry's status after it (before it, where the entry ended).
+    pub sync_status: SyncStatus,
+    /// The entry's count, likewise.
+    pub drift_count: DriftCount,
+    /// Files listed now and not before.
+    pub files_added: FileDelta,
+    /// Files listed before and not now.
+    pub files_removed: FileDelta,
+    /// The commit that the report named.
+    pub revision: Option<GitRevision>,
+    /// The run that the report named.
+    pub url: Option<RunUrl>,
+}
+
+impl Transition {
+    /// Returns an event at which the entry's files stayed as they are.
+    #[must_use]
+    pub fn of(entry: &Entry, event: Event, at: Timestamp) -> Self {
+        let report = &entry.report;
+        Self {
+            at,
+            repo: report.repo.clone(),
+            server: report.server.clone(),
+            event,
+            sync_status: report.sync_status,
+            drift_count: report.drift_count,
+            files_added: FileDelta::default(),
+            files_removed: FileDelta::default(),
+            revision: report.revision.clone(),
+            url: report.url.clone(),
+        }
+    }
+
+    /// Returns what an update changed against the files listed before.
+    #[must_use]
+    pub fn by_update(entry: &Entry, event: Event, files_before: &[FileName]) -> Self {
+        let files_added = FileDelta::between(&entry.report.files, files_before);
+        let files_removed = FileDelta::between(files_before, &entry.report.files);
+        Self { files_added, files_removed, ..Self::of(entry, event, entry.updated_at) }
+    }
+}

@@ -1,0 +1,81 @@
+//! Successful answers: their headers, and bodies that are sent in handy pieces.
+
+use actix_web::HttpResponse;
+use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
+use bytes::Bytes;
+use futures_util::stream;
+use serde::Serialize;
+
+use super::coding::Coding;
+use super::error::ApiError;
+use super::etag::Tag;
+use crate::render::RenderError;
+
+/// How much is handed over at once: the connection copies each piece, so large ones cost memory.
+const PIECE: usize = 64 * 1024;
+
+/// What is sent in a successful answer to GET.
+pub(super) struct Content {
+    pub(super) media_type: &'static str,
+    pub(super) coding: Coding,
+    pub(super) parts: Vec<Bytes>,
+}
+
+/// Answers with content that the client has not seen.
+pub(super) fn content(tag: &Tag, total: usize, content: Content) -> HttpResponse {
+    let Content { media_type, coding, parts } = content;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, media_type))
+        .insert_header((ETAG, tag.as_str()))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((VARY, "Accept-Encoding"))
+        .insert_header(("X-Total-Count", total));
+    if let Some(name) = coding.name() {
+        response.insert_header((CONTENT_ENCODING, name));
+    }
+    response.body(in_pieces(parts))
+}
+
+/// Answers that nothing has changed since the client asked last.
+pub(super) fn not_modified(tag: &Tag) -> HttpResponse {
+    HttpResponse::NotModified()
+        .insert_header((ETAG, tag.as_str()))
+        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((VARY, "Accept-Encoding"))
+        .finish()
+}
+
+/// Answers with a constant JSON text.
+pub(super) fn json(text: &'static str) -> HttpResponse {
+    HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text)
+}
+
+/// Answers GET with a small value that may be another one at the next moment.
+pub(super) fn small(value: &impl Serialize, coding: Coding) -> Result<HttpResponse, ApiError> {
+    let text = serde_json::to_vec(value).map_err(RenderError::from)?;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((VARY, "Accept-Encoding"));
+    if let Some(name) = coding.name() {
+        response.insert_header((CONTENT_ENCODING, name));
+    }
+    Ok(response.body(coding.encode(&[text.into()])?))
+}
+
+fn in_pieces(parts: Vec<Bytes>) -> BoxBody {
+    let length: usize = parts.iter().map(Bytes::len).sum();
+    if length <= PIECE {
+        return BoxBody::new(Bytes::from(parts.concat()));
+    }
+    let pieces = parts.into_iter().flat_map(|mut part| {
+        std::iter::from_fn(move || (!part.is_empty()).then(|| part.split_to(part.len().min(PIECE))))
+    });
+    let stream = stream::iter(pieces.map(Ok::<_, std::convert::Infallible>));
+    let body = SizedStream::new(length as u64, stream);
+    debug_assert!(matches!(body.size(), BodySize::Sized(_)), "so that the length is sent");
+    BoxBody::new(body)
+}

@@ -1,0 +1,110 @@
+//! Content codings of answers: what a client asks for, and how it is made.
+
+use std::io::Write;
+
+use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap};
+use brotli::enc::BrotliEncoderParams;
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::render::RenderError;
+
+/// How the bytes of an answer are coded.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Coding {
+    Identity,
+    Gzip,
+    Brotli,
+}
+
+impl Coding {
+    /// Chooses what a client prefers; among equals gzip, since it is kept ready.
+    ///
+    /// A client that asks for nothing gets nothing.
+    pub(super) fn negotiate(headers: &HeaderMap) -> Self {
+        let asked = headers.get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
+        let (mut gzip, mut brotli, mut any) = (None, None, None);
+        for element in asked.flat_map(|value| value.split(',')) {
+            let mut parts = element.split(';').map(str::trim);
+            let name = parts.next().unwrap_or_default();
+            let weight = parts.find_map(|part| {
+                part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))?.parse::<f32>().ok()
+            });
+            let weight = Some(weight.unwrap_or(1.0));
+            match name.to_ascii_lowercase().as_str() {
+                "gzip" | "x-gzip" => gzip = weight,
+                "br" => brotli = weight,
+                "*" => any = weight,
+                _ => {}
+            }
+        }
+        let (gzip, brotli) = (gzip.or(any).unwrap_or(0.0), brotli.or(any).unwrap_or(0.0));
+        if gzip > 0.0 && gzip >= brotli {
+            Self::Gzip
+        } else if brotli > 0.0 {
+            Self::Brotli
+        } else {
+            Self::Identity
+        }
+    }
+
+    /// The word of `Content-Encoding`, if there is to be one.
+    pub(super) const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Identity => None,
+            Self::Gzip => Some("gzip"),
+            Self::Brotli => Some("br"),
+        }
+    }
+
+    /// Codes the bytes of an answer.
+    pub(super) fn encode(self, parts: &[Bytes]) -> Result<Bytes, RenderError> {
+        match self {
+            Self::Identity => Ok(parts.concat().into()),
+            Self::Gzip => {
+                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+                parts.iter().try_for_each(|part| encoder.write_all(part))?;
+                Ok(encoder.finish()?.into())
+            }
+            Self::Brotli => {
+                // Made anew for each answer, so it has to be quick rather than small.
+                let params = BrotliEncoderParams { quality: 4, ..BrotliEncoderParams::default() };
+                let mut encoder =
+                    brotli::CompressorWriter::with_params(Vec::new(), 16 * 1024, &params);
+                parts.iter().try_for_each(|part| encoder.write_all(part))?;
+                Ok(encoder.into_inner().into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn a_client_gets_what_it_prefers_and_nothing_unasked() {
+        for (asked, chosen) in [
+            ("", Coding::Identity),
+            ("identity", Coding::Identity),
+            ("deflate, zstd", Coding::Identity),
+            ("gzip", Coding::Gzip),
+            ("GZIP", Coding::Gzip),
+            ("gzip;q=0", Coding::Identity),
+            ("br", Coding::Brotli),
+            ("gzip, deflate, br, zstd", Coding::Gzip),
+            ("gzip;q=0.5, br;q=0.9", Coding::Brotli),
+            ("*", Coding::Gzip),
+            ("*, gzip;q=0", Coding::Brotli),
+            ("identity;q=1, *;q=0", Coding::Identity),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_str(asked).unwrap());
+            assert_eq!(Coding::negotiate(&headers), chosen, "{asked:?}");
+        }
+        assert_eq!(Coding::negotiate(&HeaderMap::new()), Coding::Identity);
+    }
+}

@@ -1,0 +1,202 @@
+//! Open connections: which of them make progress, and the end of those that don't.
+//!
+//! actix limits the time of a connection's first request head only. A client that drips a body or
+//! a second head, or reads nothing of an answer, would keep its connection for ever.
+
+use std::any::Any;
+use std::collections::HashMap;
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use actix_http::{ConnectionType, Extensions};
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::{Error, HttpRequest};
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::Stopping;
+
+/// All open connections; clones are views of the same ones.
+#[derive(Clone, Debug)]
+pub struct Connections(Arc<Registry>);
+
+#[derive(Debug)]
+struct Registry {
+    started: Instant,
+    next_id: AtomicU64,
+    open: Mutex<HashMap<u64, Open>>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// A second handle on the socket, to shut it from outside.
+    socket: TcpStream,
+    activity: Arc<Activity>,
+}
+
+/// What a connection is doing.
+#[derive(Debug)]
+struct Activity {
+    started: Instant,
+    /// When it last made progress, in milliseconds after `started`.
+    progress_at: AtomicU64,
+    /// How many of its requests have not been answered in full.
+    requests: AtomicUsize,
+}
+
+impl Activity {
+    fn note(&self) {
+        self.progress_at.store(millis_since(self.started), Ordering::Relaxed);
+    }
+}
+
+fn millis_since(moment: Instant) -> u64 {
+    u64::try_from(moment.elapsed().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// What a connection carries along; dropped with it.
+struct Tracked {
+    id: u64,
+    registry: Arc<Registry>,
+    activity: Arc<Activity>,
+}
+
+impl Drop for Tracked {
+    fn drop(&mut self) {
+        self.registry.open().remove(&self.id);
+    }
+}
+
+impl Registry {
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self(Arc::new(Registry {
+            started: Instant::now(),
+            next_id: AtomicU64::new(0),
+            open: Mutex::default(),
+        }))
+    }
+}
+
+impl Connections {
+    /// Shuts connections that have made no progress for this long.
+    pub fn close_stalled(&self, limit: Duration) {
+        let now = millis_since(self.0.started);
+        let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+        for Open { socket, activity } in self.0.open().values() {
+            let silent_for = now.saturating_sub(activity.progress_at.load(Ordering::Relaxed));
+            if silent_for > limit {
+                // It may be gone already, which is as good.
+                socket.shutdown(Shutdown::Both).ok();
+            }
+        }
+    }
+
+    /// Lets connections end that wait for no answer. What they were sent still arrives.
+    pub fn close_idle(&self) {
+        for Open { socket, activity } in self.0.open().values() {
+            if activity.requests.load(Ordering::Relaxed) == 0 {
+                socket.shutdown(Shutdown::Read).ok();
+            }
+        }
+    }
+}
+
+/// Takes note of a new connection.
+pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mut Extensions) {
+    let Some(stream) = io.downcast_ref::<tokio::net::TcpStream>() else { return };
+    // Without a second handle the connection cannot be watched; it works all the same.
+    let Ok(handle) = stream.as_fd().try_clone_to_owned() else { return };
+    let registry = Arc::clone(&connections.0);
+    let activity = Arc::new(Activity {
+        started: registry.started,
+        progress_at: AtomicU64::new(millis_since(registry.started)),
+        requests: AtomicUsize::new(0),
+    });
+    let id = registry.next_id.fetch_add(1, Ordering::Relaxed);
+    let open = Open { socket: TcpStream::from(handle), activity: Arc::clone(&activity) };
+    registry.open().insert(id, open);
+    data.insert(Tracked { id, registry, activity });
+}
+
+/// Takes note that a request's body makes progress.
+pub(super) fn note_progress(request: &HttpRequest) {
+    if let Some(tracked) = request.conn_data::<Tracked>() {
+        tracked.activity.note();
+    }
+}
+
+/// Serves a request, and takes note of it until its answer has been handed over in full.
+pub(crate) fn track<S, B>(
+    request: ServiceRequest,
+    service: &S,
+    stopping: Stopping,
+) -> impl Future<Output = Result<ServiceResponse<impl MessageBody + use<S, B>>, Error>> + use<S, B>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody,
+{
+    let activity = request.conn_data::<Tracked>().map(|tracked| Arc::clone(&tracked.activity));
+    let under_way = activity.map(UnderWay::begin);
+    let response = service.call(request);
+    async move {
+        let mut response = response.await?;
+        if stopping.has_begun() {
+            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        }
+        Ok(response.map_body(|_, body| TrackedBody { body: Box::pin(body), under_way }))
+    }
+}
+
+/// A request that is being answered.
+struct UnderWay(Arc<Activity>);
+
+impl UnderWay {
+    fn begin(activity: Arc<Activity>) -> Self {
+        activity.requests.fetch_add(1, Ordering::Relaxed);
+        activity.note();
+        Self(activity)
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.note();
+        self.0.requests.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A body that takes note of every piece that is handed over.
+struct TrackedBody<B> {
+    body: Pin<Box<B>>,
+    under_way: Option<UnderWay>,
+}
+
+impl<B: MessageBody> MessageBody for TrackedBody<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        if let Some(UnderWay(activity)) = &self.under_way {
+            activity.note();
+        }
+        self.body.as_mut().poll_next(context)
+    }
+}

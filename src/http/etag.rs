@@ -1,0 +1,42 @@
+//! Entity tags: equal tags mean equal bytes, in this process and in any other.
+//!
+//! A tag is made of what the answer is made of, not of the answer, so that an unchanged one is
+//! recognised before it is built.
+
+use std::hash::Hash;
+
+use actix_web::http::header::{HeaderMap, IF_NONE_MATCH};
+use xxhash_rust::xxh3::Xxh3Default;
+
+use super::coding::Coding;
+use crate::domain::State;
+
+/// A strong entity tag, with its quotes.
+#[derive(Debug)]
+pub(super) struct Tag(String);
+
+impl Tag {
+    /// Makes the tag of an answer to `question` from a state.
+    pub(super) fn new(state: &State, question: &impl Hash, coding: Coding) -> Self {
+        let mut hasher = Xxh3Default::new();
+        // Another version may write the same entries otherwise.
+        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        state.fingerprint().hash(&mut hasher);
+        question.hash(&mut hasher);
+        let suffix = coding.name().map_or(String::new(), |name| format!("-{name}"));
+        Self(format!("\"{:032x}{suffix}\"", hasher.digest128()))
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether `If-None-Match` names this tag, so that the client has the answer already.
+    pub(super) fn is_known_to(&self, headers: &HeaderMap) -> bool {
+        let values = headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).map(str::trim).any(|tag| {
+            // No comma is in any of our tags, so splitting at commas cannot cut one in two.
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.0
+        })
+    }
+}

@@ -1,0 +1,103 @@
+//! The HTTP side: every path, and the way from a request to an answer.
+//!
+//! Handlers are thin: who, what, do it, answer. What updates and filters mean is decided in the
+//! domain, what rows look like in `render`, what JSON is accepted in [`wire`].
+
+mod answer;
+mod body;
+mod coding;
+mod connections;
+mod document;
+mod error;
+mod etag;
+mod health;
+mod list;
+mod query;
+mod status;
+mod wire;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{Handler, Resource, Responder};
+
+pub use connections::Connections;
+pub(crate) use connections::{note_connection, track};
+
+use self::error::ApiError;
+use crate::board::Board;
+use crate::clock::Clock;
+
+/// What every handler may use.
+pub struct Services {
+    /// Takes updates and shows the state.
+    pub board: Board,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// What requests may ask of the server.
+    pub limits: Limits,
+    /// Whether the server has been told to stop.
+    pub stopping: Stopping,
+}
+
+/// What requests may ask of the server.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The largest body, inflated, in bytes.
+    pub max_body_bytes: usize,
+    /// How long a client may take to send a body.
+    pub request_timeout: Duration,
+}
+
+/// Whether the server has been told to stop; clones are views of the same fact.
+#[derive(Clone, Debug, Default)]
+pub struct Stopping(Arc<AtomicBool>);
+
+impl Stopping {
+    /// Says that it has.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it has.
+    #[must_use]
+    pub fn has_begun(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Every path of the API.
+pub(crate) fn routes(paths: &mut ServiceConfig) {
+    paths
+        .service(
+            web::resource("/api/status")
+                .route(web::post().to(status::post))
+                .route(web::delete().to(status::delete))
+                .default_service(other_methods("POST, DELETE")),
+        )
+        .service(reading("/status.json", list::status_json))
+        .service(reading("/status.csv", list::status_csv))
+        .service(reading("/health", health::health))
+        .service(reading("/livez", health::livez))
+        .service(reading("/readyz", health::readyz))
+        .default_service(web::to(|| async { ApiError::NoSuchPath }));
+}
+
+/// A path that can only be read: by GET, and by HEAD for the same without a body.
+fn reading<H, A>(path: &str, handler: H) -> Resource
+where
+    H: Handler<A> + Clone,
+    A: actix_web::FromRequest + 'static,
+    H::Output: Responder + 'static,
+{
+    web::resource(path)
+        .route(web::get().to(handler.clone()))
+        .route(web::head().to(handler))
+        .default_service(other_methods("GET, HEAD"))
+}
+
+fn other_methods(allowed: &'static str) -> actix_web::Route {
+    web::to(move || async move { ApiError::MethodNotAllowed { allowed } })
+}

@@ -1,0 +1,62 @@
+//! The program: does what the command line asks for and turns the outcome into an exit status.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gitops_status_server::app::{App, AppError};
+use gitops_status_server::cli::{self, Invocation};
+use gitops_status_server::clock::SystemClock;
+use gitops_status_server::config::Config;
+use gitops_status_server::logging;
+use gitops_status_server::shutdown::Signals;
+use tokio_util::sync::CancellationToken;
+
+fn main() -> ExitCode {
+    match cli::from_process() {
+        Ok(Invocation::Serve(config)) => serve(&config),
+        Ok(Invocation::CheckConfig(text) | Invocation::Print(text)) => print(&text),
+        Ok(Invocation::Healthcheck(address)) => match cli::healthcheck(address) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, error.exit_status()),
+        },
+        Err(error) => fail(&error, error.exit_status()),
+    }
+}
+
+fn serve(config: &Config) -> ExitCode {
+    logging::start();
+    match actix_web::rt::System::new().block_on(run(config)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            log::error!("{error}");
+            ExitCode::from(error.downcast_ref().map_or(1, AppError::exit_status))
+        }
+    }
+}
+
+async fn run(config: &Config) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    let shutdown = CancellationToken::new();
+    let app = App::build(config, Arc::new(SystemClock::start())).await?;
+    let running = app.run(shutdown.clone());
+    tokio::pin!(running);
+    tokio::select! {
+        outcome = &mut running => return Ok(outcome?),
+        () = signals.first() => shutdown.cancel(),
+    }
+    Ok(running.await?)
+}
+
+fn print(text: &str) -> ExitCode {
+    match io::stdout().write_all(text.as_bytes()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn fail(error: &cli::CliError, status: u8) -> ExitCode {
+    // Where standard error is closed, the exit status says what is left to say.
+    writeln!(io::stderr(), "{error}").ok();
+    ExitCode::from(status)
+}

@@ -1,0 +1,111 @@
+//! JSON arrays of rows.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+use super::cell::Cell;
+use super::{Layout, RenderError, Shape};
+use crate::domain::{Column, Rows, Run, Segment, Selected, Slot};
+
+/// Returns a JSON array of the selected entries.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn json(selected: &Selected<'_>, layout: &Layout) -> Result<Bytes, RenderError> {
+    let mut out = vec![b'['];
+    let is_plain = *layout == (Layout { shape: Shape::Nested, only: None });
+    for run in &selected.runs {
+        if is_plain {
+            write_plain_run(&mut out, run)?;
+        } else {
+            for slot in run.slots() {
+                start_row(&mut out);
+                write_row(&mut out, slot, layout.columns(), layout.shape)?;
+            }
+        }
+    }
+    out.push(b']');
+    Ok(out.into())
+}
+
+/// Returns the listed entries of a segment as plain rows, joined by commas; made once.
+pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
+    if let Some(rows) = segment.memo().rows.get() {
+        return Ok(rows);
+    }
+    let mut bytes = Vec::new();
+    let mut ends = Vec::with_capacity(segment.slots().len());
+    for slot in segment.slots() {
+        if slot.is_listed() {
+            if !bytes.is_empty() {
+                bytes.push(b',');
+            }
+            write_row(&mut bytes, slot, Shape::Nested.columns(), Shape::Nested)?;
+        }
+        ends.push(u32::try_from(bytes.len())?);
+    }
+    let rows = Rows { bytes: bytes.into(), ends: ends.into() };
+    Ok(segment.memo().rows.get_or_init(|| rows))
+}
+
+/// Writes plain rows: ready ones if the segment has them or many are asked for.
+fn write_plain_run(out: &mut Vec<u8>, run: &Run<'_>) -> Result<(), RenderError> {
+    let is_worth_it = 2 * run.places.len() >= run.segment.slots().len();
+    if is_worth_it || run.segment.memo().rows.get().is_some() {
+        let rows = rows(run.segment)?;
+        if let Some(ready) = slice(rows, &run.places) {
+            start_row(out);
+            out.extend_from_slice(ready);
+        }
+    } else {
+        for slot in run.slots() {
+            start_row(out);
+            write_row(out, slot, Shape::Nested.columns(), Shape::Nested)?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns the bytes of neighbouring rows, without a comma at either end.
+fn slice<'a>(rows: &'a Rows, places: &Range<usize>) -> Option<&'a [u8]> {
+    let end_of = |place: usize| rows.ends.get(place).map(|&end| end as usize);
+    let start = places.start.checked_sub(1).and_then(end_of).unwrap_or(0);
+    let end = places.end.checked_sub(1).and_then(end_of)?;
+    let bytes = rows.bytes.get(start..end)?;
+    Some(bytes.strip_prefix(b",").unwrap_or(bytes))
+}
+
+fn start_row(out: &mut Vec<u8>) {
+    if out.len() > 1 {
+        out.push(b',');
+    }
+}
+
+fn write_row(
+    out: &mut Vec<u8>,
+    slot: &Slot,
+    columns: &[Column],
+    shape: Shape,
+) -> Result<(), RenderError> {
+    serde_json::to_writer(out, &Row { slot, columns, shape })?;
+    Ok(())
+}
+
+struct Row<'a> {
+    slot: &'a Slot,
+    columns: &'a [Column],
+    shape: Shape,
+}
+
+impl Serialize for Row<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut row = serializer.serialize_map(Some(self.columns.len()))?;
+        for &column in self.columns {
+            row.serialize_entry(column.name(), &Cell::of(self.slot, column, self.shape))?;
+        }
+        row.end()
+    }
+}

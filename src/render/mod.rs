@@ -1,0 +1,34 @@
+//! Entries as bytes: JSON rows, flat rows, CSV, and the ready-made list of everything.
+//!
+//! Knows the domain only: what a row looks like, not who asked for it or how it is sent.
+
+mod cell;
+mod csv;
+mod json;
+mod layout;
+mod whole;
+
+pub use self::csv::csv;
+pub use json::json;
+pub use layout::{Layout, Shape};
+pub use whole::{whole, whole_gzip};
+
+use thiserror::Error;
+
+/// A row could not be written. This never happens for entries that were checked, and it is an
+/// error rather than a panic so that it would cost one answer only.
+#[derive(Debug, Error)]
+pub enum RenderError {
+    /// As JSON.
+    #[error("JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// As CSV.
+    #[error("CSV: {0}")]
+    Csv(#[from] ::csv::Error),
+    /// Compressed.
+    #[error("compression: {0}")]
+    Compression(#[from] std::io::Error),
+    /// Offsets within rendered rows are kept in 32 bits.
+    #[error("a segment of 4 GiB")]
+    TooLarge(#[from] std::num::TryFromIntError),
+}

@@ -1,0 +1,83 @@
+//! The list of everything, joined from what the segments have ready.
+//!
+//! A change makes one segment's rows and compressed rows anew; all others are used as they are.
+
+use std::io::Write;
+
+use bytes::Bytes;
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+
+use super::{RenderError, json};
+use crate::domain::{Packed, Segment, State};
+
+/// A gzip header without name or time, so that equal content gives equal bytes.
+const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
+
+/// Returns a JSON array of all entries, in parts to be sent one after the other.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn whole(state: &State) -> Result<Vec<Bytes>, RenderError> {
+    let mut parts = vec![Bytes::from_static(b"[")];
+    for segment in listed(state) {
+        if parts.len() > 1 {
+            parts.push(Bytes::from_static(b","));
+        }
+        parts.push(json::rows(segment)?.bytes.clone());
+    }
+    parts.push(Bytes::from_static(b"]"));
+    Ok(parts)
+}
+
+/// Returns the same as one gzip stream; made once a state.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn whole_gzip(state: &State) -> Result<Bytes, RenderError> {
+    if let Some(ready) = state.packed().get() {
+        return Ok(ready.clone());
+    }
+    let mut out = GZIP_HEADER.to_vec();
+    let mut crc = Crc::new();
+    push_stored(&mut out, &mut crc, b'[', false);
+    for (position, segment) in listed(state).enumerate() {
+        if position > 0 {
+            push_stored(&mut out, &mut crc, b',', false);
+        }
+        let Packed { blocks, crc: part } = packed(segment)?;
+        out.extend_from_slice(blocks);
+        crc.combine(part);
+    }
+    push_stored(&mut out, &mut crc, b']', true);
+    out.extend_from_slice(&crc.sum().to_le_bytes());
+    out.extend_from_slice(&crc.amount().to_le_bytes());
+    Ok(state.packed().get_or_init(|| out.into()).clone())
+}
+
+fn listed(state: &State) -> impl Iterator<Item = &Segment> {
+    state.segments().iter().map(AsRef::as_ref).filter(|segment: &&Segment| segment.listed() > 0)
+}
+
+/// Returns a segment's rows as deflate blocks that can be followed by others; made once.
+fn packed(segment: &Segment) -> Result<&Packed, RenderError> {
+    if let Some(packed) = segment.memo().packed.get() {
+        return Ok(packed);
+    }
+    let rows = json::rows(segment)?;
+    let mut encoder = DeflateEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(&rows.bytes)?;
+    // A flush ends the last block at a byte, without the mark that would end the stream.
+    encoder.flush()?;
+    let mut crc = Crc::new();
+    crc.update(&rows.bytes);
+    let packed = Packed { blocks: std::mem::take(encoder.get_mut()).into(), crc };
+    Ok(segment.memo().packed.get_or_init(|| packed))
+}
+
+/// Appends a deflate block that holds one byte as it is.
+fn push_stored(out: &mut Vec<u8>, crc: &mut Crc, byte: u8, is_last: bool) {
+    // Final or not, the length, and the length's complement, as RFC 1951 (3.2.4) has it.
+    out.extend_from_slice(&[u8::from(is_last), 1, 0, 0xfe, 0xff, byte]);
+    crc.update(&[byte]);
+}

@@ -1,0 +1,85 @@
+//! What can go wrong with a store. The texts are for the log, never for a client.
+
+use std::error::Error;
+
+use thiserror::Error;
+
+/// Any cause: databases and file systems have many.
+type Cause = Box<dyn Error + Send + Sync>;
+
+/// Why a store cannot be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Another process has it open.
+    #[error("the database {0} is in use by another process")]
+    InUse(String),
+    /// It is damaged, not one of ours, or of a newer version; it was left as it was.
+    #[error("the database {path} is refused: {reason}; it was left as it is")]
+    Refused {
+        /// Which database.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// It cannot be read or written.
+    #[error("the database {path} cannot be opened: {cause}")]
+    Unusable {
+        /// Which database.
+        path: String,
+        /// What the system says.
+        cause: Cause,
+    },
+}
+
+/// Why a store does not answer.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database or the file system reports an error.
+    #[error("{0}")]
+    Unavailable(Cause),
+    /// What was opened has been removed or replaced.
+    #[error("the database file was removed or replaced while it was open")]
+    Displaced,
+    /// The database has lost commits that it had confirmed.
+    #[error("the database has gone back from revision {confirmed} to {found}")]
+    WentBack {
+        /// The last revision that it confirmed.
+        confirmed: i64,
+        /// Its revision now.
+        found: i64,
+    },
+    /// A row cannot be what this program wrote.
+    #[error("damaged row in table {table}: {reason}")]
+    Damaged {
+        /// Where it was found.
+        table: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The store was closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
+impl From<std::io::Error> for StoreError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}
+
+/// Why a commit was not confirmed.
+#[derive(Debug, Error)]
+pub enum CommitError {
+    /// The store is at another revision than expected; nothing was applied.
+    #[error("the database is at another revision than expected")]
+    Moved,
+    /// Whether the batch was applied is not known.
+    #[error(transparent)]
+    Unknown(#[from] StoreError),
+}

@@ -1,0 +1,99 @@
+//! The files of a SQLite database: the lock beside it, and whether it is still the one opened.
+
+use std::fs::{File, Metadata, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use crate::store::StoreError;
+
+/// An exclusive lock on a database, for as long as it lives; the system frees it with the process.
+///
+/// It lies on a file of its own: closing any handle of the database file would drop SQLite's locks.
+#[derive(Debug)]
+pub(super) struct Lock(#[expect(dead_code, reason = "held for the lock on it")] File);
+
+impl Lock {
+    /// Takes the lock, or returns `None` if another process has it.
+    pub(super) fn take(database: &Path) -> io::Result<Option<Self>> {
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(beside(database, ".lock"))?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self(file))),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
+
+/// Returns the path of a file that belongs to a database, such as its `-wal`.
+pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
+    let mut path = database.as_os_str().to_owned();
+    path.push(suffix);
+    PathBuf::from(path)
+}
+
+/// Which file it is, whatever its name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Identity {
+    device: u64,
+    inode: u64,
+}
+
+impl Identity {
+    fn of(path: &Path) -> io::Result<Self> {
+        std::fs::metadata(path)
+            .map(|metadata: Metadata| Self { device: metadata.dev(), inode: metadata.ino() })
+    }
+}
+
+/// An open database: the file that was opened and the log that a connection writes.
+///
+/// SQLite would go on writing to files that have been removed, and lose it all at the end.
+#[derive(Debug)]
+pub(super) struct DatabaseFile {
+    path: PathBuf,
+    database: Identity,
+    /// The log of the present connection; a new connection may make a new one.
+    log: Mutex<Option<Identity>>,
+}
+
+impl DatabaseFile {
+    /// Remembers which file lies there now.
+    pub(super) fn new(path: PathBuf) -> io::Result<Self> {
+        let database = Identity::of(&path)?;
+        Ok(Self { path, database, log: Mutex::new(None) })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Remembers which log lies beside the database now.
+    pub(super) fn note_log(&self) -> io::Result<()> {
+        let log = Identity::of(&beside(&self.path, "-wal"))?;
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
+        Ok(())
+    }
+
+    /// Makes sure that both are still there.
+    pub(super) fn check(&self) -> Result<(), StoreError> {
+        let is = |path: &Path, expected| Identity::of(path).is_ok_and(|found| found == expected);
+        let log = *self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log_is_there = log.is_none_or(|log| is(&beside(&self.path, "-wal"), log));
+        if is(&self.path, self.database) && log_is_there {
+            Ok(())
+        } else {
+            Err(StoreError::Displaced)
+        }
+    }
+
+    /// Forgets the log, since its connection is gone.
+    pub(super) fn forget_log(&self) {
+        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}

@@ -1,0 +1,141 @@
+//! The opening of a SQLite store: lock, look, make or migrate, connect.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicI64;
+use std::time::Duration;
+
+use sqlx::migrate::Migrator;
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions, Executor, Row};
+use tokio::sync::Mutex;
+
+use super::file::{DatabaseFile, Lock};
+use super::inspect::{Found, Unfit, inspect};
+use super::{Slot, SqliteStore, create, read_all, sql};
+use crate::store::{OpenError, StoreError};
+
+static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
+
+/// What must be in force on the writing connection: a pragma and its value.
+///
+/// WAL and FULL (2) carry the promise that a confirmed commit survives a power cut. A damaged or
+/// hostile file must not run code of its schema, and cells are checked as they are read.
+const REQUIRED: [(&str, &str); 4] = [
+    ("pragma journal_mode", "wal"),
+    ("pragma synchronous", "2"),
+    ("pragma trusted_schema", "0"),
+    ("pragma cell_size_check", "1"),
+];
+
+/// The oldest SQLite without the bug that can corrupt a database when its log is reset.
+const MINIMUM_SQLITE: (u32, u32, u32) = (3, 51, 3);
+
+impl SqliteStore {
+    /// Opens a database file, and makes it if there is none.
+    ///
+    /// # Errors
+    /// See [`OpenError`]; a database that is refused is the same, byte for byte, afterwards.
+    pub async fn open(path: &Path) -> Result<Self, OpenError> {
+        let shown = path.display().to_string();
+        let unusable = |cause| OpenError::Unusable { path: shown.clone(), cause };
+        let path = resolve(path).map_err(|error| unusable(error.into()))?;
+        let lock = Lock::take(&path).map_err(|error| unusable(error.into()))?;
+        let lock = lock.ok_or_else(|| OpenError::InUse(shown.clone()))?;
+        let store = Self::open_locked(&path, lock).await;
+        store.map_err(|unfit| unfit.at(Path::new(&shown)))
+    }
+
+    async fn open_locked(path: &Path, lock: Lock) -> Result<Self, Unfit> {
+        let found = inspect(path, &MIGRATOR).await?;
+        if matches!(found, Found::Nothing) {
+            create::create(path, &MIGRATOR).await?;
+        }
+        let file = DatabaseFile::new(path.to_owned())?;
+        let mut connection = connect(&file).await?;
+        let loaded = match found {
+            Found::Current(loaded) => loaded,
+            Found::Older => {
+                migrate(&mut connection).await?;
+                read_all(&mut connection).await?
+            }
+            Found::Nothing => read_all(&mut connection).await?,
+        };
+        Ok(Self {
+            file,
+            connection: Mutex::new(Slot::Open(connection)),
+            confirmed: AtomicI64::new(loaded.revision.0),
+            preloaded: Mutex::new(Some(loaded)),
+            _lock: lock,
+        })
+    }
+}
+
+async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    MIGRATOR.run(&mut *connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
+    // An older version looks at the file without the log first, and must find the new schema.
+    connection.execute("pragma wal_checkpoint(truncate)").await?;
+    Ok(())
+}
+
+/// Returns the path with all links resolved, so that two names of a database share its lock.
+fn resolve(path: &Path) -> std::io::Result<PathBuf> {
+    if path.is_symlink() || path.exists() {
+        return path.canonicalize();
+    }
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        Some(_) | None => Path::new("."),
+    };
+    let name = path.file_name().ok_or(std::io::ErrorKind::IsADirectory)?;
+    Ok(folder.canonicalize()?.join(name))
+}
+
+/// Opens the writing connection and makes sure that it is as durable as it must be.
+pub(super) async fn connect(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
+    file.forget_log();
+    let options = SqliteConnectOptions::new()
+        .filename(file.path())
+        .create_if_missing(false)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(Duration::from_secs(5))
+        .pragma("trusted_schema", "off")
+        .pragma("cell_size_check", "on")
+        // Nothing is written outside the data folder: the root file system may be read-only.
+        .pragma("temp_store", "memory")
+        .pragma("wal_autocheckpoint", "1000")
+        .pragma("cache_size", "-65536");
+    let mut connection = options.disable_statement_logging().connect().await?;
+    check_settings(&mut connection).await?;
+    connection.execute(sql::PREPARE).await?;
+    // A write at once: it shows that the file can be written, and makes the log that is noted.
+    connection.execute(sql::TOUCH).await?;
+    file.note_log()?;
+    Ok(connection)
+}
+
+async fn check_settings(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let version: String =
+        sqlx::query_scalar("select sqlite_version()").fetch_one(&mut *connection).await?;
+    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let mut part = || parts.next().unwrap_or(0);
+    if (part(), part(), part()) < MINIMUM_SQLITE {
+        return Err(StoreError::Unavailable(format!("SQLite {version} is too old").into()));
+    }
+    for (pragma, required) in REQUIRED {
+        let row = connection.fetch_one(pragma).await?;
+        let value = in_words(&row)?;
+        if value != required {
+            let message = format!("{pragma} is {value} where {required} was asked for");
+            return Err(StoreError::Unavailable(message.into()));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the only value of a row as text, whatever its type.
+fn in_words(row: &SqliteRow) -> Result<String, sqlx::Error> {
+    row.try_get_unchecked::<String, _>(0)
+}

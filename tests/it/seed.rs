@@ -1,0 +1,76 @@
+//! The original description's requests and answers, word for word.
+
+use std::path::PathBuf;
+
+use crate::support::{Process, TestApp};
+
+/// The body of the original's curl line.
+const EXAMPLE: &str = r#"{
+"repo": "rsyslog",
+"server": "rsyslog-lab",
+"sync_status": "OUT_OF_SYNC",
+"drift_count": 2,
+"files": [
+{"name": "rsyslog.conf"},
+{"name": "rsyslog.d/30-lab.conf"}
+],
+"last_check": "2026-04-21T10:32:15Z"
+}"#;
+
+#[test]
+fn an_update_is_answered_as_the_original_says() {
+    let app = TestApp::spawn();
+    let reply = app.post(EXAMPLE);
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.text(), r#"{"status":"ok","message":"Status updated successfully"}"#);
+}
+
+#[test]
+fn a_bad_update_is_answered_as_the_original_says() {
+    let app = TestApp::spawn();
+    for (body, message) in [
+        ("{", "Invalid JSON payload"),
+        (r#"{"server":"s"}"#, "Missing required field: repo"),
+        (&EXAMPLE.replace("OUT_OF_SYNC", "BROKEN"), "sync_status must be SYNCED or OUT_OF_SYNC"),
+    ] {
+        let reply = app.post(body);
+        assert_eq!(reply.status, 400);
+        assert_eq!(reply.text(), format!(r#"{{"status":"error","message":"{message}"}}"#));
+    }
+}
+
+#[test]
+fn the_list_begins_with_the_originals_fields_in_its_order() {
+    let app = TestApp::spawn();
+    assert_eq!(app.get("/status.json").text(), "[]");
+    app.accept(EXAMPLE);
+    let reply = app.get("/status.json");
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    let start = r#"[{"repo":"rsyslog","server":"rsyslog-lab","sync_status":"OUT_OF_SYNC","drift_count":2,"files":[{"name":"rsyslog.conf"},{"name":"rsyslog.d/30-lab.conf"}],"last_check":"2026-04-21T10:32:15Z","updated_at":"2026-04-21T10:32:15.000Z","#;
+    assert!(reply.text().starts_with(start), "{}", reply.text());
+}
+
+#[test]
+fn health_counts_what_is_tracked() {
+    let app = TestApp::spawn();
+    app.accept(EXAMPLE);
+    let reply = app.get("/health");
+    assert_eq!(reply.status, 200);
+    let expected =
+        r#"{"status":"healthy","timestamp":"2026-04-21T10:32:15.000Z","tracked_repos":1}"#;
+    assert_eq!(reply.text(), expected);
+}
+
+#[test]
+fn what_was_answered_with_200_is_there_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let database: PathBuf = folder.path().join("status.db");
+    let server = Process::start(&database, &[] as &[&str]);
+    server.accept(EXAMPLE);
+    let before = server.get("/status.json").text();
+    server.kill();
+    let mut server = Process::start(&database, &[] as &[&str]);
+    assert_eq!(server.get("/status.json").text(), before);
+    assert_eq!(server.terminate().code(), Some(0));
+}

@@ -1,0 +1,123 @@
+//! The application in this process, with its own database and a clock that is moved by hand.
+
+use std::net::SocketAddr;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use gitops_status_server::app::App;
+use gitops_status_server::clock::ManualClock;
+use gitops_status_server::config::{Config, DatabaseUrl};
+use gitops_status_server::domain::Timestamp;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::Client;
+
+/// 2026-04-21T10:32:15Z, when the clock of a test starts.
+pub const START: Timestamp = Timestamp::from_millis(1_776_767_535_000);
+
+/// A running application; it stops when this is dropped.
+pub struct TestApp {
+    pub client: Client,
+    pub clock: ManualClock,
+    config: Config,
+    folder: Option<TempDir>,
+    shutdown: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Deref for TestApp {
+    type Target = Client;
+
+    fn deref(&self) -> &Client {
+        &self.client
+    }
+}
+
+impl TestApp {
+    /// Starts the application with its defaults.
+    pub fn spawn() -> Self {
+        Self::with(|_| {})
+    }
+
+    /// Starts the application with some settings changed.
+    pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            allow_anonymous_writes: false,
+            database: DatabaseUrl::Sqlite(folder.path().join("test.db")),
+            stale_after: Some(Duration::from_hours(2)),
+            ttl: Some(Duration::from_hours(14 * 24)),
+            max_entries: Some(1_000_000),
+            max_body_bytes: 1024 * 1024,
+            request_timeout: Duration::from_secs(10),
+            idle_timeout: Duration::from_secs(30),
+            max_connections: 4096,
+            workers: 1,
+            shutdown_delay: Duration::ZERO,
+            shutdown_grace: Duration::from_secs(10),
+        };
+        change(&mut config);
+        Self::start(config, Some(folder), ManualClock::at(START))
+    }
+
+    fn start(config: Config, folder: Option<TempDir>, clock: ManualClock) -> Self {
+        let shutdown = CancellationToken::new();
+        let (tell, told) = std::sync::mpsc::channel::<SocketAddr>();
+        let thread = std::thread::spawn({
+            let (config, clock, shutdown) = (config.clone(), clock.clone(), shutdown.clone());
+            move || {
+                actix_web::rt::System::new().block_on(async {
+                    let app = App::build(&config, Arc::new(clock)).await.unwrap();
+                    tell.send(app.address()).unwrap();
+                    app.run(shutdown).await.unwrap();
+                });
+            }
+        });
+        let client = Client { address: told.recv().expect("the application did not start") };
+        Self { client, clock, config, folder, shutdown, thread: Some(thread) }
+    }
+
+    /// Stops the application, lets time pass meanwhile, and starts it on the same database.
+    pub fn restart_after(mut self, pause: Duration) -> Self {
+        self.stop();
+        self.clock.advance(pause);
+        Self::start(self.config.clone(), self.folder.take(), self.clock.clone())
+    }
+
+    /// Stops the application and starts it on the same database with other settings.
+    pub fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
+        self.stop();
+        change(&mut self.config);
+        Self::start(self.config.clone(), self.folder.take(), self.clock.clone())
+    }
+
+    /// Returns the path of the database.
+    pub fn database(&self) -> PathBuf {
+        let DatabaseUrl::Sqlite(path) = &self.config.database;
+        path.clone()
+    }
+
+    /// Lets time pass by both clocks.
+    pub fn advance(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    fn stop(&mut self) {
+        self.shutdown.cancel();
+        if let Some(thread) = self.thread.take() {
+            let outcome = thread.join();
+            assert!(outcome.is_ok() || std::thread::panicking(), "the application has panicked");
+        }
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}

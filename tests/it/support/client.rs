@@ -1,0 +1,146 @@
+//! An HTTP client that sends exactly what it is told to, one connection a request.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use flate2::read::MultiGzDecoder;
+use serde_json::Value;
+
+/// Talks to one server.
+#[derive(Clone, Copy, Debug)]
+pub struct Client {
+    pub address: SocketAddr,
+}
+
+/// An answer, its body as it came.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Vec<u8>,
+}
+
+impl Client {
+    /// Sends `GET` with some headers.
+    pub fn get_with(&self, target: &str, headers: &[(&str, &str)]) -> Reply {
+        self.send("GET", target, headers, b"")
+    }
+
+    /// Sends `GET`.
+    pub fn get(&self, target: &str) -> Reply {
+        self.get_with(target, &[])
+    }
+
+    /// Posts a report.
+    pub fn post(&self, body: impl AsRef<[u8]>) -> Reply {
+        let json = [("Content-Type", "application/json")];
+        self.send("POST", "/api/status", &json, body.as_ref())
+    }
+
+    /// Posts a report that has to be accepted.
+    pub fn accept(&self, body: impl AsRef<[u8]>) {
+        let reply = self.post(body);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+
+    /// Returns the JSON array of a list.
+    pub fn list(&self, query: &str) -> Vec<Value> {
+        let reply = self.get(&format!("/status.json{query}"));
+        assert_eq!(reply.status, 200, "{query}: {}", reply.text());
+        serde_json::from_slice(&reply.body).unwrap()
+    }
+
+    /// Returns `repo/server` of every entry of a list, in order.
+    pub fn names(&self, query: &str) -> Vec<String> {
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let name = |row: &Value| text(&row["repo"]) + "/" + &text(&row["server"]);
+        self.list(query).iter().map(name).collect()
+    }
+
+    /// Sends a request with a body and waits for the whole answer.
+    pub fn send(&self, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Reply {
+        let mut head = format!("{method} {target} HTTP/1.1\r\nHost: test\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            head += &format!("{name}: {value}\r\n");
+        }
+        let has_length = headers.iter().any(|(name, _)| {
+            name.eq_ignore_ascii_case("content-length")
+                || name.eq_ignore_ascii_case("transfer-encoding")
+        });
+        if !has_length && (!body.is_empty() || method == "POST") {
+            head += &format!("Content-Length: {}\r\n", body.len());
+        }
+        let request = [head.as_bytes(), b"\r\n", body].concat();
+        self.raw(&request).unwrap_or_else(|| panic!("no answer to {method} {target}"))
+    }
+
+    /// Opens a connection.
+    pub fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+        stream.set_nodelay(true).unwrap();
+        stream
+    }
+
+    /// Sends bytes and reads until the server closes; `None` if it says nothing.
+    pub fn raw(&self, request: &[u8]) -> Option<Reply> {
+        let mut stream = self.connect();
+        // A server that refuses early may close before it has read everything.
+        stream.write_all(request).ok();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok();
+        Reply::parse(&answer)
+    }
+}
+
+impl Reply {
+    /// Reads an answer whose body ends with the connection.
+    pub fn parse(answer: &[u8]) -> Option<Self> {
+        let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+        let head = String::from_utf8(answer[..end].to_vec()).unwrap();
+        let mut lines = head.split("\r\n");
+        let status = lines.next()?.split(' ').nth(1)?.parse().unwrap();
+        let headers = lines.map(|line| {
+            let (name, value) = line.split_once(':').unwrap();
+            (name.to_ascii_lowercase(), value.trim().to_owned())
+        });
+        Some(Self { status, headers: headers.collect(), body: answer[end + 4..].to_vec() })
+    }
+
+    /// Returns a header's value.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// Returns the body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Returns the body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {}", self.text()))
+    }
+
+    /// Returns the body, inflated if it was sent as gzip.
+    pub fn inflated(&self) -> Vec<u8> {
+        if self.header("content-encoding") != Some("gzip") {
+            return self.body.clone();
+        }
+        let mut inflated = Vec::new();
+        MultiGzDecoder::new(self.body.as_slice()).read_to_end(&mut inflated).unwrap();
+        inflated
+    }
+
+    /// Fails unless this is an error of the API with this status; returns its message.
+    pub fn error(&self, status: u16) -> String {
+        assert_eq!(self.status, status, "{}", self.text());
+        assert_eq!(self.header("content-type"), Some("application/json"));
+        let body = self.json();
+        assert_eq!(body["status"], "error");
+        assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
+        body["message"].as_str().unwrap().to_owned()
+    }
+}

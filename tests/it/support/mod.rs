@@ -1,0 +1,38 @@
+//! What tests share.
+
+mod app;
+mod client;
+mod process;
+
+use std::time::{Duration, Instant};
+
+pub use app::TestApp;
+pub use client::{Client, Reply};
+pub use process::Process;
+
+/// How long a condition may take to come true before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Waits until a condition is true, and fails with its description if it doesn't become so.
+#[expect(clippy::disallowed_methods, reason = "tests wait in real time")]
+pub fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "this did not happen: {description}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Returns a valid report as JSON text.
+pub fn report(repo: &str, server: &str, status: &str, files: &[&str]) -> String {
+    let files: Vec<_> = files.iter().map(|name| serde_json::json!({ "name": name })).collect();
+    serde_json::json!({
+        "repo": repo,
+        "server": server,
+        "sync_status": status,
+        "drift_count": files.len(),
+        "files": files,
+        "last_check": "2026-04-21T10:32:15Z",
+    })
+    .to_string()
+}
