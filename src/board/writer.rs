@@ -158,18 +158,11 @@ impl Writer {
         }
     }
 
-    /// Commits a batch and publishes the state that it makes. Answers keep following the clock
-    /// meanwhile, however long the disk takes.
+    /// Commits a batch and publishes the state that it makes.
     async fn commit(&mut self, mut next: State, batch: &Batch) -> bool {
         let (expected, jumps) = (next.revision(), self.jumps);
         let store = Arc::clone(&self.store);
-        let mut commit = store.commit(expected, batch);
-        let outcome = loop {
-            tokio::select! {
-                outcome = &mut commit => break outcome,
-                _ = self.ticks.tick() => self.follow_the_clock(),
-            }
-        };
+        let outcome = self.meanwhile(store.commit(expected, batch)).await;
         self.note_outcome(&outcome);
         if outcome.is_err() {
             self.is_in_doubt = true;
@@ -242,13 +235,14 @@ impl Writer {
     /// Learns what a commit of unknown outcome came to. Returns whether it is known now.
     async fn catch_up(&mut self) -> bool {
         let published = self.shared.published.load_full();
-        match self.store.changes_since(published.revision()).await {
+        let store = Arc::clone(&self.store);
+        match self.meanwhile(store.changes_since(published.revision())).await {
             Ok(Some(changes)) if changes.revision == published.revision() => {}
             Ok(Some(changes)) => {
                 let now = self.now();
                 self.publish_with(|state| state.adopt(changes, now));
             }
-            Ok(None) => match self.store.load().await {
+            Ok(None) => match self.meanwhile(store.load()).await {
                 Ok(Loaded { store_id: _, revision, entries }) => {
                     let now = self.now();
                     let state = State::load(*published.policy(), revision, entries, now);
@@ -260,6 +254,17 @@ impl Writer {
         }
         self.is_in_doubt = false;
         true
+    }
+
+    /// Waits for the store. Answers keep following the clock meanwhile, however long it takes.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        loop {
+            tokio::select! {
+                outcome = &mut work => return outcome,
+                _ = self.ticks.tick() => self.follow_the_clock(),
+            }
+        }
     }
 
     fn publish_with(&self, change: impl FnOnce(&mut State)) {

@@ -15,5 +15,7 @@
 )]
 
 mod config;
+mod documents;
 mod seed;
 mod support;
+mod tidy;

@@ -1,0 +1,117 @@
+//! What the documents show is what the program does.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::TestApp;
+
+fn document(name: &str) -> String {
+    fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// Returns the commands of a document's console blocks, each with the output that follows it.
+fn console(text: &str) -> Vec<(String, String)> {
+    let mut shown: Vec<(String, String)> = Vec::new();
+    let blocks = text.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    for line in blocks.flat_map(str::lines) {
+        if let Some(command) = line.strip_prefix("$ ") {
+            shown.push((command.to_owned(), String::new()));
+            continue;
+        }
+        let (command, output) = shown.last_mut().unwrap();
+        if command.ends_with('\\') {
+            command.pop();
+            command.push_str(line.trim_start());
+        } else {
+            output.push_str(line);
+        }
+    }
+    shown
+}
+
+/// Blanks out the server's own times, which are others at each run.
+fn without_times(text: &str) -> Value {
+    let mut value: Value = serde_json::from_str(text).unwrap();
+    let rows = match &mut value {
+        Value::Array(rows) => rows.iter_mut().collect(),
+        other => vec![other],
+    };
+    for row in rows {
+        for time in ["updated_at", "status_since", "expires_at", "timestamp"] {
+            if let Some(time) = row.get_mut(time) {
+                assert!(time.as_str().unwrap().ends_with('Z'));
+                *time = Value::Null;
+            }
+        }
+    }
+    value
+}
+
+#[test]
+fn the_readmes_curl_lines_print_what_the_readme_shows() {
+    let app = TestApp::spawn();
+    let mut seen = 0;
+    for (command, output) in console(&document("README.md")) {
+        if !command.starts_with("curl") {
+            continue;
+        }
+        let here = command.replace("localhost:8080", &app.client.address.to_string());
+        let ran = Command::new("sh").arg("-c").arg(here + " -sS").output().unwrap();
+        let printed = String::from_utf8(ran.stdout).unwrap();
+        assert_eq!(without_times(&printed), without_times(&output), "{command}");
+        seen += 1;
+    }
+    assert_eq!(seen, 4);
+}
+
+#[test]
+fn the_readme_lists_every_setting_at_its_default() {
+    let readme = document("README.md");
+    for setting in &gitops_status_server::config::SETTINGS {
+        let row = format!("| `--{}` | `{}` |", setting.long(), setting.default);
+        assert!(readme.contains(&row), "README.md lacks {row}");
+    }
+}
+
+#[test]
+fn the_queries_for_grafana_are_answered_with_every_column_they_name() {
+    let app = TestApp::spawn();
+    app.accept(crate::support::report("rsyslog", "web-1", "OUT_OF_SYNC", &["a.conf"]));
+    let text = document("docs/grafana.md");
+    let blocks = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut seen = 0;
+    for block in blocks {
+        let query: Value = serde_json::from_str(block).unwrap();
+        let parameters = query["url_options"]["params"].as_array().unwrap().iter().map(|pair| {
+            let value = pair["value"].as_str().unwrap().replace("${repo:csv}", "rsyslog,nginx");
+            format!("{}={value}", pair["key"].as_str().unwrap())
+        });
+        let parameters: Vec<String> = parameters.collect();
+        let rows = app.list(&format!("?{}", parameters.join("&")));
+        assert_eq!(rows.len(), 1);
+        for column in query["columns"].as_array().unwrap() {
+            let selector = column["selector"].as_str().unwrap();
+            assert!(rows[0].get(selector).is_some(), "{selector}");
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 2);
+}
+
+#[test]
+fn the_description_of_the_api_names_every_parameter_and_column() {
+    let text = document("docs/api.md");
+    let app = TestApp::spawn();
+    let message = app.get("/status.json?nothing=1").error(400);
+    let (_, known) = message.split_once("known are ").unwrap();
+    for parameter in known.split(", ").flat_map(|part| part.split(" and ")) {
+        assert!(text.contains(&format!("`{parameter}`")), "docs/api.md lacks {parameter}");
+    }
+    let header = app.get("/status.csv").text();
+    for column in header.trim_end().split(',') {
+        assert!(text.contains(&format!("`{column}`")), "docs/api.md lacks {column}");
+    }
+}

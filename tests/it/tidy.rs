@@ -1,0 +1,90 @@
+//! The house rules that a machine can check.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The most lines that a source file may have.
+const MOST_LINES: usize = 400;
+
+/// Which modules each module may use: the arrows of the architecture.
+const MAY_USE: &[(&str, &[&str])] = &[
+    ("domain", &[]),
+    ("clock", &["domain"]),
+    ("store", &["domain"]),
+    ("render", &["domain"]),
+    ("board", &["clock", "domain", "store"]),
+    ("http", &["board", "clock", "domain", "render"]),
+    ("config", &[]),
+    ("cli", &["config"]),
+    ("logging", &[]),
+    ("shutdown", &[]),
+    ("app", &["board", "clock", "config", "domain", "http", "store"]),
+];
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<(PathBuf, String)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            found.push((path.strip_prefix(root()).unwrap().to_owned(), text));
+        }
+    }
+}
+
+fn sources() -> Vec<(PathBuf, String)> {
+    let mut found = Vec::new();
+    rust_files(&root().join("src"), &mut found);
+    assert!(found.len() > 30, "the sources were not found");
+    found
+}
+
+#[test]
+fn a_module_uses_only_modules_further_in() {
+    for (path, text) in sources() {
+        let first = path.components().nth(1).unwrap().as_os_str().to_string_lossy().into_owned();
+        let module = first.trim_end_matches(".rs");
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        let (_, may_use) = MAY_USE
+            .iter()
+            .find(|(known, _)| *known == module)
+            .unwrap_or_else(|| panic!("{module} is not in the table of this test"));
+        for used in text.split("crate::").skip(1) {
+            let used = used.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap();
+            assert!(
+                used == module || may_use.contains(&used),
+                "{} uses {used}, which {module} must not know",
+                path.display(),
+            );
+        }
+    }
+}
+
+#[test]
+fn every_file_says_what_it_is_and_is_of_a_readable_length() {
+    let mut files = sources();
+    rust_files(&root().join("tests"), &mut files);
+    for (path, text) in files {
+        assert!(text.starts_with("//!"), "{} does not say what it is", path.display());
+        let lines = text.lines().count();
+        assert!(lines <= MOST_LINES, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn imports_name_what_they_bring_in() {
+    for (path, text) in sources() {
+        if path.ends_with("tests.rs") {
+            continue;
+        }
+        let production = text.split("#[cfg(test)]").next().unwrap();
+        assert!(!production.contains("::*;"), "{} imports everything", path.display());
+    }
+}
