@@ -76,6 +76,7 @@ impl App {
     /// # Errors
     /// See [`AppError`].
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        allow_many_files(config.max_connections);
         let DatabaseUrl::Sqlite(path) = &config.database;
         let store = SqliteStore::open(path).await?;
         let loaded = store.load().await?;
@@ -153,6 +154,20 @@ impl App {
             Err(_) => log::warn!("Stopped after {:?}: not all was answered", self.shutdown_grace),
         }
         Ok(())
+    }
+}
+
+/// Raises this process's limit of open files to what its connections need, as far as it may.
+fn allow_many_files(max_connections: usize) {
+    // A connection is held by two handles, and the database and the log need some too.
+    let needed = 2 * max_connections as u64 + 100;
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(limit) if limit >= needed => {}
+        Ok(limit) => log::warn!(
+            "Only {limit} files may be open, but max_connections = {max_connections} needs \
+             {needed}: raise the limit (ulimit -n) or lower the setting"
+        ),
+        Err(error) => log::warn!("The limit of open files cannot be read: {error}"),
     }
 }
 

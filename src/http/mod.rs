@@ -1,7 +1,7 @@
 //! The HTTP side: every path, and the way from a request to an answer.
 //!
 //! Handlers are thin: who, what, do it, answer. What updates and filters mean is decided in the
-//! domain, what rows look like in `render`, what JSON is accepted in [`wire`].
+//! domain, what rows look like in `render`, what JSON is accepted in `wire`.
 
 mod answer;
 mod body;
