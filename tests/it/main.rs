@@ -15,7 +15,10 @@
 )]
 
 mod config;
+mod disk;
 mod documents;
 mod seed;
+mod shutdown;
+mod startup;
 mod support;
 mod tidy;

@@ -91,7 +91,9 @@ pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, U
         return Ok(Found::Nothing);
     }
     check_header(path)?;
-    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    // Without a log there is nothing to recover, and even reading would make an empty one.
+    let has_no_log = !beside(path, "-wal").try_exists()?;
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(has_no_log);
     let mut connection = options.disable_statement_logging().connect().await?;
     let outcome = check_content(&mut connection, migrator).await;
     connection.close().await?;

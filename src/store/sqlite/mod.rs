@@ -85,8 +85,10 @@ impl SqliteStore {
                 Ok(value)
             }
             Err(error) => {
-                // Whether closing works makes no difference: the connection is not used again.
-                drop(connection.close().await);
+                // Whether closing works makes no difference: the connection is not used again, and
+                // the log that it wrote may go with it.
+                connection.close().await.ok();
+                self.file.forget_log();
                 Err(error)
             }
         }

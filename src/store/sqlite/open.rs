@@ -94,7 +94,6 @@ fn resolve(path: &Path) -> std::io::Result<PathBuf> {
 
 /// Opens the writing connection and makes sure that it is as durable as it must be.
 pub(super) async fn connect(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
-    file.forget_log();
     let options = SqliteConnectOptions::new()
         .filename(file.path())
         .create_if_missing(false)

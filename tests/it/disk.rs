@@ -1,0 +1,188 @@
+//! What users see when the disk is full, or the database is taken away.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::{Process, report, wait_until};
+
+const NO_ARGUMENTS: &[&str] = &[];
+
+/// A small file system of its own; unmounted when this is dropped.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    fn mount() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        run("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder.path().to_str().unwrap()]);
+        Self(folder)
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    fn grow(&self) {
+        run("mount", &["-o", "remount,size=16m", self.path().to_str().unwrap()]);
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg("-l").arg(self.path()).status().ok();
+    }
+}
+
+fn run(program: &str, arguments: &[&str]) {
+    let status = Command::new(program).args(arguments).status().unwrap();
+    assert!(status.success(), "{program} {arguments:?} needs root, which `scripts/test` has");
+}
+
+fn is_degraded(server: &Process) -> bool {
+    let reply = server.get("/health");
+    assert_eq!(reply.status, 200, "a restart would not help");
+    let health = reply.json();
+    let degraded = health["status"] == "degraded";
+    assert_eq!(degraded, health["message"].is_string(), "{health}");
+    degraded
+}
+
+fn assert_not_stored(server: &Process, name: &str) {
+    let reply = server.post(report("refused", name, "SYNCED", &[]));
+    assert!(reply.header("retry-after").is_some());
+    assert!(reply.error(503).contains("could not be stored"));
+}
+
+fn place() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("status.db");
+    (folder, path)
+}
+
+#[test]
+fn updates_on_a_full_disk_get_503_and_work_again_at_once_when_there_is_space() {
+    let disk = SmallDisk::mount();
+    let path = disk.path().join("status.db");
+    let server = Process::start(&path, NO_ARGUMENTS);
+    let names: Vec<String> =
+        (0..200).map(|number| "x".repeat(2000) + &number.to_string()).collect();
+    let files: Vec<&str> = names.iter().take(20).map(String::as_str).collect();
+    let mut acknowledged = Vec::new();
+    let mut refused = 0;
+    for number in 0..60 {
+        let name = format!("server-{number}");
+        let reply = server.post(report("repo", &name, "OUT_OF_SYNC", &files));
+        match reply.status {
+            200 => acknowledged.push(name),
+            503 => refused += 1,
+            other => panic!("{other}: {}", reply.text()),
+        }
+    }
+    assert!(refused > 0 && !acknowledged.is_empty(), "the disk was to fill up");
+    assert!(is_degraded(&server));
+    let listed = |server: &Process| -> Vec<String> {
+        let rows = server.list("?repo=repo&fields=server");
+        rows.iter().map(|row| row["server"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(acknowledged.iter().all(|name| listed(&server).contains(name)), "reads go on");
+
+    disk.grow();
+    for number in 0..60 {
+        let name = format!("later-{number}");
+        server.accept(report("repo", &name, "SYNCED", &[]));
+        acknowledged.push(name);
+    }
+    assert!(!is_degraded(&server));
+    server.kill();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    let kept = listed(&server);
+    let lost: Vec<_> = acknowledged.iter().filter(|name| !kept.contains(name)).collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+}
+
+#[test]
+fn a_full_disk_is_noticed_to_have_space_again_without_an_update() {
+    let disk = SmallDisk::mount();
+    let path = disk.path().join("status.db");
+    let server = Process::start(&path, NO_ARGUMENTS);
+    let ballast = disk.path().join("ballast");
+    // dd writes until nothing fits any more, which is its way of failing.
+    let of = format!("of={}", ballast.display());
+    Command::new("dd").args(["if=/dev/zero", &of, "bs=1k"]).output().unwrap();
+    let mut number = 0;
+    wait_until("an update is refused", || {
+        number += 1;
+        let files = ["y".repeat(4000)];
+        let report = report("repo", &format!("s{number}"), "SYNCED", &[&files[0]]);
+        server.post(report).status == 503
+    });
+    assert!(is_degraded(&server));
+    fs::remove_file(ballast).unwrap();
+    wait_until("it is healthy again", || !is_degraded(&server));
+}
+
+#[test]
+fn a_database_that_is_removed_is_noticed_and_not_made_anew() {
+    let (_folder, path) = place();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    for suffix in ["", "-wal", "-shm"] {
+        fs::remove_file(format!("{}{suffix}", path.display())).unwrap();
+    }
+    wait_until("it is degraded, without an update", || is_degraded(&server));
+    for number in 0..20 {
+        assert_not_stored(&server, &number.to_string());
+    }
+    assert_eq!(server.names(""), ["repo/server"], "reads go on");
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_database_that_is_replaced_is_left_alone() {
+    let (_folder, path) = place();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    let other = path.with_extension("other");
+    fs::write(&other, b"another file").unwrap();
+    fs::rename(&other, &path).unwrap();
+    assert_not_stored(&server, "a");
+    assert!(is_degraded(&server));
+    assert_not_stored(&server, "b");
+    assert_eq!(fs::read(&path).unwrap(), b"another file");
+    assert_eq!(server.names(""), ["repo/server"]);
+}
+
+#[test]
+fn a_folder_that_is_moved_away_and_back_is_no_loss() {
+    let (folder, _) = place();
+    let home = folder.path().join("data");
+    fs::create_dir(&home).unwrap();
+    let path = home.join("status.db");
+    let server = Process::start(&path, NO_ARGUMENTS);
+    server.accept(report("repo", "before", "SYNCED", &[]));
+    let away = folder.path().join("away");
+    fs::rename(&home, &away).unwrap();
+    assert_not_stored(&server, "meanwhile");
+    fs::rename(&away, &home).unwrap();
+    wait_until("it is healthy again", || !is_degraded(&server));
+    server.accept(report("repo", "after", "SYNCED", &[]));
+    server.kill();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.names("?repo=repo"), ["repo/after", "repo/before"]);
+}
+
+#[test]
+fn a_log_that_is_removed_costs_nothing_that_was_acknowledged() {
+    let (_folder, path) = place();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    server.accept(report("repo", "before", "SYNCED", &[]));
+    fs::remove_file(format!("{}-wal", path.display())).unwrap();
+    wait_until("updates are taken again", || {
+        server.post(report("repo", "after", "SYNCED", &[])).status == 200
+    });
+    server.kill();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.names(""), ["repo/after", "repo/before"]);
+}
