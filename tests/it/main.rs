@@ -14,9 +14,11 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod clock;
 mod config;
 mod disk;
 mod documents;
+mod kills;
 mod seed;
 mod shutdown;
 mod startup;

@@ -1,0 +1,225 @@
+//! The life of an entry, and clocks that jump.
+
+use std::path::Path;
+use std::time::Duration;
+
+use gitops_status_server::clock::Clock;
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions, Row};
+
+use crate::support::{TestApp, report, wait_until};
+
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
+const SECOND: Duration = Duration::from_secs(1);
+
+fn post(app: &TestApp, server: &str) {
+    app.accept(report("repo", server, "OUT_OF_SYNC", &["a.conf"]));
+}
+
+fn with_promise(server: &str, promise: &Value) -> String {
+    let mut body: Value = serde_json::from_str(&report("repo", server, "SYNCED", &[])).unwrap();
+    body.as_object_mut().unwrap().extend(promise.as_object().unwrap().clone());
+    body.to_string()
+}
+
+/// Runs a query on the database and returns its rows, each as texts joined by blanks.
+fn stored(database: &Path, sql: &'static str) -> Vec<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = SqliteConnectOptions::new().filename(database).read_only(true);
+        let mut connection = options.connect().await.unwrap();
+        let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>(0)).collect()
+    })
+}
+
+fn history(app: &TestApp) -> Vec<String> {
+    stored(&app.database(), "select event || ' ' || server from transitions order by id")
+}
+
+fn is_listed(app: &TestApp, server: &str) -> bool {
+    !app.list(&format!("?server={server}")).is_empty()
+}
+
+fn is_stale(app: &TestApp, server: &str) -> bool {
+    app.list(&format!("?server={server}"))[0]["stale"] == true
+}
+
+#[test]
+fn an_entry_is_stale_after_two_hours_and_gone_after_fourteen_days() {
+    let app = TestApp::spawn();
+    post(&app, "s");
+    app.advance(2 * HOUR - SECOND);
+    // Another update makes sure that the writer has looked at the clock.
+    post(&app, "other");
+    assert!(!is_stale(&app, "s"));
+    app.advance(SECOND);
+    wait_until("it is stale", || is_stale(&app, "s"));
+    assert_eq!(app.names("?stale=true"), ["repo/s"]);
+    assert_eq!(app.names("?drifted=true").len(), 2, "a drift does not end by silence");
+    app.advance(14 * DAY - 2 * HOUR - SECOND);
+    post(&app, "other");
+    assert!(is_listed(&app, "s"));
+    app.advance(SECOND);
+    wait_until("it is gone", || !is_listed(&app, "s"));
+    assert_eq!(app.get("/health").json()["tracked_repos"], 1);
+    wait_until("its end is recorded", || history(&app).contains(&"expired s".to_owned()));
+    let rows = stored(&app.database(), "select server from entries");
+    assert_eq!(rows, ["other"]);
+}
+
+#[test]
+fn any_update_makes_an_entry_fresh_again() {
+    let app = TestApp::spawn();
+    post(&app, "s");
+    let since = app.list("")[0]["status_since"].clone();
+    app.advance(3 * HOUR);
+    wait_until("its silence is recorded", || history(&app).len() == 2);
+    post(&app, "s");
+    assert!(!is_stale(&app, "s"));
+    assert_eq!(app.list("")[0]["status_since"], since, "its status is the same");
+    assert_eq!(history(&app), ["first s", "stale s", "fresh s"]);
+}
+
+#[test]
+fn a_reporter_may_have_a_rhythm_of_its_own() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    let shown = |span: Duration| json!(start.plus(span).to_string());
+    for (server, promise, expires_at) in [
+        ("quick", json!({"stale_after_seconds": 10, "ttl_seconds": 20}), shown(20 * SECOND)),
+        ("slow", json!({"stale_after_seconds": 30 * 86_400}), shown(60 * DAY)),
+        ("usual", json!({"stale_after_seconds": null, "ttl_seconds": ""}), shown(14 * DAY)),
+        ("patient", json!({"stale_after_seconds": 0}), shown(14 * DAY)),
+        ("eternal", json!({"ttl_seconds": 0}), Value::Null),
+    ] {
+        app.accept(with_promise(server, &promise));
+        assert_eq!(app.list(&format!("?server={server}"))[0]["expires_at"], expires_at);
+    }
+    app.advance(10 * SECOND);
+    wait_until("quick is stale", || app.names("?stale=true") == ["repo/quick"]);
+    app.advance(10 * SECOND);
+    wait_until("quick is gone", || !is_listed(&app, "quick"));
+    app.advance(3 * HOUR);
+    wait_until("two are stale", || app.names("?stale=true") == ["repo/eternal", "repo/usual"]);
+    app.advance(15 * DAY);
+    wait_until("two are left", || app.names("") == ["repo/eternal", "repo/slow"]);
+}
+
+#[test]
+fn a_clock_that_jumps_and_returns_destroys_nothing() {
+    let app = TestApp::spawn();
+    post(&app, "s");
+    let before = app.list("");
+    app.advance(HOUR);
+    let wall = app.clock.read().wall;
+    app.clock.set_wall(wall.plus(3650 * DAY));
+    wait_until("it is hidden", || !is_listed(&app, "s"));
+    app.advance(Duration::from_mins(9));
+    post(&app, "other");
+    assert_eq!(stored(&app.database(), "select server from entries"), ["other", "s"]);
+    app.clock.set_wall(wall.plus(Duration::from_mins(9)));
+    wait_until("it is back", || is_listed(&app, "s"));
+    assert_eq!(app.list("?server=s"), before);
+    assert!(!history(&app).iter().any(|event| event.ends_with("ed s")), "{:?}", history(&app));
+}
+
+#[test]
+fn a_clock_that_stays_ahead_is_believed_after_ten_minutes() {
+    let app = TestApp::spawn();
+    post(&app, "s");
+    app.clock.set_wall(app.clock.read().wall.plus(30 * DAY));
+    wait_until("it is hidden", || !is_listed(&app, "s"));
+    assert_eq!(stored(&app.database(), "select server from entries"), ["s"]);
+    app.advance(Duration::from_mins(10));
+    wait_until("its end is recorded", || history(&app) == ["first s", "stale s", "expired s"]);
+    assert_eq!(stored(&app.database(), "select server from entries"), [""; 0]);
+}
+
+#[test]
+fn an_update_from_the_future_does_not_live_for_ever() {
+    let app = TestApp::spawn();
+    let wall = app.clock.read().wall;
+    app.clock.set_wall(wall.plus(3650 * DAY));
+    post(&app, "s");
+    app.clock.set_wall(wall);
+    let expires_at = json!(wall.plus(14 * DAY).to_string());
+    wait_until("it counts from now", || app.list("")[0]["expires_at"] == expires_at);
+    let app = app.restart_after(Duration::ZERO);
+    assert_eq!(app.list("")[0]["expires_at"], expires_at);
+    app.advance(15 * DAY);
+    wait_until("it is gone", || !is_listed(&app, "s"));
+}
+
+#[test]
+fn what_expired_while_the_server_was_down_is_hidden_and_may_come_back() {
+    let app = TestApp::spawn();
+    post(&app, "lost");
+    post(&app, "found");
+    let since = app.list("?server=found")[0]["status_since"].clone();
+    let app = app.restart_after(20 * DAY);
+    assert_eq!(app.names(""), [""; 0]);
+    post(&app, "found");
+    assert_eq!(app.list("")[0]["status_since"], since);
+    app.advance(Duration::from_mins(10));
+    wait_until("the end of the other is recorded", || {
+        history(&app) == ["first lost", "first found", "stale lost", "expired lost"]
+    });
+    let app = app.restart_after(Duration::ZERO);
+    assert_eq!(history(&app).len(), 4, "once");
+}
+
+#[test]
+fn the_history_has_every_change_with_its_true_time() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    let files: Vec<String> = (0..150).map(|number| format!("f{number:03}")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    app.accept(report("repo", "s", "SYNCED", &[]));
+    app.accept(report("repo", "s", "SYNCED", &[]));
+    app.accept(report("repo", "s", "OUT_OF_SYNC", &files));
+    app.accept(report("repo", "s", "OUT_OF_SYNC", &["f000", "new"]));
+    app.accept(report("repo", "s", "SYNCED", &[]));
+    app.advance(5 * HOUR);
+    wait_until("its silence is recorded", || history(&app).len() == 5);
+    assert_eq!(app.send("DELETE", "/api/status?repo=repo&server=s", &[], b"").status, 200);
+    let rows = stored(
+        &app.database(),
+        "select event || ' +' || files_added_count || '/' || json_array_length(files_added) \
+         || ' -' || files_removed_count || '/' || json_array_length(files_removed) \
+         || ' at ' || at from transitions order by id",
+    );
+    let at = |span: Duration| start.plus(span).millis();
+    let (now, later, end) = (at(Duration::ZERO), at(2 * HOUR), at(5 * HOUR));
+    assert_eq!(
+        rows,
+        [
+            format!("first +0/0 -0/0 at {now}"),
+            format!("drifted +150/100 -0/0 at {now}"),
+            format!("changed +1/1 -149/100 at {now}"),
+            format!("synced +0/0 -2/2 at {now}"),
+            format!("stale +0/0 -0/0 at {later}"),
+            format!("deleted +0/0 -0/0 at {end}"),
+        ]
+    );
+}
+
+#[test]
+fn a_removed_entry_is_gone_and_comes_back_as_a_new_one() {
+    let app = TestApp::spawn();
+    post(&app, "s");
+    let remove = || app.send("DELETE", "/api/status?repo=repo&server=s", &[], b"");
+    let reply = remove();
+    assert_eq!(reply.text(), r#"{"status":"ok","message":"Status removed"}"#);
+    assert!(!is_listed(&app, "s"));
+    assert!(remove().error(404).contains("no entry"));
+    for query in
+        ["?repo=repo", "?server=s", "", "?repo=repo&server=s&repo=x", "?repo=a&server=b&x=1"]
+    {
+        app.send("DELETE", &format!("/api/status{query}"), &[], b"").error(400);
+    }
+    post(&app, "s");
+    assert_eq!(history(&app), ["first s", "deleted s", "first s"]);
+}
