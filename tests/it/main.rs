@@ -19,6 +19,7 @@ mod config;
 mod disk;
 mod documents;
 mod kills;
+mod reports;
 mod seed;
 mod shutdown;
 mod startup;
