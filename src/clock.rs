@@ -124,7 +124,7 @@ mod tests {
         let (now, jumped) = steadiness.observe(clock.read());
         assert_eq!((now.steady_for.as_secs(), jumped), (700, false));
 
-        clock.set_wall(now.at.plus(Duration::from_secs(86_400)));
+        clock.set_wall(now.at.plus(Duration::from_hours(24)));
         let (now, jumped) = steadiness.observe(clock.read());
         assert_eq!((now.steady_for.as_secs(), jumped), (0, true));
 

@@ -64,6 +64,12 @@ impl Names {
         matches!(self, Self::Any)
     }
 
+    /// Whether names pass by a pattern rather than by being on the list.
+    #[must_use]
+    pub fn has_wildcards(&self) -> bool {
+        matches!(self, Self::OneOf { wildcards, .. } if !wildcards.is_empty())
+    }
+
     /// Returns the only names that can pass, in byte order, or `None` if there is no such list.
     #[must_use]
     pub fn exact(&self) -> Option<Vec<&str>> {

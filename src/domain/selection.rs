@@ -78,7 +78,8 @@ impl Selection {
     #[must_use]
     pub fn select<'a>(&self, state: &'a State) -> Selected<'a> {
         let runs = candidates(&self.filter, state);
-        let mut runs = if self.filter.is_by_repo_only() {
+        let is_decided = self.filter.is_by_repo_only() && !self.filter.repo.has_wildcards();
+        let mut runs = if is_decided {
             runs.into_iter().flat_map(|run| keep(&run, Slot::is_listed)).collect()
         } else {
             let passes = |slot: &Slot| slot.is_listed() && self.filter.matches(slot);
@@ -92,7 +93,8 @@ impl Selection {
     }
 }
 
-/// Returns the entries that a filter can let pass at all, judged by the repository alone.
+/// Returns the entries that a filter can let pass at all, judged by its list of repositories; with
+/// wildcards in that list, all of them.
 fn candidates<'a>(filter: &Filter, state: &'a State) -> Vec<Run<'a>> {
     match filter.repo.exact() {
         None => state.segments().iter().map(|segment| whole(segment)).collect(),

@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(Timestamp::from_millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
         let moment = Timestamp::from_millis(1_776_767_535_007);
         assert_eq!(moment.to_string(), "2026-04-21T10:32:15.007Z");
-        assert_eq!(moment.plus(Duration::from_secs(60)).to_string(), "2026-04-21T10:33:15.007Z");
+        assert_eq!(moment.plus(Duration::from_mins(1)).to_string(), "2026-04-21T10:33:15.007Z");
     }
 
     #[test]

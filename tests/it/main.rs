@@ -10,18 +10,29 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
+    clippy::too_many_lines,
+    clippy::format_push_string,
+    clippy::disallowed_methods,
+    clippy::unchecked_time_subtraction,
     missing_docs,
-    reason = "a test stops at the first surprise"
+    reason = "a test stops at the first surprise, waits in real time, and may be a long table"
 )]
 
 mod clock;
 mod config;
 mod disk;
 mod documents;
+mod filters;
+mod formats;
+mod infinity;
 mod kills;
+mod log;
 mod reports;
 mod seed;
+mod selection;
 mod shutdown;
+mod slow_clients;
 mod startup;
+mod store;
 mod support;
 mod tidy;

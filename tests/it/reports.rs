@@ -309,7 +309,7 @@ fn a_body_over_the_limit_is_refused_at_once_or_while_it_arrives() {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
@@ -331,7 +331,7 @@ fn a_gzip_body_is_inflated_within_the_limit() {
     ] {
         assert_eq!(guarded.refuses(&send(broken), 400), INVALID_JSON);
     }
-    let bomb = gzip(&vec![b' '; 200 * 1024 * 1024]);
+    let bomb = gzip(&vec![b' '; 20 * 1024 * 1024]);
     assert!(bomb.len() < 1024 * 1024);
     guarded.refuses(&send(&bomb), 413);
     assert_eq!(send(&packed).status, 200);

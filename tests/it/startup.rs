@@ -139,7 +139,7 @@ fn a_damaged_database_is_refused() {
             "zeroed" => content[4096..].chunks_mut(4096).for_each(|page| page.fill(0)),
             "noise" => {
                 for (place, byte) in content[4096..].iter_mut().enumerate() {
-                    *byte = (place * 31 % 251) as u8;
+                    *byte = u8::try_from(place * 31 % 251).unwrap();
                 }
             }
             other => panic!("{other}"),

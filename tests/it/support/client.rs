@@ -83,19 +83,25 @@ impl Client {
         stream
     }
 
-    /// Sends bytes and reads until the server closes; `None` if it says nothing.
+    /// Sends bytes and reads one answer, or until the server closes; `None` if it says nothing.
     pub fn raw(&self, request: &[u8]) -> Option<Reply> {
         let mut stream = self.connect();
         // A server that refuses early may close before it has read everything.
         stream.write_all(request).ok();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).ok();
-        Reply::parse(&answer)
+        let (mut answer, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
+        loop {
+            let count = stream.read(&mut piece).unwrap_or(0);
+            answer.extend_from_slice(&piece[..count]);
+            let reply = Reply::parse(&answer);
+            if count == 0 || reply.as_ref().is_some_and(Reply::is_complete) {
+                return reply;
+            }
+        }
     }
 }
 
 impl Reply {
-    /// Reads an answer whose body ends with the connection.
+    /// Reads what has arrived of an answer.
     pub fn parse(answer: &[u8]) -> Option<Self> {
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = String::from_utf8(answer[..end].to_vec()).unwrap();
@@ -106,6 +112,12 @@ impl Reply {
             (name.to_ascii_lowercase(), value.trim().to_owned())
         });
         Some(Self { status, headers: headers.collect(), body: answer[end + 4..].to_vec() })
+    }
+
+    /// Whether the body is as long as the head says.
+    fn is_complete(&self) -> bool {
+        let length = self.header("content-length").and_then(|length| length.parse().ok());
+        length.is_some_and(|length: usize| length == self.body.len())
     }
 
     /// Returns a header's value.

@@ -14,7 +14,6 @@ pub use process::Process;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until a condition is true, and fails with its description if it doesn't become so.
-#[expect(clippy::disallowed_methods, reason = "tests wait in real time")]
 pub fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {

@@ -1,0 +1,207 @@
+//! The list as bytes: CSV, flat rows, entity tags, compression.
+
+use std::io::Read;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{Reply, TestApp, report, wait_until};
+
+const FLAT: [&str; 14] = [
+    "repo",
+    "server",
+    "sync_status",
+    "status_code",
+    "drift_count",
+    "file_count",
+    "files",
+    "last_check",
+    "updated_at",
+    "status_since",
+    "stale",
+    "expires_at",
+    "revision",
+    "url",
+];
+
+fn keys(row: &Value) -> Vec<&str> {
+    row.as_object().unwrap().keys().map(String::as_str).collect()
+}
+
+fn unbrotlied(reply: &Reply) -> Vec<u8> {
+    assert_eq!(reply.header("content-encoding"), Some("br"));
+    let mut plain = Vec::new();
+    brotli::Decompressor::new(reply.body.as_slice(), 4096).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+#[test]
+fn flat_rows_have_one_level_and_one_type_a_field() {
+    let app = TestApp::spawn();
+    app.accept(report("r", "a", "OUT_OF_SYNC", &["b", "a"]));
+    app.accept(report("r", "b", "SYNCED", &[]));
+    let rows = app.list("?flat=true");
+    for row in &rows {
+        let mut expected = FLAT;
+        expected.sort_unstable();
+        assert_eq!(keys(row), expected);
+        assert!(
+            row.as_object().unwrap().values().all(|value| !value.is_object() && !value.is_array())
+        );
+        for number in ["status_code", "drift_count", "file_count", "stale"] {
+            assert!(row[number].is_u64(), "{number}");
+        }
+    }
+    assert_eq!(rows[0]["files"], "b, a");
+    assert_eq!((&rows[0]["status_code"], &rows[1]["status_code"]), (&1.into(), &0.into()));
+    let text = app.get("/status.json?flat=true").text();
+    let places: Vec<usize> =
+        FLAT.iter().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();
+    assert!(places.is_sorted());
+}
+
+#[test]
+fn csv_has_a_header_and_rows_that_can_be_read_back() {
+    let app = TestApp::spawn();
+    let empty = app.get("/status.csv");
+    assert_eq!(empty.text(), FLAT.join(",") + "\r\n");
+    assert_eq!(empty.header("content-type"), Some("text/csv; charset=utf-8"));
+    let names = ["a\"b", "a,b", "ü😀", "=1+1", "+1", "-1", "@x", "plain", "'quoted"];
+    for name in names {
+        app.accept(report(name, "s", "OUT_OF_SYNC", &["=cmd", "x"]));
+    }
+    let reply = app.get("/status.csv");
+    let mut reader = csv::Reader::from_reader(reply.body.as_slice());
+    let found: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let mut expected: Vec<String> = names
+        .iter()
+        .map(|name| {
+            if name.starts_with(['=', '+', '-', '@']) {
+                format!("'{name}")
+            } else {
+                (*name).to_owned()
+            }
+        })
+        .collect();
+    expected.sort_by_key(|name| name.trim_start_matches('\'').to_owned());
+    let mut shown: Vec<String> = found.iter().map(|row| row[0].to_owned()).collect();
+    shown.sort_by_key(|name| name.trim_start_matches('\'').to_owned());
+    assert_eq!(shown, expected);
+    assert!(found.iter().all(|row| &row[6] == "'=cmd, x" && row.len() == FLAT.len()));
+    assert_eq!(reply.text().matches("\r\n").count(), names.len() + 1);
+}
+
+#[test]
+fn an_unchanged_list_is_not_sent_again() {
+    let app = TestApp::spawn();
+    app.accept(report("r", "a", "SYNCED", &[]));
+    let paths = ["/status.json", "/status.csv", "/status.json?repo=r", "/status.json?flat=true"];
+    let mut tags = Vec::new();
+    for path in paths {
+        for coding in ["identity", "gzip", "br"] {
+            let asked = ("Accept-Encoding", coding);
+            let reply = app.get_with(path, &[asked]);
+            assert_eq!(reply.header("cache-control"), Some("no-cache"));
+            assert_eq!(reply.header("vary"), Some("Accept-Encoding"));
+            let tag = reply.header("etag").unwrap().to_owned();
+            assert!(tag.starts_with('"') && tag.ends_with('"'));
+            for known in
+                [tag.clone(), "*".to_owned(), format!("\"x\", W/{tag}, \"y\""), format!("W/{tag}")]
+            {
+                let again = app.get_with(path, &[asked, ("If-None-Match", &known)]);
+                assert_eq!((again.status, again.body.len()), (304, 0), "{known}");
+                assert_eq!(again.header("etag"), Some(tag.as_str()));
+            }
+            let other = app.get_with(path, &[asked, ("If-None-Match", "\"x\"")]);
+            assert_eq!(other.status, 200);
+            tags.push(tag);
+        }
+    }
+    tags.sort_unstable();
+    tags.dedup();
+    assert_eq!(tags.len(), 12, "other bytes have other tags");
+}
+
+#[test]
+fn a_tag_stays_while_nothing_changes_and_changes_with_time() {
+    let app = TestApp::spawn();
+    app.accept(report("r", "a", "SYNCED", &[]));
+    let tag = |app: &TestApp| app.get("/status.json").header("etag").unwrap().to_owned();
+    let fresh = tag(&app);
+    app.advance(Duration::from_mins(30));
+    assert_eq!(tag(&app), fresh);
+    let app = app.restart_after(Duration::ZERO);
+    assert_eq!(tag(&app), fresh, "over a restart");
+    let app = app.restart_with(|config| config.ttl = Some(Duration::from_hours(48)));
+    assert_ne!(tag(&app), fresh, "expires_at is another one");
+    let app = app.restart_with(|config| config.ttl = Some(Duration::from_hours(14 * 24)));
+    assert_eq!(tag(&app), fresh);
+    app.advance(Duration::from_hours(2));
+    wait_until("it is stale", || tag(&app) != fresh);
+    let stale = tag(&app);
+    app.advance(Duration::from_hours(14 * 24));
+    wait_until("it is gone", || tag(&app) != stale);
+    let empty = tag(&app);
+    assert_ne!(empty, fresh);
+}
+
+#[test]
+fn the_joined_list_inflates_to_the_plain_one() {
+    let app = TestApp::spawn();
+    let mut expected = 0;
+    for goal in [0, 1, 255, 256, 257, 513, 1100] {
+        for number in expected..goal {
+            let server = format!("s{:04}", number * 7919 % 10_007);
+            app.accept(report("r", &server, "OUT_OF_SYNC", &["a", "b"]));
+        }
+        expected = goal;
+        let plain = app.get("/status.json");
+        assert_eq!(plain.header("content-encoding"), None, "never unasked");
+        assert_eq!(plain.json().as_array().unwrap().len(), goal);
+        let packed = app.get_with("/status.json", &[("Accept-Encoding", "gzip")]);
+        assert_eq!(packed.header("content-encoding"), Some("gzip"));
+        assert!(packed.inflated() == plain.body, "{goal}");
+        let squeezed = app.get_with("/status.json", &[("Accept-Encoding", "br")]);
+        assert!(unbrotlied(&squeezed) == plain.body, "{goal}");
+    }
+    for number in 0..1100 {
+        if number % 3 > 0 {
+            let query = format!("?repo=r&server=s{:04}", number * 7919 % 10_007);
+            assert_eq!(app.send("DELETE", &format!("/api/status{query}"), &[], b"").status, 200);
+        }
+    }
+    let plain = app.get("/status.json");
+    assert_eq!(plain.json().as_array().unwrap().len(), 367);
+    let packed = app.get_with("/status.json", &[("Accept-Encoding", "gzip")]);
+    assert!(packed.inflated() == plain.body);
+}
+
+#[test]
+fn every_path_that_can_be_read_takes_head_and_compresses_if_asked() {
+    let app = TestApp::spawn();
+    app.accept(report("r", "a", "SYNCED", &[]));
+    for path in ["/status.json", "/status.csv", "/health", "/livez", "/readyz"] {
+        let get = app.get(path);
+        assert_eq!(get.header("x-content-type-options"), Some("nosniff"));
+        let head = app.send("HEAD", path, &[], b"");
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+        assert_eq!(head.header("content-length"), get.header("content-length"), "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        let packed = app.get_with(path, &[("Accept-Encoding", "gzip")]);
+        assert!(packed.inflated() == get.body, "{path}");
+        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "get", "FOO"] {
+            let reply = app.send(method, path, &[], b"");
+            assert_eq!(reply.header("allow"), Some("GET, HEAD"), "{method} {path}");
+            reply.error(405);
+        }
+    }
+    let reply = app.get("/api/status");
+    assert_eq!(reply.header("allow"), Some("POST, DELETE"));
+    reply.error(405);
+    for path in
+        ["/", "/status", "/status.json/", "//status.json", "/api", "/api/status/", "/x?limit=x"]
+    {
+        app.get(path).error(404);
+        app.send("POST", path, &[], b"{").error(404);
+    }
+}

@@ -1,0 +1,187 @@
+//! The state and what is selected from it, against the plainest possible model.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gitops_status_server::domain::{
+    Change, Column, DriftCount, Entry, FileName, Filter, KeyRef, Names, Now, Policy, Promise,
+    RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State, SyncStatus,
+    Timestamp,
+};
+use proptest::prelude::*;
+
+const POLICY: Policy = Policy { stale_after: Some(Duration::from_secs(50)), ttl: None };
+
+type Model = BTreeMap<(String, String), Report>;
+
+fn now(seconds: i64) -> Now {
+    Now { at: Timestamp::from_millis(seconds * 1000), steady_for: Duration::from_hours(1) }
+}
+
+fn report(repo: u8, server: u16, drift: u8) -> Report {
+    let files = (0..drift % 3).map(|file| FileName::parse(&format!("f{file}")).unwrap());
+    Report {
+        repo: RepoName::parse(&format!("r{repo}")).unwrap(),
+        server: ServerName::parse(&format!("s{server}")).unwrap(),
+        sync_status: if drift.is_multiple_of(2) {
+            SyncStatus::Synced
+        } else {
+            SyncStatus::OutOfSync
+        },
+        drift_count: DriftCount::parse(u64::from(drift)).unwrap(),
+        files: files.collect(),
+        last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
+        promise: Promise::default(),
+        revision: None,
+        url: None,
+    }
+}
+
+fn empty() -> State {
+    State::load(POLICY, Revision(0), Vec::new(), now(0))
+}
+
+fn key(report: &Report) -> (String, String) {
+    (report.repo.to_string(), report.server.to_string())
+}
+
+/// What is done to a state: an update (with a count) or a removal.
+fn steps() -> impl Strategy<Value = Vec<(u8, u16, Option<u8>)>> {
+    let step = (0..3_u8, 0..900_u16, prop::option::weighted(0.8, any::<u8>()));
+    prop::collection::vec(step, 0..2500)
+}
+
+fn run(steps: &[(u8, u16, Option<u8>)]) -> (State, Model) {
+    let (mut state, mut model) = (empty(), Model::new());
+    for &(repo, server, drift) in steps {
+        let report = report(repo, server, drift.unwrap_or(0));
+        if drift.is_some() {
+            let change = state.apply(report.clone(), now(1));
+            let is_first = model.insert(key(&report), report).is_none();
+            let Change::Put { transitions, .. } = change else { panic!("an update was no update") };
+            let first = transitions.iter().any(|transition| transition.event.as_str() == "first");
+            assert_eq!(first, is_first);
+        } else {
+            let (repo, server) = key(&report);
+            let removed = state.remove(KeyRef { repo: &repo, server: &server }, now(1));
+            assert_eq!(removed.is_some(), model.remove(&(repo, server)).is_some());
+        }
+    }
+    (state, model)
+}
+
+fn shown(state: &State, selection: &Selection) -> (Vec<(String, String, u32)>, usize) {
+    let selected = selection.select(state);
+    let rows = selected.slots().map(|slot| {
+        let report = &slot.entry().report;
+        let (repo, server) = key(report);
+        (repo, server, report.drift_count.get())
+    });
+    (rows.collect(), selected.total)
+}
+
+fn selections() -> impl Strategy<Value = Selection> {
+    let names = prop_oneof![
+        Just(""),
+        Just("r1"),
+        Just("r0,r2"),
+        Just("r*"),
+        Just("*1"),
+        Just("nothing"),
+        Just("r1,x*")
+    ];
+    let servers = prop_oneof![3 => Just(""), 1 => Just("s1*"), 1 => Just("s7,s8,s500")];
+    let status = prop::option::weighted(0.3, Just(SyncStatus::OutOfSync));
+    let sort = prop::option::of((
+        prop_oneof![Just(Column::DriftCount), Just(Column::Server), Just(Column::SyncStatus)],
+        any::<bool>(),
+    ));
+    let page = (prop::option::of(1..600_usize), 0..40_usize);
+    (names, servers, status, prop::option::weighted(0.3, any::<bool>()), sort, page).prop_map(
+        |(repo, server, sync_status, drifted, sort, (limit, offset))| Selection {
+            filter: Filter {
+                repo: Names::parse([repo]),
+                server: Names::parse([server]),
+                sync_status,
+                drifted,
+                ..Filter::default()
+            },
+            sort: sort.map(|(column, descending)| Sort { column, descending }),
+            limit,
+            offset,
+        },
+    )
+}
+
+/// Filters, sorts and cuts a plain list.
+fn expected(model: &Model, selection: &Selection) -> (Vec<(String, String, u32)>, usize) {
+    let Selection { filter, sort, limit, offset } = selection;
+    let mut rows: Vec<&Report> = model
+        .values()
+        .filter(|report| {
+            filter.repo.matches(report.repo.as_str())
+                && filter.server.matches(report.server.as_str())
+                && filter.sync_status.is_none_or(|status| status == report.sync_status)
+                && filter.drifted.is_none_or(|drifted| {
+                    let is_drifted =
+                        report.sync_status == SyncStatus::OutOfSync || report.drift_count.get() > 0;
+                    drifted == is_drifted
+                })
+        })
+        .collect();
+    if let Some(Sort { column, descending }) = sort {
+        rows.sort_by(|a, b| {
+            let order = match column {
+                Column::DriftCount => a.drift_count.cmp(&b.drift_count),
+                Column::Server => a.server.cmp(&b.server),
+                _ => a.sync_status.as_str().cmp(b.sync_status.as_str()),
+            };
+            if *descending { order.reverse() } else { order }
+        });
+    }
+    let total = rows.len();
+    let page = rows.into_iter().skip(*offset).take(limit.unwrap_or(usize::MAX));
+    let row = |report: &Report| {
+        let (repo, server) = key(report);
+        (repo, server, report.drift_count.get())
+    };
+    (page.map(row).collect(), total)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 60, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_state_shows_what_a_sorted_map_shows(
+        steps in steps(), selections in prop::collection::vec(selections(), 1..8),
+    ) {
+        let (state, model) = run(&steps);
+        prop_assert_eq!((state.listed(), state.kept()), (model.len(), model.len()));
+        let whole = Selection::default();
+        for selection in selections.iter().chain([&whole]) {
+            prop_assert_eq!(shown(&state, selection), expected(&model, selection));
+        }
+    }
+
+    #[test]
+    fn the_same_entries_have_the_same_fingerprint_however_they_came(steps in steps()) {
+        let (state, _) = run(&steps);
+        let entries: Vec<Arc<Entry>> = state
+            .segments()
+            .iter()
+            .flat_map(|segment| segment.slots())
+            .map(|slot| Arc::clone(slot.entry()))
+            .rev()
+            .collect();
+        let loaded = State::load(POLICY, Revision(9), entries, now(2));
+        prop_assert_eq!(loaded.fingerprint(), state.fingerprint());
+        let mut later = loaded.clone();
+        later.mark(now(60));
+        let is_empty = loaded.listed() == 0;
+        prop_assert_eq!(later.fingerprint() == loaded.fingerprint(), is_empty, "all are stale");
+        later.mark(now(2));
+    }
+}

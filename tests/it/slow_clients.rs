@@ -1,0 +1,51 @@
+//! Clients that hold connections without using them.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use crate::support::{Process, report, wait_until};
+
+const CLIENTS: usize = 150;
+const HEAD: &str = "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
+
+/// Whether the server has ended a connection, after sending one more byte on it.
+fn is_ended(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    let mut piece = [0; 4096];
+    stream.write_all(b"a").is_err() || matches!(stream.read(&mut piece), Ok(0))
+}
+
+#[test]
+fn dripping_clients_are_shut_out_and_good_ones_are_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = ["--request-timeout", "1s", "--idle-timeout", "2s"];
+    let server = Process::start(&folder.path().join("status.db"), &limits);
+    server.accept(report("r", "s", "SYNCED", &[]));
+    let mut clients: Vec<TcpStream> = (0..CLIENTS)
+        .map(|number| {
+            let mut stream = server.client.connect();
+            let start = match number % 3 {
+                0 => format!("{HEAD}Content-Length: 100000\r\n\r\n{{"),
+                1 => "GET /livez HTTP/1.1\r\nHost: t\r\n\r\nGET /livez HTTP/1.1\r\nX: ".to_owned(),
+                _ => "GET /livez HTTP/1.1\r\nX: ".to_owned(),
+            };
+            stream.write_all(start.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    wait_until("all of them are gone", || {
+        server.accept(report("r", "s", "SYNCED", &[]));
+        clients.retain_mut(|stream| !is_ended(stream));
+        clients.is_empty()
+    });
+}
+
+#[test]
+fn a_body_that_does_not_arrive_is_answered_408() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = ["--request-timeout", "1s"];
+    let server = Process::start(&folder.path().join("status.db"), &limits);
+    let request = format!("{HEAD}Content-Length: 10\r\n\r\n{{");
+    server.raw(request.as_bytes()).unwrap().error(408);
+}
