@@ -24,6 +24,7 @@ mod disk;
 mod documents;
 mod filters;
 mod formats;
+mod framing;
 mod infinity;
 mod kills;
 mod log;

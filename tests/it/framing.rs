@@ -1,0 +1,108 @@
+//! HTTP that is odd or broken: it is answered or cut off, and changes nothing.
+
+use std::io::{Read, Write};
+
+use crate::support::{TestApp, report};
+
+const HEAD: &str = "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
+
+fn guarded() -> (TestApp, String) {
+    let app = TestApp::spawn();
+    app.accept(report("repo", "sentinel", "SYNCED", &[]));
+    let before = app.get("/status.json").text();
+    (app, before)
+}
+
+#[test]
+fn broken_framing_is_refused_or_cut_off_and_changes_nothing() {
+    let (app, before) = guarded();
+    let body = report("repo", "smuggled", "SYNCED", &[]);
+    let length = body.len();
+    let hex = format!("{length:x}");
+    for request in [
+        format!("{HEAD}Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n\r\n{body}"),
+        format!("{HEAD}Content-Length: {length}\r\nContent-Length: 5\r\n\r\n{body}"),
+        format!("{HEAD}Content-Length: -{length}\r\n\r\n{body}"),
+        format!("{HEAD}Content-Length: {length}x\r\n\r\n{body}"),
+        format!("{HEAD}Transfer-Encoding: chunked\r\n\r\nx{hex}\r\n{body}\r\n0\r\n\r\n"),
+        format!("{HEAD}Transfer-Encoding: chunked\r\n\r\nffffffffffffffffff\r\n{body}"),
+        format!("{HEAD}Transfer-Encoding: nonsense\r\n\r\n{body}"),
+        format!("POST /api/status HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}"),
+        format!("POST /api/status HTTP/9.9\r\nHost: t\r\nContent-Length: {length}\r\n\r\n{body}"),
+        format!("{HEAD}X: {}\r\nContent-Length: {length}\r\n\r\n{body}", "x".repeat(300_000)),
+        format!("{HEAD}Bad Header\r\nContent-Length: {length}\r\n\r\n{body}"),
+        "\r\n\r\n\r\n".to_owned(),
+        "nonsense".to_owned(),
+        "GET /status.json?q=\u{fc} HTTP/1.1\r\nHost: t\r\n\r\n".to_owned(),
+    ] {
+        let mut stream = app.connect();
+        stream.write_all(request.as_bytes()).ok();
+        stream.shutdown(std::net::Shutdown::Write).ok();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).ok();
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        let shown = &request[..request.len().min(160)];
+        assert!(!answer.contains(" 200 ") && !answer.contains(" 500 "), "{shown}: {answer}");
+        assert_eq!(app.get("/status.json").text(), before, "{shown}");
+    }
+}
+
+#[test]
+fn an_update_that_breaks_off_is_not_applied() {
+    let (app, before) = guarded();
+    let body = report("repo", "half", "SYNCED", &[]);
+    let chunk = format!("{:x}\r\n{body}", body.len());
+    for request in [
+        format!("{HEAD}Content-Length: {}\r\n\r\n{body}", body.len() + 1),
+        format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n{chunk}"),
+        format!("{HEAD}Transfer-Encoding: chunked\r\n\r\n{chunk}\r\n"),
+    ] {
+        drop(app.connect().write_all(request.as_bytes()));
+        app.accept(report("repo", "sentinel", "SYNCED", &[]));
+        assert_eq!(app.get("/status.json").text(), before, "{request}");
+    }
+}
+
+#[test]
+fn a_client_that_asks_first_is_told_to_continue() {
+    let (app, _) = guarded();
+    let body = report("repo", "asked", "SYNCED", &[]);
+    let mut stream = app.connect();
+    let head = format!("{HEAD}Content-Length: {}\r\nExpect: 100-continue\r\n\r\n", body.len());
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 1024];
+    let count = stream.read(&mut answer).unwrap();
+    assert!(answer[..count].starts_with(b"HTTP/1.1 100 Continue\r\n"));
+    stream.write_all(body.as_bytes()).unwrap();
+    let count = stream.read(&mut answer).unwrap();
+    assert!(answer[..count].starts_with(b"HTTP/1.1 200 OK\r\n"));
+    assert_eq!(app.names("?server=asked").len(), 1);
+}
+
+#[test]
+fn requests_may_follow_each_other_on_a_connection_without_waiting() {
+    let (app, _) = guarded();
+    let mut stream = app.connect();
+    let bodies: Vec<String> =
+        (0..20).map(|number| report("pipe", &format!("s{number:02}"), "SYNCED", &[])).collect();
+    let mut requests = String::new();
+    for body in &bodies {
+        requests += &format!("{HEAD}Content-Length: {}\r\n\r\n{body}", body.len());
+    }
+    requests += "GET /livez HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    stream.write_all(requests.as_bytes()).unwrap();
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).unwrap();
+    assert_eq!(answers.matches("HTTP/1.1 200 OK").count(), 21);
+    assert_eq!(app.list("?repo=pipe").len(), 20);
+}
+
+#[test]
+fn a_chunked_update_is_as_good_as_any() {
+    let (app, _) = guarded();
+    let body = report("repo", "chunked", "SYNCED", &[]);
+    let (first, second) = body.split_at(7);
+    let chunks = format!("{:x}\r\n{first}\r\n{:X};x=y\r\n{second}\r\n0\r\n\r\n", 7, body.len() - 7);
+    let request = format!("{HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}");
+    assert_eq!(app.raw(request.as_bytes()).unwrap().status, 200);
+}
