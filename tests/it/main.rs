@@ -22,6 +22,7 @@ mod clock;
 mod config;
 mod disk;
 mod documents;
+mod durability;
 mod filters;
 mod formats;
 mod framing;
