@@ -77,15 +77,20 @@ impl Client {
 
     /// Opens a connection.
     pub fn connect(&self) -> TcpStream {
-        let stream = TcpStream::connect(self.address).unwrap();
+        self.try_connect().expect("nobody listens")
+    }
+
+    /// Opens a connection if anybody listens.
+    pub fn try_connect(&self) -> Option<TcpStream> {
+        let stream = TcpStream::connect(self.address).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.set_nodelay(true).unwrap();
-        stream
+        Some(stream)
     }
 
     /// Sends bytes and reads one answer, or until the server closes; `None` if it says nothing.
     pub fn raw(&self, request: &[u8]) -> Option<Reply> {
-        let mut stream = self.connect();
+        let mut stream = self.try_connect()?;
         // A server that refuses early may close before it has read everything.
         stream.write_all(request).ok();
         let (mut answer, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
