@@ -111,6 +111,21 @@ fn a_database_with_another_schema_is_refused() {
 }
 
 #[test]
+fn a_database_that_lacks_a_part_is_refused() {
+    for sql in [
+        "delete from meta",
+        "drop table meta",
+        "drop table entries",
+        "alter table entries drop column url",
+    ] {
+        let (_folder, path) = place();
+        filled(&path);
+        run_sql(&path, sql);
+        assert_refused(&path, "lacks what its schema promises");
+    }
+}
+
+#[test]
 fn another_programs_database_is_refused() {
     let (_folder, path) = place();
     run_sql(&path, "create table theirs (a); insert into theirs values (1)");

@@ -56,11 +56,19 @@ impl From<io::Error> for Unfit {
 
 impl From<sqlx::Error> for Unfit {
     fn from(error: sqlx::Error) -> Self {
-        // SQLite's primary codes: 11 a damaged database, 26 no database.
+        // SQLite's primary codes: 1 a table or column is missing, 11 a damaged database, 26 none.
         let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-        match code.map(|code| code & 0xff) {
-            Some(11 | 26) => Self::Refused(format!("it is damaged ({error})")),
-            Some(_) | None => Self::Unreadable(Box::new(error)),
+        match (code.map(|code| code & 0xff), &error) {
+            (Some(11 | 26), _) => Self::Refused(format!("it is damaged ({error})")),
+            (Some(1), _)
+            | (
+                None,
+                sqlx::Error::RowNotFound
+                | sqlx::Error::ColumnNotFound(_)
+                | sqlx::Error::ColumnDecode { .. }
+                | sqlx::Error::Decode(_),
+            ) => Self::Refused(format!("it lacks what its schema promises ({error})")),
+            (Some(_) | None, _) => Self::Unreadable(Box::new(error)),
         }
     }
 }
