@@ -210,7 +210,7 @@ impl Writer {
         let mut next = State::clone(&published);
         let mut batch = Batch::default();
         let mut log = Vec::new();
-        for change in next.settle(&unsettled, now) {
+        for change in next.settle(&unsettled) {
             log.push(LogLine::of(&change));
             batch.add(change);
         }

@@ -34,6 +34,13 @@ impl Slot {
         Self { entry, deadlines, mark: deadlines.mark(now), content }
     }
 
+    /// Returns the same once the history knows of the silence. The deadlines stay: those of an
+    /// update from the future count from when it was first seen to be one.
+    pub(super) fn with_silence_recorded(&self) -> Self {
+        let entry = Entry { stale_recorded: true, ..Entry::clone(&self.entry) };
+        Self { entry: Arc::new(entry), ..*self }
+    }
+
     /// Returns the entry.
     #[must_use]
     pub fn entry(&self) -> &Arc<Entry> {

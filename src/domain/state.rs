@@ -255,8 +255,8 @@ impl State {
     /// Makes final what the marks of these entries say: silence is noted for the history, expired
     /// entries are taken out.
     #[must_use]
-    pub fn settle(&mut self, unsettled: &[Slot], now: Now) -> Vec<Change> {
-        unsettled.iter().map(|slot| self.settle_one(slot, now)).collect()
+    pub fn settle(&mut self, unsettled: &[Slot]) -> Vec<Change> {
+        unsettled.iter().map(|slot| self.settle_one(slot)).collect()
     }
 
     /// Takes over what a store knows better.
@@ -274,7 +274,7 @@ impl State {
         self.revision = revision;
     }
 
-    fn settle_one(&mut self, slot: &Slot, now: Now) -> Change {
+    fn settle_one(&mut self, slot: &Slot) -> Change {
         let entry = slot.entry();
         let (index, place) = self.locate(entry.key());
         if let (false, Ok(place)) = (slot.is_listed(), place) {
@@ -282,8 +282,10 @@ impl State {
             return Change::Removed { entry: Arc::clone(entry), transitions: endings(slot) };
         }
         let silence = Transition::of(entry, Event::Stale, slot.stale_at());
-        let entry = Entry { stale_recorded: true, ..Entry::clone(entry) };
-        self.put(index, place, entry, vec![silence], true, now)
+        let slot = slot.with_silence_recorded();
+        let entry = Arc::clone(slot.entry());
+        self.place(index, place, slot);
+        Change::Put { entry, transitions: vec![silence], is_news: true }
     }
 
     fn put(

@@ -154,6 +154,23 @@ fn an_update_from_the_future_does_not_live_for_ever() {
 }
 
 #[test]
+fn an_update_from_the_future_that_fell_silent_stays_stale() {
+    let app = TestApp::spawn();
+    let wall = app.clock.read().wall;
+    app.clock.set_wall(wall.plus(3650 * DAY));
+    post(&app, "s");
+    app.clock.set_wall(wall);
+    let expires_at = json!(wall.plus(14 * DAY).to_string());
+    wait_until("it counts from now", || app.list("")[0]["expires_at"] == expires_at);
+    app.advance(3 * HOUR);
+    wait_until("its silence is recorded", || history(&app).contains(&"stale s".to_owned()));
+    // The next commit shows what the record of the silence has made of the entry.
+    post(&app, "other");
+    assert!(is_stale(&app, "s"));
+    assert_eq!(app.list("?server=s")[0]["expires_at"], expires_at);
+}
+
+#[test]
 fn what_expired_while_the_server_was_down_is_hidden_and_may_come_back() {
     let app = TestApp::spawn();
     post(&app, "lost");
