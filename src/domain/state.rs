@@ -189,15 +189,20 @@ impl State {
             let (entry, transitions) = Entry::first(report, now.at);
             return self.put(index, place, entry, transitions, true, now);
         };
+        let silence = unrecorded_silence(&old, now);
+        let old = if silence.is_some() { old.with_silence_recorded() } else { old };
         let before = old.entry();
         report.repo = before.report.repo.clone();
         let has_ended = !old.is_listed() && now.confirms_silence_since(before.updated_at);
-        let (entry, transitions) = if has_ended {
+        let (entry, mut transitions) = if has_ended {
             let (entry, first) = Entry::first(report, now.at);
             (entry, endings(&old).into_iter().chain(first).collect())
         } else {
             before.updated(report, now.at)
         };
+        if let Some(silence) = silence {
+            transitions.insert(0, silence);
+        }
         let is_news = !transitions.is_empty()
             || before.report.revision != entry.report.revision
             || before.report.url != entry.report.url
@@ -208,10 +213,12 @@ impl State {
     /// Takes an entry out; `None` if no answer shows it.
     #[must_use]
     pub fn remove(&mut self, key: KeyRef<'_>, now: Now) -> Option<Change> {
-        let entry = Arc::clone(self.get(key)?.entry());
+        let slot = self.get(key)?;
+        let (entry, silence) = (Arc::clone(slot.entry()), unrecorded_silence(slot, now));
         let (index, place) = self.locate(key);
         self.take_out(index, place.ok()?);
-        let transitions = vec![Transition::of(&entry, Event::Deleted, now.at)];
+        let deleted = Transition::of(&entry, Event::Deleted, now.at);
+        let transitions = silence.into_iter().chain([deleted]).collect();
         Some(Change::Removed { entry, transitions })
     }
 
@@ -357,6 +364,13 @@ impl State {
             report.repo = same.entry().report.repo.clone();
         }
     }
+}
+
+/// What the history has to be told of a silence that ends before it could be stored.
+fn unrecorded_silence(slot: &Slot, now: Now) -> Option<Transition> {
+    let is_silent = slot.is_listed() && slot.is_unsettled();
+    (is_silent && now.confirms_silence_since(slot.entry().updated_at))
+        .then(|| Transition::of(slot.entry(), Event::Stale, slot.stale_at()))
 }
 
 /// What the history has to be told of an entry whose time is over.

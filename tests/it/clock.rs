@@ -171,6 +171,28 @@ fn an_update_from_the_future_that_fell_silent_stays_stale() {
 }
 
 #[test]
+fn a_silence_that_an_update_ends_before_it_could_be_stored_is_in_the_history() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    post(&app, "s");
+    let away = app.database().with_extension("away");
+    std::fs::rename(app.database(), &away).unwrap();
+    wait_until("it is degraded", || app.get("/health").json()["status"] == "degraded");
+    app.advance(3 * HOUR);
+    wait_until("it is stale", || is_stale(&app, "s"));
+    std::fs::rename(&away, app.database()).unwrap();
+    let update = report("repo", "s", "OUT_OF_SYNC", &["a.conf"]);
+    wait_until("updates are taken again", || app.post(&update).status == 200);
+    let rows = stored(&app.database(), "select event || ' at ' || at from transitions order by id");
+    let at = |span: Duration| start.plus(span).millis();
+    let (first, silent, heard) = (at(Duration::ZERO), at(2 * HOUR), at(3 * HOUR));
+    assert_eq!(
+        rows,
+        [format!("first at {first}"), format!("stale at {silent}"), format!("fresh at {heard}")]
+    );
+}
+
+#[test]
 fn what_expired_while_the_server_was_down_is_hidden_and_may_come_back() {
     let app = TestApp::spawn();
     post(&app, "lost");
