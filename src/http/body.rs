@@ -52,6 +52,7 @@ async fn receive(
         let chunk = chunk.map_err(|_| ApiError::InvalidJson)?;
         sink.write(&chunk, limit)?;
     }
+    connections::note_body_end(request);
     sink.finish(limit)
 }
 

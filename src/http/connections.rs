@@ -1,14 +1,15 @@
 //! Open connections: which of them make progress, and the end of those that don't.
 //!
 //! actix limits the time of a connection's first request head only. A client that drips a body or
-//! a second head, or reads nothing of an answer, would keep its connection for ever.
+//! a second head, or reads nothing of an answer, would keep its connection for ever. And it reads on
+//! for as long as a chunked body goes on that nobody wants.
 
 use std::any::Any;
 use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -16,11 +17,15 @@ use std::time::Duration;
 use actix_http::{ConnectionType, Extensions};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::{Error, HttpRequest};
+use actix_web::{Error, HttpMessage, HttpRequest};
 use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::Stopping;
+
+/// How long an answered client may go on sending a body that is not read, in milliseconds; as long
+/// as actix gives those that have said how long it is. An end at once could destroy the answer.
+const LINGER: u64 = 1000;
 
 /// All open connections; clones are views of the same ones.
 #[derive(Clone, Debug)]
@@ -48,11 +53,20 @@ struct Activity {
     progress_at: AtomicU64,
     /// How many of its requests have not been answered in full.
     requests: AtomicUsize,
+    /// Whether the body of the present request is chunked and has not been read to its end.
+    has_unread_body: AtomicBool,
 }
 
 impl Activity {
     fn note(&self) {
         self.progress_at.store(millis_since(self.started), Ordering::Relaxed);
+    }
+
+    /// Returns for how long it may make no progress, in milliseconds.
+    fn patience(&self, limit: u64) -> u64 {
+        let is_answered = self.requests.load(Ordering::Relaxed) == 0;
+        let has_to_go = is_answered && self.has_unread_body.load(Ordering::Relaxed);
+        if has_to_go { limit.min(LINGER) } else { limit }
     }
 }
 
@@ -96,7 +110,7 @@ impl Connections {
         let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         for Open { socket, activity } in self.0.open().values() {
             let silent_for = now.saturating_sub(activity.progress_at.load(Ordering::Relaxed));
-            if silent_for > limit {
+            if silent_for > activity.patience(limit) {
                 // It may be gone already, which is as good.
                 socket.shutdown(Shutdown::Both).ok();
             }
@@ -123,6 +137,7 @@ pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mu
         started: registry.started,
         progress_at: AtomicU64::new(millis_since(registry.started)),
         requests: AtomicUsize::new(0),
+        has_unread_body: AtomicBool::new(false),
     });
     let id = registry.next_id.fetch_add(1, Ordering::Relaxed);
     let open = Open { socket: TcpStream::from(handle), activity: Arc::clone(&activity) };
@@ -137,6 +152,13 @@ pub(super) fn note_progress(request: &HttpRequest) {
     }
 }
 
+/// Takes note that a request's body has been read to its end.
+pub(super) fn note_body_end(request: &HttpRequest) {
+    if let Some(tracked) = request.conn_data::<Tracked>() {
+        tracked.activity.has_unread_body.store(false, Ordering::Relaxed);
+    }
+}
+
 /// Serves a request, and takes note of it until its answer has been handed over in full.
 pub(crate) fn track<S, B>(
     request: ServiceRequest,
@@ -148,11 +170,12 @@ where
     B: MessageBody,
 {
     let activity = request.conn_data::<Tracked>().map(|tracked| Arc::clone(&tracked.activity));
-    let under_way = activity.map(UnderWay::begin);
+    let is_chunked = request.chunked().unwrap_or(false);
+    let under_way = activity.map(|activity| UnderWay::begin(activity, is_chunked));
     let response = service.call(request);
     async move {
         let mut response = response.await?;
-        if stopping.has_begun() {
+        if stopping.has_begun() || under_way.as_ref().is_some_and(UnderWay::has_unread_body) {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         Ok(response.map_body(|_, body| TrackedBody { body: Box::pin(body), under_way }))
@@ -163,10 +186,15 @@ where
 struct UnderWay(Arc<Activity>);
 
 impl UnderWay {
-    fn begin(activity: Arc<Activity>) -> Self {
+    fn begin(activity: Arc<Activity>, is_chunked: bool) -> Self {
         activity.requests.fetch_add(1, Ordering::Relaxed);
+        activity.has_unread_body.store(is_chunked, Ordering::Relaxed);
         activity.note();
         Self(activity)
+    }
+
+    fn has_unread_body(&self) -> bool {
+        self.0.has_unread_body.load(Ordering::Relaxed)
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use crate::support::{Process, report, wait_until};
+use crate::support::{Process, Reply, report, wait_until};
 
 const CLIENTS: usize = 150;
 const HEAD: &str = "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
@@ -48,4 +48,44 @@ fn a_body_that_does_not_arrive_is_answered_408() {
     let server = Process::start(&folder.path().join("status.db"), &limits);
     let request = format!("{HEAD}Content-Length: 10\r\n\r\n{{");
     server.raw(request.as_bytes()).unwrap().error(408);
+}
+
+#[test]
+fn a_client_that_sends_on_after_its_answer_is_cut_off_soon() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--idle-timeout", "1h", "--request-timeout", "1s"];
+    let server = Process::start(&folder.path().join("status.db"), &arguments);
+    let chunk = format!("8000\r\n{}\r\n", " ".repeat(0x8000));
+    let text = "POST /api/status HTTP/1.1\r\nHost: t\r\n".to_owned();
+    let (other, get) = (text.replace("/api/status", "/x"), text.replace("POST", "GET"));
+    for (status, head, chunks) in
+        [(413, HEAD, 33), (408, HEAD, 1), (415, &text, 0), (404, &other, 1), (405, &get, 1)]
+    {
+        let mut stream = server.client.connect();
+        let request = format!("{head}Transfer-Encoding: chunked\r\n\r\n{}", chunk.repeat(chunks));
+        stream.write_all(request.as_bytes()).unwrap();
+        let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
+        while Reply::parse(&answer).is_none() {
+            let count = stream.read(&mut piece).unwrap();
+            assert!(count > 0, "{status}: closed without an answer");
+            answer.extend_from_slice(&piece[..count]);
+        }
+        let reply = Reply::parse(&answer).unwrap();
+        assert_eq!((reply.status, reply.header("connection")), (status, Some("close")));
+        stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        wait_until("the connection is ended", || {
+            stream.write_all(chunk.as_bytes()).is_err() || matches!(stream.read(&mut piece), Ok(0))
+        });
+    }
+    let body = report("r", "s", "SYNCED", &[]);
+    let whole =
+        format!("Transfer-Encoding: chunked\r\n\r\n{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
+    let mut stream = server.client.connect();
+    for _ in 0..2 {
+        stream.write_all(format!("{HEAD}{whole}").as_bytes()).unwrap();
+        let mut answer = [0; 4096];
+        let count = stream.read(&mut answer).unwrap();
+        let reply = Reply::parse(&answer[..count]).unwrap();
+        assert_eq!((reply.status, reply.header("connection")), (200, None), "it may go on");
+    }
 }
