@@ -171,11 +171,14 @@ where
 {
     let activity = request.conn_data::<Tracked>().map(|tracked| Arc::clone(&tracked.activity));
     let is_chunked = request.chunked().unwrap_or(false);
+    // No upgrade is offered, and after an answer to one who asked, actix ends the connection.
+    let asks_for_upgrade = request.head().upgrade();
     let under_way = activity.map(|activity| UnderWay::begin(activity, is_chunked));
     let response = service.call(request);
     async move {
         let mut response = response.await?;
-        if stopping.has_begun() || under_way.as_ref().is_some_and(UnderWay::has_unread_body) {
+        let is_unread = under_way.as_ref().is_some_and(UnderWay::has_unread_body);
+        if stopping.has_begun() || is_unread || asks_for_upgrade {
             response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
         }
         Ok(response.map_body(|_, body| TrackedBody { body: Box::pin(body), under_way }))

@@ -106,3 +106,14 @@ fn a_chunked_update_is_as_good_as_any() {
     let request = format!("{HEAD}Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunks}");
     assert_eq!(app.raw(request.as_bytes()).unwrap().status, 200);
 }
+
+#[test]
+fn a_client_that_asks_for_an_upgrade_is_told_that_the_connection_ends() {
+    let (app, _) = guarded();
+    let body = report("repo", "java", "SYNCED", &[]);
+    let upgrade =
+        "Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n";
+    let request = format!("{HEAD}{upgrade}Content-Length: {}\r\n\r\n{body}", body.len());
+    let reply = app.raw(request.as_bytes()).unwrap();
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+}
