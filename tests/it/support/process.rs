@@ -2,17 +2,19 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use super::{Client, wait_until};
 
 /// A running program; it is killed when this is dropped.
 pub struct Process {
     pub client: Client,
-    child: Child,
+    child: Running,
     log: Arc<Mutex<String>>,
 }
 
@@ -47,33 +49,24 @@ impl Process {
 
     /// Starts a command; if it ends before it listens, returns what it said.
     pub fn try_run(command: &mut Command) -> Result<Self, String> {
-        let mut child = command.spawn().unwrap();
-        let log = Arc::new(Mutex::new(String::new()));
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = loop {
-            let Some(line) = lines.next() else {
-                child.wait().unwrap();
-                return Err(log.lock().unwrap().clone());
-            };
-            let line = line.unwrap();
-            log.lock().unwrap().push_str(&(line.clone() + "\n"));
-            if let Some((_, address)) = line.split_once("Listening on http://") {
-                break address.parse().unwrap();
-            }
-        };
-        let rest = Arc::clone(&log);
-        std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                rest.lock().unwrap().push_str(&(line + "\n"));
-            }
+        let (mut child, log, reader) = spawn(command);
+        wait_until("the program listens or ends", || {
+            address_in(&log.lock().unwrap()).is_some() || reader.is_finished()
         });
-        Ok(Self { client: Client { address }, child, log })
+        let address = address_in(&log.lock().unwrap());
+        if let Some(address) = address {
+            return Ok(Self { client: Client { address }, child, log });
+        }
+        end_of(&mut child);
+        Err(log.lock().unwrap().clone())
     }
 
     /// Runs a command that is expected to end by itself; returns its status and what it said.
     pub fn run_to_end(command: &mut Command) -> (ExitStatus, String) {
-        let output = command.stderr(Stdio::piped()).output().unwrap();
-        (output.status, String::from_utf8_lossy(&output.stderr).into_owned())
+        let (mut child, log, reader) = spawn(command.stderr(Stdio::piped()));
+        let status = end_of(&mut child);
+        reader.join().unwrap();
+        (status, log.lock().unwrap().clone())
     }
 
     /// Returns what the program has logged so far.
@@ -83,7 +76,7 @@ impl Process {
 
     /// Returns the number of the process.
     pub fn id(&self) -> u32 {
-        self.child.id()
+        self.child.0.id()
     }
 
     /// Sends a signal by its name, such as `TERM`.
@@ -94,18 +87,13 @@ impl Process {
 
     /// Kills the program as a power cut would: it gets to do nothing any more.
     pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        self.child.0.kill().unwrap();
+        self.child.0.wait().unwrap();
     }
 
     /// Waits for the program to end.
     pub fn wait(&mut self) -> ExitStatus {
-        let mut status = None;
-        wait_until("the program ends", || {
-            status = self.child.try_wait().unwrap();
-            status.is_some()
-        });
-        status.unwrap()
+        end_of(&mut self.child)
     }
 
     /// Asks the program to stop, and waits for it.
@@ -115,9 +103,42 @@ impl Process {
     }
 }
 
-impl Drop for Process {
+/// A child process; it is killed when this is dropped.
+struct Running(Child);
+
+impl Drop for Running {
     fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.0.kill().ok();
+        self.0.wait().ok();
     }
+}
+
+/// Starts a command and a thread that collects what it says.
+fn spawn(command: &mut Command) -> (Running, Arc<Mutex<String>>, JoinHandle<()>) {
+    let mut child = Running(command.spawn().unwrap());
+    let log = Arc::new(Mutex::new(String::new()));
+    let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();
+    let collected = Arc::clone(&log);
+    let reader = std::thread::spawn(move || {
+        for line in lines.map_while(Result::ok) {
+            collected.lock().unwrap().push_str(&(line + "\n"));
+        }
+    });
+    (child, log, reader)
+}
+
+/// Waits for the end of a process, but not for ever.
+fn end_of(child: &mut Running) -> ExitStatus {
+    let mut status = None;
+    wait_until("the program ends", || {
+        status = child.0.try_wait().unwrap();
+        status.is_some()
+    });
+    status.unwrap()
+}
+
+/// Finds the address in what a program says once it listens.
+fn address_in(log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once("Listening on http://")?;
+    rest.lines().next()?.parse().ok()
 }
