@@ -20,13 +20,20 @@ enum News {
     Deleted,
 }
 
+impl News {
+    fn level(&self) -> Level {
+        match self {
+            Self::OnlyTimes => Level::Debug,
+            Self::Updated | Self::Silent | Self::Expired | Self::Deleted => Level::Info,
+        }
+    }
+}
+
 impl LogLine {
-    pub(super) fn of(change: &Change) -> Self {
-        let (entry, transitions, is_news) = match change {
-            Change::Put { entry, transitions, is_news } => (entry, transitions, *is_news),
-            Change::Removed { entry, transitions } => (entry, transitions, true),
-        };
-        let news = match transitions.last().map(|transition| transition.event) {
+    /// Returns the line for a change, unless nobody would read it.
+    pub(super) fn of(change: Change) -> Option<Self> {
+        let Change { entry, event, is_news } = change;
+        let news = match event {
             Some(Event::Stale) => News::Silent,
             Some(Event::Expired) => News::Expired,
             Some(Event::Deleted) => News::Deleted,
@@ -39,17 +46,11 @@ impl LogLine {
                 }
             }
         };
-        Self { entry: Arc::clone(entry), news }
+        log::log_enabled!(news.level()).then_some(Self { entry, news })
     }
 
     pub(super) fn write(self) {
-        let level = match self.news {
-            News::OnlyTimes => Level::Debug,
-            News::Updated | News::Silent | News::Expired | News::Deleted => Level::Info,
-        };
-        if log::log_enabled!(level) {
-            log::log!(level, "{}", self.text());
-        }
+        log::log!(self.news.level(), "{}", self.text());
     }
 
     fn text(&self) -> String {

@@ -7,10 +7,9 @@ mod log_line;
 mod queue;
 mod writer;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use arc_swap::ArcSwap;
 use thiserror::Error;
 
 pub use writer::Writer;
@@ -62,8 +61,27 @@ pub struct Board {
 /// What the writer shows to everybody.
 #[derive(Debug)]
 struct Shared {
-    published: ArcSwap<State>,
+    /// Held for as long as it takes to take a copy or to put the rows of a batch in their places.
+    published: Mutex<Arc<State>>,
     is_storing: AtomicBool,
+}
+
+impl Shared {
+    fn snapshot(&self) -> Arc<State> {
+        Arc::clone(&self.published.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes the published state: in place where nobody holds a snapshot of it.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        change(Arc::make_mut(&mut published));
+    }
+
+    /// Replaces the published state by one that took its time to make.
+    fn replace(&self, state: State) {
+        let state = Arc::new(state);
+        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    }
 }
 
 impl Board {
@@ -81,7 +99,7 @@ impl Board {
         let Loaded { store_id: _, revision, entries } = loaded;
         let state = State::load(settings.policy, revision, entries, now);
         let shared = Arc::new(Shared {
-            published: ArcSwap::from_pointee(state),
+            published: Mutex::new(Arc::new(state)),
             is_storing: AtomicBool::new(true),
         });
         let (queue, commands) = queue::queue();
@@ -112,7 +130,7 @@ impl Board {
     /// Returns every entry as it is on disk, with the marks of this moment.
     #[must_use]
     pub fn snapshot(&self) -> Arc<State> {
-        self.shared.published.load_full()
+        self.shared.snapshot()
     }
 
     /// Whether updates can be stored, as far as is known.

@@ -16,8 +16,8 @@ use super::log_line::LogLine;
 use super::queue::{Command, Queued};
 use super::{Refusal, Removal, Shared};
 use crate::clock::{Clock, Steadiness};
-use crate::domain::{Change, Now, State};
-use crate::store::{Batch, CommitError, Loaded, Store};
+use crate::domain::{Batch, Change, Now, State};
+use crate::store::{CommitError, Loaded, Store};
 
 /// How many commands a batch may have.
 const BATCH_COMMANDS: usize = 1024;
@@ -120,19 +120,16 @@ impl Writer {
             return;
         }
         let now = self.now();
-        let mut next = State::clone(&self.shared.published.load());
+        let state = self.shared.snapshot();
         let mut batch = Batch::default();
         let mut log = Vec::new();
         let mut outcomes = Vec::with_capacity(queued.len());
         for queued in queued {
-            let (outcome, change) = self.apply(queued.command, &mut next, now);
+            let (outcome, change) = self.apply(queued.command, &state, &mut batch, now);
             outcomes.push(outcome);
-            if let Some(change) = change {
-                log.push(LogLine::of(&change));
-                batch.add(change);
-            }
+            log.extend(change.and_then(LogLine::of));
         }
-        let is_stored = batch.is_empty() || self.commit(next, &batch).await;
+        let is_stored = batch.is_empty() || self.commit(state, &batch).await;
         if is_stored {
             log.into_iter().for_each(LogLine::write);
         }
@@ -141,26 +138,34 @@ impl Writer {
         }
     }
 
-    fn apply(&self, command: Command, state: &mut State, now: Now) -> (Outcome, Option<Change>) {
+    fn apply(
+        &self,
+        command: Command,
+        state: &State,
+        batch: &mut Batch,
+        now: Now,
+    ) -> (Outcome, Option<Change>) {
         match command {
             Command::Record { report, answer } => {
-                let is_full = self.max_entries.is_some_and(|most| state.kept() >= most);
-                if is_full && !state.keeps(report.key()) {
+                let is_full = self.max_entries.is_some_and(|most| batch.kept(state) >= most);
+                if is_full && !batch.keeps(state, report.key()) {
                     return (Outcome::Recorded(answer, Err(Refusal::Full)), None);
                 }
-                let change = state.apply(report, now);
+                let change = batch.apply(state, report, now);
                 (Outcome::Recorded(answer, Ok(())), Some(change))
             }
-            Command::Remove { key, answer } => match state.remove(key.borrow(), now) {
+            Command::Remove { key, answer } => match batch.remove(state, key.borrow(), now) {
                 Some(change) => (Outcome::Removed(answer, Removal::Removed), Some(change)),
                 None => (Outcome::Removed(answer, Removal::NotFound), None),
             },
         }
     }
 
-    /// Commits a batch and publishes the state that it makes.
-    async fn commit(&mut self, mut next: State, batch: &Batch) -> bool {
-        let (expected, jumps) = (next.revision(), self.jumps);
+    /// Commits a batch that was made for the published state, and publishes what it makes of it.
+    async fn commit(&mut self, state: Arc<State>, batch: &Batch) -> bool {
+        let (expected, jumps) = (state.revision(), self.jumps);
+        // While this handle exists the state cannot be changed in place.
+        drop(state);
         let store = Arc::clone(&self.store);
         let outcome = self.meanwhile(store.commit(expected, batch)).await;
         self.note_outcome(&outcome);
@@ -169,14 +174,16 @@ impl Writer {
             self.catch_up().await;
             return false;
         }
-        next.set_revision(expected.next());
         let now = self.now();
-        if self.jumps == jumps {
-            next.mark(now);
-        } else {
-            next.reschedule(now);
-        }
-        self.shared.published.store(Arc::new(next));
+        let has_jumped = self.jumps != jumps;
+        self.shared.change(|state| {
+            state.accept(batch, expected.next());
+            if has_jumped {
+                state.reschedule(now);
+            } else {
+                state.mark(now);
+            }
+        });
         true
     }
 
@@ -193,7 +200,7 @@ impl Writer {
     /// Publishes the marks that the clock says by now. This needs no store.
     fn follow_the_clock(&mut self) {
         let now = self.now();
-        if self.shared.published.load().has_marks_due(now) {
+        if self.shared.snapshot().has_marks_due(now) {
             self.publish_with(|state| state.mark(now));
         }
     }
@@ -202,19 +209,15 @@ impl Writer {
     async fn settle(&mut self) {
         self.has_more_to_settle = false;
         let now = self.now();
-        let published = self.shared.published.load_full();
-        let unsettled = published.unsettled(now, SETTLED_AT_ONCE);
+        let state = self.shared.snapshot();
+        let unsettled = state.unsettled(now, SETTLED_AT_ONCE);
         if unsettled.is_empty() || !self.is_storing() {
             return;
         }
-        let mut next = State::clone(&published);
         let mut batch = Batch::default();
-        let mut log = Vec::new();
-        for change in next.settle(&unsettled) {
-            log.push(LogLine::of(&change));
-            batch.add(change);
-        }
-        if self.commit(next, &batch).await {
+        let changes = unsettled.iter().map(|slot| batch.settle(&state, slot));
+        let log: Vec<LogLine> = changes.filter_map(LogLine::of).collect();
+        if self.commit(state, &batch).await {
             log.into_iter().for_each(LogLine::write);
             self.has_more_to_settle = unsettled.len() == SETTLED_AT_ONCE;
         }
@@ -227,14 +230,13 @@ impl Writer {
                 self.note_outcome(&Err(CommitError::Unknown(error)));
             }
         } else if !self.is_in_doubt || self.catch_up().await {
-            let state = State::clone(&self.shared.published.load());
-            self.commit(state, &Batch::default()).await;
+            self.commit(self.shared.snapshot(), &Batch::default()).await;
         }
     }
 
     /// Learns what a commit of unknown outcome came to. Returns whether it is known now.
     async fn catch_up(&mut self) -> bool {
-        let published = self.shared.published.load_full();
+        let published = self.shared.snapshot();
         let store = Arc::clone(&self.store);
         match self.meanwhile(store.changes_since(published.revision())).await {
             Ok(Some(changes)) if changes.revision == published.revision() => {}
@@ -246,7 +248,7 @@ impl Writer {
                 Ok(Loaded { store_id: _, revision, entries }) => {
                     let now = self.now();
                     let state = State::load(*published.policy(), revision, entries, now);
-                    self.shared.published.store(Arc::new(state));
+                    self.shared.replace(state);
                 }
                 Err(_) => return false,
             },
@@ -268,9 +270,9 @@ impl Writer {
     }
 
     fn publish_with(&self, change: impl FnOnce(&mut State)) {
-        let mut next = State::clone(&self.shared.published.load());
+        let mut next = State::clone(&self.shared.snapshot());
         change(&mut next);
-        self.shared.published.store(Arc::new(next));
+        self.shared.replace(next);
     }
 
     fn note_outcome(&self, outcome: &Result<(), CommitError>) {

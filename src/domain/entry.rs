@@ -27,10 +27,29 @@ impl Entry {
         self.report.key()
     }
 
-    /// Returns the pair that names the entry, as a value of its own.
+    /// Whether `last_check` and `updated_at` are all that differs from the same pair's entry before.
     #[must_use]
-    pub fn owned_key(&self) -> Key {
-        Key { repo: self.report.repo.clone(), server: self.report.server.clone() }
+    pub fn differs_in_times_only(&self, before: &Self) -> bool {
+        let Self { report, updated_at: _, status_since, stale_recorded } = self;
+        let Report {
+            repo: _,
+            server: _,
+            sync_status,
+            drift_count,
+            files,
+            last_check: _,
+            promise,
+            revision,
+            url,
+        } = report;
+        *status_since == before.status_since
+            && *stale_recorded == before.stale_recorded
+            && *sync_status == before.report.sync_status
+            && *drift_count == before.report.drift_count
+            && *files == before.report.files
+            && *promise == before.report.promise
+            && *revision == before.report.revision
+            && *url == before.report.url
     }
 
     /// Makes the entry of a pair's first report.

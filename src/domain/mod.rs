@@ -3,6 +3,7 @@
 //! Everything here is pure: no I/O, no async, no clock, no JSON, no SQL, no HTTP.
 //! The same input always gives the same output, so every rule can be tested without a server.
 
+mod batch;
 mod column;
 mod entry;
 mod filter;
@@ -17,6 +18,7 @@ mod state;
 mod timestamp;
 mod transition;
 
+pub use batch::{Batch, ByKey, Change, RowChange};
 pub use column::Column;
 pub use entry::{Entry, Key, KeyRef};
 pub use filter::Filter;
@@ -27,6 +29,6 @@ pub use pattern::{Names, list_elements, means_all};
 pub use report::{DriftCount, MAX_FILES, Promise, Report, SyncStatus};
 pub use segment::{Memo, Packed, Rows, Segment, Slot};
 pub use selection::{Run, Selected, Selection, Sort};
-pub use state::{Change, Changes, Revision, State};
+pub use state::{Changes, Revision, State};
 pub use timestamp::{ReportedTime, Timestamp};
 pub use transition::{Event, FileDelta, MAX_DELTA_NAMES, Transition};

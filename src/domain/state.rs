@@ -1,14 +1,14 @@
-//! The state: every entry, and what reports and the passing of time do to it.
+//! The state: every entry, and what the passing of time does to it.
 //!
-//! A state is cheap to copy and to change in part, so a change can be tried, stored, and then
-//! published or thrown away as a whole. It shares what stays the same with the state before.
+//! A copy is cheap: it shares its segments with the original until one of them changes. While
+//! nobody holds a copy, changes are made in place.
 
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
 use super::segment::SEGMENT_ENTRIES;
-use super::{Entry, Event, Key, KeyRef, Now, Policy, Report, Segment, Slot, Timestamp, Transition};
+use super::{Batch, Entry, Key, KeyRef, Now, Policy, RepoName, RowChange, Segment, Slot};
 
 /// The number of a commit: each one is one more than the one before.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -20,27 +20,6 @@ impl Revision {
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
-}
-
-/// What has to be stored because something happened to one entry.
-#[derive(Clone, Debug)]
-pub enum Change {
-    /// The entry is now this.
-    Put {
-        /// The entry as it is now.
-        entry: Arc<Entry>,
-        /// What happened, for the history; empty if only times changed.
-        transitions: Vec<Transition>,
-        /// Whether anything but times changed.
-        is_news: bool,
-    },
-    /// The entry is gone.
-    Removed {
-        /// The entry as it was.
-        entry: Arc<Entry>,
-        /// What happened, for the history.
-        transitions: Vec<Transition>,
-    },
 }
 
 /// What a store knows that a state does not.
@@ -116,11 +95,6 @@ impl State {
         self.revision
     }
 
-    /// Says which revision the entries are of, once they are stored.
-    pub fn set_revision(&mut self, revision: Revision) {
-        self.revision = revision;
-    }
-
     /// Returns all segments in the order of their keys.
     #[must_use]
     pub fn segments(&self) -> &[Arc<Segment>] {
@@ -160,12 +134,6 @@ impl State {
         self.find(key).filter(|slot| slot.is_listed())
     }
 
-    /// Whether a pair has an entry, expired or not.
-    #[must_use]
-    pub fn keeps(&self, key: KeyRef<'_>) -> bool {
-        self.find(key).is_some()
-    }
-
     /// Returns where a key is or belongs: a segment (0 if there is none) and a place in it.
     pub(super) fn locate(&self, key: KeyRef<'_>) -> (usize, Result<usize, usize>) {
         let after = self.segments.partition_point(|segment| segment.starts_at_or_before(key));
@@ -174,52 +142,25 @@ impl State {
         (index, place)
     }
 
-    fn find(&self, key: KeyRef<'_>) -> Option<&Slot> {
+    /// Returns the entry of a pair, expired or not.
+    pub(super) fn find(&self, key: KeyRef<'_>) -> Option<&Slot> {
         let (index, place) = self.locate(key);
         self.segments.get(index)?.slots().get(place.ok()?)
     }
 
-    /// Applies an update that was received now: the last word of a pair wins, whatever it says.
-    #[must_use]
-    pub fn apply(&mut self, mut report: Report, now: Now) -> Change {
-        let (index, place) = self.locate(report.key());
-        let old = place.ok().and_then(|place| self.segments.get(index)?.slots().get(place));
-        let Some(old) = old.cloned() else {
-            self.share_repo_name(&mut report, index, place);
-            let (entry, transitions) = Entry::first(report, now.at);
-            return self.put(index, place, entry, transitions, true, now);
-        };
-        let silence = unrecorded_silence(&old, now);
-        let old = if silence.is_some() { old.with_silence_recorded() } else { old };
-        let before = old.entry();
-        report.repo = before.report.repo.clone();
-        let has_ended = !old.is_listed() && now.confirms_silence_since(before.updated_at);
-        let (entry, mut transitions) = if has_ended {
-            let (entry, first) = Entry::first(report, now.at);
-            (entry, endings(&old).into_iter().chain(first).collect())
-        } else {
-            before.updated(report, now.at)
-        };
-        if let Some(silence) = silence {
-            transitions.insert(0, silence);
+    /// Takes over what a batch has made of this state, once it is stored.
+    pub fn accept(&mut self, batch: &Batch, revision: Revision) {
+        self.revision = revision;
+        for row in batch.rows() {
+            let (index, place) = self.locate(row.entry().key());
+            match (row, place) {
+                (RowChange::Put(slot) | RowChange::Seen(slot), place) => {
+                    self.place(index, place, slot.clone());
+                }
+                (RowChange::Removed(_), Ok(place)) => self.take_out(index, place),
+                (RowChange::Removed(_), Err(_)) => {}
+            }
         }
-        let is_news = !transitions.is_empty()
-            || before.report.revision != entry.report.revision
-            || before.report.url != entry.report.url
-            || before.report.promise != entry.report.promise;
-        self.put(index, place, entry, transitions, is_news, now)
-    }
-
-    /// Takes an entry out; `None` if no answer shows it.
-    #[must_use]
-    pub fn remove(&mut self, key: KeyRef<'_>, now: Now) -> Option<Change> {
-        let slot = self.get(key)?;
-        let (entry, silence) = (Arc::clone(slot.entry()), unrecorded_silence(slot, now));
-        let (index, place) = self.locate(key);
-        self.take_out(index, place.ok()?);
-        let deleted = Transition::of(&entry, Event::Deleted, now.at);
-        let transitions = silence.into_iter().chain([deleted]).collect();
-        Some(Change::Removed { entry, transitions })
     }
 
     /// Whether [`Self::mark`] would find a mark to change.
@@ -259,13 +200,6 @@ impl State {
         unsettled.take(limit).cloned().collect()
     }
 
-    /// Makes final what the marks of these entries say: silence is noted for the history, expired
-    /// entries are taken out.
-    #[must_use]
-    pub fn settle(&mut self, unsettled: &[Slot]) -> Vec<Change> {
-        unsettled.iter().map(|slot| self.settle_one(slot)).collect()
-    }
-
     /// Takes over what a store knows better.
     pub fn adopt(&mut self, changes: Changes, now: Now) {
         let Changes { revision, put, removed } = changes;
@@ -279,34 +213,6 @@ impl State {
             self.place(index, place, Slot::new(entry, &self.policy, now.at));
         }
         self.revision = revision;
-    }
-
-    fn settle_one(&mut self, slot: &Slot) -> Change {
-        let entry = slot.entry();
-        let (index, place) = self.locate(entry.key());
-        if let (false, Ok(place)) = (slot.is_listed(), place) {
-            self.take_out(index, place);
-            return Change::Removed { entry: Arc::clone(entry), transitions: endings(slot) };
-        }
-        let silence = Transition::of(entry, Event::Stale, slot.stale_at());
-        let slot = slot.with_silence_recorded();
-        let entry = Arc::clone(slot.entry());
-        self.place(index, place, slot);
-        Change::Put { entry, transitions: vec![silence], is_news: true }
-    }
-
-    fn put(
-        &mut self,
-        index: usize,
-        place: Result<usize, usize>,
-        entry: Entry,
-        transitions: Vec<Transition>,
-        is_news: bool,
-        now: Now,
-    ) -> Change {
-        let entry = Arc::new(entry);
-        self.place(index, place, Slot::new(Arc::clone(&entry), &self.policy, now.at));
-        Change::Put { entry, transitions, is_news }
     }
 
     fn place(&mut self, index: usize, place: Result<usize, usize>, slot: Slot) {
@@ -355,29 +261,12 @@ impl State {
         }
     }
 
-    /// Lets a new entry share its repository's name with a neighbour: most have one.
-    fn share_repo_name(&self, report: &mut Report, index: usize, place: Result<usize, usize>) {
-        let (Some(segment), Err(place)) = (self.segments.get(index), place) else { return };
-        let beside = [place.checked_sub(1), Some(place)];
-        let mut neighbours = beside.into_iter().flatten().filter_map(|at| segment.slots().get(at));
-        if let Some(same) = neighbours.find(|slot| slot.entry().report.repo == report.repo) {
-            report.repo = same.entry().report.repo.clone();
-        }
+    /// Returns the name of a repository as a neighbour of this key has it, to be shared.
+    pub(super) fn repo_name_beside(&self, key: KeyRef<'_>) -> Option<RepoName> {
+        let (index, Err(place)) = self.locate(key) else { return None };
+        let slots = self.segments.get(index)?.slots();
+        let beside = [place.checked_sub(1), Some(place)].into_iter().flatten();
+        let mut names = beside.filter_map(|at| Some(&slots.get(at)?.entry().report.repo));
+        names.find(|name| name.as_str() == key.repo).cloned()
     }
-}
-
-/// What the history has to be told of a silence that ends before it could be stored.
-fn unrecorded_silence(slot: &Slot, now: Now) -> Option<Transition> {
-    let is_silent = slot.is_listed() && slot.is_unsettled();
-    (is_silent && now.confirms_silence_since(slot.entry().updated_at))
-        .then(|| Transition::of(slot.entry(), Event::Stale, slot.stale_at()))
-}
-
-/// What the history has to be told of an entry whose time is over.
-fn endings(slot: &Slot) -> Vec<Transition> {
-    let entry = slot.entry();
-    let was_silent = slot.stale_at() < slot.expires_at() && !entry.stale_recorded;
-    let silence = was_silent.then(|| Transition::of(entry, Event::Stale, slot.stale_at()));
-    let end: Timestamp = slot.expires_at();
-    silence.into_iter().chain([Transition::of(entry, Event::Expired, end)]).collect()
 }

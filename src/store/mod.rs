@@ -2,16 +2,14 @@
 //!
 //! Knows the domain and databases; knows nothing of HTTP, of queues, or of what time it is.
 
-mod batch;
 mod error;
 pub mod sqlite;
 
 use async_trait::async_trait;
 
-pub use batch::{Batch, RowChange};
 pub use error::{CommitError, OpenError, StoreError};
 
-use crate::domain::{Changes, Entry, Revision};
+use crate::domain::{Batch, Changes, Entry, Revision};
 
 use std::sync::Arc;
 

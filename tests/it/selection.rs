@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    Change, Column, DriftCount, Entry, FileName, Filter, KeyRef, Names, Now, Policy, Promise,
+    Batch, Column, DriftCount, Entry, Event, FileName, Filter, KeyRef, Names, Now, Policy, Promise,
     RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State, SyncStatus,
     Timestamp,
 };
@@ -54,20 +54,28 @@ fn steps() -> impl Strategy<Value = Vec<(u8, u16, Option<u8>)>> {
 
 fn run(steps: &[(u8, u16, Option<u8>)]) -> (State, Model) {
     let (mut state, mut model) = (empty(), Model::new());
+    let (mut batch, mut held) = (Batch::default(), None);
     for &(repo, server, drift) in steps {
         let report = report(repo, server, drift.unwrap_or(0));
         if drift.is_some() {
-            let change = state.apply(report.clone(), now(1));
+            let change = batch.apply(&state, report.clone(), now(1));
             let is_first = model.insert(key(&report), report).is_none();
-            let Change::Put { transitions, .. } = change else { panic!("an update was no update") };
-            let first = transitions.iter().any(|transition| transition.event.as_str() == "first");
-            assert_eq!(first, is_first);
+            assert_eq!(change.event == Some(Event::First), is_first);
         } else {
             let (repo, server) = key(&report);
-            let removed = state.remove(KeyRef { repo: &repo, server: &server }, now(1));
+            let removed = batch.remove(&state, KeyRef { repo: &repo, server: &server }, now(1));
             assert_eq!(removed.is_some(), model.remove(&(repo, server)).is_some());
         }
+        assert_eq!(batch.kept(&state), model.len());
+        // Batches of all lengths, and now and then somebody holds on to the state before.
+        if server % 7 == 0 {
+            held = (server % 3 == 0).then(|| state.clone());
+            let revision = state.revision().next();
+            state.accept(&std::mem::take(&mut batch), revision);
+        }
     }
+    drop(held);
+    state.accept(&batch, Revision(1));
     (state, model)
 }
 

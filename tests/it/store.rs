@@ -2,17 +2,21 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use gitops_status_server::domain::{
-    Change, DriftCount, Entry, FileName, GitRevision, Policy, Promise, RepoName, Report,
-    ReportedTime, Revision, RunUrl, ServerName, State, SyncStatus, Timestamp,
+    Batch, DriftCount, Entry, FileName, GitRevision, KeyRef, Now, Policy, Promise, RepoName,
+    Report, ReportedTime, Revision, RunUrl, ServerName, State, SyncStatus, Timestamp,
 };
 use gitops_status_server::store::sqlite::SqliteStore;
-use gitops_status_server::store::{Batch, CommitError, Store, StoreError};
+use gitops_status_server::store::{CommitError, Store, StoreError};
+
+const POLICY: Policy = Policy { stale_after: None, ttl: None };
+const REPO: &str = "r\"'\\;--😀";
 
 fn report(server: &str, files: &[&str]) -> Report {
     Report {
-        repo: RepoName::parse("r\"'\\;--😀").unwrap(),
+        repo: RepoName::parse(REPO).unwrap(),
         server: ServerName::parse(server).unwrap(),
         sync_status: SyncStatus::OutOfSync,
         drift_count: DriftCount::parse(2_147_483_647).unwrap(),
@@ -24,68 +28,164 @@ fn report(server: &str, files: &[&str]) -> Report {
     }
 }
 
-fn put(server: &str, files: &[&str], at: i64) -> Change {
-    let (entry, transitions) = Entry::first(report(server, files), Timestamp::from_millis(at));
-    Change::Put { entry: Arc::new(entry), transitions, is_news: true }
+fn now(at: i64) -> Now {
+    Now { at: Timestamp::from_millis(at), steady_for: Duration::from_hours(1) }
 }
 
-fn removed(server: &str) -> Change {
-    let (entry, _) = Entry::first(report(server, &[]), Timestamp::from_millis(0));
-    Change::Removed { entry: Arc::new(entry), transitions: Vec::new() }
+/// A store together with the state that it should hold.
+struct Pair {
+    store: Arc<dyn Store>,
+    state: State,
 }
 
-fn batch(changes: impl IntoIterator<Item = Change>) -> Batch {
+impl Pair {
+    fn new(store: Arc<dyn Store>) -> Self {
+        Self { store, state: State::load(POLICY, Revision(0), Vec::new(), now(0)) }
+    }
+
+    /// Commits what `fill` puts into a batch, and lets the state accept it.
+    async fn commit(&mut self, fill: impl FnOnce(&mut Batch, &State)) {
+        let mut batch = Batch::default();
+        fill(&mut batch, &self.state);
+        let revision = self.state.revision();
+        self.store.commit(revision, &batch).await.unwrap();
+        self.state.accept(&batch, revision.next());
+    }
+
+    async fn update(&mut self, reports: impl IntoIterator<Item = Report>, at: i64) {
+        self.commit(|batch, state| {
+            for report in reports {
+                batch.apply(state, report, now(at));
+            }
+        })
+        .await;
+    }
+
+    /// Makes sure that the store holds what the state does, field by field.
+    async fn expect_the_same(&self) {
+        let loaded = self.store.load().await.unwrap();
+        assert_eq!(loaded.revision, self.state.revision());
+        assert_eq!(loaded.entries, entries(&self.state));
+    }
+}
+
+fn entries(state: &State) -> Vec<Arc<Entry>> {
+    let slots = state.segments().iter().flat_map(|segment| segment.slots());
+    slots.map(|slot| Arc::clone(slot.entry())).collect()
+}
+
+fn remove(batch: &mut Batch, state: &State, server: &str) {
+    batch.remove(state, KeyRef { repo: REPO, server }, now(1)).unwrap();
+}
+
+/// A batch with the first report of one server.
+fn first(server: &str) -> Batch {
     let mut batch = Batch::default();
-    changes.into_iter().for_each(|change| batch.add(change));
+    let state = State::load(POLICY, Revision(0), Vec::new(), now(0));
+    batch.apply(&state, report(server, &[]), now(1));
     batch
 }
 
-async fn servers(store: &dyn Store) -> Vec<String> {
-    let loaded = store.load().await.unwrap();
-    loaded.entries.iter().map(|entry| entry.report.server.to_string()).collect()
-}
-
 async fn what_is_committed_is_loaded_field_by_field(store: Arc<dyn Store>) {
-    let change = put("full", &["a", "\u{202e}b", " "], 1_776_767_535_007);
-    let Change::Put { entry, .. } = &change else { panic!("no entry") };
-    let expected = Entry { stale_recorded: true, ..Entry::clone(entry) };
-    let stale =
-        Change::Put { entry: Arc::new(expected.clone()), transitions: Vec::new(), is_news: true };
-    store.commit(Revision(0), &batch([change, stale])).await.unwrap();
-    let loaded = store.load().await.unwrap();
-    assert_eq!(loaded.revision, Revision(1));
-    assert_eq!(loaded.entries.len(), 1, "one final row a key");
-    assert_eq!(*loaded.entries[0], expected);
+    let mut pair = Pair::new(store);
+    pair.update([report("full", &["a", "\u{202e}b", " "])], 1_776_767_535_007).await;
+    pair.expect_the_same().await;
+    pair.commit(|batch, state| {
+        for slot in state.segments().iter().flat_map(|segment| segment.slots()) {
+            batch.settle(state, slot);
+        }
+    })
+    .await;
+    assert!(entries(&pair.state)[0].stale_recorded);
+    pair.expect_the_same().await;
 }
 
 async fn a_commit_at_another_revision_applies_nothing(store: Arc<dyn Store>) {
-    store.commit(Revision(0), &batch([put("a", &[], 1)])).await.unwrap();
+    let mut pair = Pair::new(Arc::clone(&store));
+    pair.update([report("a", &[])], 1).await;
     for wrong in [Revision(0), Revision(2)] {
-        let outcome = store.commit(wrong, &batch([put("b", &[], 1)])).await;
+        let outcome = store.commit(wrong, &first("b")).await;
         assert!(matches!(outcome, Err(CommitError::Moved)), "{outcome:?}");
     }
-    assert_eq!(servers(&*store).await, ["a"]);
-    store.commit(Revision(1), &batch([put("c", &[], 1)])).await.unwrap();
-    assert_eq!(servers(&*store).await, ["a", "c"]);
+    pair.expect_the_same().await;
+    pair.update([report("c", &[])], 1).await;
+    pair.expect_the_same().await;
 }
 
 async fn changes_since_tells_what_is_new_and_what_is_gone(store: Arc<dyn Store>) {
-    store.commit(Revision(0), &batch([put("a", &[], 1), put("b", &[], 1)])).await.unwrap();
-    store.commit(Revision(1), &batch([removed("a"), put("c", &[], 1)])).await.unwrap();
-    store.commit(Revision(2), &batch([removed("c"), put("c", &[], 2)])).await.unwrap();
+    let mut pair = Pair::new(Arc::clone(&store));
+    pair.update([report("a", &[]), report("b", &[])], 1).await;
+    pair.commit(|batch, state| {
+        remove(batch, state, "a");
+        batch.apply(state, report("c", &[]), now(1));
+    })
+    .await;
+    pair.commit(|batch, state| {
+        remove(batch, state, "c");
+        batch.apply(state, report("c", &[]), now(2));
+    })
+    .await;
+    pair.update([report("b", &[])], 3).await;
     let since = async |revision| {
         let changes = store.changes_since(Revision(revision)).await.unwrap().unwrap();
-        assert_eq!(changes.revision, Revision(3));
-        let put = changes.put.iter().map(|entry| entry.report.server.to_string());
+        assert_eq!(changes.revision, Revision(4));
+        let put = changes
+            .put
+            .iter()
+            .map(|entry| (entry.report.server.to_string(), entry.updated_at.millis()));
         let gone = changes.removed.iter().map(|key| key.server.to_string());
         (put.collect::<Vec<_>>(), gone.collect::<Vec<_>>())
     };
-    assert_eq!(since(3).await, (vec![], vec![]));
-    assert_eq!(since(2).await, (vec!["c".to_owned()], vec![]));
-    assert_eq!(since(1).await, (vec!["c".to_owned()], vec!["a".to_owned()]));
-    assert_eq!(since(0).await.0, ["b", "c"]);
+    let (b, c) = (("b".to_owned(), 3), ("c".to_owned(), 2));
+    assert_eq!(since(4).await, (vec![], vec![]));
+    assert_eq!(since(3).await, (vec![b.clone()], vec![]));
+    assert_eq!(since(2).await, (vec![c.clone(), b.clone()], vec![]));
+    assert_eq!(since(1).await, (vec![c.clone(), b.clone()], vec!["a".to_owned()]));
+    assert_eq!(since(0).await.0.last(), Some(&b), "what was seen last comes last");
     let long_ago = store.changes_since(Revision(-20_000)).await.unwrap();
     assert!(long_ago.is_none(), "too long ago to tell");
+}
+
+async fn the_last_word_wins_whichever_way_it_was_stored(store: Arc<dyn Store>) {
+    let mut pair = Pair::new(store);
+    let seen = |server: &str| report(server, &[]);
+    pair.update([seen("a"), seen("b"), seen("c"), seen("d")], 1).await;
+    // Seen again; then changed; then seen again, also within one batch.
+    pair.update([seen("a"), seen("b"), seen("c"), seen("d")], 2).await;
+    pair.expect_the_same().await;
+    pair.update([report("b", &["x"])], 3).await;
+    pair.commit(|batch, state| {
+        remove(batch, state, "c");
+        batch.apply(state, report("d", &["y"]), now(4));
+        batch.apply(state, report("d", &["y"]), now(5));
+    })
+    .await;
+    pair.expect_the_same().await;
+    pair.update([seen("c"), report("b", &["x"])], 6).await;
+    pair.expect_the_same().await;
+    pair.update([seen("a"), seen("c")], 7).await;
+    pair.expect_the_same().await;
+}
+
+/// Enough updates without a change that a store which keeps them apart has to bring them together
+/// more than once, with all that can happen to an entry meanwhile.
+async fn a_long_time_without_changes_loses_nothing(store: Arc<dyn Store>) {
+    let mut pair = Pair::new(Arc::clone(&store));
+    let server = |number: usize| format!("s{:04}", number % 2000);
+    pair.update((0..2000).map(|number| report(&server(number), &[])), 0).await;
+    for (round, at) in (0..160).zip(1_i64..) {
+        let numbers = (0..1000).map(|step| round * 700 + step * 3);
+        pair.update(numbers.map(|number| report(&server(number), &[])), at).await;
+        pair.commit(|batch, state| {
+            batch.apply(state, report(&server(round * 31), &[&format!("f{round}")]), now(at));
+            remove(batch, state, &server(round * 17));
+        })
+        .await;
+        if round % 40 == 39 {
+            pair.expect_the_same().await;
+        }
+    }
+    pair.expect_the_same().await;
 }
 
 async fn an_empty_batch_is_a_revision_of_its_own(store: Arc<dyn Store>) {
@@ -97,18 +197,11 @@ async fn large_batches_and_large_rows_are_whole(store: Arc<dyn Store>) {
     let names: Vec<String> =
         (0..250).map(|number| format!("{number}{}", "x".repeat(4000))).collect();
     let files: Vec<&str> = names.iter().map(String::as_str).collect();
-    let many = (0..1023).map(|number| put(&format!("s{number:04}"), &[], 1));
-    store.commit(Revision(0), &batch(many.chain([put("large", &files, 1)]))).await.unwrap();
-    let loaded = store.load().await.unwrap();
-    assert_eq!(loaded.entries.len(), 1024);
-    assert_eq!(loaded.entries[0].report.files.len(), 250);
-    let policy = Policy { stale_after: None, ttl: None };
-    let now = gitops_status_server::domain::Now {
-        at: Timestamp::from_millis(1),
-        steady_for: std::time::Duration::ZERO,
-    };
-    let state = State::load(policy, loaded.revision, loaded.entries, now);
-    assert_eq!(state.listed(), 1024);
+    let many = (0..1023).map(|number| report(&format!("s{number:04}"), &[]));
+    let mut pair = Pair::new(store);
+    pair.update(many.chain([report("large", &files)]), 1).await;
+    assert_eq!(pair.state.listed(), 1024);
+    pair.expect_the_same().await;
 }
 
 async fn a_closed_store_takes_nothing(store: Arc<dyn Store>) {
@@ -141,6 +234,8 @@ backends!(sqlite => {
     what_is_committed_is_loaded_field_by_field,
     a_commit_at_another_revision_applies_nothing,
     changes_since_tells_what_is_new_and_what_is_gone,
+    the_last_word_wins_whichever_way_it_was_stored,
+    a_long_time_without_changes_loses_nothing,
     an_empty_batch_is_a_revision_of_its_own,
     large_batches_and_large_rows_are_whole,
     a_closed_store_takes_nothing,

@@ -8,6 +8,7 @@ mod file;
 mod inspect;
 mod open;
 mod rows;
+mod sightings;
 mod sql;
 
 use std::sync::Arc;
@@ -20,8 +21,9 @@ use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
 
 use self::file::{DatabaseFile, Lock};
-use super::{Batch, CommitError, Loaded, Store, StoreError};
-use crate::domain::{Changes, Entry, Key, RepoName, Revision, ServerName};
+use self::sightings::{FoldStep, Sightings};
+use super::{CommitError, Loaded, Store, StoreError};
+use crate::domain::{Batch, Changes, Entry, Key, RepoName, Revision, ServerName};
 
 /// How many revisions back the database can tell what was removed.
 pub(super) const TOMBSTONES_KEPT: i64 = 10_000;
@@ -38,19 +40,26 @@ pub struct SqliteStore {
     _lock: Lock,
 }
 
+/// The writing connection, and what is known of the log of sightings behind it.
+#[derive(Debug)]
+struct Writing {
+    connection: SqliteConnection,
+    sightings: Sightings,
+}
+
 /// The writing connection, or the place where the next one goes.
 #[derive(Debug)]
 enum Slot {
-    Open(SqliteConnection),
+    Open(Box<Writing>),
     Broken,
     Closed,
 }
 
 impl SqliteStore {
     /// Returns the connection out of its slot, or a new one if the last one was dropped.
-    async fn take(&self, slot: &mut Slot) -> Result<SqliteConnection, StoreError> {
+    async fn take(&self, slot: &mut Slot) -> Result<Box<Writing>, StoreError> {
         match std::mem::replace(slot, Slot::Broken) {
-            Slot::Open(connection) => Ok(connection),
+            Slot::Open(writing) => Ok(writing),
             Slot::Broken => self.reconnect().await,
             Slot::Closed => {
                 *slot = Slot::Closed;
@@ -59,35 +68,35 @@ impl SqliteStore {
         }
     }
 
-    async fn reconnect(&self) -> Result<SqliteConnection, StoreError> {
+    async fn reconnect(&self) -> Result<Box<Writing>, StoreError> {
         self.file.check()?;
-        let mut connection = open::connect(&self.file).await?;
-        let found = read_revision(&mut connection).await?.0;
+        let mut writing = open::connect(&self.file).await?;
+        let found = read_revision(&mut writing.connection).await?.0;
         let confirmed = self.confirmed.load(Ordering::Relaxed);
         if found < confirmed {
             return Err(StoreError::WentBack { confirmed, found });
         }
-        Ok(connection)
+        Ok(Box::new(writing))
     }
 
     /// Keeps a connection that has worked; drops one that hasn't.
     async fn give_back<T>(
         &self,
         slot: &mut Slot,
-        connection: SqliteConnection,
+        writing: Box<Writing>,
         outcome: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         // Checked after the fact: a file that is gone now may have been gone before.
         let outcome = outcome.and_then(|value| self.file.check().map(|()| value));
         match outcome {
             Ok(value) => {
-                *slot = Slot::Open(connection);
+                *slot = Slot::Open(writing);
                 Ok(value)
             }
             Err(error) => {
                 // Whether closing works makes no difference: the connection is not used again, and
                 // the log that it wrote may go with it.
-                connection.close().await.ok();
+                writing.connection.close().await.ok();
                 self.file.forget_log();
                 Err(error)
             }
@@ -102,9 +111,9 @@ impl Store for SqliteStore {
         if let Some(loaded) = self.preloaded.lock().await.take() {
             return Ok(loaded);
         }
-        let mut connection = self.take(&mut slot).await?;
-        let outcome = read_all(&mut connection).await;
-        let loaded = self.give_back(&mut slot, connection, outcome).await?;
+        let mut writing = self.take(&mut slot).await?;
+        let outcome = read_all(&mut writing.connection).await;
+        let loaded = self.give_back(&mut slot, writing, outcome).await?;
         self.confirmed.store(loaded.revision.0, Ordering::Relaxed);
         Ok(loaded)
     }
@@ -112,26 +121,28 @@ impl Store for SqliteStore {
     async fn commit(&self, expected: Revision, batch: &Batch) -> Result<(), CommitError> {
         let mut slot = self.connection.lock().await;
         self.preloaded.lock().await.take();
-        let mut connection = self.take(&mut slot).await?;
-        let outcome = write(&mut connection, expected, batch).await;
-        if let Err(error) = &outcome
-            && sql::is_moved(error)
-        {
-            // The statement was rolled back as a whole; the connection is as good as before.
-            *slot = Slot::Open(connection);
-            return Err(CommitError::Moved);
+        let mut writing = self.take(&mut slot).await?;
+        let step = writing.sightings.next_step();
+        let outcome = write(&mut writing.connection, expected, batch, &step).await;
+        let has_moved = outcome.as_ref().is_err_and(sql::is_moved);
+        if outcome.is_ok() {
+            writing.sightings.note(batch, &step, expected.next());
         }
         let outcome = outcome.map_err(StoreError::from);
-        self.give_back(&mut slot, connection, outcome).await?;
+        let kept = self.give_back(&mut slot, writing, outcome).await;
+        if has_moved {
+            return Err(CommitError::Moved);
+        }
+        kept?;
         self.confirmed.store(expected.next().0, Ordering::Relaxed);
         Ok(())
     }
 
     async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError> {
         let mut slot = self.connection.lock().await;
-        let mut connection = self.take(&mut slot).await?;
-        let outcome = read_changes(&mut connection, revision).await;
-        self.give_back(&mut slot, connection, outcome).await
+        let mut writing = self.take(&mut slot).await?;
+        let outcome = read_changes(&mut writing.connection, revision).await;
+        self.give_back(&mut slot, writing, outcome).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -140,8 +151,8 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         let mut slot = self.connection.lock().await;
-        if let Slot::Open(connection) = std::mem::replace(&mut *slot, Slot::Closed)
-            && let Err(error) = connection.close().await
+        if let Slot::Open(writing) = std::mem::replace(&mut *slot, Slot::Closed)
+            && let Err(error) = writing.connection.close().await
         {
             log::warn!("The database was not closed cleanly, which loses nothing: {error}");
         }
@@ -152,13 +163,19 @@ async fn write(
     connection: &mut SqliteConnection,
     expected: Revision,
     batch: &Batch,
+    step: &FoldStep,
 ) -> Result<(), sqlx::Error> {
-    let parameters = rows::encode(batch).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let parameters =
+        rows::encode(batch, &step.entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     sqlx::query(sql::COMMIT)
         .bind(expected.0)
         .bind(parameters.put)
         .bind(parameters.removed)
         .bind(parameters.transitions)
+        .bind(parameters.seen)
+        .bind(parameters.folded)
+        .bind(step.until.0)
+        .bind(step.trim.map(|revision| revision.0))
         .execute(connection)
         .await?;
     Ok(())
@@ -173,7 +190,7 @@ async fn read_all(connection: &mut SqliteConnection) -> Result<Loaded, StoreErro
     let store_id = meta.try_get("store_id")?;
     let revision = Revision(meta.try_get("revision")?);
     let mut entries: Vec<Arc<Entry>> = Vec::new();
-    let mut found = sqlx::query(sql::ALL_ENTRIES).fetch(connection);
+    let mut found = sqlx::query(sql::ALL_ENTRIES).fetch(&mut *connection);
     while let Some(row) = found.try_next().await? {
         let mut entry = rows::decode(&row)?;
         if let Some(last) = entries.last().filter(|last| last.report.repo == entry.report.repo) {
@@ -181,6 +198,14 @@ async fn read_all(connection: &mut SqliteConnection) -> Result<Loaded, StoreErro
             entry.report.repo = last.report.repo.clone();
         }
         entries.push(Arc::new(entry));
+    }
+    drop(found);
+    for mut sighted in read_sighted(connection, Revision(0)).await? {
+        let place = entries.binary_search_by(|entry| entry.key().cmp(&sighted.key()));
+        if let Some(entry) = place.ok().and_then(|place| entries.get_mut(place)) {
+            sighted.report.repo = entry.report.repo.clone();
+            *entry = Arc::new(sighted);
+        }
     }
     Ok(Loaded { store_id, revision, entries })
 }
@@ -194,10 +219,32 @@ async fn read_changes(
         return Ok(None);
     }
     let put = sqlx::query(sql::ENTRIES_SINCE).bind(since.0).fetch_all(&mut *connection).await?;
-    let put = put.iter().map(|row| rows::decode(row).map(Arc::new)).collect::<Result<_, _>>()?;
+    let put = put.iter().map(rows::decode).collect::<Result<Vec<_>, _>>()?;
+    // What was seen of an entry after its row was written comes after the row.
+    let sighted = read_sighted(&mut *connection, since).await?;
+    let put = put.into_iter().chain(sighted).map(Arc::new).collect();
     let gone = sqlx::query(sql::REMOVED_SINCE).bind(since.0).fetch_all(connection).await?;
     let removed = gone.iter().map(decode_key).collect::<Result<_, _>>()?;
     Ok(Some(Changes { revision, put, removed }))
+}
+
+/// Returns the entries that were seen after a revision and after their rows were written.
+async fn read_sighted(
+    connection: &mut SqliteConnection,
+    since: Revision,
+) -> Result<Vec<Entry>, StoreError> {
+    let rows = sqlx::query(sql::SIGHTED_SINCE).bind(since.0).fetch_all(connection).await?;
+    rows.iter().map(rows::decode).collect()
+}
+
+/// Reads what there is to know of the log of sightings.
+async fn read_log(connection: &mut SqliteConnection) -> Result<Sightings, StoreError> {
+    let extent = sqlx::query(sql::LOG_EXTENT).fetch_one(&mut *connection).await?;
+    let logged: i64 = extent.try_get("logged")?;
+    let first: i64 = extent.try_get("first")?;
+    let sighted = read_sighted(connection, Revision(0)).await?.into_iter().map(Arc::new);
+    let logged = usize::try_from(logged).unwrap_or(usize::MAX);
+    Ok(Sightings::of_log(sighted.collect(), logged, Revision(first - 1)))
 }
 
 fn decode_key(row: &sqlx::sqlite::SqliteRow) -> Result<Key, StoreError> {

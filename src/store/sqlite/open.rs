@@ -8,12 +8,12 @@ use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Executor, Row};
+use sqlx::{ConnectOptions, Connection, Executor, Row};
 use tokio::sync::Mutex;
 
 use super::file::{DatabaseFile, Lock};
 use super::inspect::{Found, Unfit, inspect};
-use super::{Slot, SqliteStore, create, read_all, sql};
+use super::{Slot, SqliteStore, Writing, create, read_all, read_log, sql};
 use crate::store::{OpenError, StoreError};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -53,18 +53,17 @@ impl SqliteStore {
             create::create(path, &MIGRATOR).await?;
         }
         let file = DatabaseFile::new(path.to_owned())?;
-        let mut connection = connect(&file).await?;
+        if matches!(found, Found::Older) {
+            migrate(&file).await?;
+        }
+        let mut writing = connect(&file).await?;
         let loaded = match found {
             Found::Current(loaded) => loaded,
-            Found::Older => {
-                migrate(&mut connection).await?;
-                read_all(&mut connection).await?
-            }
-            Found::Nothing => read_all(&mut connection).await?,
+            Found::Older | Found::Nothing => read_all(&mut writing.connection).await?,
         };
         Ok(Self {
             file,
-            connection: Mutex::new(Slot::Open(connection)),
+            connection: Mutex::new(Slot::Open(Box::new(writing))),
             confirmed: AtomicI64::new(loaded.revision.0),
             preloaded: Mutex::new(Some(loaded)),
             _lock: lock,
@@ -72,10 +71,12 @@ impl SqliteStore {
     }
 }
 
-async fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    MIGRATOR.run(&mut *connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
+async fn migrate(file: &DatabaseFile) -> Result<(), StoreError> {
+    let mut connection = open_connection(file).await?;
+    MIGRATOR.run(&mut connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
     // An older version looks at the file without the log first, and must find the new schema.
     connection.execute("pragma wal_checkpoint(truncate)").await?;
+    connection.close().await?;
     Ok(())
 }
 
@@ -92,8 +93,19 @@ fn resolve(path: &Path) -> std::io::Result<PathBuf> {
     Ok(folder.canonicalize()?.join(name))
 }
 
-/// Opens the writing connection and makes sure that it is as durable as it must be.
-pub(super) async fn connect(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
+/// Makes the writing connection of a database that has the present schema.
+pub(super) async fn connect(file: &DatabaseFile) -> Result<Writing, StoreError> {
+    let mut connection = open_connection(file).await?;
+    connection.execute(sql::PREPARE).await?;
+    // A write at once: it shows that the file can be written, and makes the log that is noted.
+    connection.execute(sql::TOUCH).await?;
+    file.note_log()?;
+    let sightings = read_log(&mut connection).await?;
+    Ok(Writing { connection, sightings })
+}
+
+/// Opens a connection and makes sure that it is as durable as it must be.
+async fn open_connection(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
     let options = SqliteConnectOptions::new()
         .filename(file.path())
         .create_if_missing(false)
@@ -108,10 +120,6 @@ pub(super) async fn connect(file: &DatabaseFile) -> Result<SqliteConnection, Sto
         .pragma("cache_size", "-65536");
     let mut connection = options.disable_statement_logging().connect().await?;
     check_settings(&mut connection).await?;
-    connection.execute(sql::PREPARE).await?;
-    // A write at once: it shows that the file can be written, and makes the log that is noted.
-    connection.execute(sql::TOUCH).await?;
-    file.note_log()?;
     Ok(connection)
 }
 

@@ -1,44 +1,76 @@
 //! Rows and parameters of the SQLite store, from and to the domain.
 
+use std::sync::Arc;
+
 use serde::ser::{SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::domain::{
-    DriftCount, Entry, FileName, GitRevision, InvalidField, Key, Promise, RepoName, Report,
-    ReportedTime, RunUrl, ServerName, SyncStatus, Timestamp, Transition,
+    Batch, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, Promise, RepoName,
+    Report, ReportedTime, RowChange, RunUrl, ServerName, SyncStatus, Timestamp, Transition,
 };
-use crate::store::{Batch, RowChange, StoreError};
+use crate::store::StoreError;
 
-/// A batch as three JSON arrays of arrays, whose places are those in [`super::sql::PREPARE`].
+/// A batch as JSON arrays of arrays, whose places are those in [`super::sql::PREPARE`]; `None` where
+/// there would be nothing in them.
 pub(super) struct Parameters {
-    pub(super) put: String,
-    pub(super) removed: String,
-    pub(super) transitions: String,
+    pub(super) put: Option<String>,
+    pub(super) removed: Option<String>,
+    pub(super) transitions: Option<String>,
+    pub(super) seen: Option<String>,
+    pub(super) folded: Option<String>,
 }
 
-pub(super) fn encode(batch: &Batch) -> Result<Parameters, serde_json::Error> {
-    let put = batch.rows().values().filter_map(|row| match row {
-        RowChange::Put(entry) => Some(EntryRow(entry)),
-        RowChange::Removed => None,
-    });
-    let removed = batch.rows().iter().filter_map(|(key, row)| match row {
-        RowChange::Put(_) => None,
-        RowChange::Removed => Some(KeyRow(key)),
-    });
+pub(super) fn encode(
+    batch: &Batch,
+    folded: &[Arc<Entry>],
+) -> Result<Parameters, serde_json::Error> {
+    let (mut put, mut removed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    for row in batch.rows() {
+        let entry = row.entry();
+        match row {
+            RowChange::Put(_) => put.push(EntryRow(entry)),
+            RowChange::Removed(_) => removed.push(KeyRow(entry.key())),
+            RowChange::Seen(_) => seen.push(SightingRow(entry)),
+        }
+    }
+    // Neighbours are written one after the other, while their pages are at hand.
+    put.sort_unstable_by(|a, b| a.0.key().cmp(&b.0.key()));
     Ok(Parameters {
         put: json_array(put)?,
         removed: json_array(removed)?,
         transitions: json_array(batch.transitions().iter().map(TransitionRow))?,
+        seen: json_array(seen)?,
+        folded: json_array(folded.iter().map(|entry| SightingRow(entry)))?,
     })
 }
 
-fn json_array<T: Serialize>(rows: impl Iterator<Item = T>) -> Result<String, serde_json::Error> {
-    let mut bytes = Vec::with_capacity(512);
-    let mut serializer = serde_json::Serializer::new(&mut bytes);
-    serializer.collect_seq(rows)?;
-    String::from_utf8(bytes).map_err(serde::ser::Error::custom)
+fn json_array<T: Serialize>(
+    rows: impl IntoIterator<Item = T>,
+) -> Result<Option<String>, serde_json::Error> {
+    let mut rows = rows.into_iter().peekable();
+    if rows.peek().is_none() {
+        return Ok(None);
+    }
+    let mut bytes = Vec::with_capacity(4096);
+    serde_json::Serializer::new(&mut bytes).collect_seq(rows)?;
+    String::from_utf8(bytes).map(Some).map_err(serde::ser::Error::custom)
+}
+
+struct SightingRow<'a>(&'a Entry);
+
+impl Serialize for SightingRow<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Entry { report, updated_at, .. } = self.0;
+        let mut row = serializer.serialize_tuple(4)?;
+        row.serialize_element(report.repo.as_str())?;
+        row.serialize_element(report.server.as_str())?;
+        row.serialize_element(&format_args!("{}", report.last_check))?;
+        row.serialize_element(&updated_at.millis())?;
+        row.end()
+    }
 }
 
 struct EntryRow<'a>(&'a Entry);
@@ -75,11 +107,11 @@ impl Serialize for EntryRow<'_> {
     }
 }
 
-struct KeyRow<'a>(&'a Key);
+struct KeyRow<'a>(KeyRef<'a>);
 
 impl Serialize for KeyRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        (self.0.repo.as_str(), self.0.server.as_str()).serialize(serializer)
+        (self.0.repo, self.0.server).serialize(serializer)
     }
 }
 

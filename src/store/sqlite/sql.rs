@@ -1,18 +1,24 @@
 //! The SQL of the SQLite store. All of it is constant, so SQLite prepares it once a connection.
 
-/// The view and its trigger that make a commit one statement, rolled back as a whole by SQLite
+/// The view and its triggers that make a commit one statement, rolled back as a whole by SQLite
 /// itself whatever fails. They are temporary because a schema is not trusted with triggers.
+///
+/// In which order the triggers run is not defined, so none depends on another: the commit's number
+/// is `new.expected + 1` in each of them. What there is nothing of is null, and costs nothing.
 pub(super) const PREPARE: &str = r"
-create temp view batch (expected, put, removed, transitions) as
-    select null, null, null, null;
+create temp view batch (expected, put, removed, transitions, seen, folded, until, trim) as
+    select null, null, null, null, null, null, null, null;
 
-create temp trigger batch_commit instead of insert on batch
+create temp trigger batch_count instead of insert on batch
 begin
     select raise(abort, 'revision moved')
         where (select revision from meta) is not new.expected;
 
     update meta set revision = revision + 1;
+end;
 
+create temp trigger batch_put instead of insert on batch when new.put is not null
+begin
     insert into entries (
         repo, server, sync_status, drift_count, files, last_check, updated_at, status_since,
         stale_after_seconds, ttl_seconds, report_revision, url, stale_recorded, revision
@@ -36,7 +42,10 @@ begin
         url = excluded.url,
         stale_recorded = excluded.stale_recorded,
         revision = excluded.revision;
+end;
 
+create temp trigger batch_remove instead of insert on batch when new.removed is not null
+begin
     delete from entries
         where (repo, server) in (select value ->> 0, value ->> 1 from json_each(new.removed));
 
@@ -47,7 +56,10 @@ begin
     on conflict (repo, server) do update set revision = excluded.revision;
 
     delete from tombstones where revision < new.expected - 10000;
+end;
 
+create temp trigger batch_tell instead of insert on batch when new.transitions is not null
+begin
     insert into transitions (
         at, revision, repo, server, event, sync_status, drift_count, files_added,
         files_added_count, files_removed, files_removed_count, report_revision, url
@@ -57,11 +69,36 @@ begin
         value ->> 5, value -> 6, value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 11
     from json_each(new.transitions);
 end;
+
+create temp trigger batch_see instead of insert on batch when new.seen is not null
+begin
+    insert into sightings (revision, seen) values (new.expected + 1, new.seen);
+end;
+
+create temp trigger batch_fold instead of insert on batch when new.folded is not null
+begin
+    update entries
+        set last_check = fold.last_check, updated_at = fold.updated_at, revision = new.until
+        from (
+            select
+                value ->> 0 as repo, value ->> 1 as server, value ->> 2 as last_check,
+                value ->> 3 as updated_at
+            from json_each(new.folded)
+        ) as fold
+        where entries.repo = fold.repo and entries.server = fold.server
+            and entries.revision < new.until;
+end;
+
+create temp trigger batch_trim instead of insert on batch when new.trim is not null
+begin
+    delete from sightings where revision <= new.trim;
+end;
 ";
 
-/// Commits a batch: expected revision, then three JSON arrays; see [`super::rows::encode`].
-pub(super) const COMMIT: &str =
-    "insert into batch (expected, put, removed, transitions) values ($1, $2, $3, $4)";
+/// Commits a batch: the expected revision, then what [`super::rows::Parameters`] has.
+pub(super) const COMMIT: &str = "insert into batch \
+     (expected, put, removed, transitions, seen, folded, until, trim) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8)";
 
 /// The number of the last commit.
 pub(super) const REVISION: &str = "select revision from meta";
@@ -77,10 +114,29 @@ pub(super) const ALL_ENTRIES: &str = "select repo, server, sync_status, drift_co
      last_check, updated_at, status_since, stale_after_seconds, ttl_seconds, report_revision, \
      url, stale_recorded from entries order by repo, server";
 
-/// The entries that were written after a revision.
+/// The entries whose rows were written after a revision.
 pub(super) const ENTRIES_SINCE: &str = "select repo, server, sync_status, drift_count, files, \
      last_check, updated_at, status_since, stale_after_seconds, ttl_seconds, report_revision, \
      url, stale_recorded from entries where revision > $1 order by repo, server";
+
+/// The entries that were seen after a revision and after their rows were written, as they were
+/// seen last: with max, SQLite takes the other columns from the row that has it.
+pub(super) const SIGHTED_SINCE: &str = "\
+     with latest as ( \
+         select max(sightings.revision) as revision, value ->> 0 as repo, value ->> 1 as server, \
+             value ->> 2 as last_check, value ->> 3 as updated_at \
+         from sightings, json_each(seen) \
+         where sightings.revision > $1 \
+         group by 2, 3 \
+     ) \
+     select repo, server, sync_status, drift_count, files, latest.last_check, latest.updated_at, \
+         status_since, stale_after_seconds, ttl_seconds, report_revision, url, stale_recorded \
+     from latest cross join entries using (repo, server) \
+     where latest.revision > entries.revision";
+
+/// How many sightings are logged, and the first commit that has some.
+pub(super) const LOG_EXTENT: &str = "select coalesce(sum(json_array_length(seen)), 0) as logged, \
+     coalesce(min(revision), (select revision + 1 from meta)) as first from sightings";
 
 /// The pairs that were removed after a revision and have not come back.
 pub(super) const REMOVED_SINCE: &str = "select repo, server from tombstones \

@@ -1,0 +1,227 @@
+//! A batch: what updates, removals and the clock make of a state, worked out before it is stored.
+//!
+//! The state itself stays as it is until the batch is on disk and [`State::accept`]s it.
+
+use std::cmp::Ordering;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use hashbrown::{Equivalent, HashMap};
+
+use super::{Entry, Event, KeyRef, Now, Report, Slot, State, Timestamp, Transition};
+
+/// What a commit does to the row of one pair.
+#[derive(Clone, Debug)]
+pub enum RowChange {
+    /// The row is now this.
+    Put(Slot),
+    /// The row has other times ([`Entry::differs_in_times_only`]); all else stays.
+    Seen(Slot),
+    /// The row is gone; this is what it was.
+    Removed(Slot),
+}
+
+impl RowChange {
+    /// Returns the entry that is there now, or was.
+    #[must_use]
+    pub fn entry(&self) -> &Arc<Entry> {
+        match self {
+            Self::Put(slot) | Self::Seen(slot) | Self::Removed(slot) => slot.entry(),
+        }
+    }
+}
+
+/// What has happened to one entry, in short.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The entry after it, or before its end.
+    pub entry: Arc<Entry>,
+    /// The last of what the history is told.
+    pub event: Option<Event>,
+    /// Whether anything but times changed.
+    pub is_news: bool,
+}
+
+/// Changes to be committed together: one final row a key, and every transition in order.
+#[derive(Debug, Default)]
+pub struct Batch {
+    rows: HashMap<ByKey, RowChange>,
+    transitions: Vec<Transition>,
+    /// How many entries more there are in the end, and how many fewer.
+    kept: (usize, usize),
+}
+
+impl Batch {
+    /// Returns the rows that change, in no order.
+    pub fn rows(&self) -> impl Iterator<Item = &RowChange> {
+        self.rows.values()
+    }
+
+    /// Returns what happened, in order.
+    #[must_use]
+    pub fn transitions(&self) -> &[Transition] {
+        &self.transitions
+    }
+
+    /// Whether there is nothing to commit.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty() && self.transitions.is_empty()
+    }
+
+    /// Returns how many entries are kept once a state has accepted this.
+    #[must_use]
+    pub fn kept(&self, state: &State) -> usize {
+        let (more, fewer) = self.kept;
+        state.kept() + more - fewer
+    }
+
+    /// Whether a pair has an entry once a state has accepted this, expired or not.
+    #[must_use]
+    pub fn keeps(&self, state: &State, key: KeyRef<'_>) -> bool {
+        self.find(state, key).is_some()
+    }
+
+    /// Applies an update that was received now: the last word of a pair wins, whatever it says.
+    pub fn apply(&mut self, state: &State, mut report: Report, now: Now) -> Change {
+        let Some(old) = self.find(state, report.key()) else {
+            if let Some(name) = state.repo_name_beside(report.key()) {
+                // Most entries have a neighbour of the same repository: they share its name.
+                report.repo = name;
+            }
+            let (entry, transitions) = Entry::first(report, now.at);
+            let slot = Slot::new(Arc::new(entry), state.policy(), now.at);
+            return self.add(state, RowChange::Put(slot), transitions, true);
+        };
+        let silence = unrecorded_silence(old, now);
+        let recorded = silence.is_some().then(|| old.with_silence_recorded());
+        let old = recorded.as_ref().unwrap_or(old);
+        let before = old.entry();
+        report.repo = before.report.repo.clone();
+        let has_ended = !old.is_listed() && now.confirms_silence_since(before.updated_at);
+        let (entry, mut transitions) = if has_ended {
+            let (entry, first) = Entry::first(report, now.at);
+            (entry, endings(old).into_iter().chain(first).collect())
+        } else {
+            before.updated(report, now.at)
+        };
+        if let Some(silence) = silence {
+            transitions.insert(0, silence);
+        }
+        let is_news = !transitions.is_empty()
+            || before.report.revision != entry.report.revision
+            || before.report.url != entry.report.url
+            || before.report.promise != entry.report.promise;
+        let has_other_times_only = !is_news && entry.differs_in_times_only(before);
+        let slot = Slot::new(Arc::new(entry), state.policy(), now.at);
+        let row = if has_other_times_only { RowChange::Seen(slot) } else { RowChange::Put(slot) };
+        self.add(state, row, transitions, is_news)
+    }
+
+    /// Takes an entry out; `None` if no answer shows it.
+    pub fn remove(&mut self, state: &State, key: KeyRef<'_>, now: Now) -> Option<Change> {
+        let slot = self.find(state, key).filter(|slot| slot.is_listed())?.clone();
+        let deleted = Transition::of(slot.entry(), Event::Deleted, now.at);
+        let transitions = unrecorded_silence(&slot, now).into_iter().chain([deleted]).collect();
+        Some(self.add(state, RowChange::Removed(slot), transitions, true))
+    }
+
+    /// Makes final what an entry's mark says: silence is noted for the history, an expired entry
+    /// is taken out. See [`State::unsettled`].
+    pub fn settle(&mut self, state: &State, slot: &Slot) -> Change {
+        if slot.is_listed() {
+            let silence = Transition::of(slot.entry(), Event::Stale, slot.stale_at());
+            self.add(state, RowChange::Put(slot.with_silence_recorded()), vec![silence], true)
+        } else {
+            self.add(state, RowChange::Removed(slot.clone()), endings(slot), true)
+        }
+    }
+
+    fn find<'a>(&'a self, state: &'a State, key: KeyRef<'_>) -> Option<&'a Slot> {
+        match self.rows.get(&key) {
+            Some(RowChange::Put(slot) | RowChange::Seen(slot)) => Some(slot),
+            Some(RowChange::Removed(_)) => None,
+            None => state.find(key),
+        }
+    }
+
+    fn add(
+        &mut self,
+        state: &State,
+        row: RowChange,
+        transitions: Vec<Transition>,
+        is_news: bool,
+    ) -> Change {
+        let entry = Arc::clone(row.entry());
+        match (&row, self.keeps(state, entry.key())) {
+            (RowChange::Put(_), false) => self.kept.0 += 1,
+            (RowChange::Removed(_), true) => self.kept.1 += 1,
+            _ => {}
+        }
+        let event = transitions.last().map(|transition| transition.event);
+        self.transitions.extend(transitions);
+        match (row, self.rows.get_mut(&entry.key())) {
+            // What was put in this batch has to be put as a whole, whatever was seen of it since.
+            (RowChange::Seen(slot), Some(present @ RowChange::Put(_))) => {
+                *present = RowChange::Put(slot);
+            }
+            (row, Some(present)) => *present = row,
+            (row, None) => {
+                self.rows.insert(ByKey(Arc::clone(&entry)), row);
+            }
+        }
+        Change { entry, event, is_news }
+    }
+}
+
+/// What the history has to be told of a silence that ends before it could be stored.
+fn unrecorded_silence(slot: &Slot, now: Now) -> Option<Transition> {
+    let is_silent = slot.is_listed() && slot.is_unsettled();
+    (is_silent && now.confirms_silence_since(slot.entry().updated_at))
+        .then(|| Transition::of(slot.entry(), Event::Stale, slot.stale_at()))
+}
+
+/// What the history has to be told of an entry whose time is over.
+fn endings(slot: &Slot) -> Vec<Transition> {
+    let entry = slot.entry();
+    let was_silent = slot.stale_at() < slot.expires_at() && !entry.stale_recorded;
+    let silence = was_silent.then(|| Transition::of(entry, Event::Stale, slot.stale_at()));
+    let end: Timestamp = slot.expires_at();
+    silence.into_iter().chain([Transition::of(entry, Event::Expired, end)]).collect()
+}
+
+/// An entry that stands for its key in a collection, so that the key needs no texts of its own.
+#[derive(Clone, Debug)]
+pub struct ByKey(pub Arc<Entry>);
+
+impl PartialEq for ByKey {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.key() == other.0.key()
+    }
+}
+
+impl Eq for ByKey {}
+
+impl Ord for ByKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.key().cmp(&other.0.key())
+    }
+}
+
+impl PartialOrd for ByKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Hash for ByKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.key().hash(state);
+    }
+}
+
+impl Equivalent<ByKey> for KeyRef<'_> {
+    fn equivalent(&self, key: &ByKey) -> bool {
+        *self == key.0.key()
+    }
+}
