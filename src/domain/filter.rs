@@ -33,7 +33,7 @@ impl Filter {
             && repo.matches(report.repo.as_str())
             && server.matches(report.server.as_str())
             && (file.is_any() || report.files.iter().any(|name| file.matches(name.as_str())))
-            && (text.is_empty() || text.iter().any(|text| mentions(slot, text)))
+            && (text.is_empty() || mentions_any(slot, text))
     }
 
     /// Whether every entry passes.
@@ -50,6 +50,12 @@ impl Filter {
         names && sync_status.is_none() && drifted.is_none() && stale.is_none()
     }
 
+    /// Whether the names of files are asked for, of which an entry may have thousands.
+    #[must_use]
+    pub fn looks_at_files(&self) -> bool {
+        !self.file.is_any() || !self.text.is_empty()
+    }
+
     /// Turns a text into the form in which [`Filter::text`] compares: Unicode lower case.
     #[must_use]
     pub fn fold(text: &str) -> String {
@@ -58,10 +64,14 @@ impl Filter {
     }
 }
 
-fn mentions(slot: &Slot, folded: &str) -> bool {
+fn mentions_any(slot: &Slot, folded: &[String]) -> bool {
     let report = &slot.entry().report;
-    let contains = |name: &str| Filter::fold(name).contains(folded);
-    contains(report.repo.as_str())
-        || contains(report.server.as_str())
-        || report.files.iter().any(|name| contains(name.as_str()))
+    // A name is folded once, however many texts are looked for.
+    let contains_any = |name: &str| {
+        let name = Filter::fold(name);
+        folded.iter().any(|text| name.contains(text.as_str()))
+    };
+    contains_any(report.repo.as_str())
+        || contains_any(report.server.as_str())
+        || report.files.iter().any(|name| contains_any(name.as_str()))
 }

@@ -97,7 +97,7 @@ fn is_ready(state: &State, query: &ListQuery, format: Format, coding: Coding) ->
             Coding::Brotli => false,
         };
     }
-    query.selection.cost(state) < MANY_ENTRIES
+    !query.selection.filter.looks_at_files() && query.selection.cost(state) < MANY_ENTRIES
 }
 
 fn page(

@@ -14,6 +14,10 @@ use crate::render::{Layout, Shape};
 /// The largest `limit`.
 const MAX_LIMIT: usize = 100_000;
 
+/// The most patterns of a name filter, and the most texts of `q`: every entry, and every file that
+/// it lists, is held against each, so thousands would keep a core busy for minutes.
+const MAX_PATTERNS: usize = 100;
+
 /// What a list is asked for.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) struct ListQuery {
@@ -86,15 +90,14 @@ impl Sent<'_> {
             limit,
             offset,
         } = self;
-        let names = |values: &[Cow<'_, str>]| Names::parse(values.iter().map(AsRef::as_ref));
         let filter = Filter {
-            repo: names(&repo),
-            server: names(&server),
-            file: names(&file),
+            repo: names("repo", &repo)?,
+            server: names("server", &server)?,
+            file: names("file", &file)?,
             sync_status: choice("sync_status", "SYNCED or OUT_OF_SYNC", &sync_status, status)?,
             drifted: choice("drifted", TRUTHS, &drifted, truth)?,
             stale: choice("stale", TRUTHS, &stale, truth)?,
-            text: q.iter().filter(|text| !text.is_empty()).map(|text| Filter::fold(text)).collect(),
+            text: texts("q", &q)?,
         };
         let is_flat = single("flat", &flat)?.map(|word| truth(word).ok_or(word)).transpose();
         let shape = match is_flat.map_err(|_| must_be("flat", TRUTHS))? {
@@ -172,6 +175,26 @@ fn single<'a>(name: &str, values: &'a [Cow<'a, str>]) -> Result<Option<&'a str>,
         [value] => Ok(Some(value)),
         [_, _, ..] => Err(must_be(name, "given only once")),
     }
+}
+
+/// Reads a filter on a name.
+fn names(name: &str, values: &[Cow<'_, str>]) -> Result<Names, ApiError> {
+    let elements = values.iter().flat_map(|value| list_elements(value));
+    if elements.filter(|element| element.contains('*')).count() > MAX_PATTERNS {
+        let accepted = format!("a list with at most {MAX_PATTERNS} patterns in it");
+        return Err(must_be(name, &accepted));
+    }
+    Ok(Names::parse(values.iter().map(AsRef::as_ref)))
+}
+
+/// Reads texts to be looked for.
+fn texts(name: &str, values: &[Cow<'_, str>]) -> Result<Vec<String>, ApiError> {
+    let texts = values.iter().filter(|text| !text.is_empty()).map(|text| Filter::fold(text));
+    let texts: Vec<String> = texts.collect();
+    if texts.len() > MAX_PATTERNS {
+        return Err(must_be(name, &format!("given at most {MAX_PATTERNS} times")));
+    }
+    Ok(texts)
 }
 
 /// Reads a filter on a fact with two values: a list of words, of which both together, none, or a

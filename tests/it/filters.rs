@@ -153,6 +153,23 @@ fn a_parameter_that_is_wrong_is_an_error_that_names_it() {
 }
 
 #[test]
+fn no_question_is_so_long_that_its_answer_keeps_the_server_busy() {
+    let app = fleet();
+    for name in ["repo", "server", "file"] {
+        let patterns = |count: usize| "*web-1*,".repeat(count);
+        assert_eq!(app.get(&format!("/status.json?{name}={}", patterns(100))).status, 200);
+        let message = app.get(&format!("/status.json?{name}={}", patterns(101))).error(400);
+        assert!(message.starts_with(&format!("{name} must be ")), "{message}");
+        let names = "web-1,".repeat(5000);
+        assert_eq!(app.get(&format!("/status.json?{name}={names}")).status, 200);
+    }
+    let texts = |count: usize| "q=WEB-2&".repeat(count);
+    assert_eq!(app.names(&format!("?{}", texts(100))), ["nginx/web-2"]);
+    let message = app.get(&format!("/status.json?{}", texts(101))).error(400);
+    assert!(message.starts_with("q must be given at most 100 times"), "{message}");
+}
+
+#[test]
 fn the_list_can_be_sorted_by_every_scalar_field() {
     let app = fleet();
     let [ab, n1, n2, rd, r1] =
