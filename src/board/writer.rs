@@ -17,7 +17,7 @@ use super::queue::{Command, Queued};
 use super::{Refusal, Removal, Shared};
 use crate::clock::{Clock, Steadiness};
 use crate::domain::{Batch, Change, Now, State};
-use crate::store::{CommitError, Loaded, Store};
+use crate::store::{CommitError, Loaded, Store, StoreError};
 
 /// How many commands a batch may have.
 const BATCH_COMMANDS: usize = 1024;
@@ -29,6 +29,8 @@ const SETTLED_AT_ONCE: usize = 1000;
 const TICK: Duration = Duration::from_millis(250);
 /// Every how many ticks the store is looked at, and written to if it has failed.
 const TICKS_A_CHECK: u32 = 4;
+/// After how many ticks without an answer the store counts as broken.
+const TICKS_OF_PATIENCE: u32 = 20;
 
 /// Applies commands to the state, commits, publishes, answers.
 pub struct Writer {
@@ -261,10 +263,16 @@ impl Writer {
     /// Waits for the store. Answers keep following the clock meanwhile, however long it takes.
     async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> T {
         tokio::pin!(work);
+        let mut waited = 0_u32;
         loop {
             tokio::select! {
                 outcome = &mut work => return outcome,
                 _ = self.ticks.tick() => self.follow_the_clock(),
+            }
+            waited = waited.saturating_add(1);
+            if waited == TICKS_OF_PATIENCE {
+                let silence = StoreError::Silent(TICK * waited);
+                self.note_outcome(&Err(CommitError::Unknown(silence)));
             }
         }
     }

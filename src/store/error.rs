@@ -1,6 +1,7 @@
 //! What can go wrong with a store. The texts are for the log, never for a client.
 
 use std::error::Error;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -56,6 +57,9 @@ pub enum StoreError {
         /// What is wrong with it.
         reason: String,
     },
+    /// It says nothing, as on a disk that hangs.
+    #[error("the database has not answered for {} seconds", .0.as_secs())]
+    Silent(Duration),
     /// The store was closed.
     #[error("the database is closed")]
     Closed,

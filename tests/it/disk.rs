@@ -6,7 +6,7 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::support::{Process, report, wait_until};
+use crate::support::{Process, is_traced, report, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
 
@@ -185,4 +185,27 @@ fn a_log_that_is_removed_costs_nothing_that_was_acknowledged() {
     server.kill();
     let server = Process::start(&path, NO_ARGUMENTS);
     assert_eq!(server.names(""), ["repo/after", "repo/before"]);
+}
+
+#[test]
+fn a_disk_that_hangs_is_seen_in_the_health_until_it_goes_on() {
+    let (_folder, path) = place();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    let mut tracer = Command::new("strace")
+        .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync,fdatasync"])
+        .args(["-e", "inject=fsync,fdatasync:delay_enter=60000000"])
+        .args(["-p", &server.id().to_string()])
+        .spawn()
+        .expect("strace is needed, which `scripts/test` installs");
+    wait_until("the program is traced", || is_traced(server.id()));
+    let client = server.client;
+    let update =
+        std::thread::spawn(move || client.post(report("repo", "server", "SYNCED", &[])).status);
+    wait_until("it is degraded", || is_degraded(&server));
+    assert!(server.names("").is_empty(), "reads go on, and what is not on disk is not shown");
+    Command::new("kill").args(["-s", "INT", &tracer.id().to_string()]).status().unwrap();
+    tracer.wait().unwrap();
+    wait_until("it is healthy again", || !is_degraded(&server));
+    assert_eq!(update.join().unwrap(), 200);
+    assert_eq!(server.names(""), ["repo/server"]);
 }

@@ -3,19 +3,10 @@
 use std::fs;
 use std::process::{Command, Stdio};
 
-use crate::support::{Process, report, wait_until};
+use crate::support::{Process, is_traced, report, wait_until};
 
 /// How many updates are sent, one after the other.
 const UPDATES: usize = 30;
-
-/// Whether every thread of a process is watched by a tracer.
-fn is_traced(process: u32) -> bool {
-    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    threads.into_iter().all(|thread| {
-        let status = fs::read_to_string(thread.unwrap().path().join("status"));
-        status.is_ok_and(|status| !status.contains("TracerPid:\t0\n"))
-    })
-}
 
 #[test]
 fn every_200_comes_after_a_sync_of_its_own() {

@@ -81,9 +81,10 @@ impl From<StoreError> for Unfit {
                 Ok(error) => Self::from(*error),
                 Err(cause) => Self::Unreadable(cause),
             },
-            StoreError::Displaced | StoreError::WentBack { .. } | StoreError::Closed => {
-                Self::Unreadable(Box::new(error))
-            }
+            StoreError::Displaced
+            | StoreError::WentBack { .. }
+            | StoreError::Silent(_)
+            | StoreError::Closed => Self::Unreadable(Box::new(error)),
         }
     }
 }

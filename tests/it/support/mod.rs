@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 pub use app::TestApp;
 pub use client::{Client, Reply};
-pub use process::Process;
+pub use process::{Process, is_traced};
 
 /// How long a condition may take to come true before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);

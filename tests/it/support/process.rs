@@ -1,6 +1,7 @@
 //! The real program as a process of its own, to be killed and asked for its exit status.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -141,4 +142,13 @@ fn end_of(child: &mut Running) -> ExitStatus {
 fn address_in(log: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once("Listening on http://")?;
     rest.lines().next()?.parse().ok()
+}
+
+/// Whether every thread of a process is watched by a tracer.
+pub fn is_traced(process: u32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
+    threads.into_iter().all(|thread| {
+        let status = fs::read_to_string(thread.unwrap().path().join("status"));
+        status.is_ok_and(|status| !status.contains("TracerPid:\t0\n"))
+    })
 }
