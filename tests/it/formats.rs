@@ -3,6 +3,8 @@
 use std::io::Read;
 use std::time::Duration;
 
+use proptest::prelude::*;
+use proptest::test_runner::TestRunner;
 use serde_json::Value;
 
 use crate::support::{Reply, TestApp, report, wait_until};
@@ -89,6 +91,55 @@ fn csv_has_a_header_and_rows_that_can_be_read_back() {
     assert_eq!(shown, expected);
     assert!(found.iter().all(|row| &row[6] == "'=cmd, x" && row.len() == FLAT.len()));
     assert_eq!(reply.text().matches("\r\n").count(), names.len() + 1);
+}
+
+/// How a cell starts that a spreadsheet would run.
+const FORMULAS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
+
+/// Texts of characters that CSV, spreadsheets or their readers could trip over.
+fn awkward() -> impl Strategy<Value = String> {
+    let characters = "\"',;|=+-@＝＋－＠ \\\u{2028}\u{feff}\u{202e}#0aü😀";
+    let character = prop::sample::select(characters.chars().collect::<Vec<_>>());
+    prop::collection::vec(character, 1..8)
+        .prop_map(String::from_iter)
+        .prop_filter("no white space at either end", |text| text.trim() == text)
+}
+
+#[test]
+fn a_csv_reader_finds_in_every_cell_what_the_flat_json_says_and_no_formula() {
+    let app = TestApp::spawn();
+    let files = prop::collection::vec(awkward(), 0..3);
+    let strategy = (awkward(), awkward(), files, prop::option::of(awkward()), any::<u8>());
+    let config = ProptestConfig { cases: 150, failure_persistence: None, ..Default::default() };
+    let outcome = TestRunner::new(config).run(&strategy, |(repo, server, files, revision, n)| {
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        let mut body: Value =
+            serde_json::from_str(&report(&repo, &server, "SYNCED", &files)).unwrap();
+        body["revision"] = revision.into();
+        body["url"] = if n % 2 == 0 { format!("https://ci/?a=\",{n}").into() } else { "".into() };
+        app.accept(body.to_string());
+        let rows = app.list("?flat=true");
+        let reply = app.get("/status.csv");
+        let mut reader = csv::ReaderBuilder::new().from_reader(reply.body.as_slice());
+        prop_assert!(reader.headers().unwrap() == FLAT[..]);
+        let records: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+        prop_assert_eq!(records.len(), rows.len());
+        for (record, row) in records.iter().zip(&rows) {
+            for (cell, field) in record.iter().zip(FLAT) {
+                let expected = match &row[field] {
+                    Value::Null => String::new(),
+                    Value::String(text) => text.clone(),
+                    other => other.to_string(),
+                };
+                let is_formula = |text: &str| text.starts_with(FORMULAS);
+                prop_assert!(!is_formula(cell), "{field}: {cell:?}");
+                let mark = if is_formula(&expected) { "'" } else { "" };
+                prop_assert_eq!(cell, format!("{mark}{expected}"), "{}", field);
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap();
 }
 
 #[test]
