@@ -19,6 +19,7 @@ use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::{Error, HttpMessage, HttpRequest};
 use bytes::Bytes;
+use socket2::SockRef;
 use tokio::time::Instant;
 
 use super::Stopping;
@@ -26,6 +27,10 @@ use super::Stopping;
 /// How long an answered client may go on sending a body that is not read, in milliseconds; as long
 /// as actix gives those that have said how long it is. An end at once could destroy the answer.
 const LINGER: u64 = 1000;
+
+/// How much of an answer the system takes before it has sent it, in bytes. By itself it takes
+/// megabytes at once, and a slow client that reads them looks as if it made no progress.
+const UNSENT: u32 = 128 * 1024;
 
 /// All open connections; clones are views of the same ones.
 #[derive(Clone, Debug)]
@@ -130,6 +135,9 @@ impl Connections {
 /// Takes note of a new connection.
 pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mut Extensions) {
     let Some(stream) = io.downcast_ref::<tokio::net::TcpStream>() else { return };
+    // A fast client gets as much under way as before. Without the limit a slow one may be cut off.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT).ok();
     // Without a second handle the connection cannot be watched; it works all the same.
     let Ok(handle) = stream.as_fd().try_clone_to_owned() else { return };
     let registry = Arc::clone(&connections.0);

@@ -4,6 +4,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use socket2::{Domain, Socket, Type};
+
 use crate::support::{Process, Reply, report, wait_until};
 
 const CLIENTS: usize = 150;
@@ -87,5 +89,37 @@ fn a_client_that_sends_on_after_its_answer_is_cut_off_soon() {
         let count = stream.read(&mut answer).unwrap();
         let reply = Reply::parse(&answer[..count]).unwrap();
         assert_eq!((reply.status, reply.header("connection")), (200, None), "it may go on");
+    }
+}
+
+#[test]
+fn a_slow_client_that_reads_on_gets_its_whole_answer() {
+    const PIECE: usize = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("status.db"), &["--idle-timeout", "1s"]);
+    let files: Vec<String> = (0..250).map(|number| format!("{number}{}", "x".repeat(60))).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    for number in 0..200 {
+        server.accept(report("r", &format!("s{number}"), "OUT_OF_SYNC", &files));
+    }
+    let length = server.get("/status.json").body.len();
+    assert!(length > 3_000_000);
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    // Otherwise this side's system would take megabytes from the server's, as fast as they come.
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    socket.connect(&server.client.address.into()).unwrap();
+    let mut stream = TcpStream::from(socket);
+    stream.write_all(b"GET /status.json HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
+    let (mut answer, mut piece) = (Vec::new(), vec![0; PIECE]);
+    loop {
+        let count = stream.read(&mut piece).unwrap();
+        answer.extend_from_slice(&piece[..count]);
+        let so_far = Reply::parse(&answer).map_or(0, |reply| reply.body.len());
+        if count == 0 || so_far == length {
+            assert_eq!(so_far, length, "the answer was cut short");
+            return;
+        }
+        // Slow enough for two megabytes, which the system would hold, to take seconds.
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
