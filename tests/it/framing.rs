@@ -117,3 +117,15 @@ fn a_client_that_asks_for_an_upgrade_is_told_that_the_connection_ends() {
     let reply = app.raw(request.as_bytes()).unwrap();
     assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
 }
+
+#[test]
+fn a_head_that_is_too_large_is_answered_with_a_bare_431() {
+    let (app, _) = guarded();
+    let request =
+        |headers: &str| format!("GET /livez HTTP/1.1\r\nHost: t\r\n{headers}\r\n").into_bytes();
+    let reply = app.raw(&request(&"X: 1\r\n".repeat(97))).unwrap();
+    assert_eq!((reply.status, reply.body.len()), (431, 0));
+    assert_eq!(reply.header("connection"), Some("close"));
+    let reply = app.raw(&request(&format!("X: {}\r\n", "x".repeat(200_000))));
+    assert!(reply.is_none_or(|reply| reply.status == 431), "it may be cut off as well");
+}
