@@ -76,9 +76,20 @@ impl App {
     /// # Errors
     /// See [`AppError`].
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
-        allow_many_files(config.max_connections);
         let DatabaseUrl::Sqlite(path) = &config.database;
-        let store = SqliteStore::open(path).await?;
+        Self::with_store(config, clock, Arc::new(SqliteStore::open(path).await?)).await
+    }
+
+    /// Does the same with a store that is open already, whatever the settings say of it.
+    ///
+    /// # Errors
+    /// See [`AppError`].
+    pub async fn with_store(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        store: Arc<dyn Store>,
+    ) -> Result<Self, AppError> {
+        allow_many_files(config.max_connections);
         let loaded = store.load().await?;
         log::info!(
             "Database {}: {} entries at revision {}",
@@ -90,7 +101,7 @@ impl App {
             policy: Policy { stale_after: config.stale_after, ttl: config.ttl },
             max_entries: config.max_entries,
         };
-        let (board, writer) = Board::new(loaded, Arc::new(store), Arc::clone(&clock), settings);
+        let (board, writer) = Board::new(loaded, store, Arc::clone(&clock), settings);
         let stopping = Stopping::default();
         let connections = Connections::default();
         let limits = Limits {

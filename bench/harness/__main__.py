@@ -1,0 +1,76 @@
+"""Runs all of it: `python -m harness [--quick]`."""
+
+import argparse
+import shutil
+import sys
+import time
+from pathlib import Path
+
+from . import document, machine, scenarios, table
+from .samples import Samples
+from .scenarios import Plan, Round
+from .servers import ROOT, TARGET, WORK, Ours
+from .updates import fill
+
+QUICK = Plan(rounds=1, many=100_000, expiring=20_000, with_others=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench/run", description="Measures this program beside others.")
+    parser.add_argument("--quick", action="store_true", help="one round of less, in 2 minutes")
+    parser.add_argument("--only", choices=sorted(PARTS), action="append", help="only this part; may be repeated")
+    arguments = parser.parse_args()
+    plan = QUICK if arguments.quick else Plan()
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+    started, samples = time.monotonic(), Samples()
+    for name, part in PARTS.items():
+        if not arguments.only or name in arguments.only:
+            print(f"{name}: since {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
+            part(plan, samples)
+    slow = samples.drop_rounds_of_a_slow_disk() if samples.sync_rates else []
+    body = table.lines(samples)
+    about = [*machine.describe(WORK), document.about_rounds(plan.rounds, slow, samples)]
+    print("\n".join(about) + "\n\n" + table.markdown(table.HEADER, body))
+    print(table.markdown(["processor time", "of the server"], table.costs(samples)))
+    if arguments.quick or arguments.only:
+        write(TARGET / "bench", about, body, samples)
+    else:
+        write(ROOT / "docs", about, body, samples)
+        document.refresh(ROOT / "docs" / "performance.md", about, body, samples)
+    print(f"done in {time.monotonic() - started:.0f} s", file=sys.stderr)
+
+
+def write(folder: Path, about: list[str], body: list[list[str]], samples: Samples) -> None:
+    """Writes the table as CSV, and the plots; into docs only what a whole run has found."""
+    (folder / "performance.csv").write_text(table.as_csv(body))
+    for name, picture in document.plots(samples).items():
+        (folder / f"performance-{name}.svg").write_text(picture)
+
+
+def repeated(scenario, rounds=None):
+    def part(plan: Plan, samples: Samples) -> None:
+        for number in range(min(plan.rounds, rounds or plan.rounds)):
+            scenario(Round(number, plan, samples))
+
+    return part
+
+
+def million(plan: Plan, samples: Samples) -> None:
+    with Ours() as many:
+        fill(many.port, range(plan.many))
+        for number in range(min(plan.rounds, 3)):
+            scenarios.million(Round(number, plan, samples), many)
+
+
+PARTS = {
+    "posting": repeated(scenarios.posting),
+    "reading": repeated(scenarios.reading),
+    "mixed": repeated(scenarios.mixed),
+    "slow disk": repeated(scenarios.slow_disk, 3),
+    "expiry": repeated(scenarios.expiry, 3),
+    "million": million,
+}
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""The machine that the figures are of."""
+
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+
+SYNC_BYTES = 4120  # a page and its header, as SQLite's log has them
+SYNC_SECONDS = 0.15
+
+
+def sync_rate(folder: Path) -> float:
+    """How many small appended writes the disk makes durable in a second, one after the other."""
+    path = folder / "sync"
+    descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+    block, count = b"x" * SYNC_BYTES, 0
+    start = time.perf_counter()
+    while (elapsed := time.perf_counter() - start) < SYNC_SECONDS:
+        os.write(descriptor, block)
+        os.fdatasync(descriptor)
+        count += 1
+    os.close(descriptor)
+    path.unlink()
+    return count / elapsed
+
+
+def describe(folder: Path) -> list[str]:
+    """One line each of what the figures depend on."""
+    memory = int(first_match("/proc/meminfo", "MemTotal").split()[0]) // 1024 // 1024
+    filesystem = output("stat", "--file-system", "--format=%T", str(folder))
+    commit = output("git", "describe", "--always", "--dirty")
+    return [
+        f"{time.strftime('%Y-%m-%d')}, commit {commit}",
+        f"{os.cpu_count()} cores ({first_match('/proc/cpuinfo', 'model name')}), {memory} GiB, "
+        f"Linux {platform.release().split('-')[0]}, {filesystem}",
+        ", ".join(
+            [
+                output("rustc", "--version").split(" (")[0],
+                output("go", "version").split(" linux")[0].removeprefix("go version "),
+                first_line("nginx", "-v").removeprefix("nginx version: ").replace("/", " "),
+                first_line("wrk", "-v").split(" Copyright")[0].split(" [")[0],
+                "Python " + platform.python_version(),
+                first_line("prometheus-pushgateway", "--version").split(" (")[0].replace(", version", ""),
+            ]
+        ),
+    ]
+
+
+def output(*command: str) -> str:
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def first_line(*command: str) -> str:
+    """What a program says first, wherever it says it and however it ends."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return (done.stdout + done.stderr).strip().splitlines()[0]
+
+
+def first_match(path: str, name: str) -> str:
+    for line in Path(path).read_text().splitlines():
+        if line.startswith(name):
+            return line.partition(":")[2].strip()
+    return "unknown"

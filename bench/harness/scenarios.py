@@ -1,0 +1,198 @@
+"""What is measured. Each function is one part of a round, and names its figures.
+
+A name is `work/server`, with `:p99` or `:max` (ms) or `:cpu` (µs of the server's processors a
+request) behind it for other figures than the rate.
+"""
+
+import time
+from dataclasses import dataclass
+
+from . import load, machine
+from .load import Load
+from .samples import Samples
+from .servers import WORK, BareLog, Flask, Go, Nginx, Ours, Pushgateway, Server
+from .updates import fill
+
+GZIP = {"Accept-Encoding": "gzip"}
+READERS = 16
+
+
+@dataclass
+class Plan:
+    """How much is done; `--quick` does less of everything."""
+
+    rounds: int = 5
+    seconds: int = 1
+    sizes: tuple[int, ...] = (100, 2000, 20000)
+    many: int = 1_000_000
+    expiring: int = 100_000
+    with_others: bool = True
+
+
+@dataclass
+class Round:
+    """One round: its number, the plan, and where its figures go."""
+
+    number: int
+    plan: Plan
+    samples: Samples
+
+    def add(self, name: str, value: float) -> None:
+        self.samples.add(name, self.number, value)
+
+    def turn(self, servers: list) -> list:
+        """The servers in another order each round, so that none is always first."""
+        start = self.number % len(servers)
+        return servers[start:] + servers[:start]
+
+    def note_disk(self) -> None:
+        self.samples.sync_rates[self.number].append(machine.sync_rate(WORK))
+
+    def take(self, name: str, server: Server, run) -> Load:
+        """Runs a load and keeps its rate, its latencies and what it cost the server."""
+        before = server.cpu_seconds()
+        result = run().result()
+        used = server.cpu_seconds() - before
+        self.add(f"{name}/{server.name}", result.rate)
+        self.add(f"{name}/{server.name}:p99", result.p99)
+        self.add(f"{name}/{server.name}:max", result.max)
+        self.add(f"{name}/{server.name}:cpu", used / result.requests * 1e6)
+        return result
+
+
+def posting(a_round: Round) -> None:
+    """Updates of 2,000 and of 20,000 keys, with few and many connections."""
+    seconds = a_round.plan.seconds
+    for server in a_round.turn([Ours, Go, BareLog]):
+        a_round.note_disk()
+        with server() as server:
+            fill(server.port, range(2000))
+            for connections in (1, 16, 64, 256):
+                name = f"post/times/2000/{connections}"
+                a_round.take(name, server, lambda c=connections: load.post(server.port, c, 2000, "times", seconds))
+            name = "post/changes/2000/64"
+            a_round.take(name, server, lambda: load.post(server.port, 64, 2000, "changes", seconds))
+            fill(server.port, range(2000, 20000))
+            for connections in (64, 256):
+                name = f"post/times/20000/{connections}"
+                a_round.take(name, server, lambda c=connections: load.post(server.port, c, 20000, "times", seconds))
+    if a_round.plan.with_others:
+        others(a_round)
+
+
+def others(a_round: Round) -> None:
+    """The same by Flask and by Pushgateway, which are far slower."""
+    seconds = a_round.plan.seconds
+    with Flask() as server:
+        fill(server.port, range(2000))
+        a_round.take("post/times/2000/64", server, lambda: load.post(server.port, 64, 2000, "times", seconds))
+        a_round.take("get/plain/2000", server, lambda: load.get(server.port, "/status.json", READERS, seconds))
+    for with_file in (False, True):
+        with Pushgateway(with_file) as server:
+            server.name += "+file" if with_file else ""
+            load.push(server.port, 64, 2000, seconds).result()
+            a_round.take("post/times/2000/64", server, lambda: load.push(server.port, 64, 2000, seconds))
+
+
+def reading(a_round: Round) -> None:
+    """The whole list plain and compressed, a part of it, and 304."""
+    seconds = a_round.plan.seconds
+    for size in a_round.plan.sizes:
+        with Ours() as ours:
+            fill(ours.port, range(size))
+            _, headers, plain = ours.get("/status.json")
+            _, _, packed = ours.get("/status.json", GZIP)
+            _, _, part = ours.get("/status.json?repo=repo-07")
+            files = {"status.json": plain, "status.json.gz": packed, "part.json": part}
+            with Nginx(files) as nginx:
+                assert nginx.get("/status.json")[2] == plain, "nginx serves the same bytes"
+                assert nginx.get("/status.json", GZIP)[2] == packed, "nginx serves the same gzip"
+                for server in a_round.turn([ours, nginx]):
+                    def get(path, headers=None, port=server.port):
+                        return lambda: load.get(port, path, READERS, seconds, headers)
+
+                    a_round.take(f"get/plain/{size}", server, get("/status.json"))
+                    a_round.take(f"get/gzip/{size}", server, get("/status.json", GZIP))
+                    if size == a_round.plan.sizes[-1]:
+                        path = "/part.json" if server is nginx else "/status.json?repo=repo-07"
+                        a_round.take(f"get/repo/{size}", server, get(path))
+                        tag = {"If-None-Match": server.get("/status.json")[1]["etag"]}
+                        assert server.get("/status.json", tag)[0] == 304
+                        a_round.take(f"get/304/{size}", server, get("/status.json", tag))
+        with Go() as go:
+            fill(go.port, range(size))
+            a_round.take(f"get/plain/{size}", go, lambda: load.get(go.port, "/status.json", READERS, seconds))
+
+
+def mixed(a_round: Round) -> None:
+    """Writers and readers of 20,000 entries at once, unpaced and at the pace of a large fleet."""
+    seconds = 2 * a_round.plan.seconds
+    for server in a_round.turn([Ours, Go]):
+        a_round.note_disk()
+        with server() as server:
+            fill(server.port, range(20000))
+            both(a_round, "unpaced", server, load.post(server.port, 64, 20000, "times", seconds), seconds)
+            a_round.take("paced/alone", server, lambda: load.get(server.port, "/status.json", 8, seconds, GZIP))
+            # 16 connections that rest 50 ms after each answer: some 320 updates a second.
+            both(a_round, "paced", server, load.post(server.port, 16, 20000, "times", seconds, 50), seconds)
+
+
+def both(a_round: Round, name: str, server: Server, writers: load.Running, seconds: int) -> None:
+    readers = load.get(server.port, "/status.json", 8, seconds, GZIP)
+    read, written = readers.result(), writers.result()
+    a_round.add(f"{name}/get/{server.name}", read.rate)
+    a_round.add(f"{name}/get/{server.name}:max", read.max)
+    a_round.add(f"{name}/post/{server.name}", written.rate)
+    a_round.add(f"{name}/post/{server.name}:p99", written.p99)
+
+
+def million(a_round: Round, many: Server) -> None:
+    """Start, memory and updates with very many entries, which `many` holds already."""
+    entries, seconds = a_round.plan.many, 2 * a_round.plan.seconds
+    a_round.note_disk()
+    many.stop()
+    started = time.perf_counter()
+    many.start()
+    a_round.add("million/resident", many.resident_bytes() / entries)
+    status, headers, _ = many.get("/status.json")
+    a_round.add("million/first answer", time.perf_counter() - started)
+    assert status == 200 and headers["x-total-count"] == str(entries)
+    # Once more from the start, since the first answer left the rendered list behind.
+    many.stop()
+    many.start()
+    a_round.take("million/post", many, lambda: load.post(many.port, 64, entries, "times", seconds))
+    with Ours() as few:
+        fill(few.port, range(1000))
+        few.name += "/thousand"
+        a_round.take("million/post", few, lambda: load.post(few.port, 64, 1000, "times", seconds))
+
+
+def expiry(a_round: Round) -> None:
+    """Updates while very many entries expire at one moment."""
+    lifetime = 12
+    with Ours() as server:
+        fill(server.port, range(1000))
+        born = time.monotonic()
+        keys = range(1_000_000, 1_000_000 + a_round.plan.expiring)
+        fill(server.port, keys, f',"ttl_seconds":{lifetime}')
+        quiet = load.post(server.port, 64, 1000, "times", 2).result()
+        # Held still until all have passed their time, it finds them at once when it goes on.
+        server.pause()
+        time.sleep(max(0.0, born + lifetime + 5 - time.monotonic()))
+        server.go_on()
+        busy = load.post(server.port, 64, 1000, "times", 3).result()
+        left = int(server.get("/status.json?limit=1")[1]["x-total-count"])
+        assert left == 1000, f"{left} entries are left"
+        a_round.add("expiry/quiet", quiet.max)
+        a_round.add("expiry/busy", busy.max)
+
+
+def slow_disk(a_round: Round) -> None:
+    """Updates on a disk that takes 5 ms a sync: shared syncs against one for each update."""
+    with Ours(slow_disk=True) as server:
+        fill(server.port, range(500))
+        for connections in (1, 64):
+            a_round.take(
+                f"slow/{connections}", server,
+                lambda c=connections: load.post(server.port, c, 500, "times", 2),
+            )  # fmt: skip

@@ -1,0 +1,190 @@
+"""The servers that are measured, each started anew with nothing in it."""
+
+import http.client
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+TARGET = ROOT / "target"
+WORK = TARGET / "bench" / "work"
+START_SECONDS = 60
+
+
+class Server:
+    """A server process in a folder of its own; it is killed at the end of its `with`."""
+
+    def __init__(self, name: str, ready_path: str = "/health"):
+        self.name = name
+        self.ready_path = ready_path
+        self.folder = WORK / name
+        self.port = free_port()
+        self.environment: dict[str, str] = {}
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def __enter__(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self):
+        """Starts it and returns when it answers."""
+        with open(os.devnull, "wb") as nowhere, open(WORK / f"{self.name}.log", "wb") as log:
+            # What servers log of each request goes nowhere; they still have to write it.
+            streams = {"stdout": nowhere, "stderr": log if self.keeps_log() else nowhere}
+            self.process = subprocess.Popen(
+                self.command(), cwd=self.folder, env=os.environ | self.environment,
+                start_new_session=True, **streams,
+            )  # fmt: skip
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                self.get(self.ready_path)
+                return
+            except OSError:
+                if self.process.poll() is not None or time.monotonic() > deadline:
+                    raise RuntimeError(f"{self.name} does not start: see {WORK}/{self.name}.log") from None
+                time.sleep(0.002)
+
+    def keeps_log(self) -> bool:
+        return False
+
+    def stop(self):
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+    def pause(self):
+        """Holds it still: it sees nothing of the time that passes until it goes on."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def go_on(self):
+        os.killpg(self.process.pid, signal.SIGCONT)
+
+    def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
+        """Gets a path once: status, headers in lower case, body as it came."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            connection.request("GET", path, headers={"Accept-Encoding": "identity"} | (headers or {}))
+            response = connection.getresponse()
+            named = {name.lower(): value for name, value in response.getheaders()}
+            return response.status, named, response.read()
+        finally:
+            connection.close()
+
+    def cpu_seconds(self) -> float:
+        """How much processor time it has used so far."""
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_bytes(self) -> int:
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+class Ours(Server):
+    """gitops-status-server as it is, with its defaults."""
+
+    def __init__(self, slow_disk: bool = False):
+        super().__init__("gitops-status-server")
+        if slow_disk:
+            self.environment["LD_PRELOAD"] = str(TARGET / "bench" / "slow_sync.so")
+
+    def keeps_log(self) -> bool:
+        return True
+
+    def command(self) -> list[str]:
+        return [
+            str(TARGET / "release" / "gitops-status-server"),
+            "--listen", f"127.0.0.1:{self.port}",
+            "--database-url", f"sqlite://{self.folder}/status.db",
+        ]  # fmt: skip
+
+
+class BareLog(Server):
+    """The same with a store that can only append."""
+
+    def __init__(self):
+        super().__init__("bare-log")
+
+    def command(self) -> list[str]:
+        return [
+            str(TARGET / "release" / "examples" / "bare-log"),
+            "--listen", f"127.0.0.1:{self.port}",
+            "--database-url", f"sqlite://{self.folder}/updates.log",
+        ]  # fmt: skip
+
+
+class Go(Server):
+    """A map and a mutex in Go."""
+
+    def __init__(self):
+        super().__init__("inmemory-go")
+
+    def command(self) -> list[str]:
+        return [str(TARGET / "bench" / "inmemory-go"), "-listen", f"127.0.0.1:{self.port}"]
+
+
+class Flask(Server):
+    """A dictionary in Flask, under gunicorn."""
+
+    def __init__(self):
+        super().__init__("inmemory-flask")
+        self.environment["PYTHONPATH"] = str(ROOT / "bench" / "servers")
+
+    def command(self) -> list[str]:
+        return [
+            str(TARGET / "bench" / "python" / "bin" / "gunicorn"), "--worker-class", "gthread",
+            "--workers", "1", "--threads", "4", "--bind", f"127.0.0.1:{self.port}", "inmemory:app",
+        ]  # fmt: skip
+
+
+class Nginx(Server):
+    """nginx with files."""
+
+    def __init__(self, files: dict[str, bytes]):
+        super().__init__("nginx", "/" + next(iter(files)))
+        self.files = files
+
+    def __enter__(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "files").mkdir(parents=True)
+        for name, content in self.files.items():
+            (self.folder / "files" / name).write_bytes(content)
+        # nginx drops its privileges, and the folders above may be closed to others.
+        template = (ROOT / "bench" / "servers" / "nginx.conf").read_text()
+        user = "user root;\n" if os.getuid() == 0 else ""
+        (self.folder / "nginx.conf").write_text(user + template.replace("@PORT@", str(self.port)))
+        self.start()
+        return self
+
+    def command(self) -> list[str]:
+        return ["nginx", "-p", str(self.folder), "-c", "nginx.conf", "-e", "stderr"]
+
+
+class Pushgateway(Server):
+    """Prometheus' Pushgateway."""
+
+    def __init__(self, with_file: bool):
+        super().__init__("pushgateway", "/-/ready")
+        self.with_file = with_file
+
+    def command(self) -> list[str]:
+        file = ["--persistence.file=state", "--persistence.interval=1s"] if self.with_file else []
+        return ["prometheus-pushgateway", f"--web.listen-address=127.0.0.1:{self.port}", *file]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,73 @@
+//! The program with a store that can only append: one line an update, one sync a batch.
+//!
+//! It shows what the disk and HTTP allow; it cannot even read back what it has written.
+
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use gitops_status_server::app::App;
+use gitops_status_server::cli::{self, Invocation};
+use gitops_status_server::clock::SystemClock;
+use gitops_status_server::config::{Config, DatabaseUrl};
+use gitops_status_server::domain::{Batch, Changes, Report, Revision};
+use gitops_status_server::store::{CommitError, Loaded, Store, StoreError};
+use tokio_util::sync::CancellationToken;
+
+struct BareLog(Mutex<File>);
+
+impl BareLog {
+    fn create(path: &Path) -> std::io::Result<Self> {
+        Ok(Self(Mutex::new(File::create(path)?)))
+    }
+}
+
+#[async_trait]
+impl Store for BareLog {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        Ok(Loaded { store_id: String::new(), revision: Revision(0), entries: Vec::new() })
+    }
+
+    async fn commit(&self, _: Revision, batch: &Batch) -> Result<(), CommitError> {
+        let mut lines = String::new();
+        for row in batch.rows() {
+            let Report { repo, server, sync_status, drift_count, files, last_check, .. } =
+                &row.entry().report;
+            let (status, count) = (sync_status.as_str(), drift_count.get());
+            let files = files.iter().map(|file| file.as_str()).collect::<Vec<_>>().join(",");
+            let at = row.entry().updated_at.millis();
+            writeln!(lines, "{repo}\t{server}\t{status}\t{count}\t{files}\t{last_check}\t{at}")
+                .ok();
+        }
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
+        written.map_err(StoreError::from).map_err(CommitError::Unknown)
+    }
+
+    async fn changes_since(&self, _: Revision) -> Result<Option<Changes>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn close(&self) {}
+}
+
+fn main() -> anyhow::Result<()> {
+    let Invocation::Serve(config) = cli::from_process()? else {
+        anyhow::bail!("it can only serve");
+    };
+    actix_web::rt::System::new().block_on(serve(&config))
+}
+
+async fn serve(config: &Config) -> anyhow::Result<()> {
+    let DatabaseUrl::Sqlite(path) = &config.database;
+    let store = Arc::new(BareLog::create(path)?);
+    let app = App::with_store(config, Arc::new(SystemClock::start()), store).await?;
+    Ok(app.run(CancellationToken::new()).await?)
+}

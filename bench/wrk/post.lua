@@ -1,0 +1,34 @@
+-- Posts updates over and over. Arguments: threads, keys, "times" or "changes", delay in ms or 0.
+--
+-- Each thread has its share of the keys, in an order that is shuffled once: neighbours would fall
+-- into the same pages and segments. Requests are made beforehand, so that the client costs little;
+-- of very many keys a thread takes 20,000 from all over.
+
+local update = require "update"
+setup, done = update.number_threads(), update.report
+local requests, position, pause = {}, 0, 0
+
+function init(arguments)
+    local threads, keys, what = tonumber(arguments[1]), tonumber(arguments[2]), arguments[3]
+    pause = tonumber(arguments[4])
+    local mine = {}
+    for key = thread_number, keys - 1, threads do mine[#mine + 1] = key end
+    math.randomseed(42 + thread_number)
+    for last = #mine, 2, -1 do
+        local other = math.random(last)
+        mine[last], mine[other] = mine[other], mine[last]
+    end
+    for place = #mine, 20001, -1 do mine[place] = nil end
+    for round = 0, 1 do
+        local drift = what == "changes" and round or 0
+        for _, key in ipairs(mine) do
+            requests[#requests + 1] = update.request(key, drift, 15 + round)
+        end
+    end
+    if pause > 0 then delay = function() return pause end end
+end
+
+function request()
+    position = position % #requests + 1
+    return requests[position]
+end
