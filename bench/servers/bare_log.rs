@@ -13,7 +13,7 @@ use gitops_status_server::app::App;
 use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::{Config, DatabaseUrl};
-use gitops_status_server::domain::{Batch, Changes, Report, Revision};
+use gitops_status_server::domain::{Batch, Changes, FileName, Report, Revision};
 use gitops_status_server::store::{CommitError, Loaded, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -37,7 +37,7 @@ impl Store for BareLog {
             let Report { repo, server, sync_status, drift_count, files, last_check, .. } =
                 &row.entry().report;
             let (status, count) = (sync_status.as_str(), drift_count.get());
-            let files = files.iter().map(|file| file.as_str()).collect::<Vec<_>>().join(",");
+            let files = files.iter().map(FileName::as_str).collect::<Vec<_>>().join(",");
             let at = row.entry().updated_at.millis();
             writeln!(lines, "{repo}\t{server}\t{status}\t{count}\t{files}\t{last_check}\t{at}")
                 .ok();

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
+use super::state::Place;
 use super::{Entry, Event, KeyRef, Now, Report, Slot, State, Timestamp, Transition};
 
 /// What a commit does to the row of one pair.
@@ -45,15 +46,27 @@ pub struct Change {
 /// Changes to be committed together: one final row a key, and every transition in order.
 #[derive(Debug, Default)]
 pub struct Batch {
-    rows: HashMap<ByKey, RowChange>,
+    rows: HashMap<ByKey, Planned>,
     transitions: Vec<Transition>,
     /// How many entries more there are in the end, and how many fewer.
     kept: (usize, usize),
 }
 
+/// A row that is going to change, and where the state has it.
+#[derive(Debug)]
+pub(super) struct Planned {
+    pub(super) row: RowChange,
+    /// A guess by the time that it is used: other rows may have moved this one.
+    pub(super) place: Place,
+}
+
 impl Batch {
     /// Returns the rows that change, in no order.
     pub fn rows(&self) -> impl Iterator<Item = &RowChange> {
+        self.planned().map(|planned| &planned.row)
+    }
+
+    pub(super) fn planned(&self) -> impl Iterator<Item = &Planned> {
         self.rows.values()
     }
 
@@ -79,19 +92,21 @@ impl Batch {
     /// Whether a pair has an entry once a state has accepted this, expired or not.
     #[must_use]
     pub fn keeps(&self, state: &State, key: KeyRef<'_>) -> bool {
-        self.find(state, key).is_some()
+        self.find(state, key).1.is_some()
     }
 
     /// Applies an update that was received now: the last word of a pair wins, whatever it says.
     pub fn apply(&mut self, state: &State, mut report: Report, now: Now) -> Change {
-        let Some(old) = self.find(state, report.key()) else {
+        let (place, old) = self.find(state, report.key());
+        let Some(old) = old else {
             if let Some(name) = state.repo_name_beside(report.key()) {
                 // Most entries have a neighbour of the same repository: they share its name.
                 report.repo = name;
             }
             let (entry, transitions) = Entry::first(report, now.at);
             let slot = Slot::new(Arc::new(entry), state.policy(), now.at);
-            return self.add(state, RowChange::Put(slot), transitions, true);
+            self.kept.0 += 1;
+            return self.add(place, RowChange::Put(slot), transitions, true);
         };
         let silence = unrecorded_silence(old, now);
         let recorded = silence.is_some().then(|| old.with_silence_recorded());
@@ -115,59 +130,61 @@ impl Batch {
         let has_other_times_only = !is_news && entry.differs_in_times_only(before);
         let slot = Slot::new(Arc::new(entry), state.policy(), now.at);
         let row = if has_other_times_only { RowChange::Seen(slot) } else { RowChange::Put(slot) };
-        self.add(state, row, transitions, is_news)
+        self.add(place, row, transitions, is_news)
     }
 
     /// Takes an entry out; `None` if no answer shows it.
     pub fn remove(&mut self, state: &State, key: KeyRef<'_>, now: Now) -> Option<Change> {
-        let slot = self.find(state, key).filter(|slot| slot.is_listed())?.clone();
+        let (place, slot) = self.find(state, key);
+        let slot = slot.filter(|slot| slot.is_listed())?.clone();
         let deleted = Transition::of(slot.entry(), Event::Deleted, now.at);
         let transitions = unrecorded_silence(&slot, now).into_iter().chain([deleted]).collect();
-        Some(self.add(state, RowChange::Removed(slot), transitions, true))
+        self.kept.1 += 1;
+        Some(self.add(place, RowChange::Removed(slot), transitions, true))
     }
 
     /// Makes final what an entry's mark says: silence is noted for the history, an expired entry
     /// is taken out. See [`State::unsettled`].
     pub fn settle(&mut self, state: &State, slot: &Slot) -> Change {
+        let (place, _) = self.find(state, slot.entry().key());
         if slot.is_listed() {
             let silence = Transition::of(slot.entry(), Event::Stale, slot.stale_at());
-            self.add(state, RowChange::Put(slot.with_silence_recorded()), vec![silence], true)
+            self.add(place, RowChange::Put(slot.with_silence_recorded()), vec![silence], true)
         } else {
-            self.add(state, RowChange::Removed(slot.clone()), endings(slot), true)
+            self.kept.1 += 1;
+            self.add(place, RowChange::Removed(slot.clone()), endings(slot), true)
         }
     }
 
-    fn find<'a>(&'a self, state: &'a State, key: KeyRef<'_>) -> Option<&'a Slot> {
+    /// Returns where a pair is or belongs in the state, and its entry after this batch.
+    fn find<'a>(&'a self, state: &'a State, key: KeyRef<'_>) -> (Place, Option<&'a Slot>) {
         match self.rows.get(&key) {
-            Some(RowChange::Put(slot) | RowChange::Seen(slot)) => Some(slot),
-            Some(RowChange::Removed(_)) => None,
+            Some(Planned { row: RowChange::Put(slot) | RowChange::Seen(slot), place }) => {
+                (*place, Some(slot))
+            }
+            Some(Planned { row: RowChange::Removed(_), place }) => (*place, None),
             None => state.find(key),
         }
     }
 
     fn add(
         &mut self,
-        state: &State,
+        place: Place,
         row: RowChange,
         transitions: Vec<Transition>,
         is_news: bool,
     ) -> Change {
         let entry = Arc::clone(row.entry());
-        match (&row, self.keeps(state, entry.key())) {
-            (RowChange::Put(_), false) => self.kept.0 += 1,
-            (RowChange::Removed(_), true) => self.kept.1 += 1,
-            _ => {}
-        }
         let event = transitions.last().map(|transition| transition.event);
         self.transitions.extend(transitions);
         match (row, self.rows.get_mut(&entry.key())) {
             // What was put in this batch has to be put as a whole, whatever was seen of it since.
-            (RowChange::Seen(slot), Some(present @ RowChange::Put(_))) => {
+            (RowChange::Seen(slot), Some(Planned { row: present @ RowChange::Put(_), .. })) => {
                 *present = RowChange::Put(slot);
             }
-            (row, Some(present)) => *present = row,
+            (row, Some(present)) => present.row = row,
             (row, None) => {
-                self.rows.insert(ByKey(Arc::clone(&entry)), row);
+                self.rows.insert(ByKey(Arc::clone(&entry)), Planned { row, place });
             }
         }
         Change { entry, event, is_news }

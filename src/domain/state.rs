@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
+use super::batch::Planned;
 use super::segment::SEGMENT_ENTRIES;
 use super::{Batch, Entry, Key, KeyRef, Now, Policy, RepoName, RowChange, Segment, Slot};
 
@@ -32,6 +33,9 @@ pub struct Changes {
     /// Pairs that have no entry any more.
     pub removed: Vec<Key>,
 }
+
+/// A segment, and a place in it.
+pub(super) type Place = (usize, usize);
 
 /// Every entry at one revision.
 #[derive(Clone, Debug)]
@@ -131,7 +135,7 @@ impl State {
     /// Returns the entry of a pair, unless it has expired.
     #[must_use]
     pub fn get(&self, key: KeyRef<'_>) -> Option<&Slot> {
-        self.find(key).filter(|slot| slot.is_listed())
+        self.find(key).1.filter(|slot| slot.is_listed())
     }
 
     /// Returns where a key is or belongs: a segment (0 if there is none) and a place in it.
@@ -142,17 +146,25 @@ impl State {
         (index, place)
     }
 
-    /// Returns the entry of a pair, expired or not.
-    pub(super) fn find(&self, key: KeyRef<'_>) -> Option<&Slot> {
-        let (index, place) = self.locate(key);
-        self.segments.get(index)?.slots().get(place.ok()?)
+    /// Returns where a pair is or belongs, and its entry, expired or not.
+    pub(super) fn find(&self, key: KeyRef<'_>) -> (Place, Option<&Slot>) {
+        match self.locate(key) {
+            (index, Ok(place)) => ((index, place), self.slot((index, place))),
+            (index, Err(place)) => ((index, place), None),
+        }
+    }
+
+    fn slot(&self, (index, place): Place) -> Option<&Slot> {
+        self.segments.get(index)?.slots().get(place)
     }
 
     /// Takes over what a batch has made of this state, once it is stored.
     pub fn accept(&mut self, batch: &Batch, revision: Revision) {
         self.revision = revision;
-        for row in batch.rows() {
-            let (index, place) = self.locate(row.entry().key());
+        for Planned { row, place } in batch.planned() {
+            let key = row.entry().key();
+            let guessed = self.slot(*place).is_some_and(|slot| slot.entry().key() == key);
+            let (index, place) = if guessed { (place.0, Ok(place.1)) } else { self.locate(key) };
             match (row, place) {
                 (RowChange::Put(slot) | RowChange::Seen(slot), place) => {
                     self.place(index, place, slot.clone());
