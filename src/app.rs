@@ -18,7 +18,7 @@ use crate::board::{Board, BoardSettings, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::Policy;
-use crate::http::{self, Connections, Limits, Services, Stopping};
+use crate::http::{self, Connections, Limits, Services, Stopping, WholeLists};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{OpenError, Store, StoreError};
 
@@ -108,7 +108,8 @@ impl App {
             max_body_bytes: config.max_body_bytes,
             request_timeout: config.request_timeout,
         };
-        let services = Services { board, clock, limits, stopping: stopping.clone() };
+        let whole_lists = WholeLists::default();
+        let services = Services { board, clock, whole_lists, limits, stopping: stopping.clone() };
         let (server, address) = bind(config, Data::new(services), &connections)
             .map_err(|error| AppError::Listen { address: config.listen, error })?;
         Ok(Self {

@@ -27,7 +27,7 @@ pub use life::{Deadlines, Mark, Now, Policy, SETTLING_TIME};
 pub use name::{FileName, GitRevision, RepoName, RunUrl, ServerName};
 pub use pattern::{Names, list_elements, means_all};
 pub use report::{DriftCount, MAX_FILES, Promise, Report, SyncStatus};
-pub use segment::{Memo, Packed, Rows, Segment, Slot};
+pub use segment::{Memo, Outdated, Packed, Rows, Segment, Slot};
 pub use selection::{Run, Selected, Selection, Sort};
 pub use state::{Changes, Revision, State};
 pub use timestamp::{ReportedTime, Timestamp};

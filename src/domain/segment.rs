@@ -1,7 +1,8 @@
-//! A segment: some hundred neighbouring entries, with sums over them and what was made of them.
+//! A segment: some dozens of neighbouring entries, with sums over them and what was made of them.
 //!
 //! Segments are what a change copies: the state shares all others with the state before.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -11,10 +12,11 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::{Deadlines, Entry, KeyRef, Mark, Now, Policy, Timestamp};
 
-/// How many entries a segment is filled with; it is split when it has twice as many.
-pub(super) const SEGMENT_ENTRIES: usize = 256;
+/// How many entries a segment is filled with; it is split when it has twice as many. With fewer a
+/// change costs less, since its segment is compressed anew; with more the list compresses better.
+pub(super) const SEGMENT_ENTRIES: usize = 64;
 /// How many bytes of entries a segment is filled with, likewise.
-const SEGMENT_WEIGHT: usize = 256 * 1024;
+const SEGMENT_WEIGHT: usize = 64 * 1024;
 
 /// An entry in its place, with what the clock says of it.
 #[derive(Clone, Debug)]
@@ -170,7 +172,7 @@ impl Segment {
         let Some(present) = self.slots.get_mut(place) else { return };
         let old = std::mem::replace(present, slot);
         self.count_out(&old);
-        self.memo = Memo::default();
+        self.memo.forget_one(place, self.slots.len());
     }
 
     pub(super) fn remove(&mut self, place: usize) {
@@ -238,26 +240,40 @@ impl Segment {
 
 /// What others have made of a segment, kept for as long as the segment is as it was.
 ///
-/// The domain neither fills nor reads it: it only forgets it when the segment changes.
+/// The domain neither fills nor reads it: it only forgets what has changed.
 #[derive(Default)]
 pub struct Memo {
     /// The listed entries, rendered.
     pub rows: OnceLock<Rows>,
     /// The same, compressed.
     pub packed: OnceLock<Packed>,
+    /// What `rows` was before some entries changed, for as long as most of it is of use.
+    pub outdated: Option<Outdated>,
+}
+
+impl Memo {
+    /// Forgets what was made of one entry, and of all of them together.
+    fn forget_one(&mut self, place: usize, entries: usize) {
+        self.packed.take();
+        let made = self.rows.take().map(|rows| Outdated { rows, changed: BTreeSet::new() });
+        let Some(mut outdated) = made.or_else(|| self.outdated.take()) else { return };
+        outdated.changed.insert(place);
+        self.outdated = Some(outdated).filter(|outdated| outdated.changed.len() < entries);
+    }
 }
 
 impl Clone for Memo {
-    /// A copy is made to be changed, so it remembers nothing.
+    /// A copy is made to be changed: it remembers the rows, since few of them will change.
     fn clone(&self) -> Self {
-        Self::default()
+        let Self { rows, packed: _, outdated } = self;
+        Self { rows: rows.clone(), packed: OnceLock::new(), outdated: outdated.clone() }
     }
 }
 
 impl fmt::Debug for Memo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, packed } = self;
-        let made = (rows.get().is_some(), packed.get().is_some());
+        let Self { rows, packed, outdated } = self;
+        let made = (rows.get().is_some(), packed.get().is_some(), outdated.is_some());
         f.debug_tuple("Memo").field(&made).finish()
     }
 }
@@ -268,7 +284,24 @@ pub struct Rows {
     /// All of them.
     pub bytes: Bytes,
     /// Where each slot's part ends in `bytes`.
-    pub ends: Box<[u32]>,
+    pub ends: Arc<[u32]>,
+}
+
+/// Rendered entries, and the places of those that have changed since.
+#[derive(Clone, Debug)]
+pub struct Outdated {
+    /// The rows as they were.
+    pub rows: Rows,
+    /// The places of the rows that are not to be used.
+    pub changed: BTreeSet<usize>,
+}
+
+impl Outdated {
+    /// Returns about how many bytes the rows are going to take.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.rows.bytes.len() + self.rows.bytes.len() / 16
+    }
 }
 
 /// Compressed bytes that can be joined with others.

@@ -69,7 +69,7 @@ pub(super) fn small(value: &impl Serialize, coding: Coding) -> Result<HttpRespon
 fn in_pieces(parts: Vec<Bytes>) -> BoxBody {
     let length: usize = parts.iter().map(Bytes::len).sum();
     if length <= PIECE {
-        return BoxBody::new(Bytes::from(parts.concat()));
+        return BoxBody::new(joined(parts));
     }
     let pieces = parts.into_iter().flat_map(|mut part| {
         std::iter::from_fn(move || (!part.is_empty()).then(|| part.split_to(part.len().min(PIECE))))
@@ -78,4 +78,8 @@ fn in_pieces(parts: Vec<Bytes>) -> BoxBody {
     let body = SizedStream::new(length as u64, stream);
     debug_assert!(matches!(body.size(), BodySize::Sized(_)), "so that the length is sent");
     BoxBody::new(body)
+}
+
+fn joined(mut parts: Vec<Bytes>) -> Bytes {
+    if parts.len() == 1 { parts.remove(0) } else { parts.concat().into() }
 }

@@ -12,7 +12,7 @@ use super::coding::Coding;
 use crate::domain::State;
 
 /// A strong entity tag, with its quotes.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tag(String);
 
 impl Tag {

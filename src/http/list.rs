@@ -11,6 +11,7 @@ use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::Tag;
 use super::query::ListQuery;
+use super::shared::Shared;
 use crate::domain::State;
 use crate::render::{self, Layout, RenderError, Shape};
 
@@ -49,6 +50,38 @@ pub(super) async fn status_csv(
     list(&request, &services, Format::Csv, Shape::Flat).await
 }
 
+/// The whole list in each coding, while it is being made.
+#[derive(Default)]
+pub struct WholeLists {
+    identity: Shared<Made>,
+    gzip: Shared<Made>,
+    brotli: Shared<Made>,
+}
+
+impl WholeLists {
+    fn coded(&self, coding: Coding) -> &Shared<Made> {
+        match coding {
+            Coding::Identity => &self.identity,
+            Coding::Gzip => &self.gzip,
+            Coding::Brotli => &self.brotli,
+        }
+    }
+}
+
+/// A page and what it is a page of.
+#[derive(Clone)]
+struct Made {
+    tag: Tag,
+    page: Page,
+}
+
+/// One page of the list.
+#[derive(Clone)]
+struct Page {
+    parts: Vec<Bytes>,
+    total: usize,
+}
+
 async fn list(
     request: &HttpRequest,
     services: &Services,
@@ -62,20 +95,29 @@ async fn list(
     if tag.is_known_to(request.headers()) {
         return Ok(answer::not_modified(&tag));
     }
-    let page = if is_ready(&state, &query, format, coding) {
-        page(&state, &query, format, coding)?
+    let Made { tag, page } = if is_ready(&state, &query, format, coding) {
+        Made { tag, page: page(&state, &query, format, coding)? }
+    } else if is_whole(&query, format) {
+        drop(state);
+        let made = services.whole_lists.coded(coding);
+        made.get(async || make(services.board.snapshot(), query, format, coding).await).await?
     } else {
-        let page = web::block(move || page(&state, &query, format, coding)).await;
-        page.map_err(|_| ApiError::Lost)??
+        make(state, query, format, coding).await?
     };
     let content = Content { media_type: format.media_type(), coding, parts: page.parts };
     Ok(answer::content(&tag, page.total, content))
 }
 
-/// One page of the list.
-struct Page {
-    parts: Vec<Bytes>,
-    total: usize,
+/// Makes a page beside the threads that serve requests.
+async fn make(
+    state: Arc<State>,
+    query: ListQuery,
+    format: Format,
+    coding: Coding,
+) -> Result<Made, ApiError> {
+    let tag = Tag::new(&state, &(&query, format), coding);
+    let page = web::block(move || page(&state, &query, format, coding)).await;
+    Ok(Made { tag, page: page.map_err(|_| ApiError::Lost)?? })
 }
 
 /// Whether a query is for everything as it is kept ready.

@@ -13,6 +13,7 @@ mod etag;
 mod health;
 mod list;
 mod query;
+mod shared;
 mod status;
 mod wire;
 
@@ -25,6 +26,7 @@ use actix_web::{Handler, Resource, Responder};
 
 pub use connections::Connections;
 pub(crate) use connections::{note_connection, track};
+pub use list::WholeLists;
 
 use self::error::ApiError;
 use crate::board::Board;
@@ -36,6 +38,8 @@ pub struct Services {
     pub board: Board,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// The list of everything, made once for all who ask for it at the same time.
+    pub whole_lists: WholeLists,
     /// What requests may ask of the server.
     pub limits: Limits,
     /// Whether the server has been told to stop.

@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 
 use super::cell::Cell;
 use super::{Layout, RenderError, Shape};
-use crate::domain::{Column, Rows, Run, Segment, Selected, Slot};
+use crate::domain::{Column, Outdated, Rows, Run, Segment, Selected, Slot};
 
 /// Returns a JSON array of the selected entries.
 ///
@@ -32,29 +32,42 @@ pub fn json(selected: &Selected<'_>, layout: &Layout) -> Result<Bytes, RenderErr
 }
 
 /// Returns the listed entries of a segment as plain rows, joined by commas; made once.
+///
+/// Only what has changed is written anew: an update of one entry costs its row, not its segment.
 pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
-    if let Some(rows) = segment.memo().rows.get() {
+    let memo = segment.memo();
+    if let Some(rows) = memo.rows.get() {
         return Ok(rows);
     }
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(memo.outdated.as_ref().map_or(0, Outdated::size));
     let mut ends = Vec::with_capacity(segment.slots().len());
-    for slot in segment.slots() {
+    for (place, slot) in segment.slots().iter().enumerate() {
         if slot.is_listed() {
             if !bytes.is_empty() {
                 bytes.push(b',');
             }
-            write_row(&mut bytes, slot, Shape::Nested.columns(), Shape::Nested)?;
+            match memo.outdated.as_ref().and_then(|outdated| unchanged(outdated, place)) {
+                Some(row) => bytes.extend_from_slice(row),
+                None => write_row(&mut bytes, slot, Shape::Nested.columns(), Shape::Nested)?,
+            }
         }
         ends.push(u32::try_from(bytes.len())?);
     }
     let rows = Rows { bytes: bytes.into(), ends: ends.into() };
-    Ok(segment.memo().rows.get_or_init(|| rows))
+    Ok(memo.rows.get_or_init(|| rows))
+}
+
+/// Returns the row of an entry that has not changed since the rows were made.
+fn unchanged(outdated: &Outdated, place: usize) -> Option<&[u8]> {
+    let Outdated { rows, changed } = outdated;
+    if changed.contains(&place) { None } else { slice(rows, &(place..place + 1)) }
 }
 
 /// Writes plain rows: ready ones if the segment has them or many are asked for.
 fn write_plain_run(out: &mut Vec<u8>, run: &Run<'_>) -> Result<(), RenderError> {
+    let memo = run.segment.memo();
     let is_worth_it = 2 * run.places.len() >= run.segment.slots().len();
-    if is_worth_it || run.segment.memo().rows.get().is_some() {
+    if is_worth_it || memo.rows.get().is_some() || memo.outdated.is_some() {
         let rows = rows(run.segment)?;
         if let Some(ready) = slice(rows, &run.places) {
             start_row(out);

@@ -1,14 +1,17 @@
 //! The state and what is selected from it, against the plainest possible model.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
+use flate2::read::GzDecoder;
 use gitops_status_server::domain::{
     Batch, Column, DriftCount, Entry, Event, FileName, Filter, KeyRef, Names, Now, Policy, Promise,
     RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State, SyncStatus,
     Timestamp,
 };
+use gitops_status_server::render;
 use proptest::prelude::*;
 
 const POLICY: Policy = Policy { stale_after: Some(Duration::from_secs(50)), ttl: None };
@@ -53,6 +56,11 @@ fn steps() -> impl Strategy<Value = Vec<(u8, u16, Option<u8>)>> {
 }
 
 fn run(steps: &[(u8, u16, Option<u8>)]) -> (State, Model) {
+    run_and_read(steps, |_| {})
+}
+
+/// Does the steps, and has somebody read some of the states that they lead through.
+fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&State)) -> (State, Model) {
     let (mut state, mut model) = (empty(), Model::new());
     let (mut batch, mut held) = (Batch::default(), None);
     for &(repo, server, drift) in steps {
@@ -72,11 +80,32 @@ fn run(steps: &[(u8, u16, Option<u8>)]) -> (State, Model) {
             held = (server % 3 == 0).then(|| state.clone());
             let revision = state.revision().next();
             state.accept(&std::mem::take(&mut batch), revision);
+            if server % 35 == 0 {
+                read(&state);
+            }
         }
     }
     drop(held);
     state.accept(&batch, Revision(1));
     (state, model)
+}
+
+/// Makes the state that a restart would make of the same entries.
+fn loaded_anew(state: &State) -> State {
+    let slots = state.segments().iter().flat_map(|segment| segment.slots());
+    let entries: Vec<Arc<Entry>> = slots.map(|slot| Arc::clone(slot.entry())).rev().collect();
+    State::load(POLICY, Revision(9), entries, now(2))
+}
+
+fn list(state: &State) -> String {
+    String::from_utf8(render::whole(state).unwrap().concat()).unwrap()
+}
+
+fn list_by_gzip(state: &State) -> String {
+    let mut text = String::new();
+    let packed = render::whole_gzip(state).unwrap();
+    GzDecoder::new(packed.as_ref()).read_to_string(&mut text).unwrap();
+    text
 }
 
 fn shown(state: &State, selection: &Selection) -> (Vec<(String, String, u32)>, usize) {
@@ -177,19 +206,26 @@ proptest! {
     #[test]
     fn the_same_entries_have_the_same_fingerprint_however_they_came(steps in steps()) {
         let (state, _) = run(&steps);
-        let entries: Vec<Arc<Entry>> = state
-            .segments()
-            .iter()
-            .flat_map(|segment| segment.slots())
-            .map(|slot| Arc::clone(slot.entry()))
-            .rev()
-            .collect();
-        let loaded = State::load(POLICY, Revision(9), entries, now(2));
+        let loaded = loaded_anew(&state);
         prop_assert_eq!(loaded.fingerprint(), state.fingerprint());
         let mut later = loaded.clone();
         later.mark(now(60));
         let is_empty = loaded.listed() == 0;
         prop_assert_eq!(later.fingerprint() == loaded.fingerprint(), is_empty, "all are stale");
         later.mark(now(2));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig {
+        cases: 10, failure_persistence: None, ..ProptestConfig::default()
+    })]
+
+    #[test]
+    fn a_list_is_the_same_whoever_has_read_it_before_its_entries_changed(steps in steps()) {
+        let read = |state: &State| assert_eq!(list(state), list_by_gzip(state));
+        let (state, _) = run_and_read(&steps, read);
+        prop_assert_eq!(list(&state), list(&loaded_anew(&state)));
+        prop_assert_eq!(list_by_gzip(&state), list(&state));
     }
 }
