@@ -20,6 +20,7 @@
 
 mod clock;
 mod config;
+mod dashboards;
 mod disk;
 mod documents;
 mod durability;
@@ -29,6 +30,7 @@ mod framing;
 mod infinity;
 mod kills;
 mod log;
+mod prometheus;
 mod reports;
 mod seed;
 mod selection;

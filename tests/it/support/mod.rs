@@ -2,13 +2,16 @@
 
 mod app;
 mod client;
+pub mod dashboards;
 mod process;
+mod tools;
 
 use std::time::{Duration, Instant};
 
 pub use app::TestApp;
 pub use client::{Client, Reply};
 pub use process::{Process, is_traced};
+pub use tools::run_tool;
 
 /// How long a condition may take to come true before a test gives up.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,0 +1,126 @@
+//! The dashboards that are shipped: whether they are sound in themselves.
+
+use std::collections::HashSet;
+use std::fs;
+
+use serde_json::Value;
+
+use crate::support::TestApp;
+use crate::support::dashboards::{Dashboard, dashboards, references, repository, walk};
+
+/// What Grafana knows without being told by a dashboard.
+const GLOBAL: [&str; 7] =
+    ["__data", "__field", "__from", "__rate_interval", "__to", "__url_time_range", "__value"];
+#[test]
+fn panels_have_numbers_of_their_own_and_do_not_overlap() {
+    for Dashboard { file, json } in dashboards() {
+        let panels = json["panels"].as_array().unwrap();
+        let ids: HashSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
+        assert_eq!(ids.len(), panels.len(), "{file}: a number is used twice");
+        let mut taken = HashSet::new();
+        for panel in panels {
+            let side = |name: &str| panel["gridPos"][name].as_u64().unwrap();
+            let (right, bottom) = (side("x") + side("w"), side("y") + side("h"));
+            assert!(right <= 24, "{file}: {} is beyond the grid", panel["title"]);
+            for cell in (side("x")..right).flat_map(|x| (side("y")..bottom).map(move |y| (x, y))) {
+                assert!(taken.insert(cell), "{file}: {} covers another", panel["title"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn dashboards_and_panels_say_what_they_are() {
+    let dashboards = dashboards();
+    let says = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+    for field in ["uid", "title"] {
+        let names: HashSet<_> = dashboards.iter().map(|found| found.json[field].as_str()).collect();
+        assert_eq!(names.len(), dashboards.len(), "a {field} is used twice");
+    }
+    for dashboard in &dashboards {
+        assert!(says(&dashboard.json["description"]), "{}", dashboard.file);
+        assert_eq!(dashboard.json["id"], Value::Null, "the number that some Grafana gave it");
+        for panel in dashboard.panels() {
+            assert!(says(&panel["title"]) && says(&panel["description"]), "{panel}");
+        }
+    }
+}
+
+#[test]
+fn data_sources_are_chosen_by_variables_only() {
+    for dashboard in dashboards() {
+        walk(&dashboard.json, &mut |object| {
+            let source = &object["datasource"];
+            if !source.is_null() {
+                let uid = source["uid"].as_str().unwrap();
+                let name = uid.strip_prefix("${").unwrap().strip_suffix('}').unwrap();
+                let variable = dashboard.variable(name);
+                assert_eq!(variable["type"], "datasource", "{}: {name}", dashboard.file);
+                assert_eq!(variable["query"], source["type"], "{}: {name}", dashboard.file);
+            }
+        });
+        for panel in dashboard.panels() {
+            assert!(panel["datasource"].is_object(), "{}: {}", dashboard.file, panel["title"]);
+        }
+    }
+}
+
+#[test]
+fn what_a_dashboard_refers_to_is_there() {
+    let dashboards = dashboards();
+    let uids: Vec<_> = dashboards.iter().map(|found| found.json["uid"].as_str().unwrap()).collect();
+    for dashboard in &dashboards {
+        let text = dashboard.json.to_string();
+        for name in references(&text).into_iter().filter(|name| !GLOBAL.contains(name)) {
+            assert!(name == "__all" || dashboard.variable(name).is_object());
+        }
+        for uid in text.split("\"/d/").skip(1).map(|rest| rest.split('?').next().unwrap()) {
+            assert!(uids.contains(&uid), "{}: no dashboard {uid}", dashboard.file);
+        }
+    }
+}
+
+/// Infinity sorts columns by title; a misspelt title would be left where it fell.
+#[test]
+fn tables_name_their_columns_when_they_order_and_dress_them() {
+    for dashboard in dashboards() {
+        for panel in dashboard.panels().iter().filter(|panel| panel["type"] == "table") {
+            let target = &panel["targets"][0];
+            let listed = ["columns", "computed_columns"].map(|kind| target[kind].as_array());
+            let listed = listed.into_iter().flatten().flatten().map(|column| &column["text"]);
+            let titles: HashSet<_> = listed.map(|title| title.as_str().unwrap()).collect();
+            let organize = &panel["transformations"][0]["options"];
+            let named = |what: &str| organize[what].as_object().unwrap().keys().map(String::as_str);
+            let placed: HashSet<_> = named("indexByName").chain(named("excludeByName")).collect();
+            assert_eq!(placed, titles, "{}: {}", dashboard.file, panel["title"]);
+            for dressed in panel["fieldConfig"]["overrides"].as_array().unwrap() {
+                let title = dressed["matcher"]["options"].as_str().unwrap();
+                assert!(titles.contains(title), "{}: {title}", panel["title"]);
+            }
+        }
+    }
+}
+
+#[test]
+fn the_provisioned_data_source_is_the_one_that_the_dashboards_prefer() {
+    let file = repository("deploy/grafana/provisioning/datasources/gitops-status.yaml");
+    let text = fs::read_to_string(file).unwrap();
+    let value = |key: &str| {
+        let line = text.lines().find_map(|line| line.trim().strip_prefix(key));
+        line.unwrap_or_else(|| panic!("no {key}")).trim()
+    };
+    assert_eq!(value("access:"), "proxy");
+    assert_eq!(value("customHealthCheckEnabled:"), "true");
+    assert_eq!(value("allowedHosts:"), format!("[\"{}\"]", value("url:")));
+    for dashboard in dashboards() {
+        walk(&dashboard.json, &mut |object| {
+            if object["name"] == "DS_INFINITY" {
+                assert_eq!(object["query"], value("type:"));
+                assert_eq!(object["current"]["value"], value("uid:"));
+            }
+        });
+    }
+    let app = TestApp::spawn();
+    let health = app.get(value("customHealthCheckUrl:"));
+    assert_eq!((health.status, health.text().as_str()), (200, "[]"), "Infinity wants a body");
+}

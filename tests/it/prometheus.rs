@@ -1,0 +1,71 @@
+//! What is shipped for Prometheus and Alertmanager, held against the tools of both.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::support::dashboards::{repository, shipped};
+use crate::support::run_tool;
+
+/// Returns the shipped rules as text.
+fn rules() -> String {
+    fs::read_to_string(shipped("prometheus/rules/gitops-status.yml")).unwrap()
+}
+
+fn promtool(arguments: &[&str]) -> String {
+    run_tool("promtool", "prometheus", arguments, "")
+}
+
+#[test]
+fn prometheus_accepts_the_configuration_and_the_rules() {
+    promtool(&["check", "config", &shipped("prometheus/prometheus.yml")]);
+    let rules = shipped("prometheus/rules/gitops-status.yml");
+    promtool(&["check", "rules", "--lint=all", "--lint-fatal", &rules]);
+}
+
+#[test]
+fn alerts_fire_when_they_should_and_not_when_they_should_not() {
+    for tests in ["prometheus/tests/entries.yml", "prometheus/tests/program.yml"] {
+        promtool(&["test", "rules", &shipped(tests)]);
+    }
+}
+
+#[test]
+fn every_alert_has_tests() {
+    let tests = ["entries", "program"].map(|name| shipped(&format!("prometheus/tests/{name}.yml")));
+    let tests = tests.map(|path| fs::read_to_string(path).unwrap()).concat();
+    let tested: BTreeSet<_> = tests.split("alertname: ").skip(1).map(first_word).collect();
+    assert_eq!(tested, alerts(&rules()));
+}
+
+#[test]
+fn every_alert_is_in_the_runbook_and_every_chapter_of_it_is_an_alert() {
+    let runbook = fs::read_to_string(repository("docs/alerts.md")).unwrap();
+    let chapters: BTreeSet<_> = runbook.split("\n## ").skip(1).map(first_word).collect();
+    assert_eq!(chapters, alerts(&rules()));
+}
+
+#[test]
+fn alertmanager_accepts_the_example() {
+    let file = shipped("alertmanager/alertmanager.yml");
+    run_tool("amtool", "prometheus-alertmanager", &["check-config", &file], "");
+}
+
+/// An inhibition of alerts that do not exist would never be noticed.
+#[test]
+fn the_example_for_alertmanager_knows_the_alerts() {
+    let example = fs::read_to_string(shipped("alertmanager/alertmanager.yml")).unwrap();
+    let words = example.split(|c: char| !c.is_alphanumeric());
+    let named: Vec<_> = words.filter(|word| word.starts_with("Gitops")).collect();
+    assert!(!named.is_empty());
+    for name in named {
+        assert!(alerts(&rules()).contains(name), "{name}");
+    }
+}
+
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap()
+}
+
+fn alerts(rules: &str) -> BTreeSet<&str> {
+    rules.split("- alert: ").skip(1).map(first_word).collect()
+}

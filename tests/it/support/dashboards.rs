@@ -1,0 +1,74 @@
+//! The dashboards of `deploy/grafana`, and what is in them.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// A dashboard and the name of its file.
+pub struct Dashboard {
+    pub file: String,
+    pub json: Value,
+}
+
+/// Returns a path of the repository.
+pub fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Returns the path of a file in `deploy`, as an argument of a program.
+pub fn shipped(path: &str) -> String {
+    repository("deploy").join(path).to_str().unwrap().to_owned()
+}
+
+/// Reads all dashboards.
+pub fn dashboards() -> Vec<Dashboard> {
+    let folder = repository("deploy/grafana/dashboards");
+    let files = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut dashboards: Vec<_> = files
+        .map(|path| Dashboard {
+            file: path.file_name().unwrap().to_string_lossy().into_owned(),
+            json: serde_json::from_slice(&fs::read(&path).unwrap()).unwrap(),
+        })
+        .collect();
+    dashboards.sort_by(|a, b| a.file.cmp(&b.file));
+    dashboards
+}
+
+impl Dashboard {
+    /// Returns the panels.
+    pub fn panels(&self) -> &[Value] {
+        self.json["panels"].as_array().unwrap()
+    }
+
+    /// Returns the variables.
+    pub fn variables(&self) -> &[Value] {
+        self.json["templating"]["list"].as_array().unwrap()
+    }
+
+    /// Returns the variable of a name.
+    pub fn variable(&self, name: &str) -> &Value {
+        let found = self.variables().iter().find(|variable| variable["name"] == name);
+        found.unwrap_or_else(|| panic!("{}: no variable {name}", self.file))
+    }
+}
+
+/// Shows every object within a value.
+pub fn walk(value: &Value, visit: &mut impl FnMut(&Value)) {
+    match value {
+        Value::Object(object) => {
+            visit(value);
+            object.values().for_each(|value| walk(value, visit));
+        }
+        Value::Array(array) => array.iter().for_each(|value| walk(value, visit)),
+        _ => {}
+    }
+}
+
+/// Returns the names in all `${name}`, `${name:format}` and `$name` of a text.
+pub fn references(text: &str) -> Vec<&str> {
+    let starts = text.split('$').skip(1).map(|rest| rest.strip_prefix('{').unwrap_or(rest));
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let names = starts.map(|rest| rest.split(|c| !is_name(c)).next().unwrap());
+    names.filter(|name| !name.is_empty()).collect()
+}
