@@ -77,31 +77,6 @@ fn the_readme_lists_every_setting_at_its_default() {
 }
 
 #[test]
-fn the_queries_for_grafana_are_answered_with_every_column_they_name() {
-    let app = TestApp::spawn();
-    app.accept(crate::support::report("rsyslog", "web-1", "OUT_OF_SYNC", &["a.conf"]));
-    let text = document("docs/grafana.md");
-    let blocks = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    let mut seen = 0;
-    for block in blocks {
-        let query: Value = serde_json::from_str(block).unwrap();
-        let parameters = query["url_options"]["params"].as_array().unwrap().iter().map(|pair| {
-            let value = pair["value"].as_str().unwrap().replace("${repo:csv}", "rsyslog,nginx");
-            format!("{}={value}", pair["key"].as_str().unwrap())
-        });
-        let parameters: Vec<String> = parameters.collect();
-        let rows = app.list(&format!("?{}", parameters.join("&")));
-        assert_eq!(rows.len(), 1);
-        for column in query["columns"].as_array().unwrap() {
-            let selector = column["selector"].as_str().unwrap();
-            assert!(rows[0].get(selector).is_some(), "{selector}");
-        }
-        seen += 1;
-    }
-    assert_eq!(seen, 2);
-}
-
-#[test]
 fn the_description_of_the_api_names_every_parameter_and_column() {
     let text = document("docs/api.md");
     let app = TestApp::spawn();

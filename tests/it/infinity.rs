@@ -5,16 +5,11 @@ use std::mem::{Discriminant, discriminant};
 
 use serde_json::Value;
 
-use crate::support::{TestApp, report};
+use crate::support::{TestApp, infinity, report};
 
-/// Asks as Infinity does: its headers, and parameters sorted and encoded.
+/// Asks for a list as Infinity does.
 fn ask(app: &TestApp, target: &str) -> Vec<Value> {
-    let headers = [("Accept", "application/json;q=0.9,text/plain"), ("Accept-Encoding", "gzip")];
-    let reply = app.get_with(target, &headers);
-    assert_eq!(reply.status, 200, "{target}: {}", reply.text());
-    assert_eq!(reply.header("content-type"), Some("application/json"));
-    assert_eq!(reply.header("content-encoding"), Some("gzip"));
-    serde_json::from_slice(&reply.inflated()).expect("a bare array")
+    serde_json::from_value(infinity::ask(app, target)).expect("a bare array")
 }
 
 /// Fails unless each field has one type in all rows: mixed types crash the plug-in.

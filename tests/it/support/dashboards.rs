@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use super::infinity::Query;
+
 /// A dashboard and the name of its file.
 pub struct Dashboard {
     pub file: String,
@@ -50,6 +52,36 @@ impl Dashboard {
     pub fn variable(&self, name: &str) -> &Value {
         let found = self.variables().iter().find(|variable| variable["name"] == name);
         found.unwrap_or_else(|| panic!("{}: no variable {name}", self.file))
+    }
+
+    /// Returns every query to Infinity, of panels, annotations and variables, and where it stands.
+    pub fn infinity_queries(&self) -> Vec<(String, Query)> {
+        let mut found = Vec::new();
+        walk(&self.json, &mut |object| {
+            if object["parser"].is_string() {
+                let place = format!("{}: {} {}", self.file, object["url"], object["columns"]);
+                found.push((place, Query(object.clone())));
+            }
+        });
+        found
+    }
+
+    /// Returns every expression for Prometheus, those of variables included.
+    pub fn expressions(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        walk(&self.json, &mut |object| {
+            if let Some(expression) = object["expr"].as_str() {
+                found.push(expression.to_owned());
+            }
+            if let Some(query) = object["query"].as_str()
+                && let Some(arguments) = query.strip_prefix("label_values(")
+            {
+                found.push(arguments.split(',').next().unwrap().to_owned());
+            }
+        });
+        found.sort();
+        found.dedup();
+        found
     }
 }
 

@@ -3,14 +3,18 @@
 mod app;
 mod client;
 pub mod dashboards;
+pub mod infinity;
 mod process;
+mod prometheus;
 mod tools;
+pub mod variables;
 
 use std::time::{Duration, Instant};
 
 pub use app::TestApp;
 pub use client::{Client, Reply};
 pub use process::{Process, is_traced};
+pub use prometheus::Prometheus;
 pub use tools::run_tool;
 
 /// How long a condition may take to come true before a test gives up.

@@ -105,7 +105,7 @@ impl Process {
 }
 
 /// A child process; it is killed when this is dropped.
-struct Running(Child);
+pub(super) struct Running(Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -115,7 +115,7 @@ impl Drop for Running {
 }
 
 /// Starts a command and a thread that collects what it says.
-fn spawn(command: &mut Command) -> (Running, Arc<Mutex<String>>, JoinHandle<()>) {
+pub(super) fn spawn(command: &mut Command) -> (Running, Arc<Mutex<String>>, JoinHandle<()>) {
     let mut child = Running(command.spawn().unwrap());
     let log = Arc::new(Mutex::new(String::new()));
     let lines = BufReader::new(child.0.stderr.take().unwrap()).lines();

@@ -1,0 +1,102 @@
+//! The queries of the dashboards, asked as Grafana's Infinity asks them. No Grafana runs here.
+
+use std::fs;
+use std::time::Duration;
+
+use gitops_status_server::clock::Clock;
+
+use crate::support::dashboards::{Dashboard, dashboards, repository};
+use crate::support::infinity::Query;
+use crate::support::variables::{Chosen, chosen, interpolate};
+use crate::support::{TestApp, report, wait_until};
+
+const REPOS: [&str; 2] = ["rsyslog", "two words"];
+const SERVERS: [&str; 2] = ["web-1", "web-2"];
+
+/// Starts a server whose entries have been in every state, with and without optional facts.
+fn eventful() -> TestApp {
+    let app = TestApp::spawn();
+    let with = |text: String, more: &str| text.replacen('{', &format!("{{{more},"), 1);
+    app.accept(report("gone", "web-1", "SYNCED", &[]));
+    app.accept(with(report("expires", "web-1", "SYNCED", &[]), r#""ttl_seconds":14400"#));
+    app.accept(report("two words", "web-2", "SYNCED", &[]));
+    app.accept(report("rsyslog", "web-2", "OUT_OF_SYNC", &["b.conf"]));
+    let run = r#""revision":"4fc1d2","url":"https://ci.example/run/1""#;
+    app.accept(with(report("rsyslog", "web-1", "OUT_OF_SYNC", &["a.conf", "b.conf"]), run));
+    // Everybody falls silent, and one entry leaves unseen.
+    app.advance(Duration::from_hours(5));
+    wait_until("silence is recorded", || app.list("?stale=true").len() == 4);
+    app.accept(with(report("rsyslog", "web-1", "OUT_OF_SYNC", &["a.conf", "c.conf"]), run));
+    app.accept(report("rsyslog", "web-2", "SYNCED", &[]));
+    app.accept(report("rsyslog", "web-2", "OUT_OF_SYNC", &["b.conf"]));
+    let removed = app.send("DELETE", "/api/status?repo=gone&server=web-1", &[], b"");
+    assert_eq!(removed.status, 200);
+    app.accept(report("two words", "web-1", "SYNCED", &[]));
+    app
+}
+
+/// Fills in a parameter as Grafana does.
+fn fill_in(dashboard: &Dashboard, app: &TestApp, how: Chosen, text: &str) -> String {
+    let now = app.clock.read().wall.millis();
+    interpolate(text, &|name| match name {
+        "__from" => (now - 24 * 3_600_000).to_string(),
+        "__to" => now.to_string(),
+        "repo" => chosen(dashboard.variable(name), how, &REPOS),
+        "server" => chosen(dashboard.variable(name), how, &SERVERS),
+        _ => {
+            let variable = dashboard.variable(name);
+            let values: Vec<_> = variable["query"].as_str().unwrap().split(',').collect();
+            chosen(variable, how, &values)
+        }
+    })
+}
+
+#[test]
+fn every_query_of_the_dashboards_is_answered_so_that_infinity_can_read_it() {
+    let app = eventful();
+    let mut count = 0;
+    for dashboard in dashboards() {
+        for (place, query) in dashboard.infinity_queries() {
+            for how in Chosen::EVERY {
+                let target = query.target(|text| fill_in(&dashboard, &app, how, text));
+                let rows = query.rows(&app, &target);
+                assert!(!rows.is_empty(), "{place}: nothing at {target}");
+                count += 1;
+            }
+        }
+    }
+    assert!(count > 60, "only {count} requests");
+}
+
+#[test]
+fn a_choice_of_variables_narrows_all_of_the_overview() {
+    let app = eventful();
+    let overview = dashboards().into_iter().find(|found| found.file == "overview.json").unwrap();
+    for (_, query) in overview.infinity_queries() {
+        let ask = |repo: &str, server: &str| {
+            let fill = |name: &str| if name == "repo" { repo } else { server }.to_owned();
+            query.target(|text| interpolate(text, &fill))
+        };
+        let nobody = query.rows(&app, &ask("nobody", "nobody"));
+        let counts = nobody.iter().flat_map(|row| row.as_object().unwrap().values());
+        let is_repo_variable = query.0["url"] == "/api/repos" && query.0["refId"] == "variable";
+        assert!(is_repo_variable || counts.into_iter().all(|count| count == 0 || count.is_null()));
+    }
+}
+
+#[test]
+fn every_query_to_copy_from_the_documentation_is_answered() {
+    let app = eventful();
+    let text = fs::read_to_string(repository("docs/grafana.md")).unwrap();
+    let dashboards = dashboards();
+    let history = dashboards.iter().find(|found| found.file == "history.json").unwrap();
+    let blocks = text.split("```json\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let mut count = 0;
+    for block in blocks {
+        let query = Query(serde_json::from_str(block).unwrap_or_else(|_| panic!("{block}")));
+        let target = query.target(|text| fill_in(history, &app, Chosen::Csv, text));
+        assert!(!query.rows(&app, &target).is_empty(), "nothing at {target}");
+        count += 1;
+    }
+    assert!(count >= 6, "only {count} queries");
+}

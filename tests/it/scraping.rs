@@ -1,0 +1,101 @@
+//! A real Prometheus that scrapes the program and answers what dashboards and rules ask.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::dashboards::{dashboards, shipped};
+use crate::support::variables::interpolate;
+use crate::support::{Process, Prometheus, report, run_tool, wait_until};
+
+/// How long Prometheus gets to scrape a few times and to evaluate the rules on that.
+const SCRAPING: Duration = Duration::from_mins(1);
+
+/// Sends updates and questions of every kind for as long as a condition is false.
+fn keep_busy(server: &Process, patience: Duration, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < patience, "Prometheus has not seen enough");
+        server.accept(report("nginx", "web-1", "SYNCED", &[]));
+        server.accept(report("rsyslog", "web-1", "OUT_OF_SYNC", &["a.conf"]));
+        server.get("/status.json");
+        server.get("/nowhere");
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Returns the shipped configuration with another target, quicker, and rules where they are.
+fn configuration(server: &Process) -> String {
+    let mut text = fs::read_to_string(shipped("prometheus/prometheus.yml")).unwrap();
+    for (shipped, here) in [
+        (
+            "gitops-status-server.observability-stack.svc.cluster.local:80",
+            server.address.to_string(),
+        ),
+        ("alertmanager.observability-stack.svc.cluster.local:9093", "127.0.0.1:9".to_owned()),
+        ("scrape_interval: 30s", "scrape_interval: 1s".to_owned()),
+        ("evaluation_interval: 30s", "evaluation_interval: 1s".to_owned()),
+        ("rules/*.yml", shipped("prometheus/rules/*.yml")),
+    ] {
+        assert!(text.contains(shipped), "the configuration has no {shipped}");
+        text = text.replace(shipped, &here);
+    }
+    text
+}
+
+#[test]
+fn the_metrics_are_named_and_described_as_prometheus_wants() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("test.db"), &[] as &[&str]);
+    server.accept(report("rsyslog", "web-1", "OUT_OF_SYNC", &["a.conf"]));
+    let metrics = server.get("/metrics");
+    assert_eq!(metrics.status, 200);
+    run_tool("promtool", "prometheus", &["check", "metrics"], &metrics.text());
+}
+
+#[test]
+fn every_expression_of_dashboards_and_rules_has_an_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("test.db"), &[] as &[&str]);
+    let file = folder.path().join("prometheus.yml");
+    fs::write(&file, configuration(&server)).unwrap();
+    let prometheus = Prometheus::start(&file, &folder.path().join("data"));
+    // A rate takes two samples, and so long may the series of a path take to appear.
+    let seen = r#"min_over_time(up{job="gitops-status"}[6s]) == 1 and count_over_time(up[1m]) > 6"#;
+    keep_busy(&server, SCRAPING, || !prometheus.query(seen).is_empty());
+    for dashboard in dashboards() {
+        for expression in dashboard.expressions() {
+            let expression = interpolate_for_prometheus(&expression);
+            let answer = prometheus.query(&expression);
+            assert!(!answer.is_empty(), "no answer: {expression}");
+            let is_number = |series: &Value| series["value"][1].as_str().unwrap() != "NaN";
+            assert!(answer.iter().any(is_number), "{expression}: {answer:?}");
+        }
+    }
+    let evaluated = |rule: &Value| rule["health"] == "ok";
+    wait_until("the rules are evaluated", || prometheus.rules().iter().all(evaluated));
+    for rule in prometheus.rules() {
+        assert_eq!(rule["lastError"], Value::Null, "{rule}");
+        if rule["type"] == "recording" {
+            let record = rule["name"].as_str().unwrap();
+            assert!(!prometheus.query(record).is_empty(), "nothing is recorded as {record}");
+        } else {
+            // An alert has no answer while all is well.
+            prometheus.query(rule["query"].as_str().unwrap());
+            for text in ["summary", "description", "runbook"] {
+                assert!(rule["annotations"][text].is_string(), "{rule}");
+            }
+            assert!(rule["labels"]["severity"].is_string(), "{rule}");
+        }
+    }
+    let drifted = r#"repo_server:gitops_status_drifted:max{repo="rsyslog", server="web-1"} == 1"#;
+    assert_eq!(prometheus.query(drifted).len(), 1);
+}
+
+/// Fills in an expression as Grafana does when everything is chosen, over a short time.
+fn interpolate_for_prometheus(expression: &str) -> String {
+    let filled = expression.replace("$__rate_interval", "5s").replace("$instance", ".*");
+    interpolate(&filled, &|name| panic!("{expression} refers to {name}"))
+}

@@ -1,0 +1,71 @@
+//! Grafana's Infinity data source: how it asks, and what it can read.
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+use super::Client;
+
+/// What Infinity's way of encoding leaves alone.
+const ENCODED: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
+
+/// A query as it stands in a dashboard.
+pub struct Query(pub Value);
+
+impl Query {
+    /// Returns path and query string, each parameter filled in, sorted and encoded.
+    pub fn target(&self, fill_in: impl Fn(&str) -> String) -> String {
+        let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string().replace(' ', "+");
+        let none = Vec::new();
+        let parameters = self.0["url_options"]["params"].as_array().unwrap_or(&none);
+        let mut pairs: Vec<_> = parameters
+            .iter()
+            .map(|parameter| {
+                let value = fill_in(parameter["value"].as_str().unwrap());
+                (parameter["key"].as_str().unwrap(), encode(&value))
+            })
+            .collect();
+        pairs.sort();
+        let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        format!("{}?{}", self.0["url"].as_str().unwrap(), pairs.join("&"))
+    }
+
+    /// Asks, finds the rows, and fails unless every column is in each of them, of one type.
+    pub fn rows(&self, client: &Client, target: &str) -> Vec<Value> {
+        let answer = ask(client, target);
+        let rows = match self.0["root_selector"].as_str().unwrap() {
+            "" => answer,
+            root => answer[root].clone(),
+        };
+        // One object is one row.
+        let rows = if rows.is_object() { vec![rows] } else { rows.as_array().unwrap().clone() };
+        for column in self.0["columns"].as_array().unwrap() {
+            let selector = column["selector"].as_str().unwrap();
+            for row in &rows {
+                let value = row.get(selector);
+                let value = value.unwrap_or_else(|| panic!("{target}: no {selector} in {row}"));
+                assert!(is_of(value, &column["type"]), "{target}: {selector} is {value}");
+            }
+        }
+        rows
+    }
+}
+
+/// Asks as Infinity does, and returns what it would parse.
+pub fn ask(client: &Client, target: &str) -> Value {
+    let headers = [("Accept", "application/json;q=0.9,text/plain"), ("Accept-Encoding", "gzip")];
+    let reply = client.get_with(target, &headers);
+    assert_eq!(reply.status, 200, "{target}: {}", reply.text());
+    assert_eq!(reply.header("content-type"), Some("application/json"), "{target}");
+    assert_eq!(reply.header("content-encoding"), Some("gzip"), "{target}");
+    serde_json::from_slice(&reply.inflated()).unwrap_or_else(|_| panic!("{target}: no JSON"))
+}
+
+/// Whether a value is null or of the type that a column declares.
+fn is_of(value: &Value, kind: &Value) -> bool {
+    match (value, kind.as_str().unwrap()) {
+        (Value::Null, _) | (Value::String(_), "string") | (Value::Number(_), "number") => true,
+        (Value::String(time), "timestamp") => time.contains('T') && time.ends_with('Z'),
+        _ => false,
+    }
+}
