@@ -13,7 +13,9 @@ use gitops_status_server::app::App;
 use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::{Config, DatabaseUrl};
-use gitops_status_server::domain::{Batch, Changes, FileName, Report, Revision};
+use gitops_status_server::domain::{
+    Batch, Changes, FileName, HistoryPage, HistoryQuery, Report, Revision,
+};
 use gitops_status_server::store::{CommitError, Loaded, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +50,10 @@ impl Store for BareLog {
     }
 
     async fn changes_since(&self, _: Revision) -> Result<Option<Changes>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn history(&self, _: &HistoryQuery) -> Result<HistoryPage, StoreError> {
         Err(StoreError::Closed)
     }
 

@@ -4,6 +4,7 @@
 //! nothing. Knows the domain and the store; knows nothing of HTTP.
 
 mod log_line;
+mod past;
 mod queue;
 mod writer;
 
@@ -12,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 
+pub use past::Unanswered;
 pub use writer::Writer;
 
 use self::queue::{Command, Queue};
@@ -52,10 +54,11 @@ pub struct BoardSettings {
 }
 
 /// A handle on the service; clones are handles on the same one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Board {
     queue: Queue,
     shared: Arc<Shared>,
+    store: Arc<dyn Store>,
 }
 
 /// What the writer shows to everybody.
@@ -103,7 +106,7 @@ impl Board {
             is_storing: AtomicBool::new(true),
         });
         let (queue, commands) = queue::queue();
-        let board = Self { queue, shared: Arc::clone(&shared) };
+        let board = Self { queue, shared: Arc::clone(&shared), store: Arc::clone(&store) };
         let writer = Writer::new(commands, shared, store, clock, steadiness, settings.max_entries);
         (board, writer)
     }

@@ -1,8 +1,8 @@
 //! Successful answers: their headers, and bodies that are sent in handy pieces.
 
-use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
+use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
@@ -64,6 +64,25 @@ pub(super) fn small(value: &impl Serialize, coding: Coding) -> Result<HttpRespon
         response.insert_header((CONTENT_ENCODING, name));
     }
     Ok(response.body(coding.encode(&[text.into()])?))
+}
+
+/// Answers GET with what is worked out beside the threads that serve requests, and may be another
+/// thing at the next moment.
+pub(super) async fn worked_out(
+    coding: Coding,
+    work: impl FnOnce() -> Result<Bytes, RenderError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let coded = web::block(move || coding.encode(&[work()?])).await;
+    let bytes = coded.map_err(|_| ApiError::Lost)??;
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, "application/json"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((VARY, "Accept-Encoding"));
+    if let Some(name) = coding.name() {
+        response.insert_header((CONTENT_ENCODING, name));
+    }
+    Ok(response.body(in_pieces(vec![bytes])))
 }
 
 fn in_pieces(parts: Vec<Bytes>) -> BoxBody {

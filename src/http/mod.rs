@@ -11,6 +11,7 @@ mod document;
 mod error;
 mod etag;
 mod health;
+mod history;
 mod list;
 mod query;
 mod shared;
@@ -83,6 +84,7 @@ pub(crate) fn routes(paths: &mut ServiceConfig) {
         )
         .service(reading("/status.json", list::status_json))
         .service(reading("/status.csv", list::status_csv))
+        .service(reading("/api/history", history::history))
         .service(reading("/health", health::health))
         .service(reading("/livez", health::livez))
         .service(reading("/readyz", health::readyz))

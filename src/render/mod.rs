@@ -4,11 +4,13 @@
 
 mod cell;
 mod csv;
+mod history;
 mod json;
 mod layout;
 mod whole;
 
 pub use self::csv::csv;
+pub use self::history::history;
 pub use json::json;
 pub use layout::{Layout, Shape};
 pub use whole::{whole, whole_gzip};

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 
 pub use error::{CommitError, OpenError, StoreError};
 
-use crate::domain::{Batch, Changes, Entry, Revision};
+use crate::domain::{Batch, Changes, Entry, HistoryPage, HistoryQuery, KeyRef, Revision};
 
 use std::sync::Arc;
 
@@ -24,9 +24,15 @@ pub struct Loaded {
     pub entries: Vec<Arc<Entry>>,
 }
 
+/// Says of a pair whether it is asked for.
+pub type Passes<'a> = &'a (dyn Fn(KeyRef<'_>) -> bool + Send + Sync);
+
 /// A durable home for entries and their history.
 ///
 /// One caller at a time writes. A store never answers from memory: what it returns is on disk.
+/// Questions about the history are asked beside the writer and do not hold it up, however many
+/// there are; they see commits that have returned before they were asked. A question that takes
+/// more than some seconds fails with [`StoreError::TooSlow`].
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Reads all entries at one revision.
@@ -41,6 +47,9 @@ pub trait Store: Send + Sync {
 
     /// Returns what has changed since a revision, or `None` if that is too long ago to tell.
     async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError>;
+
+    /// Returns transitions, newest first: by their time, then by the order of recording.
+    async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError>;
 
     /// Makes sure that what was opened is still what lies where it was opened.
     async fn check(&self) -> Result<(), StoreError>;

@@ -26,6 +26,7 @@ mod durability;
 mod filters;
 mod formats;
 mod framing;
+mod history;
 mod infinity;
 mod kills;
 mod log;

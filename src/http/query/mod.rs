@@ -4,6 +4,7 @@
 //! stands in a file of its own.
 
 mod filter;
+mod history;
 mod key;
 mod list;
 
@@ -13,8 +14,9 @@ use std::ops::RangeInclusive;
 use percent_encoding::percent_decode_str;
 
 use super::error::ApiError;
-use crate::domain::list_elements;
+use crate::domain::{ReportedTime, TimeRange, Timestamp, list_elements};
 
+pub(super) use history::HistoryRequest;
 pub(super) use key::parse_key;
 pub(super) use list::ListQuery;
 
@@ -23,6 +25,10 @@ const ALIASES: [(&str, &str); 2] = [("var-repo", "repo"), ("var-server", "server
 
 /// What a boolean parameter takes.
 const TRUTHS: &str = "true or false (or 1 or 0)";
+
+/// What a parameter takes that is a moment.
+const MOMENTS: &str = "a time such as 2026-04-21T10:32:15Z, or a number of seconds or milliseconds \
+                       since 1970";
 
 /// The parameters of a query string, all of them known, decoded, in the order they were sent.
 struct Sent<'a>(Vec<Pair<'a>>);
@@ -99,6 +105,15 @@ impl<'a> Sent<'a> {
         number(text).ok_or_else(|| must_be("offset", "a whole number from 0"))
     }
 
+    /// Reads `from` and `to`, each of which may be missing.
+    fn range(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
+        let read = |name| {
+            let text = self.single(name)?;
+            text.map(|text| moment(text).ok_or_else(|| must_be(name, MOMENTS))).transpose()
+        };
+        Ok((read("from")?, read("to")?))
+    }
+
     /// Reads `fields`, a list of some of these columns; `None` is all of them.
     fn fields<T: Copy + PartialEq>(
         &self,
@@ -166,4 +181,26 @@ fn truth(word: &str) -> Option<bool> {
 
 fn number(text: &str) -> Option<usize> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// Makes sure that a range does not end before it begins.
+fn range(from: Timestamp, to: Timestamp) -> Result<TimeRange, ApiError> {
+    if from > to {
+        return Err(must_be("from", "no later than to"));
+    }
+    Ok(TimeRange { from, to })
+}
+
+/// Reads RFC 3339, or digits: seconds since 1970 until the year 5138, milliseconds since 1973.
+fn moment(text: &str) -> Option<Timestamp> {
+    const FIRST_MILLIS: i64 = 100_000_000_000;
+    const END_OF_9999: i64 = 253_402_300_800_000;
+    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let number: i64 = text.parse().ok()?;
+        let millis = if number < FIRST_MILLIS { number * 1000 } else { number };
+        return (millis < END_OF_9999).then_some(Timestamp::from_millis(millis));
+    }
+    let (seconds, nanos) = ReportedTime::parse(text).ok()?.instant();
+    // Up to the next millisecond, since those are what is compared.
+    Some(Timestamp::from_millis(seconds * 1000 + i64::from(nanos.div_ceil(1_000_000))))
 }

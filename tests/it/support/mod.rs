@@ -2,12 +2,14 @@
 
 mod app;
 mod client;
+mod database;
 mod process;
 
 use std::time::{Duration, Instant};
 
 pub use app::TestApp;
 pub use client::{Client, Reply};
+pub use database::stored;
 pub use process::{Process, is_traced};
 
 /// How long a condition may take to come true before a test gives up.
