@@ -14,9 +14,10 @@ use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::{Config, DatabaseUrl};
 use gitops_status_server::domain::{
-    Batch, Changes, FileName, HistoryPage, HistoryQuery, Report, Revision,
+    Batch, Changes, FileName, HistoryPage, HistoryQuery, Names, Report, Revision, Timeline,
+    TimelineQuery,
 };
-use gitops_status_server::store::{CommitError, Loaded, Store, StoreError};
+use gitops_status_server::store::{CommitError, Loaded, Passes, Store, StoreError};
 use tokio_util::sync::CancellationToken;
 
 struct BareLog(Mutex<File>);
@@ -54,6 +55,15 @@ impl Store for BareLog {
     }
 
     async fn history(&self, _: &HistoryQuery) -> Result<HistoryPage, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn timeline(
+        &self,
+        _: TimelineQuery,
+        _: &Names,
+        _: Passes<'_>,
+    ) -> Result<Option<Timeline>, StoreError> {
         Err(StoreError::Closed)
     }
 

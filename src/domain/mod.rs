@@ -16,6 +16,7 @@ mod report;
 mod segment;
 mod selection;
 mod state;
+mod timeline;
 mod timestamp;
 mod transition;
 
@@ -32,5 +33,6 @@ pub use report::{DriftCount, MAX_FILES, Promise, Report, SyncStatus};
 pub use segment::{Memo, Outdated, Packed, Rows, Segment, Slot};
 pub use selection::{Run, Selected, Selection, Sort};
 pub use state::{Changes, Revision, State};
+pub use timeline::{Condition, Glimpse, Life, Step, Timeline, TimelineQuery, Turn, Turns};
 pub use timestamp::{ReportedTime, Timestamp};
 pub use transition::{Event, FileDelta, MAX_DELTA_NAMES, Transition};

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    DriftCount, Entry, Facts, FileName, GitRevision, KeyRef, RepoName, RunUrl, ServerName,
-    SyncStatus, Timestamp,
+    Condition, DriftCount, Entry, Facts, FileName, GitRevision, KeyRef, RepoName, RunUrl,
+    ServerName, SyncStatus, Timestamp,
 };
 
 /// The most names that a [`FileDelta`] keeps; it counts the rest.
@@ -138,6 +138,23 @@ impl Transition {
         let files_added = FileDelta::between(&entry.report.files, files_before);
         let files_removed = FileDelta::between(files_before, &entry.report.files);
         Self { files_added, files_removed, ..Self::of(entry, event, entry.updated_at) }
+    }
+
+    /// Returns how the entry stood after it.
+    #[must_use]
+    pub const fn condition(&self) -> Condition {
+        match (self.event, self.sync_status) {
+            (Event::Expired | Event::Deleted, _) => Condition::Ended,
+            (Event::Stale, _) => Condition::Stale,
+            (
+                Event::First | Event::Drifted | Event::Synced | Event::Changed | Event::Fresh,
+                SyncStatus::Synced,
+            ) => Condition::Synced,
+            (
+                Event::First | Event::Drifted | Event::Synced | Event::Changed | Event::Fresh,
+                SyncStatus::OutOfSync,
+            ) => Condition::OutOfSync,
+        }
     }
 
     /// Returns how many bytes of text it has, about.

@@ -73,6 +73,10 @@ impl fmt::Display for ApiError {
             Self::Refused(Refusal::NotStored) => {
                 f.write_str("The update could not be stored; try again")
             }
+            Self::Unanswered(Unanswered::TooManyEntries) => f.write_str(
+                "limit must be at least the number of entries: raise it, or ask for fewer by repo \
+                 or server",
+            ),
             Self::Unanswered(Unanswered::TooSlow) => f.write_str(
                 "The answer takes too long to find: ask for less by repo, server, from or to",
             ),
@@ -92,7 +96,8 @@ impl ResponseError for ApiError {
             | Self::InvalidJson
             | Self::MissingField(_)
             | Self::InvalidSyncStatus
-            | Self::InvalidField(_) => StatusCode::BAD_REQUEST,
+            | Self::InvalidField(_)
+            | Self::Unanswered(Unanswered::TooManyEntries) => StatusCode::BAD_REQUEST,
             Self::NoSuchPath | Self::NoSuchEntry => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -138,6 +143,7 @@ impl ResponseError for ApiError {
             | Self::UnsupportedType
             | Self::UnsupportedEncoding
             | Self::Refused(Refusal::Full)
+            | Self::Unanswered(Unanswered::TooManyEntries)
             | Self::Internal(_)
             | Self::Lost => {}
         }

@@ -16,6 +16,7 @@ mod list;
 mod query;
 mod shared;
 mod status;
+mod timeline;
 mod wire;
 
 use std::sync::Arc;
@@ -85,6 +86,7 @@ pub(crate) fn routes(paths: &mut ServiceConfig) {
         .service(reading("/status.json", list::status_json))
         .service(reading("/status.csv", list::status_csv))
         .service(reading("/api/history", history::history))
+        .service(reading("/api/timeline", timeline::timeline))
         .service(reading("/health", health::health))
         .service(reading("/livez", health::livez))
         .service(reading("/readyz", health::readyz))

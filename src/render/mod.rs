@@ -7,12 +7,14 @@ mod csv;
 mod history;
 mod json;
 mod layout;
+mod timeline;
 mod whole;
 
 pub use self::csv::csv;
 pub use self::history::history;
 pub use json::json;
 pub use layout::{Layout, Shape};
+pub use timeline::timeline;
 pub use whole::{whole, whole_gzip};
 
 use thiserror::Error;

@@ -9,7 +9,10 @@ use async_trait::async_trait;
 
 pub use error::{CommitError, OpenError, StoreError};
 
-use crate::domain::{Batch, Changes, Entry, HistoryPage, HistoryQuery, KeyRef, Revision};
+use crate::domain::{
+    Batch, Changes, Entry, HistoryPage, HistoryQuery, KeyRef, Names, Revision, Timeline,
+    TimelineQuery,
+};
 
 use std::sync::Arc;
 
@@ -50,6 +53,16 @@ pub trait Store: Send + Sync {
 
     /// Returns transitions, newest first: by their time, then by the order of recording.
     async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError>;
+
+    /// Returns how the entries that pass stood, each from the first that is known of it.
+    ///
+    /// Only pairs of `repos` are asked for. `None` means that more pass than the query's limit.
+    async fn timeline(
+        &self,
+        query: TimelineQuery,
+        repos: &Names,
+        passes: Passes<'_>,
+    ) -> Result<Option<Timeline>, StoreError>;
 
     /// Makes sure that what was opened is still what lies where it was opened.
     async fn check(&self) -> Result<(), StoreError>;

@@ -108,7 +108,7 @@ fn the_queries_for_grafana_are_answered_with_every_column_they_name() {
 fn the_description_of_the_api_names_every_parameter_and_column() {
     let text = document("docs/api.md");
     let app = TestApp::spawn();
-    for path in ["/status.json", "/api/history"] {
+    for path in ["/status.json", "/api/history", "/api/timeline"] {
         let message = app.get(&format!("{path}?nothing=1")).error(400);
         let (_, known) = message.split_once("known are ").unwrap();
         for parameter in known.split(", ").flat_map(|part| part.split(" and ")) {

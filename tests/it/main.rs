@@ -39,3 +39,4 @@ mod startup;
 mod store;
 mod support;
 mod tidy;
+mod timeline;

@@ -13,7 +13,10 @@ use gitops_status_server::domain::{
 use gitops_status_server::store::sqlite::SqliteStore;
 use gitops_status_server::store::{CommitError, Store, StoreError};
 
-use past::pages_of_any_size_and_filter_are_parts_of_the_whole;
+use past::{
+    a_timeline_is_about_the_entries_that_pass, a_timeline_is_what_the_whole_history_says,
+    pages_of_any_size_and_filter_are_parts_of_the_whole,
+};
 
 const POLICY: Policy = Policy { stale_after: None, ttl: None };
 const REPO: &str = "r\"'\\;--😀";
@@ -244,4 +247,6 @@ backends!(sqlite => {
     large_batches_and_large_rows_are_whole,
     a_closed_store_takes_nothing,
     pages_of_any_size_and_filter_are_parts_of_the_whole,
+    a_timeline_is_what_the_whole_history_says,
+    a_timeline_is_about_the_entries_that_pass,
 });

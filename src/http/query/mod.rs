@@ -7,6 +7,7 @@ mod filter;
 mod history;
 mod key;
 mod list;
+mod timeline;
 
 use std::borrow::Cow;
 use std::ops::RangeInclusive;
@@ -19,6 +20,7 @@ use crate::domain::{ReportedTime, TimeRange, Timestamp, list_elements};
 pub(super) use history::HistoryRequest;
 pub(super) use key::parse_key;
 pub(super) use list::ListQuery;
+pub(super) use timeline::TimelineRequest;
 
 /// Other spellings of parameters, where filters are taken: Grafana's links have them.
 const ALIASES: [(&str, &str); 2] = [("var-repo", "repo"), ("var-server", "server")];

@@ -14,6 +14,7 @@ mod readers;
 mod rows;
 mod sightings;
 mod sql;
+mod timeline;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -27,9 +28,10 @@ use tokio::sync::Mutex;
 use self::file::{DatabaseFile, Lock};
 use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
-use super::{CommitError, Loaded, Store, StoreError};
+use super::{CommitError, Loaded, Passes, Store, StoreError};
 use crate::domain::{
-    Batch, Changes, Entry, HistoryPage, HistoryQuery, Key, RepoName, Revision, ServerName,
+    Batch, Changes, Entry, HistoryPage, HistoryQuery, Key, Names, RepoName, Revision, ServerName,
+    Timeline, TimelineQuery,
 };
 
 /// How many revisions back the database can tell what was removed.
@@ -158,6 +160,20 @@ impl Store for SqliteStore {
             let mut loan = self.readers.lend(&self.file).await?;
             let page = history::read(loan.connection()?, query).await;
             loan.give_back(page, &self.file)
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn timeline(
+        &self,
+        query: TimelineQuery,
+        repos: &Names,
+        passes: Passes<'_>,
+    ) -> Result<Option<Timeline>, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let timeline = timeline::read(loan.connection()?, query, repos, passes).await;
+            loan.give_back(timeline, &self.file)
         };
         self.readers.ask(answer).await
     }
