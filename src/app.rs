@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use crate::board::{Board, BoardSettings, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
-use crate::domain::Policy;
+use crate::domain::{Policy, Retention};
 use crate::http::{self, Connections, Limits, Services, Stopping, WholeLists};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{OpenError, Store, StoreError};
@@ -100,6 +100,11 @@ impl App {
         let settings = BoardSettings {
             policy: Policy { stale_after: config.stale_after, ttl: config.ttl },
             max_entries: config.max_entries,
+            retention: Retention {
+                age: config.history_retention,
+                rows_per_entry: config.history_rows_per_entry,
+                bytes: config.history_max_bytes.map(|bytes| bytes as u64),
+            },
         };
         let (board, writer) = Board::new(loaded, store, Arc::clone(&clock), settings);
         let stopping = Stopping::default();

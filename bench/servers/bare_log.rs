@@ -14,8 +14,8 @@ use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::{Config, DatabaseUrl};
 use gitops_status_server::domain::{
-    Batch, Changes, FileName, HistoryPage, HistoryQuery, Names, Report, Revision, Timeline,
-    TimelineQuery,
+    Batch, Changes, Excess, FileName, HistoryPage, HistoryQuery, Names, Report, Revision, Search,
+    Timeline, TimelineQuery, TransitionId,
 };
 use gitops_status_server::store::{CommitError, Loaded, Passes, Store, StoreError};
 use tokio_util::sync::CancellationToken;
@@ -65,6 +65,14 @@ impl Store for BareLog {
         _: Passes<'_>,
     ) -> Result<Option<Timeline>, StoreError> {
         Err(StoreError::Closed)
+    }
+
+    async fn excess(&self, _: Search) -> Result<Excess, StoreError> {
+        Ok(Excess::default())
+    }
+
+    async fn prune(&self, _: &[TransitionId]) -> Result<(), StoreError> {
+        Ok(())
     }
 
     async fn check(&self) -> Result<(), StoreError> {

@@ -5,6 +5,7 @@
 
 mod log_line;
 mod past;
+mod pruner;
 mod queue;
 mod writer;
 
@@ -16,9 +17,10 @@ use thiserror::Error;
 pub use past::Unanswered;
 pub use writer::Writer;
 
+use self::pruner::Pruner;
 use self::queue::{Command, Queue};
 use crate::clock::{Clock, Reading, Steadiness};
-use crate::domain::{Key, Now, Policy, Report, State};
+use crate::domain::{Key, Now, Policy, Report, Retention, State};
 use crate::store::{Loaded, Store};
 
 /// Why an update was not accepted.
@@ -51,6 +53,8 @@ pub struct BoardSettings {
     pub policy: Policy,
     /// How many entries there may be; `None` is any number.
     pub max_entries: Option<usize>,
+    /// How long the history is kept.
+    pub retention: Retention,
 }
 
 /// A handle on the service; clones are handles on the same one.
@@ -107,7 +111,9 @@ impl Board {
         });
         let (queue, commands) = queue::queue();
         let board = Self { queue, shared: Arc::clone(&shared), store: Arc::clone(&store) };
-        let writer = Writer::new(commands, shared, store, clock, steadiness, settings.max_entries);
+        let pruner = Pruner::new(Arc::clone(&store), settings.retention);
+        let max_entries = settings.max_entries;
+        let writer = Writer::new(commands, shared, store, clock, steadiness, pruner, max_entries);
         (board, writer)
     }
 

@@ -13,10 +13,11 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::log_line::LogLine;
+use super::pruner::Pruner;
 use super::queue::{Command, Queued};
 use super::{Refusal, Removal, Shared};
 use crate::clock::{Clock, Steadiness};
-use crate::domain::{Batch, Change, Now, State};
+use crate::domain::{Batch, Change, Now, SETTLING_TIME, State, TransitionId};
 use crate::store::{CommitError, Loaded, Store, StoreError};
 
 /// How many commands a batch may have.
@@ -39,6 +40,7 @@ pub struct Writer {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     steadiness: Steadiness,
+    pruner: Pruner,
     max_entries: Option<usize>,
     ticks: Interval,
     ticks_seen: u32,
@@ -62,6 +64,7 @@ impl Writer {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         steadiness: Steadiness,
+        pruner: Pruner,
         max_entries: Option<usize>,
     ) -> Self {
         let mut ticks = interval(TICK);
@@ -72,6 +75,7 @@ impl Writer {
             store,
             clock,
             steadiness,
+            pruner,
             max_entries,
             ticks,
             ticks_seen: 0,
@@ -95,8 +99,10 @@ impl Writer {
                 }
                 _ = self.ticks.tick() => self.pass_time().await,
                 () = std::future::ready(()), if self.has_more_to_settle => self.settle().await,
+                found = self.pruner.find() => self.prune(found).await,
             }
         }
+        self.pruner.give_up();
         self.store.close().await;
     }
 
@@ -197,6 +203,8 @@ impl Writer {
             self.check_store().await;
         }
         self.settle().await;
+        let now = self.now();
+        self.pruner.begin_if_due(now, self.clock.read().monotonic);
     }
 
     /// Publishes the marks that the clock says by now. This needs no store.
@@ -222,6 +230,19 @@ impl Writer {
         if self.commit(state, &batch).await {
             log.into_iter().for_each(LogLine::write);
             self.has_more_to_settle = unsettled.len() == SETTLED_AT_ONCE;
+        }
+    }
+
+    /// Deletes some of what the history has too much of, if the clock can still be believed.
+    async fn prune(&mut self, found: Vec<TransitionId>) {
+        if self.now().steady_for < SETTLING_TIME || !self.is_storing() {
+            self.pruner.give_up();
+            return;
+        }
+        let store = Arc::clone(&self.store);
+        if let Err(error) = self.meanwhile(store.prune(&found)).await {
+            log::warn!("The history could not be pruned, which is tried again later: {error}");
+            self.pruner.give_up();
         }
     }
 

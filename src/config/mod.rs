@@ -31,6 +31,8 @@ pub use value::InvalidValue;
 use sources::Sources;
 use value::{address, number, number_or_off, switch};
 
+/// The most bytes that the history can be allowed: more than any disk has.
+const MOST_HISTORY_BYTES: usize = 1 << 50;
 /// The most threads that serve requests.
 const MOST_WORKERS: usize = 256;
 
@@ -47,6 +49,12 @@ pub struct Config {
     pub stale_after: Option<Duration>,
     /// The silence after which an entry expires, longer than `stale_after`; `None` means never.
     pub ttl: Option<Duration>,
+    /// How long changes of entries are kept; `None` means for ever.
+    pub history_retention: Option<Duration>,
+    /// How many changes of one entry are kept at most; `None` means any number.
+    pub history_rows_per_entry: Option<usize>,
+    /// How many bytes the kept changes may take, about; `None` means any number.
+    pub history_max_bytes: Option<usize>,
     /// The most entries that are kept; `None` means no limit.
     pub max_entries: Option<usize>,
     /// The longest body of an update in bytes, after decompression.
@@ -89,6 +97,9 @@ impl Config {
             database_url,
             stale_after,
             ttl,
+            history_retention,
+            history_rows_per_entry,
+            history_max_bytes,
             max_entries,
             max_body_bytes,
             request_timeout,
@@ -104,7 +115,12 @@ impl Config {
             database: sources.read(database_url, DatabaseUrl::parse)?,
             stale_after: sources.read(stale_after, duration::parse_or_off)?,
             ttl: sources.read(ttl, duration::parse_or_off)?,
-            max_entries: sources.read(max_entries, number_or_off(1_000_000_000))?,
+            history_retention: sources.read(history_retention, duration::parse_or_off)?,
+            history_rows_per_entry: sources
+                .read(history_rows_per_entry, number_or_off(1, 1_000_000_000))?,
+            history_max_bytes: sources
+                .read(history_max_bytes, number_or_off(1_048_576, MOST_HISTORY_BYTES))?,
+            max_entries: sources.read(max_entries, number_or_off(1, 1_000_000_000))?,
             max_body_bytes: sources.read(max_body_bytes, number(1024..=67_108_864))?,
             request_timeout: sources.read(request_timeout, duration::parse_above_zero)?,
             idle_timeout: sources.read(idle_timeout, duration::parse_above_zero)?,
@@ -172,6 +188,9 @@ impl Config {
             database,
             stale_after,
             ttl,
+            history_retention,
+            history_rows_per_entry,
+            history_max_bytes,
             max_entries,
             max_body_bytes,
             request_timeout,
@@ -187,6 +206,9 @@ impl Config {
             Value::String(database.to_string()),
             shown_duration(stale_after.unwrap_or_default()),
             shown_duration(ttl.unwrap_or_default()),
+            shown_duration(history_retention.unwrap_or_default()),
+            shown_number(history_rows_per_entry.unwrap_or_default()),
+            shown_number(history_max_bytes.unwrap_or_default()),
             shown_number(max_entries.unwrap_or_default()),
             shown_number(*max_body_bytes),
             shown_duration(*request_timeout),

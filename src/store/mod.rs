@@ -10,8 +10,8 @@ use async_trait::async_trait;
 pub use error::{CommitError, OpenError, StoreError};
 
 use crate::domain::{
-    Batch, Changes, Entry, HistoryPage, HistoryQuery, KeyRef, Names, Revision, Timeline,
-    TimelineQuery,
+    Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, KeyRef, Names, Revision, Search,
+    Timeline, TimelineQuery, TransitionId,
 };
 
 use std::sync::Arc;
@@ -63,6 +63,12 @@ pub trait Store: Send + Sync {
         repos: &Names,
         passes: Passes<'_>,
     ) -> Result<Option<Timeline>, StoreError>;
+
+    /// Finds some transitions that there are too many of, and deletes none.
+    async fn excess(&self, search: Search) -> Result<Excess, StoreError>;
+
+    /// Deletes transitions. After an error they may be gone or not. Only the writer may ask this.
+    async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError>;
 
     /// Makes sure that what was opened is still what lies where it was opened.
     async fn check(&self) -> Result<(), StoreError>;

@@ -31,6 +31,7 @@ mod infinity;
 mod kills;
 mod log;
 mod reports;
+mod retention;
 mod seed;
 mod selection;
 mod shutdown;

@@ -5,6 +5,7 @@
 //! history is read beside it, by connections that only read.
 
 mod create;
+mod excess;
 mod file;
 mod history;
 mod inspect;
@@ -30,8 +31,8 @@ use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
 use super::{CommitError, Loaded, Passes, Store, StoreError};
 use crate::domain::{
-    Batch, Changes, Entry, HistoryPage, HistoryQuery, Key, Names, RepoName, Revision, ServerName,
-    Timeline, TimelineQuery,
+    Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, Key, Names, RepoName, Revision,
+    Search, ServerName, Timeline, TimelineQuery, TransitionId,
 };
 
 /// How many revisions back the database can tell what was removed.
@@ -176,6 +177,24 @@ impl Store for SqliteStore {
             loan.give_back(timeline, &self.file)
         };
         self.readers.ask(answer).await
+    }
+
+    async fn excess(&self, search: Search) -> Result<Excess, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let excess = excess::find(loan.connection()?, search).await;
+            loan.give_back(excess, &self.file)
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError> {
+        let mut slot = self.connection.lock().await;
+        let mut writing = self.take(&mut slot).await?;
+        let ids = pairs::json(&transitions)?;
+        let done = sqlx::query(sql::PRUNE).bind(ids).execute(&mut writing.connection).await;
+        let done = done.map(|_| ()).map_err(StoreError::from);
+        self.give_back(&mut slot, writing, done).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
