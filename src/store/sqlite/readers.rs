@@ -141,3 +141,35 @@ impl Drop for Loan<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::SqliteStore;
+
+    /// Counts for hours without returning a row, as a search without a hit does.
+    const ENDLESS: &str = "with recursive number (n) as (select 0 union all select n + 1 from number) \
+         select n from number where n < 0";
+
+    #[actix_web::test]
+    async fn a_question_that_nobody_waits_for_ends_and_its_connection_answers_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        let (readers, file) = (&store.readers, &store.file);
+        for _ in 0..2 * PLACES {
+            let endless = async {
+                let mut loan = readers.lend(file).await.unwrap();
+                sqlx::query(ENDLESS).execute(loan.connection().unwrap()).await.unwrap();
+            };
+            let outcome = tokio::time::timeout(Duration::from_millis(20), endless).await;
+            assert!(outcome.is_err(), "it has an end");
+        }
+        assert_eq!(readers.idle.lock().unwrap().len(), 1, "it was used again and again");
+        let mut loan = readers.lend(file).await.unwrap();
+        let one: i64 =
+            sqlx::query_scalar("select 1").fetch_one(loan.connection().unwrap()).await.unwrap();
+        assert_eq!(loan.give_back(Ok(one), file).unwrap(), 1);
+        readers.close().await;
+        assert!(matches!(readers.lend(file).await.err(), Some(StoreError::Closed)));
+    }
+}
