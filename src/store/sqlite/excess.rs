@@ -61,12 +61,13 @@ const COUNTS: &str = "\
 const OLDEST: &str = "select id from transitions \
     where repo = $1 and server = $2 and state in (0, 1, 2, 3) order by at, id limit $3";
 
-/// The bytes in use, those of what is no history, and the number of transitions.
+/// The pages in use, and the bytes of a page.
 const SIZE: &str = "\
     select \
         (select page_count from pragma_page_count) \
             - (select freelist_count from pragma_freelist_count) as pages, \
         (select page_size from pragma_page_size) as page_size";
+/// The bytes of what is no history; counting those is quicker, since they are fewer.
 const SIZE_OF_OTHERS: &str = "\
     select coalesce(sum(dbstat.pgsize), 0) \
     from sqlite_schema cross join dbstat on dbstat.name = sqlite_schema.name \

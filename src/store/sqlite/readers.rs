@@ -89,6 +89,10 @@ impl Readers {
             reader.connection.close().await.ok();
         }
     }
+
+    fn put(&self, reader: Reader) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+    }
 }
 
 impl Reader {
@@ -123,12 +127,6 @@ impl Loan<'_> {
             self.readers.put(reader);
         }
         outcome
-    }
-}
-
-impl Readers {
-    fn put(&self, reader: Reader) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
     }
 }
 
