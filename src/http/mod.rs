@@ -13,6 +13,7 @@ mod etag;
 mod health;
 mod list;
 mod query;
+mod question;
 mod shared;
 mod status;
 mod wire;
