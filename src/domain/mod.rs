@@ -15,6 +15,7 @@ mod report;
 mod segment;
 mod selection;
 mod state;
+mod tally;
 mod timestamp;
 mod transition;
 
@@ -30,5 +31,6 @@ pub use report::{DriftCount, MAX_FILES, Promise, Report, SyncStatus};
 pub use segment::{Memo, Outdated, Packed, Rows, Segment, Slot};
 pub use selection::{Run, Selected, Selection, Sort};
 pub use state::{Changes, Revision, State};
+pub use tally::{FileSpread, Tally};
 pub use timestamp::{ReportedTime, Timestamp};
 pub use transition::{Event, FileDelta, MAX_DELTA_NAMES, Transition};

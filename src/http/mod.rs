@@ -4,12 +4,14 @@
 //! domain, what rows look like in `render`, what JSON is accepted in `wire`.
 
 mod answer;
+mod badge;
 mod body;
 mod coding;
 mod connections;
 mod document;
 mod error;
 mod etag;
+mod figures;
 mod health;
 mod list;
 mod query;
@@ -84,6 +86,11 @@ pub(crate) fn routes(paths: &mut ServiceConfig) {
         )
         .service(reading("/status.json", list::status_json))
         .service(reading("/status.csv", list::status_csv))
+        .service(reading("/api/summary", figures::summary))
+        .service(reading("/api/repos", figures::repos))
+        .service(reading("/api/servers", figures::servers))
+        .service(reading("/api/files", figures::files))
+        .service(reading("/badge.svg", badge::badge))
         .service(reading("/health", health::health))
         .service(reading("/livez", health::livez))
         .service(reading("/readyz", health::readyz))

@@ -1,14 +1,19 @@
-//! Entries as bytes: JSON rows, flat rows, CSV, and the ready-made list of everything.
+//! Entries as bytes: JSON rows, flat rows, CSV, the ready-made list of everything, figures over
+//! them, and badges.
 //!
 //! Knows the domain only: what a row looks like, not who asked for it or how it is sent.
 
+mod badge;
 mod cell;
 mod csv;
+mod figures;
 mod json;
 mod layout;
 mod whole;
 
 pub use self::csv::csv;
+pub use badge::badge;
+pub use figures::{Cut, Figures, figures};
 pub use json::json;
 pub use layout::{Layout, Shape};
 pub use whole::{whole, whole_gzip};

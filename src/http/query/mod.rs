@@ -3,6 +3,8 @@
 //! [`Sent`] holds what was sent, and reads what several paths take. What one path makes of it
 //! stands in a file of its own.
 
+mod badge;
+mod figures;
 mod filter;
 mod key;
 mod list;
@@ -15,11 +17,16 @@ use percent_encoding::percent_decode_str;
 use super::error::ApiError;
 use crate::domain::list_elements;
 
+pub(super) use badge::BadgeQuery;
+pub(super) use figures::FiguresQuery;
 pub(super) use key::parse_key;
 pub(super) use list::ListQuery;
 
 /// Other spellings of parameters, where filters are taken: Grafana's links have them.
 const ALIASES: [(&str, &str); 2] = [("var-repo", "repo"), ("var-server", "server")];
+
+/// The largest `limit` of what comes from the published state.
+const MAX_LIMIT: usize = 100_000;
 
 /// What a boolean parameter takes.
 const TRUTHS: &str = "true or false (or 1 or 0)";
