@@ -14,7 +14,7 @@ use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::{Config, DatabaseUrl};
 use gitops_status_server::domain::{Batch, Changes, FileName, Report, Revision};
-use gitops_status_server::store::{CommitError, Loaded, Store, StoreError};
+use gitops_status_server::store::{CommitError, Loaded, Store, StoreError, Usage};
 use tokio_util::sync::CancellationToken;
 
 struct BareLog(Mutex<File>);
@@ -53,6 +53,10 @@ impl Store for BareLog {
 
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 
     async fn close(&self) {}

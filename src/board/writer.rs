@@ -17,6 +17,7 @@ use super::queue::{Command, Queued};
 use super::{Refusal, Removal, Shared};
 use crate::clock::{Clock, Steadiness};
 use crate::domain::{Batch, Change, Now, State};
+use crate::metrics::Commits;
 use crate::store::{CommitError, Loaded, Store, StoreError};
 
 /// How many commands a batch may have.
@@ -40,6 +41,7 @@ pub struct Writer {
     clock: Arc<dyn Clock>,
     steadiness: Steadiness,
     max_entries: Option<usize>,
+    metrics: Commits,
     ticks: Interval,
     ticks_seen: u32,
     /// How often the clock has jumped.
@@ -63,6 +65,7 @@ impl Writer {
         clock: Arc<dyn Clock>,
         steadiness: Steadiness,
         max_entries: Option<usize>,
+        metrics: Commits,
     ) -> Self {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -73,6 +76,7 @@ impl Writer {
             clock,
             steadiness,
             max_entries,
+            metrics,
             ticks,
             ticks_seen: 0,
             jumps: 0,
@@ -169,7 +173,10 @@ impl Writer {
         // While this handle exists the state cannot be changed in place.
         drop(state);
         let store = Arc::clone(&self.store);
+        let began = self.clock.monotonic();
         let outcome = self.meanwhile(store.commit(expected, batch)).await;
+        let took = self.clock.monotonic().saturating_sub(began);
+        self.metrics.note(batch, outcome.is_ok(), took);
         self.note_outcome(&outcome);
         if outcome.is_err() {
             self.is_in_doubt = true;
@@ -227,6 +234,7 @@ impl Writer {
 
     /// Finds out whether the store works, without waiting for an update to fail.
     async fn check_store(&mut self) {
+        self.shared.note_usage(self.store.usage());
         if self.is_storing() {
             if let Err(error) = self.store.check().await {
                 self.note_outcome(&Err(CommitError::Unknown(error)));

@@ -34,6 +34,9 @@ use value::{address, number, number_or_off, switch};
 /// The most threads that serve requests.
 const MOST_WORKERS: usize = 256;
 
+/// The highest limit on a number of entries.
+const MOST_ENTRIES: usize = 1_000_000_000;
+
 /// The settings, typed. What each is for stands in the table, [`SETTINGS`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
@@ -59,6 +62,10 @@ pub struct Config {
     pub max_connections: usize,
     /// The number of threads that serve requests, from 1 to 256.
     pub workers: usize,
+    /// Whether metrics show each entry.
+    pub metrics_per_entry: bool,
+    /// The most entries that metrics show one by one; `None` means no limit.
+    pub metrics_max_entries: Option<usize>,
     /// The time between the signal to stop and the end of taking connections; may be zero.
     pub shutdown_delay: Duration,
     /// The time that requests under way have to finish after that; above zero.
@@ -95,6 +102,8 @@ impl Config {
             idle_timeout,
             max_connections,
             workers,
+            metrics_per_entry,
+            metrics_max_entries,
             shutdown_delay,
             shutdown_grace,
         ] = &SETTINGS;
@@ -104,12 +113,14 @@ impl Config {
             database: sources.read(database_url, DatabaseUrl::parse)?,
             stale_after: sources.read(stale_after, duration::parse_or_off)?,
             ttl: sources.read(ttl, duration::parse_or_off)?,
-            max_entries: sources.read(max_entries, number_or_off(1_000_000_000))?,
+            max_entries: sources.read(max_entries, number_or_off(MOST_ENTRIES))?,
             max_body_bytes: sources.read(max_body_bytes, number(1024..=67_108_864))?,
             request_timeout: sources.read(request_timeout, duration::parse_above_zero)?,
             idle_timeout: sources.read(idle_timeout, duration::parse_above_zero)?,
             max_connections: sources.read(max_connections, number(16..=1_000_000))?,
             workers: sources.read(workers, number(0..=MOST_WORKERS))?,
+            metrics_per_entry: sources.read(metrics_per_entry, switch)?,
+            metrics_max_entries: sources.read(metrics_max_entries, number_or_off(MOST_ENTRIES))?,
             shutdown_delay: sources.read(shutdown_delay, duration::parse)?,
             shutdown_grace: sources.read(shutdown_grace, duration::parse_above_zero)?,
         })
@@ -178,6 +189,8 @@ impl Config {
             idle_timeout,
             max_connections,
             workers,
+            metrics_per_entry,
+            metrics_max_entries,
             shutdown_delay,
             shutdown_grace,
         } = self;
@@ -193,6 +206,8 @@ impl Config {
             shown_duration(*idle_timeout),
             shown_number(*max_connections),
             shown_number(*workers),
+            Value::Boolean(*metrics_per_entry),
+            shown_number(metrics_max_entries.unwrap_or_default()),
             shown_duration(*shutdown_delay),
             shown_duration(*shutdown_grace),
         ]

@@ -60,15 +60,25 @@ pub(super) fn json(text: &'static str) -> HttpResponse {
 /// Answers GET with a small value that may be another one at the next moment.
 pub(super) fn small(value: &impl Serialize, coding: Coding) -> Result<HttpResponse, ApiError> {
     let text = serde_json::to_vec(value).map_err(RenderError::from)?;
+    let parts = vec![coding.encode(&[text.into()])?];
+    Ok(fleeting("application/json", coding, parts))
+}
+
+/// Answers GET with what may be something else at the next moment; it is coded already.
+pub(super) fn fleeting(
+    media_type: &'static str,
+    coding: Coding,
+    parts: Vec<Bytes>,
+) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response
-        .insert_header((CONTENT_TYPE, "application/json"))
+        .insert_header((CONTENT_TYPE, media_type))
         .insert_header((CACHE_CONTROL, "no-store"))
         .insert_header((VARY, "Accept-Encoding"));
     if let Some(name) = coding.name() {
         response.insert_header((CONTENT_ENCODING, name));
     }
-    Ok(response.body(coding.encode(&[text.into()])?))
+    response.body(in_pieces(parts))
 }
 
 fn in_pieces(parts: Vec<Bytes>) -> BoxBody {

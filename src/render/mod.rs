@@ -30,6 +30,9 @@ pub enum RenderError {
     /// As CSV.
     #[error("CSV: {0}")]
     Csv(#[from] ::csv::Error),
+    /// As text for Prometheus.
+    #[error("metrics: {0}")]
+    Metrics(#[from] std::fmt::Error),
     /// Compressed.
     #[error("compression: {0}")]
     Compression(#[from] std::io::Error),

@@ -10,7 +10,7 @@ use std::thread;
 
 use run::Run;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 15] = [
     "listen",
     "allow_anonymous_writes",
     "database_url",
@@ -22,6 +22,8 @@ const NAMES: [&str; 13] = [
     "idle_timeout",
     "max_connections",
     "workers",
+    "metrics_per_entry",
+    "metrics_max_entries",
     "shutdown_delay",
     "shutdown_grace",
 ];

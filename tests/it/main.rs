@@ -31,6 +31,7 @@ mod framing;
 mod infinity;
 mod kills;
 mod log;
+mod metrics;
 mod reports;
 mod seed;
 mod selection;

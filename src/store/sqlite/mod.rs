@@ -22,7 +22,7 @@ use tokio::sync::Mutex;
 
 use self::file::{DatabaseFile, Lock};
 use self::sightings::{FoldStep, Sightings};
-use super::{CommitError, Loaded, Store, StoreError};
+use super::{CommitError, Loaded, Store, StoreError, Usage};
 use crate::domain::{Batch, Changes, Entry, Key, RepoName, Revision, ServerName};
 
 /// How many revisions back the database can tell what was removed.
@@ -147,6 +147,10 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.file.check()
+    }
+
+    fn usage(&self) -> Usage {
+        self.file.usage()
     }
 
     async fn close(&self) {
