@@ -17,7 +17,7 @@ use gitops_status_server::domain::{
     Batch, Changes, Excess, FileName, HistoryPage, HistoryQuery, Names, Report, Revision, Search,
     Timeline, TimelineQuery, TransitionId,
 };
-use gitops_status_server::store::{CommitError, Loaded, Passes, Store, StoreError};
+use gitops_status_server::store::{CommitError, Loaded, Passes, Store, StoreError, Usage};
 use tokio_util::sync::CancellationToken;
 
 struct BareLog(Mutex<File>);
@@ -77,6 +77,10 @@ impl Store for BareLog {
 
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 
     async fn close(&self) {}

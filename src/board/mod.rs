@@ -17,11 +17,11 @@ use thiserror::Error;
 pub use past::Unanswered;
 pub use writer::Writer;
 
-use self::pruner::Pruner;
 use self::queue::{Command, Queue};
 use crate::clock::{Clock, Reading, Steadiness};
 use crate::domain::{Key, Now, Policy, Report, Retention, State};
-use crate::store::{Loaded, Store};
+use crate::metrics::{Commits, Present};
+use crate::store::{Loaded, Store, Usage};
 
 /// Why an update was not accepted.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -71,6 +71,8 @@ struct Shared {
     /// Held for as long as it takes to take a copy or to put the rows of a batch in their places.
     published: Mutex<Arc<State>>,
     is_storing: AtomicBool,
+    /// What the store said last of its room: whoever asks should not have to wait for a disk.
+    usage: Mutex<Usage>,
 }
 
 impl Shared {
@@ -82,6 +84,10 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut published));
+    }
+
+    fn note_usage(&self, usage: Usage) {
+        *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = usage;
     }
 
     /// Replaces the published state by one that took its time to make.
@@ -99,6 +105,7 @@ impl Board {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         settings: BoardSettings,
+        commits: Commits,
     ) -> (Self, Writer) {
         let reading: Reading = clock.read();
         let mut steadiness = Steadiness::begin(reading);
@@ -108,12 +115,11 @@ impl Board {
         let shared = Arc::new(Shared {
             published: Mutex::new(Arc::new(state)),
             is_storing: AtomicBool::new(true),
+            usage: Mutex::new(store.usage()),
         });
         let (queue, commands) = queue::queue();
         let board = Self { queue, shared: Arc::clone(&shared), store: Arc::clone(&store) };
-        let pruner = Pruner::new(Arc::clone(&store), settings.retention);
-        let max_entries = settings.max_entries;
-        let writer = Writer::new(commands, shared, store, clock, steadiness, pruner, max_entries);
+        let writer = Writer::new(commands, shared, store, clock, steadiness, settings, commits);
         (board, writer)
     }
 
@@ -140,6 +146,17 @@ impl Board {
     #[must_use]
     pub fn snapshot(&self) -> Arc<State> {
         self.shared.snapshot()
+    }
+
+    /// Returns what metrics say of the present.
+    #[must_use]
+    pub fn present(&self) -> Present {
+        Present {
+            state: self.snapshot(),
+            queue: self.queue.load(),
+            is_storing: self.is_storing(),
+            usage: *self.shared.usage.lock().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 
     /// Whether updates can be stored, as far as is known.

@@ -15,9 +15,10 @@ use tokio_util::sync::CancellationToken;
 use super::log_line::LogLine;
 use super::pruner::Pruner;
 use super::queue::{Command, Queued};
-use super::{Refusal, Removal, Shared};
+use super::{BoardSettings, Refusal, Removal, Shared};
 use crate::clock::{Clock, Steadiness};
 use crate::domain::{Batch, Change, Now, SETTLING_TIME, State, TransitionId};
+use crate::metrics::Commits;
 use crate::store::{CommitError, Loaded, Store, StoreError};
 
 /// How many commands a batch may have.
@@ -42,6 +43,7 @@ pub struct Writer {
     steadiness: Steadiness,
     pruner: Pruner,
     max_entries: Option<usize>,
+    metrics: Commits,
     ticks: Interval,
     ticks_seen: u32,
     /// How often the clock has jumped.
@@ -64,9 +66,11 @@ impl Writer {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         steadiness: Steadiness,
-        pruner: Pruner,
-        max_entries: Option<usize>,
+        settings: BoardSettings,
+        metrics: Commits,
     ) -> Self {
+        let BoardSettings { policy: _, max_entries, retention } = settings;
+        let pruner = Pruner::new(Arc::clone(&store), retention);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -77,6 +81,7 @@ impl Writer {
             steadiness,
             pruner,
             max_entries,
+            metrics,
             ticks,
             ticks_seen: 0,
             jumps: 0,
@@ -175,7 +180,10 @@ impl Writer {
         // While this handle exists the state cannot be changed in place.
         drop(state);
         let store = Arc::clone(&self.store);
+        let began = self.clock.monotonic();
         let outcome = self.meanwhile(store.commit(expected, batch)).await;
+        let took = self.clock.monotonic().saturating_sub(began);
+        self.metrics.note(batch, outcome.is_ok(), took);
         self.note_outcome(&outcome);
         if outcome.is_err() {
             self.is_in_doubt = true;
@@ -248,6 +256,7 @@ impl Writer {
 
     /// Finds out whether the store works, without waiting for an update to fail.
     async fn check_store(&mut self) {
+        self.shared.note_usage(self.store.usage());
         if self.is_storing() {
             if let Err(error) = self.store.check().await {
                 self.note_outcome(&Err(CommitError::Unknown(error)));

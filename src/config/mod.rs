@@ -36,6 +36,9 @@ const MOST_HISTORY_BYTES: usize = 1 << 50;
 /// The most threads that serve requests.
 const MOST_WORKERS: usize = 256;
 
+/// The highest limit on a number of entries.
+const MOST_ENTRIES: usize = 1_000_000_000;
+
 /// The settings, typed. What each is for stands in the table, [`SETTINGS`].
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Config {
@@ -67,6 +70,10 @@ pub struct Config {
     pub max_connections: usize,
     /// The number of threads that serve requests, from 1 to 256.
     pub workers: usize,
+    /// Whether metrics show each entry.
+    pub metrics_per_entry: bool,
+    /// The most entries that metrics show one by one; `None` means no limit.
+    pub metrics_max_entries: Option<usize>,
     /// The time between the signal to stop and the end of taking connections; may be zero.
     pub shutdown_delay: Duration,
     /// The time that requests under way have to finish after that; above zero.
@@ -106,6 +113,8 @@ impl Config {
             idle_timeout,
             max_connections,
             workers,
+            metrics_per_entry,
+            metrics_max_entries,
             shutdown_delay,
             shutdown_grace,
         ] = &SETTINGS;
@@ -117,15 +126,18 @@ impl Config {
             ttl: sources.read(ttl, duration::parse_or_off)?,
             history_retention: sources.read(history_retention, duration::parse_or_off)?,
             history_rows_per_entry: sources
-                .read(history_rows_per_entry, number_or_off(1, 1_000_000_000))?,
+                .read(history_rows_per_entry, number_or_off(1, MOST_ENTRIES))?,
             history_max_bytes: sources
                 .read(history_max_bytes, number_or_off(1_048_576, MOST_HISTORY_BYTES))?,
-            max_entries: sources.read(max_entries, number_or_off(1, 1_000_000_000))?,
+            max_entries: sources.read(max_entries, number_or_off(1, MOST_ENTRIES))?,
             max_body_bytes: sources.read(max_body_bytes, number(1024..=67_108_864))?,
             request_timeout: sources.read(request_timeout, duration::parse_above_zero)?,
             idle_timeout: sources.read(idle_timeout, duration::parse_above_zero)?,
             max_connections: sources.read(max_connections, number(16..=1_000_000))?,
             workers: sources.read(workers, number(0..=MOST_WORKERS))?,
+            metrics_per_entry: sources.read(metrics_per_entry, switch)?,
+            metrics_max_entries: sources
+                .read(metrics_max_entries, number_or_off(1, MOST_ENTRIES))?,
             shutdown_delay: sources.read(shutdown_delay, duration::parse)?,
             shutdown_grace: sources.read(shutdown_grace, duration::parse_above_zero)?,
         })
@@ -197,6 +209,8 @@ impl Config {
             idle_timeout,
             max_connections,
             workers,
+            metrics_per_entry,
+            metrics_max_entries,
             shutdown_delay,
             shutdown_grace,
         } = self;
@@ -215,6 +229,8 @@ impl Config {
             shown_duration(*idle_timeout),
             shown_number(*max_connections),
             shown_number(*workers),
+            Value::Boolean(*metrics_per_entry),
+            shown_number(metrics_max_entries.unwrap_or_default()),
             shown_duration(*shutdown_delay),
             shown_duration(*shutdown_grace),
         ]

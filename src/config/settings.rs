@@ -6,7 +6,7 @@
 //! patterns in `config/mod.rs` then make the compiler point at every other line to write.
 
 /// The number of settings.
-pub const COUNT: usize = 16;
+pub const COUNT: usize = 18;
 
 /// What every environment name begins with.
 const PREFIX: &str = "GITOPS_STATUS_";
@@ -70,6 +70,7 @@ const STORAGE: Option<&str> = Some("Storage");
 const LIFE: Option<&str> = Some("Life of an entry");
 const HISTORY: Option<&str> = Some("History");
 const LIMITS: Option<&str> = Some("Limits");
+const METRICS: Option<&str> = Some("Metrics");
 const SHUTDOWN: Option<&str> = Some("Shutdown");
 
 /// Names the TOML file; not a key of that file.
@@ -210,6 +211,24 @@ pub static SETTINGS: [Setting; COUNT] = [
         secret: false,
         heading: LIMITS,
         help: "Threads that serve requests, up to 256; 0 = one per core",
+    },
+    Setting {
+        name: "metrics_per_entry",
+        value_name: "BOOL",
+        default: "true",
+        kind: Kind::Switch,
+        secret: false,
+        heading: METRICS,
+        help: "Show Prometheus the status of each entry, not only counts",
+    },
+    Setting {
+        name: "metrics_max_entries",
+        value_name: "N",
+        default: "10000",
+        kind: Kind::Number,
+        secret: false,
+        heading: METRICS,
+        help: "Entries that Prometheus is shown one by one at most; 0 = no limit",
     },
     Setting {
         name: "shutdown_delay",

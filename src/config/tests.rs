@@ -40,6 +40,8 @@ fn without_any_source_the_defaults_are_in_force() {
     assert_eq!(config.idle_timeout, Duration::from_secs(30));
     assert_eq!(config.max_connections, 4096);
     assert!((1..=MOST_WORKERS).contains(&config.workers));
+    assert!(config.metrics_per_entry);
+    assert_eq!(config.metrics_max_entries, Some(10_000));
     assert_eq!(config.shutdown_delay, Duration::ZERO);
     assert_eq!(config.shutdown_grace, Duration::from_secs(10));
 }
@@ -75,6 +77,8 @@ fn a_value_reaches_the_setting_it_was_given_for() {
         ("idle_timeout", "16s"),
         ("max_connections", "17"),
         ("workers", "18"),
+        ("metrics_per_entry", "false"),
+        ("metrics_max_entries", "21"),
         ("shutdown_delay", "19s"),
         ("shutdown_grace", "20s"),
     ];
@@ -97,12 +101,15 @@ fn a_value_reaches_the_setting_it_was_given_for() {
     assert_eq!(config.shutdown_grace.as_secs(), 20);
     assert_eq!((config.max_entries, config.max_body_bytes), (Some(13), 1400));
     assert_eq!((config.max_connections, config.workers), (17, 18));
+    assert_eq!((config.metrics_per_entry, config.metrics_max_entries), (false, Some(21)));
 }
 
 #[test]
 fn zero_turns_off_what_can_be_off() {
-    let config = load(&["stale_after=0", "ttl=0", "max_entries=0"], &[]).unwrap().config;
+    let off = ["stale_after=0", "ttl=0", "max_entries=0", "metrics_max_entries=0"];
+    let config = load(&off, &[]).unwrap().config;
     assert_eq!((config.stale_after, config.ttl, config.max_entries), (None, None, None));
+    assert_eq!(config.metrics_max_entries, None);
 }
 
 #[test]

@@ -30,6 +30,17 @@ pub struct Loaded {
 /// Says of a pair whether it is asked for.
 pub type Passes<'a> = &'a (dyn Fn(KeyRef<'_>) -> bool + Send + Sync);
 
+/// How much room a store takes and has, in bytes; `None` is what it cannot tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// The database itself.
+    pub database_bytes: Option<u64>,
+    /// What has been written but is not yet in its place in the database.
+    pub log_bytes: Option<u64>,
+    /// What is free where the database lies.
+    pub free_bytes: Option<u64>,
+}
+
 /// A durable home for entries and their history.
 ///
 /// One caller at a time writes. A store never answers from memory: what it returns is on disk.
@@ -72,6 +83,9 @@ pub trait Store: Send + Sync {
 
     /// Makes sure that what was opened is still what lies where it was opened.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// Looks how much room there is. Needs no connection, but asks the file system.
+    fn usage(&self) -> Usage;
 
     /// Puts everything in order for the next start. Nothing can be committed afterwards.
     async fn close(&self);

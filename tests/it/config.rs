@@ -10,7 +10,7 @@ use std::thread;
 
 use run::Run;
 
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 18] = [
     "listen",
     "allow_anonymous_writes",
     "database_url",
@@ -25,6 +25,8 @@ const NAMES: [&str; 16] = [
     "idle_timeout",
     "max_connections",
     "workers",
+    "metrics_per_entry",
+    "metrics_max_entries",
     "shutdown_delay",
     "shutdown_grace",
 ];

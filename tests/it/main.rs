@@ -18,11 +18,13 @@
     reason = "a test stops at the first surprise, waits in real time, and may be a long table"
 )]
 
+mod badge;
 mod clock;
 mod config;
 mod disk;
 mod documents;
 mod durability;
+mod figures;
 mod filters;
 mod formats;
 mod framing;
@@ -30,6 +32,7 @@ mod history;
 mod infinity;
 mod kills;
 mod log;
+mod metrics;
 mod reports;
 mod retention;
 mod seed;

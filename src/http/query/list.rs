@@ -1,12 +1,9 @@
 //! The parameters of a list: filters, order, page, and the shape of its rows.
 
-use super::{Sent, must_be};
+use super::{MAX_LIMIT, Sent, must_be};
 use crate::domain::{Column, Selection, Sort};
 use crate::http::error::ApiError;
 use crate::render::{Layout, Shape};
-
-/// The largest `limit`.
-const MAX_LIMIT: usize = 100_000;
 
 /// What a list is asked for.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]

@@ -3,6 +3,8 @@
 //! [`Sent`] holds what was sent, and reads what several paths take. What one path makes of it
 //! stands in a file of its own.
 
+mod badge;
+mod figures;
 mod filter;
 mod history;
 mod key;
@@ -17,6 +19,8 @@ use percent_encoding::percent_decode_str;
 use super::error::ApiError;
 use crate::domain::{ReportedTime, TimeRange, Timestamp, list_elements};
 
+pub(super) use badge::BadgeQuery;
+pub(super) use figures::FiguresQuery;
 pub(super) use history::HistoryRequest;
 pub(super) use key::parse_key;
 pub(super) use list::ListQuery;
@@ -24,6 +28,9 @@ pub(super) use timeline::TimelineRequest;
 
 /// Other spellings of parameters, where filters are taken: Grafana's links have them.
 const ALIASES: [(&str, &str); 2] = [("var-repo", "repo"), ("var-server", "server")];
+
+/// The largest `limit` of what comes from the published state.
+const MAX_LIMIT: usize = 100_000;
 
 /// What a boolean parameter takes.
 const TRUTHS: &str = "true or false (or 1 or 0)";

@@ -29,7 +29,7 @@ use tokio::sync::Mutex;
 use self::file::{DatabaseFile, Lock};
 use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
-use super::{CommitError, Loaded, Passes, Store, StoreError};
+use super::{CommitError, Loaded, Passes, Store, StoreError, Usage};
 use crate::domain::{
     Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, Key, Names, RepoName, Revision,
     Search, ServerName, Timeline, TimelineQuery, TransitionId,
@@ -199,6 +199,10 @@ impl Store for SqliteStore {
 
     async fn check(&self) -> Result<(), StoreError> {
         self.file.check()
+    }
+
+    fn usage(&self) -> Usage {
+        self.file.usage()
     }
 
     async fn close(&self) {

@@ -61,6 +61,8 @@ impl TestApp {
             idle_timeout: Duration::from_secs(30),
             max_connections: 4096,
             workers: 1,
+            metrics_per_entry: true,
+            metrics_max_entries: Some(10_000),
             shutdown_delay: Duration::ZERO,
             shutdown_grace: Duration::from_secs(10),
         };
