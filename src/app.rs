@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 use crate::board::{Board, BoardSettings, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
-use crate::domain::Policy;
+use crate::domain::{Policy, Retention};
 use crate::http::{self, Connections, Limits, Services, Stopping, WholeLists};
+use crate::metrics::{EntrySeries, Metrics};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{OpenError, Store, StoreError};
 
@@ -100,8 +101,15 @@ impl App {
         let settings = BoardSettings {
             policy: Policy { stale_after: config.stale_after, ttl: config.ttl },
             max_entries: config.max_entries,
+            retention: Retention {
+                age: config.history_retention,
+                rows_per_entry: config.history_rows_per_entry,
+                bytes: config.history_max_bytes.map(|bytes| bytes as u64),
+            },
         };
-        let (board, writer) = Board::new(loaded, store, Arc::clone(&clock), settings);
+        let metrics = Arc::new(Metrics::new(entry_series(config), clock.read().wall));
+        let commits = metrics.commits.clone();
+        let (board, writer) = Board::new(loaded, store, Arc::clone(&clock), settings, commits);
         let stopping = Stopping::default();
         let connections = Connections::default();
         let limits = Limits {
@@ -109,7 +117,8 @@ impl App {
             request_timeout: config.request_timeout,
         };
         let whole_lists = WholeLists::default();
-        let services = Services { board, clock, whole_lists, limits, stopping: stopping.clone() };
+        let stopped = stopping.clone();
+        let services = Services { board, clock, whole_lists, limits, stopping: stopped, metrics };
         let (server, address) = bind(config, Data::new(services), &connections)
             .map_err(|error| AppError::Listen { address: config.listen, error })?;
         Ok(Self {
@@ -167,6 +176,10 @@ impl App {
         }
         Ok(())
     }
+}
+
+fn entry_series(config: &Config) -> EntrySeries {
+    EntrySeries { is_on: config.metrics_per_entry, max_entries: config.metrics_max_entries }
 }
 
 /// Raises this process's limit of open files to what its connections need, as far as it may.

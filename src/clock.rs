@@ -25,6 +25,11 @@ pub struct Reading {
 pub trait Clock: Send + Sync {
     /// Looks at the clocks.
     fn read(&self) -> Reading;
+
+    /// Looks at the monotonic clock alone.
+    fn monotonic(&self) -> Duration {
+        self.read().monotonic
+    }
 }
 
 /// The system's clocks.
@@ -50,7 +55,11 @@ impl Clock for SystemClock {
             Ok(since) => Timestamp::from_millis(0).plus(since),
             Err(before) => Timestamp::from_millis(0).minus(before.duration()),
         };
-        Reading { wall, monotonic: self.origin.elapsed() }
+        Reading { wall, monotonic: self.monotonic() }
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.origin.elapsed()
     }
 }
 

@@ -7,6 +7,7 @@
 //! - [`clock`]: what time it is.
 //! - [`store`]: entries and their history on disk.
 //! - [`render`]: entries as JSON and CSV.
+//! - [`metrics`]: what Prometheus is told.
 //! - [`board`]: the service: takes updates, shows the state.
 //! - [`http`]: paths, parameters, bodies, answers.
 //! - [`config`], [`cli`], [`logging`], [`shutdown`]: the program around it.
@@ -20,6 +21,7 @@ pub mod config;
 pub mod domain;
 pub mod http;
 pub mod logging;
+pub mod metrics;
 pub mod render;
 pub mod shutdown;
 pub mod store;

@@ -119,9 +119,23 @@ def reading(a_round: Round) -> None:
                         tag = {"If-None-Match": server.get("/status.json")[1]["etag"]}
                         assert server.get("/status.json", tag)[0] == 304
                         a_round.take(f"get/304/{size}", server, get("/status.json", tag))
+        if size >= 2000:
+            scraping(a_round, size)
         with Go() as go:
             fill(go.port, range(size))
             a_round.take(f"get/plain/{size}", go, lambda: load.get(go.port, "/status.json", READERS, seconds))
+
+
+def scraping(a_round: Round, size: int) -> None:
+    """The metrics of all entries, beside their text as a file."""
+    with Ours() as ours:
+        fill(ours.port, range(size))
+        text = ours.get("/metrics")[2]
+        assert text.count(b"gitops_status_synced{") == size, "every entry has its series"
+        with Nginx({"metrics": text}) as nginx:
+            for server in a_round.turn([ours, nginx]):
+                a_round.take(f"metrics/{size}", server,
+                             lambda: load.get(server.port, "/metrics", READERS, a_round.plan.seconds))  # fmt: skip
 
 
 def mixed(a_round: Round) -> None:

@@ -93,10 +93,11 @@ class Server:
 
 
 class Ours(Server):
-    """gitops-status-server as it is, with its defaults."""
+    """gitops-status-server as it is, with its defaults but for the metrics: those of all entries."""
 
     def __init__(self, slow_disk: bool = False):
         super().__init__("gitops-status-server")
+        self.environment["GITOPS_STATUS_METRICS_MAX_ENTRIES"] = "0"
         if slow_disk:
             self.environment["LD_PRELOAD"] = str(TARGET / "bench" / "slow_sync.so")
 

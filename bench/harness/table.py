@@ -55,6 +55,8 @@ def rows() -> list[Row]:
             table.append(pair(work, f"get/{kind}/{size}", NGINX, label, goal))
     table.append(pair("GET of one repository of 50, 20,000 entries", "get/repo/20000", NGINX, "nginx, file", ">= 0.8"))
     table.append(pair("GET, not modified (304)", "get/304/20000", NGINX, "nginx", ">= 1.0"))
+    for size in (2000, 20000):
+        table.append(pair(f"metrics of {size:,} entries", f"metrics/{size}", NGINX, "nginx, file", ""))
     table.append(pair("GET of 20,000 entries", "get/plain/20000", GO, go, ""))
     table.append(pair("GET of 2,000 entries", "get/plain/2000", "inmemory-flask", "Flask, in memory", ""))
     unpaced = "64 writers and 8 gzip readers of 20,000 at once"
@@ -85,6 +87,7 @@ COSTS = (
     ("a GET of 20,000 entries", f"get/plain/20000/{OURS}:cpu"),
     ("a GET of 20,000 entries, gzip", f"get/gzip/20000/{OURS}:cpu"),
     ("a GET of one repository of 50", f"get/repo/20000/{OURS}:cpu"),
+    ("a scrape of the metrics of 20,000 entries", f"metrics/20000/{OURS}:cpu"),
     ("a 304", f"get/304/20000/{OURS}:cpu"),
 )
 

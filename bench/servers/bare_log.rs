@@ -13,8 +13,11 @@ use gitops_status_server::app::App;
 use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::{Config, DatabaseUrl};
-use gitops_status_server::domain::{Batch, Changes, FileName, Report, Revision};
-use gitops_status_server::store::{CommitError, Loaded, Store, StoreError};
+use gitops_status_server::domain::{
+    Batch, Changes, Excess, FileName, HistoryPage, HistoryQuery, Names, Report, Revision, Search,
+    Timeline, TimelineQuery, TransitionId,
+};
+use gitops_status_server::store::{CommitError, Loaded, Passes, Store, StoreError, Usage};
 use tokio_util::sync::CancellationToken;
 
 struct BareLog(Mutex<File>);
@@ -51,8 +54,33 @@ impl Store for BareLog {
         Err(StoreError::Closed)
     }
 
+    async fn history(&self, _: &HistoryQuery) -> Result<HistoryPage, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn timeline(
+        &self,
+        _: TimelineQuery,
+        _: &Names,
+        _: Passes<'_>,
+    ) -> Result<Option<Timeline>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn excess(&self, _: Search) -> Result<Excess, StoreError> {
+        Ok(Excess::default())
+    }
+
+    async fn prune(&self, _: &[TransitionId]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
+    }
+
+    fn usage(&self) -> Usage {
+        Usage::default()
     }
 
     async fn close(&self) {}

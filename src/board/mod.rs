@@ -4,6 +4,8 @@
 //! nothing. Knows the domain and the store; knows nothing of HTTP.
 
 mod log_line;
+mod past;
+mod pruner;
 mod queue;
 mod writer;
 
@@ -12,12 +14,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
 
+pub use past::Unanswered;
 pub use writer::Writer;
 
 use self::queue::{Command, Queue};
 use crate::clock::{Clock, Reading, Steadiness};
-use crate::domain::{Key, Now, Policy, Report, State};
-use crate::store::{Loaded, Store};
+use crate::domain::{Key, Now, Policy, Report, Retention, State};
+use crate::metrics::{Commits, Present};
+use crate::store::{Loaded, Store, Usage};
 
 /// Why an update was not accepted.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -49,13 +53,16 @@ pub struct BoardSettings {
     pub policy: Policy,
     /// How many entries there may be; `None` is any number.
     pub max_entries: Option<usize>,
+    /// How long the history is kept.
+    pub retention: Retention,
 }
 
 /// A handle on the service; clones are handles on the same one.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Board {
     queue: Queue,
     shared: Arc<Shared>,
+    store: Arc<dyn Store>,
 }
 
 /// What the writer shows to everybody.
@@ -64,6 +71,8 @@ struct Shared {
     /// Held for as long as it takes to take a copy or to put the rows of a batch in their places.
     published: Mutex<Arc<State>>,
     is_storing: AtomicBool,
+    /// What the store said last of its room: whoever asks should not have to wait for a disk.
+    usage: Mutex<Usage>,
 }
 
 impl Shared {
@@ -75,6 +84,10 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut published));
+    }
+
+    fn note_usage(&self, usage: Usage) {
+        *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = usage;
     }
 
     /// Replaces the published state by one that took its time to make.
@@ -92,6 +105,7 @@ impl Board {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         settings: BoardSettings,
+        commits: Commits,
     ) -> (Self, Writer) {
         let reading: Reading = clock.read();
         let mut steadiness = Steadiness::begin(reading);
@@ -101,10 +115,11 @@ impl Board {
         let shared = Arc::new(Shared {
             published: Mutex::new(Arc::new(state)),
             is_storing: AtomicBool::new(true),
+            usage: Mutex::new(store.usage()),
         });
         let (queue, commands) = queue::queue();
-        let board = Self { queue, shared: Arc::clone(&shared) };
-        let writer = Writer::new(commands, shared, store, clock, steadiness, settings.max_entries);
+        let board = Self { queue, shared: Arc::clone(&shared), store: Arc::clone(&store) };
+        let writer = Writer::new(commands, shared, store, clock, steadiness, settings, commits);
         (board, writer)
     }
 
@@ -131,6 +146,17 @@ impl Board {
     #[must_use]
     pub fn snapshot(&self) -> Arc<State> {
         self.shared.snapshot()
+    }
+
+    /// Returns what metrics say of the present.
+    #[must_use]
+    pub fn present(&self) -> Present {
+        Present {
+            state: self.snapshot(),
+            queue: self.queue.load(),
+            is_storing: self.is_storing(),
+            usage: *self.shared.usage.lock().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 
     /// Whether updates can be stored, as far as is known.

@@ -7,6 +7,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Refusal, Removal};
 use crate::domain::{Key, Report};
+use crate::metrics::QueueLoad;
 
 /// How many commands may wait.
 const CAPACITY: usize = 8192;
@@ -42,6 +43,16 @@ pub(super) fn queue() -> (Queue, Receiver<Queued>) {
 }
 
 impl Queue {
+    /// Returns how full it is.
+    pub(super) fn load(&self) -> QueueLoad {
+        QueueLoad {
+            depth: self.sender.max_capacity() - self.sender.capacity(),
+            capacity: self.sender.max_capacity(),
+            bytes: CAPACITY_BYTES - self.bytes.available_permits(),
+            capacity_bytes: CAPACITY_BYTES,
+        }
+    }
+
     /// Puts a command in, or refuses at once, and waits for the answer.
     pub(super) async fn send<T>(
         &self,

@@ -13,10 +13,12 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::log_line::LogLine;
+use super::pruner::Pruner;
 use super::queue::{Command, Queued};
-use super::{Refusal, Removal, Shared};
+use super::{BoardSettings, Refusal, Removal, Shared};
 use crate::clock::{Clock, Steadiness};
-use crate::domain::{Batch, Change, Now, State};
+use crate::domain::{Batch, Change, Now, SETTLING_TIME, State, TransitionId};
+use crate::metrics::Commits;
 use crate::store::{CommitError, Loaded, Store, StoreError};
 
 /// How many commands a batch may have.
@@ -39,7 +41,9 @@ pub struct Writer {
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     steadiness: Steadiness,
+    pruner: Pruner,
     max_entries: Option<usize>,
+    metrics: Commits,
     ticks: Interval,
     ticks_seen: u32,
     /// How often the clock has jumped.
@@ -62,8 +66,11 @@ impl Writer {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         steadiness: Steadiness,
-        max_entries: Option<usize>,
+        settings: BoardSettings,
+        metrics: Commits,
     ) -> Self {
+        let BoardSettings { policy: _, max_entries, retention } = settings;
+        let pruner = Pruner::new(Arc::clone(&store), retention);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -72,7 +79,9 @@ impl Writer {
             store,
             clock,
             steadiness,
+            pruner,
             max_entries,
+            metrics,
             ticks,
             ticks_seen: 0,
             jumps: 0,
@@ -95,8 +104,10 @@ impl Writer {
                 }
                 _ = self.ticks.tick() => self.pass_time().await,
                 () = std::future::ready(()), if self.has_more_to_settle => self.settle().await,
+                found = self.pruner.find() => self.prune(found).await,
             }
         }
+        self.pruner.give_up();
         self.store.close().await;
     }
 
@@ -169,7 +180,10 @@ impl Writer {
         // While this handle exists the state cannot be changed in place.
         drop(state);
         let store = Arc::clone(&self.store);
+        let began = self.clock.monotonic();
         let outcome = self.meanwhile(store.commit(expected, batch)).await;
+        let took = self.clock.monotonic().saturating_sub(began);
+        self.metrics.note(batch, outcome.is_ok(), took);
         self.note_outcome(&outcome);
         if outcome.is_err() {
             self.is_in_doubt = true;
@@ -197,6 +211,8 @@ impl Writer {
             self.check_store().await;
         }
         self.settle().await;
+        let now = self.now();
+        self.pruner.begin_if_due(now, self.clock.read().monotonic);
     }
 
     /// Publishes the marks that the clock says by now. This needs no store.
@@ -225,8 +241,22 @@ impl Writer {
         }
     }
 
+    /// Deletes some of what the history has too much of, if the clock can still be believed.
+    async fn prune(&mut self, found: Vec<TransitionId>) {
+        if self.now().steady_for < SETTLING_TIME || !self.is_storing() {
+            self.pruner.give_up();
+            return;
+        }
+        let store = Arc::clone(&self.store);
+        if let Err(error) = self.meanwhile(store.prune(&found)).await {
+            log::warn!("The history could not be pruned, which is tried again later: {error}");
+            self.pruner.give_up();
+        }
+    }
+
     /// Finds out whether the store works, without waiting for an update to fail.
     async fn check_store(&mut self) {
+        self.shared.note_usage(self.store.usage());
         if self.is_storing() {
             if let Err(error) = self.store.check().await {
                 self.note_outcome(&Err(CommitError::Unknown(error)));

@@ -26,7 +26,7 @@ const HEALTHCHECK: &str = "healthcheck";
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Invocation {
     /// Serve until a signal.
-    Serve(Config),
+    Serve(Box<Config>),
     /// Print the settings in force, which this is.
     CheckConfig(String),
     /// Ask the server at this address whether it is healthy, by [`healthcheck()`].
@@ -91,7 +91,7 @@ pub fn parse(
         matches.subcommand().map_or((None, &matches), |(name, inner)| (Some(name), inner));
     let flags = |name: &str| flag_value(matches, name);
     match command {
-        None => Ok(Invocation::Serve(Resolved::load(&flags, environment)?.config)),
+        None => Ok(Invocation::Serve(Box::new(Resolved::load(&flags, environment)?.config))),
         Some(CHECK_CONFIG) => {
             Ok(Invocation::CheckConfig(Resolved::load(&flags, environment)?.to_toml()))
         }
@@ -174,7 +174,7 @@ mod tests {
 
     fn served(words: &[&str], environment: &[(&str, &str)]) -> Config {
         match parse_words(words, environment).unwrap() {
-            Invocation::Serve(config) => config,
+            Invocation::Serve(config) => *config,
             other => panic!("{words:?}: {other:?}"),
         }
     }

@@ -31,8 +31,13 @@ pub use value::InvalidValue;
 use sources::Sources;
 use value::{address, number, number_or_off, switch};
 
+/// The most bytes that the history can be allowed: more than any disk has.
+const MOST_HISTORY_BYTES: usize = 1 << 50;
 /// The most threads that serve requests.
 const MOST_WORKERS: usize = 256;
+
+/// The highest limit on a number of entries.
+const MOST_ENTRIES: usize = 1_000_000_000;
 
 /// The settings, typed. What each is for stands in the table, [`SETTINGS`].
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -47,6 +52,12 @@ pub struct Config {
     pub stale_after: Option<Duration>,
     /// The silence after which an entry expires, longer than `stale_after`; `None` means never.
     pub ttl: Option<Duration>,
+    /// How long changes of entries are kept; `None` means for ever.
+    pub history_retention: Option<Duration>,
+    /// How many changes of one entry are kept at most; `None` means any number.
+    pub history_rows_per_entry: Option<usize>,
+    /// How many bytes the kept changes may take, about; `None` means any number.
+    pub history_max_bytes: Option<usize>,
     /// The most entries that are kept; `None` means no limit.
     pub max_entries: Option<usize>,
     /// The longest body of an update in bytes, after decompression.
@@ -59,6 +70,10 @@ pub struct Config {
     pub max_connections: usize,
     /// The number of threads that serve requests, from 1 to 256.
     pub workers: usize,
+    /// Whether metrics show each entry.
+    pub metrics_per_entry: bool,
+    /// The most entries that metrics show one by one; `None` means no limit.
+    pub metrics_max_entries: Option<usize>,
     /// The time between the signal to stop and the end of taking connections; may be zero.
     pub shutdown_delay: Duration,
     /// The time that requests under way have to finish after that; above zero.
@@ -89,12 +104,17 @@ impl Config {
             database_url,
             stale_after,
             ttl,
+            history_retention,
+            history_rows_per_entry,
+            history_max_bytes,
             max_entries,
             max_body_bytes,
             request_timeout,
             idle_timeout,
             max_connections,
             workers,
+            metrics_per_entry,
+            metrics_max_entries,
             shutdown_delay,
             shutdown_grace,
         ] = &SETTINGS;
@@ -104,12 +124,20 @@ impl Config {
             database: sources.read(database_url, DatabaseUrl::parse)?,
             stale_after: sources.read(stale_after, duration::parse_or_off)?,
             ttl: sources.read(ttl, duration::parse_or_off)?,
-            max_entries: sources.read(max_entries, number_or_off(1_000_000_000))?,
+            history_retention: sources.read(history_retention, duration::parse_or_off)?,
+            history_rows_per_entry: sources
+                .read(history_rows_per_entry, number_or_off(1, MOST_ENTRIES))?,
+            history_max_bytes: sources
+                .read(history_max_bytes, number_or_off(1_048_576, MOST_HISTORY_BYTES))?,
+            max_entries: sources.read(max_entries, number_or_off(1, MOST_ENTRIES))?,
             max_body_bytes: sources.read(max_body_bytes, number(1024..=67_108_864))?,
             request_timeout: sources.read(request_timeout, duration::parse_above_zero)?,
             idle_timeout: sources.read(idle_timeout, duration::parse_above_zero)?,
             max_connections: sources.read(max_connections, number(16..=1_000_000))?,
             workers: sources.read(workers, number(0..=MOST_WORKERS))?,
+            metrics_per_entry: sources.read(metrics_per_entry, switch)?,
+            metrics_max_entries: sources
+                .read(metrics_max_entries, number_or_off(1, MOST_ENTRIES))?,
             shutdown_delay: sources.read(shutdown_delay, duration::parse)?,
             shutdown_grace: sources.read(shutdown_grace, duration::parse_above_zero)?,
         })
@@ -172,12 +200,17 @@ impl Config {
             database,
             stale_after,
             ttl,
+            history_retention,
+            history_rows_per_entry,
+            history_max_bytes,
             max_entries,
             max_body_bytes,
             request_timeout,
             idle_timeout,
             max_connections,
             workers,
+            metrics_per_entry,
+            metrics_max_entries,
             shutdown_delay,
             shutdown_grace,
         } = self;
@@ -187,12 +220,17 @@ impl Config {
             Value::String(database.to_string()),
             shown_duration(stale_after.unwrap_or_default()),
             shown_duration(ttl.unwrap_or_default()),
+            shown_duration(history_retention.unwrap_or_default()),
+            shown_number(history_rows_per_entry.unwrap_or_default()),
+            shown_number(history_max_bytes.unwrap_or_default()),
             shown_number(max_entries.unwrap_or_default()),
             shown_number(*max_body_bytes),
             shown_duration(*request_timeout),
             shown_duration(*idle_timeout),
             shown_number(*max_connections),
             shown_number(*workers),
+            Value::Boolean(*metrics_per_entry),
+            shown_number(metrics_max_entries.unwrap_or_default()),
             shown_duration(*shutdown_delay),
             shown_duration(*shutdown_grace),
         ]

@@ -6,7 +6,7 @@
 //! patterns in `config/mod.rs` then make the compiler point at every other line to write.
 
 /// The number of settings.
-pub const COUNT: usize = 13;
+pub const COUNT: usize = 18;
 
 /// What every environment name begins with.
 const PREFIX: &str = "GITOPS_STATUS_";
@@ -68,7 +68,9 @@ impl Setting {
 const NETWORK: Option<&str> = Some("Network");
 const STORAGE: Option<&str> = Some("Storage");
 const LIFE: Option<&str> = Some("Life of an entry");
+const HISTORY: Option<&str> = Some("History");
 const LIMITS: Option<&str> = Some("Limits");
+const METRICS: Option<&str> = Some("Metrics");
 const SHUTDOWN: Option<&str> = Some("Shutdown");
 
 /// Names the TOML file; not a key of that file.
@@ -130,6 +132,33 @@ pub static SETTINGS: [Setting; COUNT] = [
         help: "Time without an update after which an entry expires; 0 = never",
     },
     Setting {
+        name: "history_retention",
+        value_name: "DURATION",
+        default: "90d",
+        kind: Kind::Duration,
+        secret: false,
+        heading: HISTORY,
+        help: "Time for which changes of entries are kept; 0 = for ever",
+    },
+    Setting {
+        name: "history_rows_per_entry",
+        value_name: "N",
+        default: "1000",
+        kind: Kind::Number,
+        secret: false,
+        heading: HISTORY,
+        help: "Changes kept of one entry at most; 0 = any number",
+    },
+    Setting {
+        name: "history_max_bytes",
+        value_name: "BYTES",
+        default: "1073741824",
+        kind: Kind::Number,
+        secret: false,
+        heading: HISTORY,
+        help: "Size of all kept changes at most, about; at least 1048576, or 0 = any",
+    },
+    Setting {
         name: "max_entries",
         value_name: "N",
         default: "1000000",
@@ -182,6 +211,24 @@ pub static SETTINGS: [Setting; COUNT] = [
         secret: false,
         heading: LIMITS,
         help: "Threads that serve requests, up to 256; 0 = one per core",
+    },
+    Setting {
+        name: "metrics_per_entry",
+        value_name: "BOOL",
+        default: "true",
+        kind: Kind::Switch,
+        secret: false,
+        heading: METRICS,
+        help: "Show Prometheus the status of each entry, not only counts",
+    },
+    Setting {
+        name: "metrics_max_entries",
+        value_name: "N",
+        default: "10000",
+        kind: Kind::Number,
+        secret: false,
+        heading: METRICS,
+        help: "Entries that Prometheus is shown one by one at most; 0 = no limit",
     },
     Setting {
         name: "shutdown_delay",

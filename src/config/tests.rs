@@ -31,12 +31,17 @@ fn without_any_source_the_defaults_are_in_force() {
     assert_eq!(config.stale_after, Some(Duration::from_hours(2)));
     assert_eq!(config.ttl, Some(Duration::from_hours(14 * 24)));
     assert!(!config.allow_anonymous_writes);
+    assert_eq!(config.history_retention, Some(Duration::from_hours(90 * 24)));
+    assert_eq!(config.history_rows_per_entry, Some(1000));
+    assert_eq!(config.history_max_bytes, Some(1_073_741_824));
     assert_eq!(config.max_entries, Some(1_000_000));
     assert_eq!(config.max_body_bytes, 1_048_576);
     assert_eq!(config.request_timeout, Duration::from_secs(10));
     assert_eq!(config.idle_timeout, Duration::from_secs(30));
     assert_eq!(config.max_connections, 4096);
     assert!((1..=MOST_WORKERS).contains(&config.workers));
+    assert!(config.metrics_per_entry);
+    assert_eq!(config.metrics_max_entries, Some(10_000));
     assert_eq!(config.shutdown_delay, Duration::ZERO);
     assert_eq!(config.shutdown_grace, Duration::from_secs(10));
 }
@@ -63,12 +68,17 @@ fn a_value_reaches_the_setting_it_was_given_for() {
         ("database_url", "sqlite:///x/y.db"),
         ("stale_after", "11s"),
         ("ttl", "12s"),
+        ("history_retention", "21s"),
+        ("history_rows_per_entry", "22"),
+        ("history_max_bytes", "2300000"),
         ("max_entries", "13"),
         ("max_body_bytes", "1400"),
         ("request_timeout", "15s"),
         ("idle_timeout", "16s"),
         ("max_connections", "17"),
         ("workers", "18"),
+        ("metrics_per_entry", "false"),
+        ("metrics_max_entries", "21"),
         ("shutdown_delay", "19s"),
         ("shutdown_grace", "20s"),
     ];
@@ -82,18 +92,24 @@ fn a_value_reaches_the_setting_it_was_given_for() {
         assert_eq!(shown, value, "{name}");
     }
     let config = resolved.config;
+    assert_eq!(config.history_retention, Some(Duration::from_secs(21)));
+    assert_eq!(config.history_rows_per_entry, Some(22));
+    assert_eq!(config.history_max_bytes, Some(2_300_000));
     assert_eq!(config.request_timeout.as_secs(), 15);
     assert_eq!(config.idle_timeout.as_secs(), 16);
     assert_eq!(config.shutdown_delay.as_secs(), 19);
     assert_eq!(config.shutdown_grace.as_secs(), 20);
     assert_eq!((config.max_entries, config.max_body_bytes), (Some(13), 1400));
     assert_eq!((config.max_connections, config.workers), (17, 18));
+    assert_eq!((config.metrics_per_entry, config.metrics_max_entries), (false, Some(21)));
 }
 
 #[test]
 fn zero_turns_off_what_can_be_off() {
-    let config = load(&["stale_after=0", "ttl=0", "max_entries=0"], &[]).unwrap().config;
+    let off = ["stale_after=0", "ttl=0", "max_entries=0", "metrics_max_entries=0"];
+    let config = load(&off, &[]).unwrap().config;
     assert_eq!((config.stale_after, config.ttl, config.max_entries), (None, None, None));
+    assert_eq!(config.metrics_max_entries, None);
 }
 
 #[test]
@@ -105,6 +121,8 @@ fn a_bad_value_is_refused_with_its_place() {
         ("stale_after=2 hours", "flag --stale-after \"2 hours\": expected a whole number with a"),
         ("ttl=-1d", "flag --ttl \"-1d\": expected a whole number with a unit"),
         ("max_entries=1000000001", "\"1000000001\": expected a whole number from 0 to 1000000000"),
+        ("history_rows_per_entry=x", "expected a whole number from 0 to 1000000000"),
+        ("history_max_bytes=1024", "\"1024\": expected a whole number from 1048576 to"),
         ("max_body_bytes=1023", "\"1023\": expected a whole number from 1024 to 67108864"),
         ("max_body_bytes=67108865", "expected a whole number from 1024 to 67108864"),
         ("request_timeout=0", "flag --request-timeout \"0\": expected more than 0"),

@@ -36,11 +36,19 @@ pub(super) fn number(
     }
 }
 
-/// Makes a parser of limits up to `most`, of which 0 means that there is no limit.
+/// Makes a parser of limits from `least` to `most`, or 0, which means that there is no limit.
 pub(super) fn number_or_off(
+    least: usize,
     most: usize,
 ) -> impl FnOnce(&str) -> Result<Option<usize>, InvalidValue> {
-    move |text| number(0..=most)(text).map(|limit| (limit > 0).then_some(limit))
+    move |text| {
+        let limit = number(0..=most)(text)?;
+        if limit > 0 && limit < least {
+            let accepted = format!("expected a whole number from {least} to {most}, or 0");
+            return Err(InvalidValue::new(accepted));
+        }
+        Ok((limit > 0).then_some(limit))
+    }
 }
 
 /// Parses a boolean.
@@ -109,9 +117,14 @@ mod tests {
     #[test]
     fn no_limit_is_written_as_zero() {
         for (text, limit) in [("0", None), ("00", None), ("1", Some(1)), ("20", Some(20))] {
-            assert_eq!(number_or_off(20)(text).unwrap(), limit, "{text}");
+            assert_eq!(number_or_off(1, 20)(text).unwrap(), limit, "{text}");
         }
-        assert!(number_or_off(20)("21").is_err());
+        assert!(number_or_off(1, 20)("21").is_err());
+        assert_eq!(number_or_off(5, 20)("0").unwrap(), None);
+        assert_eq!(
+            number_or_off(5, 20)("4").unwrap_err().to_string(),
+            "expected a whole number from 5 to 20, or 0"
+        );
     }
 
     #[test]

@@ -43,6 +43,12 @@ impl SyncStatus {
         }
     }
 
+    /// Whether a status and a count together say that the server has drifted.
+    #[must_use]
+    pub fn is_drift_with(self, count: DriftCount) -> bool {
+        self == Self::OutOfSync || count.get() > 0
+    }
+
     /// The number of the API: 0 synced, 1 out of sync.
     #[must_use]
     pub const fn code(self) -> u8 {
@@ -158,7 +164,7 @@ impl Report {
     /// Whether the server has drifted: out of sync, or with files that differ.
     #[must_use]
     pub fn is_drifted(&self) -> bool {
-        self.sync_status == SyncStatus::OutOfSync || self.drift_count.get() > 0
+        self.sync_status.is_drift_with(self.drift_count)
     }
 
     /// Whether both reports say the same about the server, whenever they looked.

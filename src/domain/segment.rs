@@ -133,6 +133,12 @@ impl Segment {
         self.listed
     }
 
+    /// Estimates how many bytes the entries take, see [`super::Report::weight`].
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        self.weight
+    }
+
     /// Returns the place for what others make of this segment.
     #[must_use]
     pub fn memo(&self) -> &Memo {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{
-    DriftCount, Entry, FileName, GitRevision, RepoName, RunUrl, ServerName, SyncStatus, Timestamp,
+    Condition, DriftCount, Entry, Facts, FileName, GitRevision, KeyRef, RepoName, RunUrl,
+    ServerName, SyncStatus, Timestamp,
 };
 
 /// The most names that a [`FileDelta`] keeps; it counts the rest.
@@ -31,6 +32,24 @@ pub enum Event {
 }
 
 impl Event {
+    /// Every event, in the order of a life.
+    pub const ALL: [Self; 8] = [
+        Self::First,
+        Self::Drifted,
+        Self::Synced,
+        Self::Changed,
+        Self::Stale,
+        Self::Fresh,
+        Self::Expired,
+        Self::Deleted,
+    ];
+
+    /// Reads the word of the API and of the store.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|event| event.as_str() == word)
+    }
+
     /// The word of the API and of the store.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -119,5 +138,55 @@ impl Transition {
         let files_added = FileDelta::between(&entry.report.files, files_before);
         let files_removed = FileDelta::between(files_before, &entry.report.files);
         Self { files_added, files_removed, ..Self::of(entry, event, entry.updated_at) }
+    }
+
+    /// Returns how the entry stood after it.
+    #[must_use]
+    pub const fn condition(&self) -> Condition {
+        match (self.event, self.sync_status) {
+            (Event::Expired | Event::Deleted, _) => Condition::Ended,
+            (Event::Stale, _) => Condition::Stale,
+            (
+                Event::First | Event::Drifted | Event::Synced | Event::Changed | Event::Fresh,
+                SyncStatus::Synced,
+            ) => Condition::Synced,
+            (
+                Event::First | Event::Drifted | Event::Synced | Event::Changed | Event::Fresh,
+                SyncStatus::OutOfSync,
+            ) => Condition::OutOfSync,
+        }
+    }
+
+    /// Returns how many bytes of text it has, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let names = self.files_added.names.iter().chain(&self.files_removed.names);
+        let files: usize = names.map(|name| name.as_str().len() + 16).sum();
+        let url = self.url.as_ref().map_or(0, |url| url.as_str().len());
+        files + url + self.repo.as_str().len() + self.server.as_str().len() + 256
+    }
+}
+
+/// A filter on files asks for those that were added or removed, one on staleness for the moment at
+/// which a reporter fell silent.
+impl Facts for Transition {
+    fn key(&self) -> KeyRef<'_> {
+        KeyRef { repo: self.repo.as_str(), server: self.server.as_str() }
+    }
+
+    fn sync_status(&self) -> SyncStatus {
+        self.sync_status
+    }
+
+    fn is_drifted(&self) -> bool {
+        self.sync_status.is_drift_with(self.drift_count)
+    }
+
+    fn is_stale(&self) -> bool {
+        self.event == Event::Stale
+    }
+
+    fn files(&self) -> impl Iterator<Item = &FileName> {
+        self.files_added.names.iter().chain(&self.files_removed.names)
     }
 }

@@ -1,8 +1,8 @@
 //! Successful answers: their headers, and bodies that are sent in handy pieces.
 
-use actix_web::HttpResponse;
 use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
+use actix_web::{HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
@@ -18,20 +18,25 @@ const PIECE: usize = 64 * 1024;
 /// What is sent in a successful answer to GET.
 pub(super) struct Content {
     pub(super) media_type: &'static str,
+    pub(super) cache_control: &'static str,
     pub(super) coding: Coding,
+    /// How many rows there are before limit and offset, if it is rows.
+    pub(super) total: Option<usize>,
     pub(super) parts: Vec<Bytes>,
 }
 
 /// Answers with content that the client has not seen.
-pub(super) fn content(tag: &Tag, total: usize, content: Content) -> HttpResponse {
-    let Content { media_type, coding, parts } = content;
+pub(super) fn content(tag: &Tag, content: Content) -> HttpResponse {
+    let Content { media_type, cache_control, coding, total, parts } = content;
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, media_type))
         .insert_header((ETAG, tag.as_str()))
-        .insert_header((CACHE_CONTROL, "no-cache"))
-        .insert_header((VARY, "Accept-Encoding"))
-        .insert_header(("X-Total-Count", total));
+        .insert_header((CACHE_CONTROL, cache_control))
+        .insert_header((VARY, "Accept-Encoding"));
+    if let Some(total) = total {
+        response.insert_header(("X-Total-Count", total));
+    }
     if let Some(name) = coding.name() {
         response.insert_header((CONTENT_ENCODING, name));
     }
@@ -39,10 +44,10 @@ pub(super) fn content(tag: &Tag, total: usize, content: Content) -> HttpResponse
 }
 
 /// Answers that nothing has changed since the client asked last.
-pub(super) fn not_modified(tag: &Tag) -> HttpResponse {
+pub(super) fn not_modified(tag: &Tag, cache_control: &'static str) -> HttpResponse {
     HttpResponse::NotModified()
         .insert_header((ETAG, tag.as_str()))
-        .insert_header((CACHE_CONTROL, "no-cache"))
+        .insert_header((CACHE_CONTROL, cache_control))
         .insert_header((VARY, "Accept-Encoding"))
         .finish()
 }
@@ -55,6 +60,35 @@ pub(super) fn json(text: &'static str) -> HttpResponse {
 /// Answers GET with a small value that may be another one at the next moment.
 pub(super) fn small(value: &impl Serialize, coding: Coding) -> Result<HttpResponse, ApiError> {
     let text = serde_json::to_vec(value).map_err(RenderError::from)?;
+    let parts = vec![coding.encode(&[text.into()])?];
+    Ok(fleeting("application/json", coding, parts))
+}
+
+/// Answers GET with what may be something else at the next moment; it is coded already.
+pub(super) fn fleeting(
+    media_type: &'static str,
+    coding: Coding,
+    parts: Vec<Bytes>,
+) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response
+        .insert_header((CONTENT_TYPE, media_type))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((VARY, "Accept-Encoding"));
+    if let Some(name) = coding.name() {
+        response.insert_header((CONTENT_ENCODING, name));
+    }
+    response.body(in_pieces(parts))
+}
+
+/// Answers GET with what is worked out beside the threads that serve requests, and may be another
+/// thing at the next moment.
+pub(super) async fn worked_out(
+    coding: Coding,
+    work: impl FnOnce() -> Result<Bytes, RenderError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let coded = web::block(move || coding.encode(&[work()?])).await;
+    let bytes = coded.map_err(|_| ApiError::Lost)??;
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, "application/json"))
@@ -63,7 +97,7 @@ pub(super) fn small(value: &impl Serialize, coding: Coding) -> Result<HttpRespon
     if let Some(name) = coding.name() {
         response.insert_header((CONTENT_ENCODING, name));
     }
-    Ok(response.body(coding.encode(&[text.into()])?))
+    Ok(response.body(in_pieces(vec![bytes])))
 }
 
 fn in_pieces(parts: Vec<Bytes>) -> BoxBody {

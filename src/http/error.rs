@@ -8,7 +8,7 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 
-use crate::board::Refusal;
+use crate::board::{Refusal, Unanswered};
 use crate::domain::InvalidField;
 use crate::render::RenderError;
 
@@ -28,6 +28,7 @@ pub(crate) enum ApiError {
     UnsupportedType,
     UnsupportedEncoding,
     Refused(Refusal),
+    Unanswered(Unanswered),
     Stopping,
     Internal(RenderError),
     Lost,
@@ -72,6 +73,16 @@ impl fmt::Display for ApiError {
             Self::Refused(Refusal::NotStored) => {
                 f.write_str("The update could not be stored; try again")
             }
+            Self::Unanswered(Unanswered::TooManyEntries) => f.write_str(
+                "limit must be at least the number of entries: raise it, or ask for fewer by repo \
+                 or server",
+            ),
+            Self::Unanswered(Unanswered::TooSlow) => f.write_str(
+                "The answer takes too long to find: ask for less by repo, server, from or to",
+            ),
+            Self::Unanswered(Unanswered::Unavailable) => {
+                f.write_str("The history cannot be read; try again")
+            }
             Self::Stopping => f.write_str("The server is shutting down"),
             Self::Internal(_) | Self::Lost => f.write_str("Internal error; see the server's log"),
         }
@@ -85,16 +96,17 @@ impl ResponseError for ApiError {
             | Self::InvalidJson
             | Self::MissingField(_)
             | Self::InvalidSyncStatus
-            | Self::InvalidField(_) => StatusCode::BAD_REQUEST,
+            | Self::InvalidField(_)
+            | Self::Unanswered(Unanswered::TooManyEntries) => StatusCode::BAD_REQUEST,
             Self::NoSuchPath | Self::NoSuchEntry => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedType | Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Refused(Refusal::Full) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Refused(Refusal::Busy | Refusal::NotStored) | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Refused(Refusal::Busy | Refusal::NotStored)
+            | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
+            | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) | Self::Lost => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -112,7 +124,9 @@ impl ResponseError for ApiError {
             Self::Refused(Refusal::Busy) => {
                 response.insert_header((RETRY_AFTER, "1"));
             }
-            Self::Refused(Refusal::NotStored) | Self::Stopping => {
+            Self::Refused(Refusal::NotStored)
+            | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
+            | Self::Stopping => {
                 response.insert_header((RETRY_AFTER, "5"));
             }
             // What is left of the body is not worth reading.
@@ -129,6 +143,7 @@ impl ResponseError for ApiError {
             | Self::UnsupportedType
             | Self::UnsupportedEncoding
             | Self::Refused(Refusal::Full)
+            | Self::Unanswered(Unanswered::TooManyEntries)
             | Self::Internal(_)
             | Self::Lost => {}
         }
@@ -147,6 +162,12 @@ impl Responder for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<Unanswered> for ApiError {
+    fn from(unanswered: Unanswered) -> Self {
+        Self::Unanswered(unanswered)
     }
 }
 

@@ -4,33 +4,45 @@
 //! domain, what rows look like in `render`, what JSON is accepted in `wire`.
 
 mod answer;
+mod badge;
 mod body;
 mod coding;
 mod connections;
 mod document;
 mod error;
 mod etag;
+mod figures;
 mod health;
+mod history;
 mod list;
+mod measure;
+mod metrics;
 mod query;
+mod question;
 mod shared;
 mod status;
+mod timeline;
 mod wire;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use actix_web::dev::HttpServiceFactory;
+use actix_web::http::StatusCode;
+use actix_web::web::Data;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Handler, Resource, Responder};
+use actix_web::{Handler, HttpRequest, Responder};
 
 pub use connections::Connections;
 pub(crate) use connections::{note_connection, track};
 pub use list::WholeLists;
 
 use self::error::ApiError;
+use self::measure::Meter;
 use crate::board::Board;
 use crate::clock::Clock;
+use crate::metrics::Metrics;
 
 /// What every handler may use.
 pub struct Services {
@@ -44,6 +56,8 @@ pub struct Services {
     pub limits: Limits,
     /// Whether the server has been told to stop.
     pub stopping: Stopping,
+    /// Counts what is done.
+    pub metrics: Arc<Metrics>,
 }
 
 /// What requests may ask of the server.
@@ -74,32 +88,49 @@ impl Stopping {
 
 /// Every path of the API.
 pub(crate) fn routes(paths: &mut ServiceConfig) {
+    let updates = Meter::new("/api/status");
     paths
         .service(
             web::resource("/api/status")
                 .route(web::post().to(status::post))
                 .route(web::delete().to(status::delete))
-                .default_service(other_methods("POST, DELETE")),
+                .default_service(other_methods("POST, DELETE"))
+                .wrap_fn(move |request, service| updates.measure(request, service)),
         )
         .service(reading("/status.json", list::status_json))
         .service(reading("/status.csv", list::status_csv))
+        .service(reading("/api/history", history::history))
+        .service(reading("/api/timeline", timeline::timeline))
+        .service(reading("/api/summary", figures::summary))
+        .service(reading("/api/repos", figures::repos))
+        .service(reading("/api/servers", figures::servers))
+        .service(reading("/api/files", figures::files))
+        .service(reading("/badge.svg", badge::badge))
+        .service(reading("/metrics", metrics::metrics))
         .service(reading("/health", health::health))
         .service(reading("/livez", health::livez))
         .service(reading("/readyz", health::readyz))
-        .default_service(web::to(|| async { ApiError::NoSuchPath }));
+        .default_service(web::to(no_such_path));
 }
 
 /// A path that can only be read: by GET, and by HEAD for the same without a body.
-fn reading<H, A>(path: &str, handler: H) -> Resource
+fn reading<H, A>(path: &'static str, handler: H) -> impl HttpServiceFactory + 'static
 where
     H: Handler<A> + Clone,
     A: actix_web::FromRequest + 'static,
     H::Output: Responder + 'static,
 {
+    let meter = Meter::new(path);
     web::resource(path)
         .route(web::get().to(handler.clone()))
         .route(web::head().to(handler))
         .default_service(other_methods("GET, HEAD"))
+        .wrap_fn(move |request, service| meter.measure(request, service))
+}
+
+async fn no_such_path(request: HttpRequest, services: Data<Services>) -> ApiError {
+    measure::note_no_route(&request, &services, StatusCode::NOT_FOUND);
+    ApiError::NoSuchPath
 }
 
 fn other_methods(allowed: &'static str) -> actix_web::Route {

@@ -1,16 +1,25 @@
-//! Entries as bytes: JSON rows, flat rows, CSV, and the ready-made list of everything.
+//! Entries as bytes: JSON rows, flat rows, CSV, the ready-made list of everything, figures over
+//! them, and badges.
 //!
 //! Knows the domain only: what a row looks like, not who asked for it or how it is sent.
 
+mod badge;
 mod cell;
 mod csv;
+mod figures;
+mod history;
 mod json;
 mod layout;
+mod timeline;
 mod whole;
 
 pub use self::csv::csv;
+pub use self::history::history;
+pub use badge::badge;
+pub use figures::{Cut, Figures, figures};
 pub use json::json;
 pub use layout::{Layout, Shape};
+pub use timeline::timeline;
 pub use whole::{whole, whole_gzip};
 
 use thiserror::Error;
@@ -25,6 +34,9 @@ pub enum RenderError {
     /// As CSV.
     #[error("CSV: {0}")]
     Csv(#[from] ::csv::Error),
+    /// As text for Prometheus.
+    #[error("metrics: {0}")]
+    Metrics(#[from] std::fmt::Error),
     /// Compressed.
     #[error("compression: {0}")]
     Compression(#[from] std::io::Error),

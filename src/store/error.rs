@@ -60,6 +60,9 @@ pub enum StoreError {
     /// It says nothing, as on a disk that hangs.
     #[error("the database has not answered for {} seconds", .0.as_secs())]
     Silent(Duration),
+    /// A question takes so long that it was given up.
+    #[error("a question was given up after {} seconds", .0.as_secs())]
+    TooSlow(Duration),
     /// The store was closed.
     #[error("the database is closed")]
     Closed,

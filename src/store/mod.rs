@@ -9,7 +9,10 @@ use async_trait::async_trait;
 
 pub use error::{CommitError, OpenError, StoreError};
 
-use crate::domain::{Batch, Changes, Entry, Revision};
+use crate::domain::{
+    Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, KeyRef, Names, Revision, Search,
+    Timeline, TimelineQuery, TransitionId,
+};
 
 use std::sync::Arc;
 
@@ -24,9 +27,26 @@ pub struct Loaded {
     pub entries: Vec<Arc<Entry>>,
 }
 
+/// Says of a pair whether it is asked for.
+pub type Passes<'a> = &'a (dyn Fn(KeyRef<'_>) -> bool + Send + Sync);
+
+/// How much room a store takes and has, in bytes; `None` is what it cannot tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// The database itself.
+    pub database_bytes: Option<u64>,
+    /// What has been written but is not yet in its place in the database.
+    pub log_bytes: Option<u64>,
+    /// What is free where the database lies.
+    pub free_bytes: Option<u64>,
+}
+
 /// A durable home for entries and their history.
 ///
 /// One caller at a time writes. A store never answers from memory: what it returns is on disk.
+/// Questions about the history are asked beside the writer and do not hold it up, however many
+/// there are; they see commits that have returned before they were asked. A question that takes
+/// more than some seconds fails with [`StoreError::TooSlow`].
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Reads all entries at one revision.
@@ -42,8 +62,30 @@ pub trait Store: Send + Sync {
     /// Returns what has changed since a revision, or `None` if that is too long ago to tell.
     async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError>;
 
+    /// Returns transitions, newest first: by their time, then by the order of recording.
+    async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError>;
+
+    /// Returns how the entries that pass stood, each from the first that is known of it.
+    ///
+    /// Only pairs of `repos` are asked for. `None` means that more pass than the query's limit.
+    async fn timeline(
+        &self,
+        query: TimelineQuery,
+        repos: &Names,
+        passes: Passes<'_>,
+    ) -> Result<Option<Timeline>, StoreError>;
+
+    /// Finds some transitions that there are too many of, and deletes none.
+    async fn excess(&self, search: Search) -> Result<Excess, StoreError>;
+
+    /// Deletes transitions. After an error they may be gone or not. Only the writer may ask this.
+    async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError>;
+
     /// Makes sure that what was opened is still what lies where it was opened.
     async fn check(&self) -> Result<(), StoreError>;
+
+    /// Looks how much room there is. Needs no connection, but asks the file system.
+    fn usage(&self) -> Usage;
 
     /// Puts everything in order for the next start. Nothing can be committed afterwards.
     async fn close(&self);

@@ -1,14 +1,11 @@
 //! The life of an entry, and clocks that jump.
 
-use std::path::Path;
 use std::time::Duration;
 
 use gitops_status_server::clock::Clock;
 use serde_json::{Value, json};
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row};
 
-use crate::support::{TestApp, report, wait_until};
+use crate::support::{TestApp, report, stored, wait_until};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -22,17 +19,6 @@ fn with_promise(server: &str, promise: &Value) -> String {
     let mut body: Value = serde_json::from_str(&report("repo", server, "SYNCED", &[])).unwrap();
     body.as_object_mut().unwrap().extend(promise.as_object().unwrap().clone());
     body.to_string()
-}
-
-/// Runs a query on the database and returns its rows, each as texts joined by blanks.
-fn stored(database: &Path, sql: &'static str) -> Vec<String> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let options = SqliteConnectOptions::new().filename(database).read_only(true);
-        let mut connection = options.connect().await.unwrap();
-        let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
-        rows.iter().map(|row| row.get::<String, _>(0)).collect()
-    })
 }
 
 fn history(app: &TestApp) -> Vec<String> {

@@ -10,18 +10,23 @@ use std::thread;
 
 use run::Run;
 
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 18] = [
     "listen",
     "allow_anonymous_writes",
     "database_url",
     "stale_after",
     "ttl",
+    "history_retention",
+    "history_rows_per_entry",
+    "history_max_bytes",
     "max_entries",
     "max_body_bytes",
     "request_timeout",
     "idle_timeout",
     "max_connections",
     "workers",
+    "metrics_per_entry",
+    "metrics_max_entries",
     "shutdown_delay",
     "shutdown_grace",
 ];

@@ -37,10 +37,13 @@ fn without_times(text: &str) -> Value {
     let mut value: Value = serde_json::from_str(text).unwrap();
     let rows = match &mut value {
         Value::Array(rows) => rows.iter_mut().collect(),
+        Value::Object(page) if page.contains_key("items") => {
+            page["items"].as_array_mut().unwrap().iter_mut().collect()
+        }
         other => vec![other],
     };
     for row in rows {
-        for time in ["updated_at", "status_since", "expires_at", "timestamp"] {
+        for time in ["time", "updated_at", "status_since", "expires_at", "timestamp"] {
             if let Some(time) = row.get_mut(time) {
                 assert!(time.as_str().unwrap().ends_with('Z'));
                 *time = Value::Null;
@@ -64,7 +67,7 @@ fn the_readmes_curl_lines_print_what_the_readme_shows() {
         assert_eq!(without_times(&printed), without_times(&output), "{command}");
         seen += 1;
     }
-    assert_eq!(seen, 4);
+    assert_eq!(seen, 5);
 }
 
 #[test]
@@ -80,10 +83,12 @@ fn the_readme_lists_every_setting_at_its_default() {
 fn the_description_of_the_api_names_every_parameter_and_column() {
     let text = document("docs/api.md");
     let app = TestApp::spawn();
-    let message = app.get("/status.json?nothing=1").error(400);
-    let (_, known) = message.split_once("known are ").unwrap();
-    for parameter in known.split(", ").flat_map(|part| part.split(" and ")) {
-        assert!(text.contains(&format!("`{parameter}`")), "docs/api.md lacks {parameter}");
+    for path in ["/status.json", "/api/history", "/api/timeline"] {
+        let message = app.get(&format!("{path}?nothing=1")).error(400);
+        let (_, known) = message.split_once("known are ").unwrap();
+        for parameter in known.split(", ").flat_map(|part| part.split(" and ")) {
+            assert!(text.contains(&format!("`{parameter}`")), "docs/api.md lacks {parameter}");
+        }
     }
     let header = app.get("/status.csv").text();
     for column in header.trim_end().split(',') {

@@ -231,7 +231,9 @@ fn the_joined_list_inflates_to_the_plain_one() {
 fn every_path_that_can_be_read_takes_head_and_compresses_if_asked() {
     let app = TestApp::spawn();
     app.accept(report("r", "a", "SYNCED", &[]));
-    for path in ["/status.json", "/status.csv", "/health", "/livez", "/readyz"] {
+    let paths = ["/status.json", "/status.csv", "/health", "/livez", "/readyz"];
+    let figures = ["/api/summary", "/api/repos", "/api/servers", "/api/files", "/badge.svg"];
+    for path in paths.into_iter().chain(figures) {
         let get = app.get(path);
         assert_eq!(get.header("x-content-type-options"), Some("nosniff"));
         let head = app.send("HEAD", path, &[], b"");

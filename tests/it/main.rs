@@ -18,21 +18,26 @@
     reason = "a test stops at the first surprise, waits in real time, and may be a long table"
 )]
 
+mod badge;
 mod clock;
 mod config;
 mod dashboards;
 mod disk;
 mod documents;
 mod durability;
+mod figures;
 mod filters;
 mod formats;
 mod framing;
+mod history;
 mod infinity;
 mod kills;
 mod log;
+mod metrics;
 mod panels;
 mod prometheus;
 mod reports;
+mod retention;
 mod scraping;
 mod seed;
 mod selection;
@@ -42,3 +47,4 @@ mod startup;
 mod store;
 mod support;
 mod tidy;
+mod timeline;

@@ -1,5 +1,7 @@
 //! What every store has to do, whatever is behind it. A new backend is a line in `backends!`.
 
+mod past;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +12,11 @@ use gitops_status_server::domain::{
 };
 use gitops_status_server::store::sqlite::SqliteStore;
 use gitops_status_server::store::{CommitError, Store, StoreError};
+
+use past::{
+    a_timeline_is_about_the_entries_that_pass, a_timeline_is_what_the_whole_history_says,
+    pages_of_any_size_and_filter_are_parts_of_the_whole,
+};
 
 const POLICY: Policy = Policy { stale_after: None, ttl: None };
 const REPO: &str = "r\"'\\;--😀";
@@ -239,4 +246,7 @@ backends!(sqlite => {
     an_empty_batch_is_a_revision_of_its_own,
     large_batches_and_large_rows_are_whole,
     a_closed_store_takes_nothing,
+    pages_of_any_size_and_filter_are_parts_of_the_whole,
+    a_timeline_is_what_the_whole_history_says,
+    a_timeline_is_about_the_entries_that_pass,
 });

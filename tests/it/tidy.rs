@@ -12,13 +12,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("store", &["domain"]),
     ("render", &["domain"]),
-    ("board", &["clock", "domain", "store"]),
-    ("http", &["board", "clock", "domain", "render"]),
+    ("metrics", &["domain", "store"]),
+    ("board", &["clock", "domain", "metrics", "store"]),
+    ("http", &["board", "clock", "domain", "metrics", "render"]),
     ("config", &[]),
     ("cli", &["config"]),
     ("logging", &[]),
     ("shutdown", &[]),
-    ("app", &["board", "clock", "config", "domain", "http", "store"]),
+    ("app", &["board", "clock", "config", "domain", "http", "metrics", "store"]),
 ];
 
 fn root() -> PathBuf {

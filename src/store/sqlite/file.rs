@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, Usage};
 
 /// An exclusive lock on a database, for as long as it lives; the system frees it with the process.
 ///
@@ -89,6 +89,17 @@ impl DatabaseFile {
             Ok(())
         } else {
             Err(StoreError::Displaced)
+        }
+    }
+
+    /// Looks how large the files are, and how much the file system leaves for more.
+    pub(super) fn usage(&self) -> Usage {
+        let size = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.len());
+        let system = rustix::fs::statvfs(&self.path).ok();
+        Usage {
+            database_bytes: size(&self.path),
+            log_bytes: size(&beside(&self.path, "-wal")),
+            free_bytes: system.map(|system| system.f_bavail.saturating_mul(system.f_frsize)),
         }
     }
 

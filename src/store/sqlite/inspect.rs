@@ -84,6 +84,7 @@ impl From<StoreError> for Unfit {
             StoreError::Displaced
             | StoreError::WentBack { .. }
             | StoreError::Silent(_)
+            | StoreError::TooSlow(_)
             | StoreError::Closed => Self::Unreadable(Box::new(error)),
         }
     }

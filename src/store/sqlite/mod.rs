@@ -1,15 +1,21 @@
 //! A store in a SQLite file.
 //!
 //! One connection writes. After any error it is dropped and a new one is opened, since what an
-//! error has left behind in a connection is not known; see `docs/decisions/0002-commits.md`.
+//! error has left behind in a connection is not known; see `docs/decisions/0002-commits.md`. The
+//! history is read beside it, by connections that only read.
 
 mod create;
+mod excess;
 mod file;
+mod history;
 mod inspect;
 mod open;
+mod pairs;
+mod readers;
 mod rows;
 mod sightings;
 mod sql;
+mod timeline;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -21,9 +27,13 @@ use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
 
 use self::file::{DatabaseFile, Lock};
+use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
-use super::{CommitError, Loaded, Store, StoreError};
-use crate::domain::{Batch, Changes, Entry, Key, RepoName, Revision, ServerName};
+use super::{CommitError, Loaded, Passes, Store, StoreError, Usage};
+use crate::domain::{
+    Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, Key, Names, RepoName, Revision,
+    Search, ServerName, Timeline, TimelineQuery, TransitionId,
+};
 
 /// How many revisions back the database can tell what was removed.
 pub(super) const TOMBSTONES_KEPT: i64 = 10_000;
@@ -37,6 +47,7 @@ pub struct SqliteStore {
     confirmed: AtomicI64,
     /// What the look at the file found, until somebody asks for it.
     preloaded: Mutex<Option<Loaded>>,
+    readers: Readers,
     _lock: Lock,
 }
 
@@ -145,11 +156,57 @@ impl Store for SqliteStore {
         self.give_back(&mut slot, writing, outcome).await
     }
 
+    async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let page = history::read(loan.connection()?, query).await;
+            loan.give_back(page, &self.file)
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn timeline(
+        &self,
+        query: TimelineQuery,
+        repos: &Names,
+        passes: Passes<'_>,
+    ) -> Result<Option<Timeline>, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let timeline = timeline::read(loan.connection()?, query, repos, passes).await;
+            loan.give_back(timeline, &self.file)
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn excess(&self, search: Search) -> Result<Excess, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let excess = excess::find(loan.connection()?, search).await;
+            loan.give_back(excess, &self.file)
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError> {
+        let mut slot = self.connection.lock().await;
+        let mut writing = self.take(&mut slot).await?;
+        let ids = pairs::json(&transitions)?;
+        let done = sqlx::query(sql::PRUNE).bind(ids).execute(&mut writing.connection).await;
+        let done = done.map(|_| ()).map_err(StoreError::from);
+        self.give_back(&mut slot, writing, done).await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.file.check()
     }
 
+    fn usage(&self) -> Usage {
+        self.file.usage()
+    }
+
     async fn close(&self) {
+        self.readers.close().await;
         let mut slot = self.connection.lock().await;
         if let Slot::Open(writing) = std::mem::replace(&mut *slot, Slot::Closed)
             && let Err(error) = writing.connection.close().await

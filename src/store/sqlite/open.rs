@@ -13,6 +13,7 @@ use tokio::sync::Mutex;
 
 use super::file::{DatabaseFile, Lock};
 use super::inspect::{Found, Unfit, inspect};
+use super::readers::Readers;
 use super::{Slot, SqliteStore, Writing, create, read_all, read_log, sql};
 use crate::store::{OpenError, StoreError};
 
@@ -66,6 +67,7 @@ impl SqliteStore {
             connection: Mutex::new(Slot::Open(Box::new(writing))),
             confirmed: AtomicI64::new(loaded.revision.0),
             preloaded: Mutex::new(Some(loaded)),
+            readers: Readers::new(),
             _lock: lock,
         })
     }
@@ -104,9 +106,21 @@ pub(super) async fn connect(file: &DatabaseFile) -> Result<Writing, StoreError> 
     Ok(Writing { connection, sightings })
 }
 
+/// Makes a connection that only reads.
+pub(super) async fn connect_to_read(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
+    let options = options(file).pragma("query_only", "on").pragma("cache_size", "-16384");
+    Ok(options.connect().await?)
+}
+
 /// Opens a connection and makes sure that it is as durable as it must be.
 async fn open_connection(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
-    let options = SqliteConnectOptions::new()
+    let mut connection = options(file).pragma("cache_size", "-65536").connect().await?;
+    check_settings(&mut connection).await?;
+    Ok(connection)
+}
+
+fn options(file: &DatabaseFile) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(file.path())
         .create_if_missing(false)
         .journal_mode(SqliteJournalMode::Wal)
@@ -117,10 +131,7 @@ async fn open_connection(file: &DatabaseFile) -> Result<SqliteConnection, StoreE
         // Nothing is written outside the data folder: the root file system may be read-only.
         .pragma("temp_store", "memory")
         .pragma("wal_autocheckpoint", "1000")
-        .pragma("cache_size", "-65536");
-    let mut connection = options.disable_statement_logging().connect().await?;
-    check_settings(&mut connection).await?;
-    Ok(connection)
+        .disable_statement_logging()
 }
 
 async fn check_settings(connection: &mut SqliteConnection) -> Result<(), StoreError> {

@@ -142,6 +142,10 @@ pub(super) const LOG_EXTENT: &str = "select coalesce(sum(json_array_length(seen)
 pub(super) const REMOVED_SINCE: &str = "select repo, server from tombstones \
      where revision > $1 and (repo, server) not in (select repo, server from entries)";
 
+/// Deletes some transitions.
+pub(super) const PRUNE: &str =
+    "delete from transitions where id in (select value from json_each($1))";
+
 /// Whether an error is the trigger's word that the revision is another one.
 pub(super) fn is_moved(error: &sqlx::Error) -> bool {
     let database_error = error.as_database_error();

@@ -3,6 +3,7 @@
 mod app;
 mod client;
 pub mod dashboards;
+mod database;
 pub mod infinity;
 mod process;
 mod prometheus;
@@ -13,6 +14,7 @@ use std::time::{Duration, Instant};
 
 pub use app::TestApp;
 pub use client::{Client, Reply};
+pub use database::stored;
 pub use process::{Process, is_traced};
 pub use prometheus::Prometheus;
 pub use tools::run_tool;

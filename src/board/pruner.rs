@@ -1,0 +1,87 @@
+//! Pruning: every hour, what the history has too much of is looked for, a little at a time.
+//!
+//! Searching is reading and happens beside the writer; the writer deletes what was found, between
+//! two batches.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+
+use crate::domain::{Excess, Now, Retention, SETTLING_TIME, Search, TransitionId};
+use crate::store::{Store, StoreError};
+
+/// How long it is from one round of searches to the next.
+const PERIOD: Duration = Duration::from_hours(1);
+
+/// Finds what the history has too much of.
+pub(super) struct Pruner {
+    store: Arc<dyn Store>,
+    retention: Retention,
+    /// When the next round begins, by the monotonic clock.
+    due: Duration,
+    /// What is left of this round.
+    searches: VecDeque<Search>,
+    /// The search under way.
+    search: Option<BoxFuture<'static, Result<Excess, StoreError>>>,
+}
+
+impl Pruner {
+    pub(super) fn new(store: Arc<dyn Store>, retention: Retention) -> Self {
+        Self { store, retention, due: Duration::ZERO, searches: VecDeque::new(), search: None }
+    }
+
+    /// Begins a round if it is time, and if the wall clock, which says what is old, has run
+    /// steadily for long enough to be believed.
+    pub(super) fn begin_if_due(&mut self, now: Now, monotonic: Duration) {
+        let is_idle = self.search.is_none() && self.searches.is_empty();
+        if is_idle && monotonic >= self.due && now.steady_for >= SETTLING_TIME {
+            self.due = monotonic.saturating_add(PERIOD);
+            self.searches = self.retention.searches(now.at).into();
+        }
+    }
+
+    /// Ends the round before its time.
+    pub(super) fn give_up(&mut self) {
+        self.searches.clear();
+        self.search = None;
+    }
+
+    /// Waits until something was found, for as long as that takes. The next search begins when
+    /// this is called again: what was found must have been deleted by then.
+    ///
+    /// Dropping the future loses nothing.
+    pub(super) async fn find(&mut self) -> Vec<TransitionId> {
+        loop {
+            let Some(search) = &mut self.search else {
+                match self.searches.pop_front() {
+                    Some(next) => self.begin(next),
+                    None => std::future::pending().await,
+                }
+                continue;
+            };
+            let outcome = search.as_mut().await;
+            self.search = None;
+            match outcome {
+                Ok(Excess { found, next }) => {
+                    if let Some(next) = next {
+                        self.searches.push_front(next);
+                    }
+                    if !found.is_empty() {
+                        return found;
+                    }
+                }
+                Err(error) => {
+                    log::warn!("The history could not be searched for what is old: {error}");
+                    self.give_up();
+                }
+            }
+        }
+    }
+
+    fn begin(&mut self, search: Search) {
+        let store = Arc::clone(&self.store);
+        self.search = Some(Box::pin(async move { store.excess(search).await }));
+    }
+}

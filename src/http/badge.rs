@@ -1,0 +1,50 @@
+//! A badge of a selection: `GET /badge.svg`.
+
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::Services;
+use super::coding::Coding;
+use super::error::ApiError;
+use super::query::BadgeQuery;
+use super::question::{self, MANY_ENTRIES, Page, Question};
+use crate::domain::{Selection, State};
+use crate::render::{self, RenderError};
+
+/// `GET /badge.svg`
+pub(super) async fn badge(
+    request: HttpRequest,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let BadgeQuery { filter, label } = BadgeQuery::parse(request.query_string())?;
+    let selection = Selection { filter, ..Selection::default() };
+    question::answer(&request, &services, Badge { selection, label }).await
+}
+
+/// What a badge is about, and the text on its left.
+#[derive(Hash)]
+struct Badge {
+    selection: Selection,
+    label: String,
+}
+
+impl Question for Badge {
+    fn media_type(&self) -> &'static str {
+        "image/svg+xml"
+    }
+
+    fn cache_control(&self) -> &'static str {
+        // The proxies of GitHub and GitLab keep a picture for hours unless they are told how long.
+        "max-age=60"
+    }
+
+    fn is_quick(&self, state: &State, _: Coding) -> bool {
+        !self.selection.filter.looks_at_files() && self.selection.cost(state) < MANY_ENTRIES
+    }
+
+    fn page(&self, state: &Arc<State>, coding: Coding) -> Result<Page, RenderError> {
+        Page::coded(render::badge(&self.selection.select(state), &self.label), None, coding)
+    }
+}

@@ -1,0 +1,31 @@
+//! Timelines: `GET /api/timeline`.
+
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::coding::Coding;
+use super::error::ApiError;
+use super::query::TimelineRequest;
+use super::{Services, answer};
+use crate::render;
+
+/// Says that time was cut into steps, and how long they are.
+const STEP: HeaderName = HeaderName::from_static("x-step");
+
+/// `GET /api/timeline`
+pub(super) async fn timeline(
+    request: HttpRequest,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let now = services.clock.read().wall;
+    let TimelineRequest { filter, query } = TimelineRequest::parse(request.query_string(), now)?;
+    let coding = Coding::negotiate(request.headers());
+    let timeline = services.board.timeline(&filter, query).await?;
+    let step = timeline.step.map(|step| step.to_string());
+    let mut response = answer::worked_out(coding, move || render::timeline(&timeline)).await?;
+    if let Some(step) = step.and_then(|step| HeaderValue::from_str(&step).ok()) {
+        response.headers_mut().insert(STEP, step);
+    }
+    Ok(response)
+}

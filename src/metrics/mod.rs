@@ -1,0 +1,69 @@
+//! Metrics: what the program tells Prometheus, of the entries and of itself.
+//!
+//! Every name stands in this module, and in `docs/metrics.md`; a test holds one against the other.
+//! It knows the domain and what a store says of its disk, but not who asks, or over what.
+
+mod commits;
+mod present;
+mod requests;
+mod series;
+mod total;
+
+use std::fmt;
+
+use bytes::Bytes;
+use prometheus_client::encoding::text::encode_registry;
+use prometheus_client::registry::Registry;
+
+pub use commits::Commits;
+pub use present::{Present, QueueLoad};
+pub use requests::{RequestCounter, Requests};
+pub use series::EntrySeries;
+
+use self::present::Scrape;
+use crate::domain::Timestamp;
+
+/// The media type of the text: the format that Prometheus has read since its version 0.4, and
+/// everything else that reads metrics does too.
+pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    /// The requests that were answered.
+    pub requests: Requests,
+    /// The commits to the store.
+    pub commits: Commits,
+    counted: Registry,
+    entries: EntrySeries,
+    started: Timestamp,
+}
+
+impl Metrics {
+    /// Makes the metrics of a program that started at this moment.
+    #[must_use]
+    pub fn new(entries: EntrySeries, started: Timestamp) -> Self {
+        let mut counted = Registry::default();
+        let requests = Requests::register(&mut counted);
+        let commits = Commits::register(&mut counted);
+        Self { requests, commits, counted, entries, started }
+    }
+
+    /// Returns what has been counted and what is so at present, in parts to be sent one after the
+    /// other.
+    ///
+    /// # Errors
+    /// A value that the format cannot show, of which there is none.
+    pub fn text(&self, present: Present) -> Result<Vec<Bytes>, fmt::Error> {
+        let (series, dropped) = self.entries.text(&present.state);
+        let mut now = Registry::default();
+        let scrape = Scrape { present, started: self.started, series_dropped: dropped };
+        now.register_collector(Box::new(scrape));
+        let mut text = String::new();
+        encode_registry(&mut text, &now)?;
+        encode_registry(&mut text, &self.counted)?;
+        let mut parts = vec![Bytes::from(text)];
+        parts.extend(series);
+        Ok(parts)
+    }
+}

@@ -1,0 +1,179 @@
+//! What is so at the moment of a scrape, and is not counted anywhere.
+
+use std::fmt;
+use std::sync::Arc;
+
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::gauge::ConstGauge;
+
+use crate::domain::{Slot, State, Tally, Timestamp};
+use crate::store::Usage;
+
+/// What the program's parts say of themselves at one moment.
+#[derive(Clone, Debug)]
+pub struct Present {
+    /// The published state.
+    pub state: Arc<State>,
+    /// The queue of updates.
+    pub queue: QueueLoad,
+    /// Whether updates can be stored, as far as is known.
+    pub is_storing: bool,
+    /// The room that the store takes and has.
+    pub usage: Usage,
+}
+
+/// How full the queue of updates is.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueLoad {
+    /// How many updates wait.
+    pub depth: usize,
+    /// How many may wait.
+    pub capacity: usize,
+    /// How many bytes of updates wait or are being stored.
+    pub bytes: usize,
+    /// How many bytes may.
+    pub capacity_bytes: usize,
+}
+
+/// All that one scrape says of the present, but for the series of single entries.
+#[derive(Debug)]
+pub(super) struct Scrape {
+    pub(super) present: Present,
+    pub(super) started: Timestamp,
+    /// How many series of entries are not shown for want of room.
+    pub(super) series_dropped: usize,
+}
+
+impl Collector for Scrape {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
+        let mut gauges = Gauges(encoder);
+        self.write_entries(&mut gauges)?;
+        self.write_storage(&mut gauges)?;
+        self.write_program(&mut gauges)
+    }
+}
+
+impl Scrape {
+    fn write_entries(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
+        let state = &self.present.state;
+        let slots = state.segments().iter().flat_map(|segment| segment.slots());
+        let tally = Tally::of(slots.filter(|slot: &&Slot| slot.is_listed()));
+        gauges.write_labelled(
+            "gitops_status_entries",
+            "Entries by their latest status, stale or not",
+            "state",
+            [("synced", tally.synced), ("out_of_sync", tally.out_of_sync)],
+        )?;
+        gauges.write(
+            "gitops_status_drifted_entries",
+            "Entries that are out of sync or have files that differ, stale or not",
+            tally.drifted,
+        )?;
+        gauges.write(
+            "gitops_status_stale_entries",
+            "Entries whose reporter has fallen silent",
+            tally.stale,
+        )?;
+        gauges.write(
+            "gitops_status_series_dropped",
+            "Series of single entries that are not here because of metrics_max_entries",
+            self.series_dropped,
+        )?;
+        gauges.write(
+            "gitops_status_snapshot_bytes",
+            "Estimated size of all entries in memory, without answers that are kept ready",
+            state.segments().iter().map(|segment| segment.weight()).sum::<usize>(),
+        )
+    }
+
+    fn write_storage(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
+        let Present { state: _, queue, is_storing, usage } = &self.present;
+        let QueueLoad { depth, capacity, bytes, capacity_bytes } = *queue;
+        let Usage { database_bytes, log_bytes, free_bytes } = *usage;
+        gauges.write("gitops_status_queue_depth", "Updates that wait for a commit", depth)?;
+        gauges.write(
+            "gitops_status_queue_capacity",
+            "Updates that may wait; more are answered 503",
+            capacity,
+        )?;
+        gauges.write(
+            "gitops_status_queue_bytes",
+            "Size of the updates that wait or are being committed",
+            bytes,
+        )?;
+        gauges.write(
+            "gitops_status_queue_capacity_bytes",
+            "Size of the updates that may wait; more are answered 503",
+            capacity_bytes,
+        )?;
+        gauges.write(
+            "gitops_status_writable",
+            "1 while updates can be stored, 0 after a failure until it works again",
+            u32::from(*is_storing),
+        )?;
+        for (name, help, bytes) in [
+            ("gitops_status_database_bytes", "Size of the database file", database_bytes),
+            (
+                "gitops_status_database_wal_bytes",
+                "Size of the database's write-ahead log",
+                log_bytes,
+            ),
+            (
+                "gitops_status_disk_free_bytes",
+                "Free space where the database lies, as far as the program may use it",
+                free_bytes,
+            ),
+        ] {
+            if let Some(bytes) = bytes {
+                gauges.write(name, help, bytes)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_program(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
+        gauges.write_labelled(
+            "gitops_status_build_info",
+            "1, with the version of the program",
+            "version",
+            [(env!("CARGO_PKG_VERSION"), 1)],
+        )?;
+        gauges.write(
+            "process_start_time_seconds",
+            "When the program started, in seconds since 1970",
+            self.started.millis().div_euclid(1000),
+        )
+    }
+}
+
+/// Where gauges are written.
+struct Gauges<'a>(DescriptorEncoder<'a>);
+
+impl Gauges<'_> {
+    fn write(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
+        let metric = self.0.encode_descriptor(name, &sentence(help), None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(metric)
+    }
+
+    fn write_labelled<const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        label: &str,
+        values: [(&str, usize); N],
+    ) -> fmt::Result {
+        let mut metric =
+            self.0.encode_descriptor(name, &sentence(help), None, MetricType::Gauge)?;
+        for (word, value) in values {
+            ConstGauge::new(value).encode(metric.encode_family(&[(label, word)])?)?;
+        }
+        Ok(())
+    }
+}
+
+/// Ends a help text as the library ends those that are registered with it.
+fn sentence(help: &str) -> String {
+    format!("{help}.")
+}

@@ -1,0 +1,198 @@
+//! The series of single entries: five for each, written straight from the state.
+//!
+//! There may be a hundred thousand of them, so none has an object of its own.
+
+use bytes::Bytes;
+
+use crate::domain::{Slot, State, SyncStatus, Timestamp};
+
+/// One series of every entry: its name, what it means, and its value.
+struct Series {
+    name: &'static str,
+    help: &'static str,
+    write_value: fn(&Row, &mut Vec<u8>),
+}
+
+const SERIES: [Series; 5] = [
+    Series {
+        name: "gitops_status_synced",
+        help: "1 if the latest status is SYNCED, 0 if it is OUT_OF_SYNC, stale or not",
+        write_value: |row, out| write_truth(row.is_synced, out),
+    },
+    Series {
+        name: "gitops_status_drift_files",
+        help: "Files that differ, by the reporter's count",
+        write_value: |row, out| write_number(row.drift_files.into(), out),
+    },
+    Series {
+        name: "gitops_status_stale",
+        help: "1 if the reporter has fallen silent",
+        write_value: |row, out| write_truth(row.is_stale, out),
+    },
+    Series {
+        name: "gitops_status_last_report_timestamp_seconds",
+        help: "When the latest update was received, in seconds since 1970",
+        write_value: |row, out| write_seconds(row.updated_at, out),
+    },
+    Series {
+        name: "gitops_status_since_timestamp_seconds",
+        help: "When the present status began, in seconds since 1970",
+        write_value: |row, out| write_seconds(row.status_since, out),
+    },
+];
+
+/// Which entries have series of their own.
+#[derive(Clone, Copy, Debug)]
+pub struct EntrySeries {
+    /// Whether any have.
+    pub is_on: bool,
+    /// How many have, first come first served in the order of their names; `None` is all.
+    pub max_entries: Option<usize>,
+}
+
+impl EntrySeries {
+    /// Returns the text of all series, and how many there is no room for.
+    pub(super) fn text(&self, state: &State) -> (Vec<Bytes>, usize) {
+        if !self.is_on {
+            return (Vec::new(), 0);
+        }
+        let shown = state.listed().min(self.max_entries.unwrap_or(usize::MAX));
+        let slots = state.segments().iter().flat_map(|segment| segment.slots());
+        let rows = Rows::of(slots.filter(|slot| slot.is_listed()).take(shown), shown);
+        let families = SERIES.iter().map(|series| series.text(&rows).into()).collect();
+        (families, SERIES.len() * (state.listed() - shown))
+    }
+}
+
+impl Series {
+    fn text(&self, rows: &Rows) -> Vec<u8> {
+        // Room for the longest number and the end of the line.
+        const VALUE: usize = 16;
+        let Self { name, help, write_value } = self;
+        let head = format!("# HELP {name} {help}.\n# TYPE {name} gauge\n");
+        let line = name.len() + VALUE;
+        let mut out = Vec::with_capacity(head.len() + rows.labels.len() + line * rows.rows.len());
+        out.extend_from_slice(head.as_bytes());
+        let mut rest = rows.labels.as_slice();
+        for row in &rows.rows {
+            let Some((labels, after)) = rest.split_at_checked(row.labels_length) else { break };
+            rest = after;
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(labels);
+            write_value(row, &mut out);
+            out.push(b'\n');
+        }
+        out
+    }
+}
+
+/// What the series of entries are written from: entries lie all over the memory and have to be
+/// looked up five times, these lie side by side.
+struct Rows {
+    rows: Vec<Row>,
+    /// The labels of all entries, one after the other.
+    labels: Vec<u8>,
+}
+
+/// What the series of one entry say.
+struct Row {
+    labels_length: usize,
+    is_synced: bool,
+    is_stale: bool,
+    drift_files: u32,
+    updated_at: Timestamp,
+    status_since: Timestamp,
+}
+
+impl Rows {
+    fn of<'a>(slots: impl Iterator<Item = &'a Slot>, count: usize) -> Self {
+        // What most labels take.
+        const LABELS: usize = 64;
+        let mut rows = Vec::with_capacity(count);
+        let mut labels = Vec::with_capacity(count * LABELS);
+        for slot in slots {
+            let start = labels.len();
+            let entry = slot.entry();
+            let report = &entry.report;
+            labels.extend_from_slice(b"{repo=\"");
+            write_escaped(report.repo.as_str(), &mut labels);
+            labels.extend_from_slice(b"\",server=\"");
+            write_escaped(report.server.as_str(), &mut labels);
+            labels.extend_from_slice(b"\"} ");
+            rows.push(Row {
+                labels_length: labels.len() - start,
+                is_synced: report.sync_status == SyncStatus::Synced,
+                is_stale: slot.is_stale(),
+                drift_files: report.drift_count.get(),
+                updated_at: entry.updated_at,
+                status_since: entry.status_since,
+            });
+        }
+        Self { rows, labels }
+    }
+}
+
+fn write_escaped(name: &str, out: &mut Vec<u8>) {
+    // A line break would be the third thing to escape, but no name has one.
+    let is_special = |byte: &u8| matches!(byte, b'\\' | b'"');
+    if !name.as_bytes().iter().any(is_special) {
+        out.extend_from_slice(name.as_bytes());
+        return;
+    }
+    for byte in name.as_bytes() {
+        if is_special(byte) {
+            out.push(b'\\');
+        }
+        out.push(*byte);
+    }
+}
+
+fn write_truth(truth: bool, out: &mut Vec<u8>) {
+    out.push(if truth { b'1' } else { b'0' });
+}
+
+fn write_number(number: u64, out: &mut Vec<u8>) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+fn write_seconds(moment: Timestamp, out: &mut Vec<u8>) {
+    let millis = moment.millis();
+    if millis < 0 {
+        out.push(b'-');
+    }
+    write_number(millis.unsigned_abs() / 1000, out);
+    out.push(b'.');
+    // The thousand gives the zeros in front, and is not shown itself.
+    let mut digits = itoa::Buffer::new();
+    let fraction = digits.format(1000 + millis.unsigned_abs() % 1000);
+    out.extend(fraction.bytes().skip(1));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn a_label_says_what_the_name_is_whatever_is_in_it() {
+        for (name, label) in
+            [("web-1", "web-1"), (r#"a"b\c"#, r#"a\"b\\c"#), ("Größe", "Größe"), ("{a,b}", "{a,b}")]
+        {
+            assert_eq!(written(|out| write_escaped(name, out)), label);
+        }
+    }
+
+    #[test]
+    fn a_moment_is_shown_in_seconds_to_the_millisecond() {
+        for (millis, shown) in
+            [(0, "0.000"), (1_776_767_535_007, "1776767535.007"), (-1500, "-1.500"), (-1, "-0.001")]
+        {
+            assert_eq!(written(|out| write_seconds(Timestamp::from_millis(millis), out)), shown);
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! A badge: a small SVG picture that says how a selection stands.
+
+use bytes::Bytes;
+
+use crate::domain::{Selected, Tally};
+
+/// The height of a badge, and its margin beside each text, in pixels.
+const HEIGHT: usize = 20;
+const MARGIN: usize = 6;
+
+/// What the right side says. White text can be read on each colour: they have a contrast of 4.5
+/// or more, as WCAG 2.2 (1.4.3) has it.
+struct Verdict {
+    text: String,
+    colour: &'static str,
+}
+
+const GREEN: &str = "#2e7d32";
+const RED: &str = "#c62828";
+const GREY: &str = "#616161";
+
+impl Verdict {
+    /// Drift goes before silence: a drift does not end because its reporter falls silent.
+    fn of(tally: &Tally) -> Self {
+        let (text, colour) = match tally {
+            Tally { entries: 0, .. } => ("none".to_owned(), GREY),
+            Tally { drifted: 0, stale: 0, .. } => ("in sync".to_owned(), GREEN),
+            Tally { drifted: 0, stale, .. } => (format!("{stale} stale"), GREY),
+            Tally { drifted, .. } => (format!("{drifted} drifted"), RED),
+        };
+        Self { text, colour }
+    }
+}
+
+/// Returns a badge with a label on its left.
+#[must_use]
+pub fn badge(selected: &Selected<'_>, label: &str) -> Bytes {
+    let Verdict { text, colour } = Verdict::of(&Tally::of(selected.slots()));
+    let (label_width, text_width) = (width(label), width(&text));
+    let (left, right) = (label_width + 2 * MARGIN, text_width + 2 * MARGIN);
+    let whole = left + right;
+    let text_start = left + MARGIN;
+    let label = escaped(label);
+    // The lengths make every font fill the same boxes, and so forgive what the estimate is off by.
+    let svg = format!(
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="{HEIGHT}" role="img" aria-label="{label}: {text}"><title>{label}: {text}</title><clipPath id="r"><rect width="{whole}" height="{HEIGHT}" rx="3"/></clipPath><g clip-path="url(#r)"><rect width="{left}" height="{HEIGHT}" fill="#424242"/><rect x="{left}" width="{right}" height="{HEIGHT}" fill="{colour}"/></g><g fill="#fff" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11"><text x="{MARGIN}" y="14" textLength="{label_width}">{label}</text><text x="{text_start}" y="14" textLength="{text_width}">{text}</text></g></svg>"##
+    );
+    svg.into()
+}
+
+/// Estimates the width of a text in Verdana of 11 pixels.
+fn width(text: &str) -> usize {
+    text.chars().map(character_width).sum()
+}
+
+const fn character_width(character: char) -> usize {
+    match character {
+        'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' | ' ' => 4,
+        'f' | 'r' | 't' | '(' | ')' | '[' | ']' | '/' | '-' => 5,
+        // Most scripts have letters as wide as Latin ones; those from Hangul on are wide.
+        'm' | 'w' | 'M' | 'W' | '@' | '%' | '\u{1100}'.. => 11,
+        'A'..='Z' => 8,
+        _ => 7,
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

@@ -1,0 +1,96 @@
+//! The history as JSON.
+
+use bytes::Bytes;
+use serde::Serialize;
+
+use super::RenderError;
+use crate::domain::{
+    Column, FileDelta, FileName, GitRevision, HistoryItem, HistoryPage, RunUrl, Transition,
+};
+
+#[derive(Serialize)]
+struct Page<'a> {
+    items: Vec<Item<'a>>,
+    next: Option<String>,
+}
+
+/// A transition. Fields are only ever added, at the end.
+#[derive(Serialize)]
+struct Item<'a> {
+    time: String,
+    repo: &'a str,
+    server: &'a str,
+    event: &'static str,
+    sync_status: &'static str,
+    status_code: u8,
+    drift_count: u32,
+    files_added: Files<'a>,
+    files_added_count: usize,
+    files_removed: Files<'a>,
+    files_removed_count: usize,
+    revision: Option<&'a str>,
+    url: Option<&'a str>,
+    /// Who sent it, once senders have names.
+    by: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Files<'a> {
+    Nested(Vec<File<'a>>),
+    Joined(String),
+}
+
+#[derive(Serialize)]
+struct File<'a> {
+    name: &'a str,
+}
+
+/// Returns a JSON object with a page of the history, its rows flat or nested.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn history(page: &HistoryPage, flat: bool) -> Result<Bytes, RenderError> {
+    let HistoryPage { items, next } = page;
+    let items = items.iter().map(|HistoryItem { place: _, transition }| row(transition, flat));
+    let page = Page { items: items.collect(), next: next.map(|place| place.to_string()) };
+    Ok(serde_json::to_vec(&page)?.into())
+}
+
+fn row(transition: &Transition, flat: bool) -> Item<'_> {
+    let Transition {
+        at,
+        repo,
+        server,
+        event,
+        sync_status,
+        drift_count,
+        files_added,
+        files_removed,
+        revision,
+        url,
+    } = transition;
+    Item {
+        time: at.to_string(),
+        repo: repo.as_str(),
+        server: server.as_str(),
+        event: event.as_str(),
+        sync_status: sync_status.as_str(),
+        status_code: sync_status.code(),
+        drift_count: drift_count.get(),
+        files_added: files(files_added, flat),
+        files_added_count: files_added.count,
+        files_removed: files(files_removed, flat),
+        files_removed_count: files_removed.count,
+        revision: revision.as_ref().map(GitRevision::as_str),
+        url: url.as_ref().map(RunUrl::as_str),
+        by: None,
+    }
+}
+
+fn files(delta: &FileDelta, flat: bool) -> Files<'_> {
+    if flat {
+        return Files::Joined(Column::joined_files(&delta.names));
+    }
+    Files::Nested(delta.names.iter().map(FileName::as_str).map(|name| File { name }).collect())
+}

@@ -1,0 +1,176 @@
+//! Finding what the history has too much of.
+//!
+//! Only reading: what is found is deleted by the writer, in chunks that hold nobody up.
+
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::pairs;
+use crate::domain::{Excess, HistoryPlace, Key, Search, Timestamp, TransitionId};
+use crate::store::StoreError;
+
+/// How many transitions are deleted at once at the most: some ten milliseconds' work, since each may
+/// be on an index page of its own.
+const CHUNK: usize = 200;
+/// Of how many entries the transitions are counted at once.
+const ENTRIES_COUNTED: usize = 200;
+
+/// Some transitions before `$3`, and whether each can go: another follows it before then, or it is
+/// an end that nothing precedes any more.
+const OLDER: &str = "\
+    with looked (id, at, repo, server, state) as materialized ( \
+        select id, at, repo, server, state from transitions \
+        where (at, id) > ($1, $2) and at < $3 order by at, id limit $4 \
+    ) \
+    select id, at, \
+        exists ( \
+            select 1 from transitions as later where later.repo = looked.repo \
+                and later.server = looked.server and later.state in (0, 1, 2, 3) \
+                and (later.at, later.id) > (looked.at, looked.id) and later.at < $3 \
+        ) or state = 3 and not exists ( \
+            select 1 from transitions as earlier where earlier.repo = looked.repo \
+                and earlier.server = looked.server and earlier.state in (0, 1, 2, 3) \
+                and (earlier.at, earlier.id) < (looked.at, looked.id) \
+        ) as goes \
+    from looked order by at, id";
+
+/// The next pairs after one, found as `super::pairs` does it, and how many transitions each has.
+const COUNTS: &str = "\
+    with recursive pairs (repo, server) as ( \
+        select $1, $2 \
+        union all \
+        select \
+            iif(server is null, ( \
+                select min(other.repo) from transitions as other where other.repo > pairs.repo \
+            ), repo), \
+            iif(server is null, '', ( \
+                select min(other.server) from transitions as other \
+                where other.repo = pairs.repo and other.server > pairs.server \
+            )) \
+        from pairs where repo is not null \
+    ) \
+    select repo, server, ( \
+        select count(*) from transitions as own \
+        where own.repo = pairs.repo and own.server = pairs.server \
+    ) as count \
+    from pairs \
+    where repo is not null and server <> '' and (repo, server) <> ($1, $2) \
+    limit $3";
+
+/// The oldest transitions of a pair.
+const OLDEST: &str = "select id from transitions \
+    where repo = $1 and server = $2 and state in (0, 1, 2, 3) order by at, id limit $3";
+
+/// The pages in use, and the bytes of a page.
+const SIZE: &str = "\
+    select \
+        (select page_count from pragma_page_count) \
+            - (select freelist_count from pragma_freelist_count) as pages, \
+        (select page_size from pragma_page_size) as page_size";
+/// The bytes of what is no history; counting those is quicker, since they are fewer.
+const SIZE_OF_OTHERS: &str = "\
+    select coalesce(sum(dbstat.pgsize), 0) \
+    from sqlite_schema cross join dbstat on dbstat.name = sqlite_schema.name \
+    where sqlite_schema.tbl_name <> 'transitions' and rootpage > 0 and dbstat.aggregate = true";
+const COUNT: &str = "select count(*) from transitions";
+/// When the transition after the `$1` oldest happened.
+const AFTER_OLDEST: &str = "select at from transitions order by at, id limit 1 offset $1";
+
+/// Finds some of what there is too much of.
+pub(super) async fn find(
+    connection: &mut SqliteConnection,
+    search: Search,
+) -> Result<Excess, StoreError> {
+    match search {
+        Search::Older { than, after } => older(connection, than, after).await,
+        Search::Beyond { newest, after } => beyond(connection, newest, after).await,
+        Search::Larger { than } => larger(connection, than).await,
+    }
+}
+
+async fn older(
+    connection: &mut SqliteConnection,
+    than: Timestamp,
+    mut after: HistoryPlace,
+) -> Result<Excess, StoreError> {
+    let looked = sqlx::query(OLDER)
+        .bind(after.at.millis())
+        .bind(after.id)
+        .bind(than.millis())
+        .bind(number(CHUNK))
+        .fetch_all(connection)
+        .await?;
+    let mut found = Vec::new();
+    for row in &looked {
+        let id: TransitionId = row.try_get("id")?;
+        after = HistoryPlace { at: Timestamp::from_millis(row.try_get("at")?), id };
+        if row.try_get("goes")? {
+            found.push(id);
+        }
+    }
+    let next = (looked.len() == CHUNK).then_some(Search::Older { than, after });
+    Ok(Excess { found, next })
+}
+
+async fn beyond(
+    connection: &mut SqliteConnection,
+    newest: usize,
+    mut after: Option<Key>,
+) -> Result<Excess, StoreError> {
+    let (repo, server) = match &after {
+        Some(key) => (key.repo.as_str().to_owned(), key.server.as_str().to_owned()),
+        None => (String::new(), String::new()),
+    };
+    let counts = sqlx::query(COUNTS).bind(repo).bind(server).bind(number(ENTRIES_COUNTED));
+    let counts = counts.fetch_all(&mut *connection).await?;
+    let mut found: Vec<TransitionId> = Vec::new();
+    for row in &counts {
+        let key = pairs::decode(row)?;
+        let count = usize::try_from(row.try_get::<i64, _>("count")?).unwrap_or(0);
+        let (excess, room) = (count.saturating_sub(newest), CHUNK - found.len());
+        if excess > 0 {
+            let oldest: Vec<TransitionId> = sqlx::query_scalar(OLDEST)
+                .bind(key.repo.as_str().to_owned())
+                .bind(key.server.as_str().to_owned())
+                .bind(number(excess.min(room)))
+                .fetch_all(&mut *connection)
+                .await?;
+            found.extend(oldest);
+        }
+        if excess >= room {
+            // This entry may have more, so it is looked at again.
+            return Ok(Excess { found, next: Some(Search::Beyond { newest, after }) });
+        }
+        after = Some(key);
+    }
+    let next = (counts.len() == ENTRIES_COUNTED).then_some(Search::Beyond { newest, after });
+    Ok(Excess { found, next })
+}
+
+async fn larger(connection: &mut SqliteConnection, than: u64) -> Result<Excess, StoreError> {
+    let size = sqlx::query(SIZE).fetch_one(&mut *connection).await?;
+    let (pages, page_size): (i64, i64) = (size.try_get("pages")?, size.try_get("page_size")?);
+    let used = u64::try_from(pages.saturating_mul(page_size)).unwrap_or(0);
+    if used <= than {
+        // The usual case: not even all of the database is as large as the history may be.
+        return Ok(Excess::default());
+    }
+    let others: i64 = sqlx::query_scalar(SIZE_OF_OTHERS).fetch_one(&mut *connection).await?;
+    let history = used.saturating_sub(u64::try_from(others).unwrap_or(0));
+    let excess = history.saturating_sub(than);
+    if excess == 0 {
+        return Ok(Excess::default());
+    }
+    let count: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *connection).await?;
+    let share = u128::try_from(count).unwrap_or(0) * u128::from(excess);
+    let too_many = i64::try_from(share.div_ceil(u128::from(history))).unwrap_or(i64::MAX);
+    let cut: Option<i64> =
+        sqlx::query_scalar(AFTER_OLDEST).bind(too_many).fetch_optional(connection).await?;
+    let than = cut.map(Timestamp::from_millis);
+    let next = than.map(|than| Search::Older { than, after: HistoryPlace::START });
+    Ok(Excess { found: Vec::new(), next })
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}

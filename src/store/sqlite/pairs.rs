@@ -1,0 +1,93 @@
+//! The pairs that the history knows, each found by one seek however many transitions it has.
+
+use futures_util::TryStreamExt;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use crate::domain::{InvalidField, Key, Names, RepoName, ServerName};
+use crate::store::{Passes, StoreError};
+
+/// Every pair, in order: the next server of the same repository, and where that is null the next
+/// repository. SQLite would not find the next pair by one comparison of both columns.
+const ALL: &str = "\
+    with recursive pairs (repo, server) as ( \
+        select '', '' \
+        union all \
+        select \
+            iif(server is null, ( \
+                select min(other.repo) from transitions as other where other.repo > pairs.repo \
+            ), repo), \
+            iif(server is null, '', ( \
+                select min(other.server) from transitions as other \
+                where other.repo = pairs.repo and other.server > pairs.server \
+            )) \
+        from pairs where repo is not null \
+    ) \
+    select repo, server from pairs where repo is not null and server <> ''";
+
+/// The pairs of some repositories.
+const OF_REPOS: &str = "\
+    with recursive pairs (repo, server) as ( \
+        select value, '' from json_each($1) \
+        union all \
+        select repo, ( \
+            select min(other.server) from transitions as other \
+            where other.repo = pairs.repo and other.server > pairs.server \
+        ) from pairs where server is not null \
+    ) \
+    select repo, server from pairs where server <> ''";
+
+/// Pairs in the order of their names, or the word that there are too many of them.
+pub(super) enum Pairs {
+    Few(Vec<Key>),
+    TooMany,
+}
+
+/// Finds the pairs that pass, of some repositories or of all; no more than `most`.
+pub(super) async fn find(
+    connection: &mut SqliteConnection,
+    repos: &Names,
+    most: usize,
+    passes: Passes<'_>,
+) -> Result<Pairs, StoreError> {
+    let query = match repos.exact() {
+        Some(repos) => sqlx::query(OF_REPOS).bind(json(&repos)?),
+        None => sqlx::query(ALL),
+    };
+    let mut found: Vec<Key> = Vec::new();
+    let mut rows = query.fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let key = decode(&row)?;
+        if !passes(key.borrow()) {
+            continue;
+        }
+        if found.len() == most {
+            return Ok(Pairs::TooMany);
+        }
+        found.push(key);
+    }
+    found.sort_unstable();
+    Ok(Pairs::Few(found))
+}
+
+/// Writes pairs as a parameter: a JSON array of arrays.
+pub(super) fn parameter(keys: &[Key]) -> Result<String, StoreError> {
+    json(&keys.iter().map(|key| (key.repo.as_str(), key.server.as_str())).collect::<Vec<_>>())
+}
+
+/// Writes a parameter as JSON.
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
+    serde_json::to_string(value).map_err(|error| StoreError::Unavailable(error.into()))
+}
+
+/// Reads a row's pair.
+pub(super) fn decode(row: &SqliteRow) -> Result<Key, StoreError> {
+    let damaged = |error: InvalidField| StoreError::Damaged {
+        table: "transitions",
+        reason: error.to_string(),
+    };
+    Ok(Key {
+        repo: RepoName::parse(row.try_get("repo")?).map_err(damaged)?,
+        server: ServerName::parse(row.try_get("server")?).map_err(damaged)?,
+    })
+}

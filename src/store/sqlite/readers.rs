@@ -1,0 +1,173 @@
+//! Connections that only read: questions that take a while are asked beside the writer.
+//!
+//! Readers of a log never hold up its writer. A question that takes too long is given up, so that
+//! none keeps a core or a connection for minutes.
+
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::file::DatabaseFile;
+use super::open;
+use crate::store::StoreError;
+
+/// How many questions are worked on at once; others wait for their turn.
+const PLACES: usize = 2;
+/// How long a question may take, its wait for a place included.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Every how many of its instructions SQLite looks whether it should give up: well under a
+/// millisecond's worth.
+const INSTRUCTIONS_A_LOOK: i32 = 10_000;
+
+/// The connections, opened when they are first needed.
+#[derive(Debug)]
+pub(super) struct Readers {
+    places: Semaphore,
+    idle: Mutex<Vec<Reader>>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    connection: SqliteConnection,
+    /// Whether nobody waits for what the connection is doing.
+    is_given_up: Arc<AtomicBool>,
+}
+
+/// A connection on loan. Unless it is given back, what it does is given up.
+pub(super) struct Loan<'a> {
+    readers: &'a Readers,
+    reader: Option<Reader>,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Readers {
+    pub(super) fn new() -> Self {
+        Self { places: Semaphore::new(PLACES), idle: Mutex::new(Vec::new()) }
+    }
+
+    /// Asks a question of a connection, and gives up after some seconds.
+    pub(super) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        let answer = tokio::time::timeout(PATIENCE, question).await;
+        answer.unwrap_or(Err(StoreError::TooSlow(PATIENCE)))
+    }
+
+    /// Lends a connection to a database that still lies where it was opened.
+    pub(super) async fn lend(&self, file: &DatabaseFile) -> Result<Loan<'_>, StoreError> {
+        let place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
+        file.check()?;
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut loan = Loan { readers: self, reader: idle, _place: place };
+        if let Some(reader) = &mut loan.reader
+            && reader.is_given_up.load(Ordering::Relaxed)
+        {
+            // This waits for the end of what was given up, so that what follows is not.
+            match reader.connection.ping().await {
+                Ok(()) => reader.is_given_up.store(false, Ordering::Relaxed),
+                Err(_) => loan.reader = None,
+            }
+        }
+        if loan.reader.is_none() {
+            loan.reader = Some(Reader::open(file).await?);
+        }
+        Ok(loan)
+    }
+
+    /// Closes every connection that is not in use; no more are lent.
+    pub(super) async fn close(&self) {
+        self.places.close();
+        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        for reader in idle {
+            reader.is_given_up.store(true, Ordering::Relaxed);
+            reader.connection.close().await.ok();
+        }
+    }
+
+    fn put(&self, reader: Reader) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+    }
+}
+
+impl Reader {
+    async fn open(file: &DatabaseFile) -> Result<Self, StoreError> {
+        let mut connection = open::connect_to_read(file).await?;
+        let is_given_up = Arc::new(AtomicBool::new(false));
+        let should_go_on = {
+            let is_given_up = Arc::clone(&is_given_up);
+            move || !is_given_up.load(Ordering::Relaxed)
+        };
+        connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS_A_LOOK, should_go_on);
+        Ok(Self { connection, is_given_up })
+    }
+}
+
+impl Loan<'_> {
+    /// Returns the connection.
+    pub(super) fn connection(&mut self) -> Result<&mut SqliteConnection, StoreError> {
+        self.reader.as_mut().map(|reader| &mut reader.connection).ok_or(StoreError::Closed)
+    }
+
+    /// Gives the connection back if it has worked; drops it if it hasn't.
+    pub(super) fn give_back<T>(
+        mut self,
+        outcome: Result<T, StoreError>,
+        file: &DatabaseFile,
+    ) -> Result<T, StoreError> {
+        // Checked after the fact: a file that is gone now may have been gone before.
+        let outcome = outcome.and_then(|value| file.check().map(|()| value));
+        let reader = self.reader.take();
+        if let Some(reader) = reader.filter(|_| outcome.is_ok()) {
+            self.readers.put(reader);
+        }
+        outcome
+    }
+}
+
+/// Whoever asked has lost patience, or has gone away.
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.is_given_up.store(true, Ordering::Relaxed);
+            self.readers.put(reader);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sqlite::SqliteStore;
+
+    /// Counts for hours without returning a row, as a search without a hit does.
+    const ENDLESS: &str = "with recursive number (n) as (select 0 union all select n + 1 from number) \
+         select n from number where n < 0";
+
+    #[actix_web::test]
+    async fn a_question_that_nobody_waits_for_ends_and_its_connection_answers_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        let (readers, file) = (&store.readers, &store.file);
+        for _ in 0..2 * PLACES {
+            let endless = async {
+                let mut loan = readers.lend(file).await.unwrap();
+                sqlx::query(ENDLESS).execute(loan.connection().unwrap()).await.unwrap();
+            };
+            let outcome = tokio::time::timeout(Duration::from_millis(20), endless).await;
+            assert!(outcome.is_err(), "it has an end");
+        }
+        assert_eq!(readers.idle.lock().unwrap().len(), 1, "it was used again and again");
+        let mut loan = readers.lend(file).await.unwrap();
+        let one: i64 =
+            sqlx::query_scalar("select 1").fetch_one(loan.connection().unwrap()).await.unwrap();
+        assert_eq!(loan.give_back(Ok(one), file).unwrap(), 1);
+        readers.close().await;
+        assert!(matches!(readers.lend(file).await.err(), Some(StoreError::Closed)));
+    }
+}

@@ -1,0 +1,194 @@
+//! Reading timelines.
+//!
+//! Few transitions are read one by one. Of many, only what the steps need is looked for, by seeks:
+//! how much is read then depends on what is shown and not on what there is.
+
+use futures_util::TryStreamExt;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::pairs::{self, Pairs};
+use crate::domain::{
+    Condition, Glimpse, HistoryPlace, Life, Names, TimeRange, Timeline, TimelineQuery, Timestamp,
+    Turns,
+};
+use crate::store::{Passes, StoreError};
+
+/// The first and the last moment of the history.
+const EXTENT: &str = "select \
+    (select min(at) from transitions) as first, (select max(at) from transitions) as last";
+
+/// Up to `$4` transitions of some pairs in a range, counted.
+const COUNT: &str = "\
+    select count(*) from ( \
+        select 1 from json_each($1) as pair cross join transitions \
+        where repo = pair.value ->> 0 and server = pair.value ->> 1 and state in (0, 1, 2, 3) \
+            and at >= $2 and at < $3 \
+        limit $4 \
+    )";
+
+/// The transitions of some pairs in a range.
+const POINTS: &str = "\
+    select pair.key as pair, at, transitions.id, state \
+    from json_each($1) as pair cross join transitions \
+    where repo = pair.value ->> 0 and server = pair.value ->> 1 and state in (0, 1, 2, 3) \
+        and at >= $2 and at < $3 \
+    order by pair.key, at, transitions.id";
+
+/// The last of each state of some pairs before some moments.
+const GLIMPSES: &str = "\
+    with pairs (key, repo, server) as materialized ( \
+        select key, value ->> 0, value ->> 1 from json_each($1) \
+    ) \
+    select pairs.key as pair, moment.value as moment, \
+        ( \
+            select at || '.' || id from transitions as seen where seen.repo = pairs.repo \
+                and seen.server = pairs.server and state = 0 and at < moment.value \
+            order by at desc, id desc limit 1 \
+        ) as synced, \
+        ( \
+            select at || '.' || id from transitions as seen where seen.repo = pairs.repo \
+                and seen.server = pairs.server and state = 1 and at < moment.value \
+            order by at desc, id desc limit 1 \
+        ) as out_of_sync, \
+        ( \
+            select at || '.' || id from transitions as seen where seen.repo = pairs.repo \
+                and seen.server = pairs.server and state = 2 and at < moment.value \
+            order by at desc, id desc limit 1 \
+        ) as stale, \
+        ( \
+            select at || '.' || id from transitions as seen where seen.repo = pairs.repo \
+                and seen.server = pairs.server and state = 3 and at < moment.value \
+            order by at desc, id desc limit 1 \
+        ) as ended \
+    from pairs cross join json_each($2) as moment \
+    order by pairs.key, moment.value";
+
+/// Reads the timeline of the entries that pass; `None` if those are more than may be shown.
+pub(super) async fn read(
+    connection: &mut SqliteConnection,
+    query: TimelineQuery,
+    repos: &Names,
+    passes: Passes<'_>,
+) -> Result<Option<Timeline>, StoreError> {
+    let Pairs::Few(keys) = pairs::find(connection, repos, query.limit, passes).await? else {
+        return Ok(None);
+    };
+    let Some(range) = within_extent(connection, query.range).await? else {
+        return Ok(Some(Timeline::default()));
+    };
+    let query = TimelineQuery { range, ..query };
+    let pairs = pairs::parameter(&keys)?;
+    let count = count_points(connection, &pairs, query).await?;
+    let step = query.step_for(keys.len()).filter(|_| count > query.most_points());
+    let (turns, step) = if let Some(step) = step {
+        let ends = step.starts(range).chain([range.to]);
+        let mut turns = Turns::default();
+        glimpse(connection, &pairs, ends, |pair, end, seen| turns.take(pair, end, seen)).await?;
+        (turns.finish(), Some(step))
+    } else {
+        query.show(&read_lives(connection, &pairs, keys.len(), range).await?)
+    };
+    Ok(Some(Timeline::new(keys, turns, step)))
+}
+
+/// Cuts off what is before all of the history and after it, so that steps are not spent on it.
+async fn within_extent(
+    connection: &mut SqliteConnection,
+    range: TimeRange,
+) -> Result<Option<TimeRange>, StoreError> {
+    let extent = sqlx::query(EXTENT).fetch_one(connection).await?;
+    let (Some(first), Some(last)) = (extent.try_get("first")?, extent.try_get("last")?) else {
+        return Ok(None);
+    };
+    let TimeRange { from, to } = range;
+    let after = |millis: i64| Timestamp::from_millis(millis.saturating_add(1));
+    let from = from.max(Timestamp::from_millis(first)).max(Timestamp::from_millis(0));
+    // At least a moment is left, to show what is carried into the range.
+    let end = after(last).max(after(from.millis()));
+    Ok((from < to).then_some(TimeRange { from, to: to.min(end) }))
+}
+
+async fn count_points(
+    connection: &mut SqliteConnection,
+    pairs: &str,
+    query: TimelineQuery,
+) -> Result<usize, StoreError> {
+    let most = i64::try_from(query.most_points()).unwrap_or(i64::MAX);
+    let count: i64 = sqlx::query_scalar(COUNT)
+        .bind(pairs.to_owned())
+        .bind(query.range.from.millis())
+        .bind(query.range.to.millis())
+        .bind(most.saturating_add(1))
+        .fetch_one(connection)
+        .await?;
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// Reads every transition in a range, and how each entry stood before it.
+async fn read_lives(
+    connection: &mut SqliteConnection,
+    pairs: &str,
+    count: usize,
+    range: TimeRange,
+) -> Result<Vec<Life>, StoreError> {
+    let mut lives: Vec<Life> = (0..count).map(|pair| Life { pair, ..Life::default() }).collect();
+    glimpse(connection, pairs, [range.from].into_iter(), |pair, _, seen| {
+        if let Some(life) = lives.get_mut(pair) {
+            life.carried = seen.latest();
+        }
+    })
+    .await?;
+    let question = sqlx::query(POINTS)
+        .bind(pairs.to_owned())
+        .bind(range.from.millis())
+        .bind(range.to.millis());
+    let mut rows = question.fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let at = Timestamp::from_millis(row.try_get("at")?);
+        let place = HistoryPlace { at, id: row.try_get("id")? };
+        let condition = match row.try_get("state")? {
+            0_i64 => Condition::Synced,
+            1 => Condition::OutOfSync,
+            2 => Condition::Stale,
+            _ => Condition::Ended,
+        };
+        if let Some(life) = lives.get_mut(pair_of(&row)?) {
+            life.points.push((place, condition));
+        }
+    }
+    Ok(lives)
+}
+
+/// Takes glimpses of some pairs at some moments, in the order of both.
+async fn glimpse(
+    connection: &mut SqliteConnection,
+    pairs: &str,
+    moments: impl Iterator<Item = Timestamp>,
+    mut take: impl FnMut(usize, Timestamp, Glimpse),
+) -> Result<(), StoreError> {
+    let moments = pairs::json(&moments.map(Timestamp::millis).collect::<Vec<_>>())?;
+    let question = sqlx::query(GLIMPSES).bind(pairs.to_owned()).bind(moments);
+    let mut rows = question.fetch(connection);
+    while let Some(row) = rows.try_next().await? {
+        let place = |column: &str| {
+            let text: Option<&str> = row.try_get(column)?;
+            Ok::<_, sqlx::Error>(text.and_then(HistoryPlace::parse))
+        };
+        let seen = Condition::ALL.map(|condition| match condition {
+            Condition::Ended => place("ended"),
+            Condition::Synced => place("synced"),
+            Condition::OutOfSync => place("out_of_sync"),
+            Condition::Stale => place("stale"),
+        });
+        let [ended, synced, out_of_sync, stale] = seen;
+        let moment = Timestamp::from_millis(row.try_get("moment")?);
+        take(pair_of(&row)?, moment, Glimpse([ended?, synced?, out_of_sync?, stale?]));
+    }
+    Ok(())
+}
+
+fn pair_of(row: &SqliteRow) -> Result<usize, StoreError> {
+    let pair: i64 = row.try_get("pair")?;
+    Ok(usize::try_from(pair).unwrap_or(usize::MAX))
+}

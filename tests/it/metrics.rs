@@ -1,0 +1,258 @@
+//! What Prometheus is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::time::Duration;
+
+use crate::support::{TestApp, report, wait_until};
+
+/// What `/metrics` says: the value of every series, by its name and labels as they are written.
+struct Scrape {
+    values: BTreeMap<String, f64>,
+    /// The type of every family, by its name.
+    types: BTreeMap<String, String>,
+}
+
+impl Scrape {
+    fn of(app: &TestApp) -> Self {
+        let reply = app.get("/metrics");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        let media_type = "text/plain; version=0.0.4; charset=utf-8";
+        assert_eq!(reply.header("content-type"), Some(media_type));
+        Self::read(&reply.text())
+    }
+
+    /// Reads the text, and makes sure that each family is in one piece under its description.
+    fn read(text: &str) -> Self {
+        let (mut values, mut types) = (BTreeMap::new(), BTreeMap::new());
+        let (mut described, mut family) = ("", "");
+        for line in text.lines() {
+            if let Some(rest) = line.strip_prefix("# HELP ") {
+                described = rest.split_once(' ').unwrap().0;
+                assert!(rest.ends_with('.') && !rest.ends_with(".."), "{line}");
+            } else if let Some(rest) = line.strip_prefix("# TYPE ") {
+                let (name, kind) = rest.split_once(' ').unwrap();
+                assert_eq!(name, described);
+                let is_new = types.insert(name.to_owned(), kind.to_owned()).is_none();
+                assert!(is_new, "{name} comes twice");
+                family = name;
+            } else {
+                let (series, value) = line.rsplit_once(' ').unwrap();
+                assert!(!line.starts_with('#') && series.starts_with(family), "{line}");
+                let is_new = values.insert(series.to_owned(), value.parse().unwrap()).is_none();
+                assert!(is_new, "{series} comes twice");
+            }
+        }
+        Self { values, types }
+    }
+
+    fn value(&self, series: &str) -> f64 {
+        *self.values.get(series).unwrap_or_else(|| panic!("there is no {series}"))
+    }
+
+    /// Returns the names of the labels of every family.
+    fn labels(&self) -> BTreeMap<&str, BTreeSet<&str>> {
+        let mut labels: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for series in self.values.keys() {
+            let (name, rest) = series.split_once('{').unwrap_or((series, ""));
+            let family = self.types.keys().find(|family| {
+                let suffix = name.strip_prefix(family.as_str());
+                suffix.is_some_and(|suffix| ["", "_sum", "_count", "_bucket"].contains(&suffix))
+            });
+            let names = rest.split(',').filter_map(|pair| Some(pair.split_once("=\"")?.0));
+            let names = names.filter(|name| *name != "le");
+            labels.entry(family.unwrap()).or_default().extend(names);
+        }
+        labels
+    }
+}
+
+#[test]
+fn counts_of_entries_are_there_also_when_there_are_none() {
+    let app = TestApp::spawn();
+    let scrape = Scrape::of(&app);
+    for series in [
+        "gitops_status_entries{state=\"synced\"}",
+        "gitops_status_entries{state=\"out_of_sync\"}",
+        "gitops_status_drifted_entries",
+        "gitops_status_stale_entries",
+        "gitops_status_expired_total",
+        "gitops_status_series_dropped",
+        "gitops_status_queue_depth",
+        "gitops_status_commits_total{outcome=\"failed\"}",
+    ] {
+        assert!(scrape.value(series).abs() < f64::EPSILON, "{series}");
+    }
+    for series in [
+        "gitops_status_writable",
+        "gitops_status_database_bytes",
+        "gitops_status_disk_free_bytes",
+        "gitops_status_queue_capacity",
+        "gitops_status_queue_capacity_bytes",
+        "process_start_time_seconds",
+    ] {
+        assert!(scrape.value(series) >= 1.0, "{series}");
+    }
+}
+
+#[test]
+fn an_entry_has_its_series_for_as_long_as_it_is_listed() {
+    let app = TestApp::spawn();
+    app.accept(report("rsyslog", "web-1", "OUT_OF_SYNC", &["a", "b"]));
+    app.advance(Duration::from_millis(1500));
+    app.accept(report("rsyslog", "web-1", "OUT_OF_SYNC", &["a", "b", "c"]));
+    app.accept(report(r#"a"b"#, r"c\d", "SYNCED", &[]));
+    let of = |name: &str, labels: &str| format!("gitops_status_{name}{{{labels}}}");
+    let web = |name: &str| of(name, r#"repo="rsyslog",server="web-1""#);
+    let odd = |name: &str| of(name, r#"repo="a\"b",server="c\\d""#);
+    let scrape = Scrape::of(&app);
+    let began = 1_776_767_535.0;
+    for (series, value) in [
+        (web("synced"), 0.0),
+        (web("drift_files"), 3.0),
+        (web("stale"), 0.0),
+        (web("last_report_timestamp_seconds"), began + 1.5),
+        (web("since_timestamp_seconds"), began),
+        (odd("synced"), 1.0),
+        (odd("drift_files"), 0.0),
+        (odd("since_timestamp_seconds"), began + 1.5),
+        (of("entries", r#"state="synced""#), 1.0),
+        (of("entries", r#"state="out_of_sync""#), 1.0),
+    ] {
+        assert!((scrape.value(&series) - value).abs() < 0.0001, "{series}");
+    }
+    app.advance(Duration::from_hours(2));
+    let stale = |series: &str| Scrape::of(&app).value(series);
+    wait_until("both are stale", || stale("gitops_status_stale_entries") > 1.0);
+    assert!(stale(&web("stale")) > 0.0 && stale(&web("synced")) < 1.0);
+
+    assert_eq!(app.send("DELETE", "/api/status?repo=a%22b&server=c%5Cd", &[], b"").status, 200);
+    assert!(!Scrape::of(&app).values.contains_key(&odd("synced")));
+    app.advance(Duration::from_hours(14 * 24));
+    wait_until("the other one has expired", || {
+        Scrape::of(&app).value("gitops_status_expired_total") > 0.0
+    });
+    let scrape = Scrape::of(&app);
+    assert!(!scrape.values.keys().any(|series| series.contains("repo=")));
+    let expired = scrape.value("gitops_status_expired_total");
+    assert!(expired < 2.0, "what was deleted has not expired");
+}
+
+#[test]
+fn entries_beyond_the_limit_have_no_series_and_are_counted() {
+    let app = TestApp::with(|config| config.metrics_max_entries = Some(2));
+    for server in ["a", "b", "c", "d", "e"] {
+        app.accept(report("repo", server, "SYNCED", &[]));
+    }
+    let servers = |scrape: &Scrape| -> Vec<String> {
+        let start = "gitops_status_stale{repo=\"repo\",server=\"";
+        let series = scrape.values.keys().filter_map(|series| series.strip_prefix(start));
+        series.map(|rest| rest[..1].to_owned()).collect()
+    };
+    let scrape = Scrape::of(&app);
+    assert_eq!(servers(&scrape), ["a", "b"]);
+    let dropped = scrape.value("gitops_status_series_dropped");
+    assert!((dropped - 15.0).abs() < f64::EPSILON, "three entries of five series each");
+    assert!(scrape.value("gitops_status_entries{state=\"synced\"}") > 4.0);
+
+    let app = app.restart_with(|config| config.metrics_per_entry = false);
+    let scrape = Scrape::of(&app);
+    assert_eq!(servers(&scrape), [""; 0]);
+    assert!(scrape.value("gitops_status_series_dropped") < 1.0, "none is wanted");
+    let app = app.restart_with(|config| {
+        config.metrics_per_entry = true;
+        config.metrics_max_entries = None;
+    });
+    assert_eq!(servers(&Scrape::of(&app)).len(), 5);
+}
+
+#[test]
+fn requests_are_counted_by_words_that_clients_cannot_make_up() {
+    let app = TestApp::spawn();
+    app.accept(report("repo", "a", "SYNCED", &[]));
+    app.post("{").error(400);
+    app.get("/status.json?repo=a");
+    app.get("/status.json?repo=b");
+    app.get("/status.json?nothing").error(400);
+    app.send("HEAD", "/api/summary", &[], b"");
+    app.get("/no/such/path").error(404);
+    app.send("PROPFIND", "/other", &[], b"").error(404);
+    app.send("PROPFIND", "/status.csv", &[], b"").error(405);
+    let scrape = Scrape::of(&app);
+    let name = "gitops_status_http_requests_total";
+    let counted: BTreeMap<&str, f64> = scrape
+        .values
+        .iter()
+        .filter_map(|(series, value)| Some((series.strip_prefix(name)?, *value)))
+        .collect();
+    let expected = [
+        (r#"{route="/api/status",method="POST",code="200"}"#, 1.0),
+        (r#"{route="/api/status",method="POST",code="400"}"#, 1.0),
+        (r#"{route="/api/summary",method="HEAD",code="200"}"#, 1.0),
+        (r#"{route="/status.csv",method="other",code="405"}"#, 1.0),
+        (r#"{route="/status.json",method="GET",code="200"}"#, 2.0),
+        (r#"{route="/status.json",method="GET",code="400"}"#, 1.0),
+        (r#"{route="none",method="GET",code="404"}"#, 1.0),
+        (r#"{route="none",method="other",code="404"}"#, 1.0),
+    ];
+    assert_eq!(counted, BTreeMap::from(expected));
+    let duration = "gitops_status_http_request_duration_seconds";
+    let labels = r#"{route="/status.json",method="GET"}"#;
+    assert!((scrape.value(&format!("{duration}_count{labels}")) - 3.0).abs() < f64::EPSILON);
+}
+
+#[test]
+fn commits_are_counted_and_a_database_that_is_gone_shows() {
+    let app = TestApp::spawn();
+    app.accept(report("repo", "a", "SYNCED", &[]));
+    app.accept(report("repo", "b", "SYNCED", &[]));
+    let scrape = Scrape::of(&app);
+    assert!(scrape.value("gitops_status_commits_total{outcome=\"stored\"}") > 1.0);
+    assert!(scrape.value("gitops_status_commit_entries_sum") > 1.0);
+    assert!(scrape.value("gitops_status_commit_duration_seconds_count") > 1.0);
+    assert!(scrape.value("gitops_status_snapshot_bytes") > 100.0);
+
+    fs::remove_file(app.database()).unwrap();
+    app.post(report("repo", "c", "SYNCED", &[])).error(503);
+    let scrape = Scrape::of(&app);
+    assert!(scrape.value("gitops_status_writable") < 1.0);
+    wait_until("the size is not shown any more", || {
+        !Scrape::of(&app).values.contains_key("gitops_status_database_bytes")
+    });
+}
+
+#[test]
+fn metrics_are_compressed_if_asked_and_ignore_parameters() {
+    let app = TestApp::spawn();
+    app.accept(report("repo", "a", "SYNCED", &[]));
+    let packed = app.get_with("/metrics?format=x&name[]=y", &[("Accept-Encoding", "gzip")]);
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert_eq!(packed.header("cache-control"), Some("no-store"));
+    Scrape::read(&String::from_utf8(packed.inflated()).unwrap()).value("gitops_status_writable");
+    assert_eq!(app.send("HEAD", "/metrics", &[], b"").status, 200);
+    app.post("{").error(400);
+    app.send("POST", "/metrics", &[], b"").error(405);
+}
+
+#[test]
+fn the_document_lists_every_metric_and_no_other() {
+    let app = TestApp::spawn();
+    app.accept(report("repo", "a", "SYNCED", &[]));
+    let scrape = Scrape::of(&app);
+    let scrape_of_labels = scrape.labels();
+    let said = scrape
+        .types
+        .iter()
+        .map(|(name, kind)| (name.clone(), kind.clone(), scrape_of_labels[name.as_str()].clone()));
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/metrics.md")).unwrap();
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    let documented = rows.map(|row| {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [name, kind, labels, unit, meaning] = cells[..] else { panic!("{row}") };
+        assert!(!unit.is_empty() && !meaning.is_empty(), "{row}");
+        let labels = labels.split(", ").filter(|label| !label.is_empty());
+        let labels: BTreeSet<&str> = labels.map(|label| label.trim_matches('`')).collect();
+        (name.trim_matches('`').to_owned(), kind.to_owned(), labels)
+    });
+    assert_eq!(documented.collect::<BTreeSet<_>>(), said.collect::<BTreeSet<_>>());
+}

@@ -1,0 +1,200 @@
+//! What every store has to answer about the past, held against the plainest way to work it out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gitops_status_server::domain::{
+    Batch, Condition, Event, Filter, HistoryItem, HistoryPlace, HistoryQuery, Key, KeyRef, Names,
+    RepoName, ServerName, State, TimeRange, TimelineQuery, Timestamp,
+};
+use gitops_status_server::store::Store;
+
+use super::{Pair, now, report};
+
+const SERVERS: [&str; 5] = ["a", "b", "b,c", "ü", "z"];
+
+/// A small generator of numbers, so that a failure can be repeated.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: i64) -> i64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        i64::try_from(self.0 >> 40).unwrap() % end
+    }
+}
+
+/// Commits all that can happen to some entries, often at the same moment and not always in order.
+async fn live(store: Arc<dyn Store>, random: &mut Random, changes: i64) -> State {
+    let mut pair = Pair::new(store);
+    let mut at = 1_776_767_535_000;
+    for _ in 0..changes {
+        at += random.below(4) * random.below(30) * 17_000;
+        let server = SERVERS[usize::try_from(random.below(5)).unwrap()];
+        let what = random.below(10);
+        let files: &[&str] = if random.below(3) == 0 { &["f"] } else { &[] };
+        pair.commit(|batch, state| {
+            if what == 0 {
+                batch.remove(state, KeyRef { repo: super::REPO, server }, now(at));
+            } else if what == 1 {
+                settle(batch, state, server);
+            } else {
+                let mut report = report(server, files);
+                report.sync_status = status(what);
+                batch.apply(state, report, now(at));
+            }
+        })
+        .await;
+    }
+    pair.state
+}
+
+fn status(what: i64) -> gitops_status_server::domain::SyncStatus {
+    use gitops_status_server::domain::SyncStatus::{OutOfSync, Synced};
+    if what < 6 { Synced } else { OutOfSync }
+}
+
+/// Says that a reporter is silent: at the end of time, since the policy of these tests has no
+/// silence. So the history has something after all that follows.
+fn settle(batch: &mut Batch, state: &State, server: &str) {
+    if let Some(slot) = state.get(KeyRef { repo: super::REPO, server }) {
+        batch.settle(state, slot);
+    }
+}
+
+fn query(limit: usize) -> HistoryQuery {
+    let (filter, range) = (Filter::default(), TimeRange::ALL);
+    HistoryQuery { filter, events: Vec::new(), range, after: None, limit }
+}
+
+/// Reads all that a query asks for, page by page.
+async fn everything(store: &dyn Store, mut query: HistoryQuery) -> Vec<HistoryItem> {
+    let mut items = Vec::new();
+    loop {
+        let page = store.history(&query).await.unwrap();
+        assert!(page.items.len() <= query.limit);
+        items.extend(page.items);
+        match page.next {
+            Some(next) => query.after = Some(next),
+            None => return items,
+        }
+    }
+}
+
+pub(super) async fn pages_of_any_size_and_filter_are_parts_of_the_whole(store: Arc<dyn Store>) {
+    let mut random = Random(7);
+    live(Arc::clone(&store), &mut random, 300).await;
+    let all = everything(&*store, query(10_000)).await;
+    assert!(all.len() > 150);
+    assert!(all.is_sorted_by(|a, b| a.place > b.place), "newest first");
+    let middle = all[all.len() / 2].place.at;
+    for limit in [1, 7, 100] {
+        for server in [&[][..], &["a"], &["b,c", "z"], &["*"], &["b*"], &["nobody"]] {
+            for events in [vec![], vec![Event::Drifted, Event::Deleted]] {
+                for from in [TimeRange::ALL.from, middle] {
+                    let server = Names::parse(server.iter().copied());
+                    let asked = HistoryQuery {
+                        filter: Filter { server, ..Filter::default() },
+                        events: events.clone(),
+                        range: TimeRange { from, to: TimeRange::ALL.to },
+                        ..query(limit)
+                    };
+                    let passes = |item: &&HistoryItem| {
+                        asked.matches(&item.transition) && item.place.at >= from
+                    };
+                    let expected: Vec<_> = all.iter().filter(passes).cloned().collect();
+                    assert_eq!(everything(&*store, asked.clone()).await, expected, "{asked:?}");
+                }
+            }
+        }
+    }
+}
+
+/// Works a timeline out from the whole history, looking at every step of every entry.
+fn naive(
+    all: &[HistoryItem],
+    range: TimeRange,
+    starts: Option<&[Timestamp]>,
+) -> Vec<(Timestamp, Key, Condition)> {
+    let mut lives: BTreeMap<Key, Vec<(HistoryPlace, Condition)>> = BTreeMap::new();
+    for HistoryItem { place, transition } in all.iter().rev() {
+        let key = Key {
+            repo: RepoName::parse(transition.repo.as_str()).unwrap(),
+            server: ServerName::parse(transition.server.as_str()).unwrap(),
+        };
+        lives.entry(key).or_default().push((*place, transition.condition()));
+    }
+    let mut rows = Vec::new();
+    for (key, life) in lives {
+        let until = |moment: Timestamp| {
+            let seen = life.iter().take_while(|(place, _)| place.at < moment);
+            seen.last().map_or(Condition::Ended, |(_, condition)| *condition)
+        };
+        let shown: Vec<(Timestamp, Condition)> = match starts {
+            None => {
+                let moments = life.iter().map(|(place, _)| place.at);
+                let inside = moments.filter(|at| (range.from..range.to).contains(at));
+                let moments = [range.from].into_iter().chain(inside);
+                moments.map(|at| (at, until(Timestamp::from_millis(at.millis() + 1)))).collect()
+            }
+            Some(starts) => {
+                let ends = starts.iter().skip(1).copied().chain([range.to]);
+                let steps = starts.iter().copied().zip(ends);
+                let worst = steps.map(|(start, end)| {
+                    let inside = life.iter().filter(|(place, _)| (start..end).contains(&place.at));
+                    (start, inside.map(|(_, c)| *c).fold(until(start), Ord::max))
+                });
+                worst.collect()
+            }
+        };
+        let mut before = Condition::Ended;
+        for (at, condition) in shown {
+            if condition != before {
+                rows.push((at, key.clone(), condition));
+            }
+            before = condition;
+        }
+    }
+    rows.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
+    rows
+}
+
+pub(super) async fn a_timeline_is_what_the_whole_history_says(store: Arc<dyn Store>) {
+    let mut random = Random(11);
+    live(Arc::clone(&store), &mut random, 900).await;
+    let all = everything(&*store, query(10_000)).await;
+    let times: Vec<i64> = all.iter().map(|item| item.place.at.millis()).collect();
+    let times = &times[times.iter().filter(|at| **at == i64::MAX).count()..];
+    let (first, last) = (times[times.len() - 1], times[0]);
+    let mut stepped = 0;
+    for round in 0..200 {
+        let from = first + random.below(last - first);
+        let to = from + 1 + random.below(last - from);
+        let range =
+            TimeRange { from: Timestamp::from_millis(from), to: Timestamp::from_millis(to) };
+        let limit = 5 + usize::try_from(random.below(40)).unwrap();
+        let asked = TimelineQuery { range, limit };
+        let timeline = store.timeline(asked, &Names::Any, &|_| true).await.unwrap().unwrap();
+        assert!(timeline.turns.len() <= limit);
+        stepped += usize::from(timeline.step.is_some());
+        let starts: Option<Vec<_>> = timeline.step.map(|step| step.starts(range).collect());
+        let rows: Vec<_> =
+            timeline.rows().map(|(key, turn)| (turn.at, key.clone(), turn.condition)).collect();
+        assert_eq!(rows, naive(&all, range, starts.as_deref()), "round {round}: {asked:?}");
+    }
+    assert!((20..180).contains(&stepped), "{stepped} of 200 were cut into steps");
+}
+
+pub(super) async fn a_timeline_is_about_the_entries_that_pass(store: Arc<dyn Store>) {
+    live(Arc::clone(&store), &mut Random(3), 50).await;
+    let asked = TimelineQuery { range: TimeRange::ALL, limit: 2 };
+    assert_eq!(store.timeline(asked, &Names::Any, &|_| true).await.unwrap(), None);
+    let few = |key: KeyRef<'_>| key.server < "b,";
+    let timeline = store.timeline(asked, &Names::Any, &few).await.unwrap().unwrap();
+    let servers: Vec<&str> = timeline.keys.iter().map(|key| key.server.as_str()).collect();
+    assert_eq!(servers, ["a", "b"]);
+    for (repos, count) in [(super::REPO, 2), ("other", 0)] {
+        let repos = Names::parse([repos]);
+        let timeline = store.timeline(asked, &repos, &few).await.unwrap().unwrap();
+        assert_eq!(timeline.keys.len(), count);
+    }
+}

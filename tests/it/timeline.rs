@@ -1,0 +1,148 @@
+//! `GET /api/timeline`.
+
+use std::time::Duration;
+
+use gitops_status_server::clock::Clock;
+use gitops_status_server::domain::Timestamp;
+use serde_json::Value;
+
+use crate::support::{TestApp, report, wait_until};
+
+const HOUR: Duration = Duration::from_hours(1);
+const MINUTE: Duration = Duration::from_mins(1);
+
+/// Returns `minutes server code` of every row, the minutes counted from a moment.
+fn rows(app: &TestApp, since: Timestamp, query: &str) -> Vec<String> {
+    let reply = app.get(&format!("/api/timeline{query}"));
+    assert_eq!(reply.status, 200, "{query}: {}", reply.text());
+    let line = |row: &Value| {
+        let minutes = (0..100_000).find(|minutes| {
+            row["time"].as_str() == Some(&since.plus(MINUTE * *minutes).to_string())
+        });
+        let minutes = minutes.map_or_else(|| row["time"].to_string(), |m| m.to_string());
+        format!("{minutes} {} {}", row["server"].as_str().unwrap(), row["status_code"])
+    };
+    reply.json().as_array().unwrap().iter().map(line).collect()
+}
+
+fn post(app: &TestApp, server: &str, status: &str) {
+    app.accept(report("r", server, status, &[]));
+}
+
+#[test]
+fn a_timeline_carries_forward_and_merges_and_ends_with_null() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    post(&app, "a", "OUT_OF_SYNC");
+    post(&app, "b", "SYNCED");
+    post(&app, "gone", "SYNCED");
+    app.advance(MINUTE);
+    assert_eq!(app.send("DELETE", "/api/status?repo=r&server=gone", &[], b"").status, 200);
+    app.advance(9 * MINUTE);
+    app.accept(report("r", "a", "OUT_OF_SYNC", &["changed"]));
+    post(&app, "b", "OUT_OF_SYNC");
+    post(&app, "b", "SYNCED");
+    post(&app, "new", "SYNCED");
+    app.advance(10 * MINUTE);
+    post(&app, "a", "SYNCED");
+    app.advance(MINUTE);
+    assert_eq!(app.send("DELETE", "/api/status?repo=r&server=new", &[], b"").status, 200);
+    app.advance(MINUTE);
+    let from = start.plus(5 * MINUTE).millis();
+    let expected = ["5 a 1", "5 b 0", "10 new 0", "20 a 0", "21 new null"];
+    assert_eq!(rows(&app, start, &format!("?from={from}")), expected);
+    let until = format!("?from={from}&to={}", start.plus(20 * MINUTE).millis());
+    assert_eq!(rows(&app, start, &until), expected[..3], "to is the first moment after it");
+    let whole = ["0 a 1", "0 b 0", "0 gone 0", "1 gone null", "10 new 0", "20 a 0", "21 new null"];
+    assert_eq!(rows(&app, start, ""), whole, "of the last day");
+}
+
+#[test]
+fn the_fields_are_in_their_order() {
+    let app = TestApp::spawn();
+    assert_eq!(app.get("/api/timeline").text(), "[]");
+    post(&app, "a", "SYNCED");
+    let time = app.clock.read().wall;
+    app.advance(MINUTE);
+    let reply = app.get("/api/timeline");
+    assert_eq!(
+        reply.text(),
+        format!("[{{\"time\":\"{time}\",\"repo\":\"r\",\"server\":\"a\",\"status_code\":0}}]")
+    );
+    assert_eq!(reply.header("content-type"), Some("application/json"));
+    assert_eq!(reply.header("x-step"), None);
+}
+
+#[test]
+fn a_silence_is_shown_from_its_true_time_and_its_end_is_null() {
+    let app = TestApp::with(|config| config.ttl = Some(4 * HOUR));
+    let start = app.clock.read().wall;
+    post(&app, "a", "SYNCED");
+    let app = app.restart_after(3 * HOUR);
+    app.advance(2 * HOUR);
+    wait_until("its end is recorded", || rows(&app, start, "").len() == 3);
+    assert_eq!(rows(&app, start, ""), ["0 a 0", "120 a 2", "240 a null"]);
+    let later = start.plus(270 * MINUTE).millis();
+    assert_eq!(rows(&app, start, &format!("?from={later}")), [""; 0], "it had ended before");
+}
+
+#[test]
+fn a_filter_asks_for_entries_as_they_are_now() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    post(&app, "a", "SYNCED");
+    post(&app, "b", "SYNCED");
+    post(&app, "gone", "OUT_OF_SYNC");
+    app.advance(MINUTE);
+    app.accept(report("r", "b", "OUT_OF_SYNC", &["x.conf"]));
+    assert_eq!(app.send("DELETE", "/api/status?repo=r&server=gone", &[], b"").status, 200);
+    app.advance(MINUTE);
+    let b = ["0 b 0", "1 b 1"];
+    for (query, expected) in [
+        ("?server=b", &b[..]),
+        ("?drifted=true", &b),
+        ("?file=*.conf&repo=r", &b),
+        ("?q=X.C", &b),
+        ("?server=g*", &["0 gone 1", "1 gone null"]),
+        ("?server=gone&drifted=true", &[]),
+        ("?repo=other", &[]),
+        ("?sync_status=SYNCED&var-repo=r", &["0 a 0"]),
+    ] {
+        assert_eq!(rows(&app, start, query), expected, "{query}");
+    }
+}
+
+#[test]
+fn above_the_limit_time_is_cut_into_steps_and_the_worst_is_kept() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    for round in 0..40 {
+        post(&app, "a", if round % 8 == 0 { "OUT_OF_SYNC" } else { "SYNCED" });
+        post(&app, "calm", "SYNCED");
+        app.advance(10 * MINUTE);
+    }
+    let all = app.get("/api/timeline");
+    assert_eq!((all.header("x-step"), all.json().as_array().unwrap().len()), (None, 11));
+    let few = app.get("/api/timeline?limit=6");
+    assert_eq!(few.header("x-step"), Some("1h"));
+    let few = rows(&app, start, "?limit=6");
+    assert!(few.len() <= 6, "{few:?}");
+    assert_eq!(few[..2], ["0 a 1", "0 calm 0"]);
+    let message = app.get("/api/timeline?limit=1").error(400);
+    assert!(message.contains("limit must be at least the number of entries"), "{message}");
+    assert_eq!(rows(&app, start, "?limit=1&server=calm"), ["0 calm 0"]);
+}
+
+#[test]
+fn a_wrong_parameter_is_refused_with_what_is_accepted() {
+    let app = TestApp::spawn();
+    for (query, expected) in [
+        ("?limit=100001", "limit must be a whole number from 1 to 100000"),
+        ("?from=2026-04-21", "from must be a time such as"),
+        ("?from=2026-04-21T10:32:15Z&to=5", "from must be no later than to"),
+        ("?event=first", "stale, q, from, to and limit"),
+    ] {
+        let message = app.get(&format!("/api/timeline{query}")).error(400);
+        assert!(message.contains(expected), "{query}: {message}");
+    }
+}
