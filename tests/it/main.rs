@@ -14,6 +14,7 @@
     clippy::format_push_string,
     clippy::disallowed_methods,
     clippy::unchecked_time_subtraction,
+    clippy::print_stderr,
     missing_docs,
     reason = "a test stops at the first surprise, waits in real time, and may be a long table"
 )]

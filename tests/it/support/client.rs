@@ -82,7 +82,9 @@ impl Client {
 
     /// Opens a connection if anybody listens.
     pub fn try_connect(&self) -> Option<TcpStream> {
-        let stream = TcpStream::connect(self.address).ok()?;
+        let connected = TcpStream::connect(self.address);
+        // Shown if the test fails.
+        let stream = connected.inspect_err(|error| eprintln!("connecting: {error}")).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.set_nodelay(true).unwrap();
         Some(stream)
@@ -95,7 +97,8 @@ impl Client {
         stream.write_all(request).ok();
         let (mut answer, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
         loop {
-            let count = stream.read(&mut piece).unwrap_or(0);
+            let read = stream.read(&mut piece).inspect_err(|error| eprintln!("reading: {error}"));
+            let count = read.unwrap_or(0);
             answer.extend_from_slice(&piece[..count]);
             let reply = Reply::parse(&answer);
             if count == 0 || reply.as_ref().is_some_and(Reply::is_complete) {

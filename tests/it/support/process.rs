@@ -104,6 +104,16 @@ impl Process {
     }
 }
 
+impl Drop for Process {
+    /// Shows what the program has said when a test fails that talks to it.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let state = self.child.0.try_wait();
+            eprintln!("The program ({state:?}) has said:\n{}", self.log());
+        }
+    }
+}
+
 /// A child process; it is killed when this is dropped.
 pub(super) struct Running(Child);
 
