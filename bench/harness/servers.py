@@ -146,7 +146,8 @@ class Flask(Server):
     def command(self) -> list[str]:
         return [
             str(TARGET / "bench" / "python" / "bin" / "gunicorn"), "--worker-class", "gthread",
-            "--workers", "1", "--threads", "4", "--bind", f"127.0.0.1:{self.port}", "inmemory:app",
+            "--workers", "1", "--threads", "4", "--keep-alive", "60",
+            "--bind", f"127.0.0.1:{self.port}", "inmemory:app",
         ]  # fmt: skip
 
 

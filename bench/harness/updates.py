@@ -21,16 +21,18 @@ def update(key: int, members: str = "") -> bytes:
     ).encode()
 
 
-def fill(port: int, keys: range, members: str = "") -> None:
+def fill(
+    port: int, keys: range, members: str = "", connections: int = CONNECTIONS, at_once: int = AT_ONCE
+) -> None:
     """Posts each key once, pipelined over many connections so that it is quick."""
     head = b"POST /api/status HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
-    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(min(CONNECTIONS, len(keys)))]
+    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(min(connections, len(keys)))]
     rest = iter(keys)
     done = False
     while not done:
         sent = []
         for connection in sockets:
-            bodies = [update(key, members) for key in islice(rest, AT_ONCE)]
+            bodies = [update(key, members) for key in islice(rest, at_once)]
             if not bodies:
                 done = True
                 break
