@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parent.parent / "wrk"
+# wrk gives up after 2 s by itself, and some servers are slower than that under a mixed load.
+PATIENCE = "20s"
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class Running:
 
     def __init__(self, arguments: list[str]):
         self.process = subprocess.Popen(
-            ["wrk", *arguments], cwd=SCRIPTS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            ["wrk", "--timeout", PATIENCE, *arguments], cwd=SCRIPTS, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
 
     def result(self) -> Load:
