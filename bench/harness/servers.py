@@ -21,8 +21,9 @@ class Server:
     def __init__(self, name: str, ready_path: str = "/health"):
         self.name = name
         self.ready_path = ready_path
-        self.folder = WORK / name
         self.port = free_port()
+        # By the port too: two of the same kind may run at once.
+        self.folder = WORK / f"{name}-{self.port}"
         self.environment: dict[str, str] = {}
 
     def command(self) -> list[str]:
