@@ -8,12 +8,24 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
+use super::openapi::{parameter, schema};
 use super::query::BadgeQuery;
 use super::question::{self, MANY_ENTRIES, Page, Question};
 use crate::domain::{Selection, State};
 use crate::render::{self, RenderError};
 
 /// `GET /badge.svg`
+#[utoipa::path(
+    get,
+    path = "/badge.svg",
+    summary = "How a selection stands, as a picture",
+    params(parameter::Filters, parameter::Label),
+    responses(
+        (status = 200, description = "SVG", body = String, content_type = "image/svg+xml"),
+        (status = 304, description = "Nothing has changed since `If-None-Match`"),
+        (status = 400, description = "A parameter is wrong", body = schema::Failure),
+    ),
+)]
 pub(super) async fn badge(
     request: HttpRequest,
     services: Data<Services>,

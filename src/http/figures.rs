@@ -8,12 +8,24 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
+use super::openapi::{parameter, schema};
 use super::query::FiguresQuery;
 use super::question::{self, MANY_ENTRIES, Page, Question};
 use crate::domain::{Selection, State};
 use crate::render::{self, Figures, RenderError};
 
 /// `GET /api/summary`
+#[utoipa::path(
+    get,
+    path = "/api/summary",
+    summary = "Counts over a selection",
+    params(parameter::Filters, parameter::Columns),
+    responses(
+        (status = 200, description = "Counts", body = schema::Summary),
+        (status = 304, description = "Nothing has changed since `If-None-Match`"),
+        (status = 400, description = "A parameter is wrong", body = schema::Failure),
+    ),
+)]
 pub(super) async fn summary(
     request: HttpRequest,
     services: Data<Services>,
@@ -22,6 +34,17 @@ pub(super) async fn summary(
 }
 
 /// `GET /api/repos`
+#[utoipa::path(
+    get,
+    path = "/api/repos",
+    summary = "Counts by repository",
+    params(parameter::Filters, parameter::Columns, parameter::Paging),
+    responses(
+        (status = 200, description = "A row a repository", body = Vec<schema::Group>),
+        (status = 304, description = "Nothing has changed since `If-None-Match`"),
+        (status = 400, description = "A parameter is wrong", body = schema::Failure),
+    ),
+)]
 pub(super) async fn repos(
     request: HttpRequest,
     services: Data<Services>,
@@ -30,6 +53,17 @@ pub(super) async fn repos(
 }
 
 /// `GET /api/servers`
+#[utoipa::path(
+    get,
+    path = "/api/servers",
+    summary = "Counts by server",
+    params(parameter::Filters, parameter::Columns, parameter::Paging),
+    responses(
+        (status = 200, description = "A row a server", body = Vec<schema::Group>),
+        (status = 304, description = "Nothing has changed since `If-None-Match`"),
+        (status = 400, description = "A parameter is wrong", body = schema::Failure),
+    ),
+)]
 pub(super) async fn servers(
     request: HttpRequest,
     services: Data<Services>,
@@ -38,6 +72,17 @@ pub(super) async fn servers(
 }
 
 /// `GET /api/files`
+#[utoipa::path(
+    get,
+    path = "/api/files",
+    summary = "Where files have drifted",
+    params(parameter::Filters, parameter::Columns, parameter::Paging),
+    responses(
+        (status = 200, description = "A row a file, the most widespread first", body = Vec<schema::FileSpread>),
+        (status = 304, description = "Nothing has changed since `If-None-Match`"),
+        (status = 400, description = "A parameter is wrong", body = schema::Failure),
+    ),
+)]
 pub(super) async fn files(
     request: HttpRequest,
     services: Data<Services>,

@@ -12,6 +12,14 @@ use crate::metrics::MEDIA_TYPE;
 use crate::render::RenderError;
 
 /// `GET /metrics`, whatever the parameters.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    summary = "What Prometheus is told",
+    responses(
+        (status = 200, description = "Prometheus text", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
+    ),
+)]
 pub(super) async fn metrics(
     request: HttpRequest,
     services: Data<Services>,

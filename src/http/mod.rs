@@ -17,6 +17,7 @@ mod history;
 mod list;
 mod measure;
 mod metrics;
+mod openapi;
 mod query;
 mod question;
 mod shared;
@@ -107,6 +108,7 @@ pub(crate) fn routes(paths: &mut ServiceConfig) {
         .service(reading("/api/files", figures::files))
         .service(reading("/badge.svg", badge::badge))
         .service(reading("/metrics", metrics::metrics))
+        .service(reading("/openapi.json", openapi::openapi))
         .service(reading("/health", health::health))
         .service(reading("/livez", health::livez))
         .service(reading("/readyz", health::readyz))

@@ -4,10 +4,26 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::ApiError;
+use super::openapi::{parameter, schema};
 use super::{Services, answer, body, query, wire};
 use crate::board::Removal;
 
 /// `POST /api/status`: takes an update, and answers once it is on disk.
+#[utoipa::path(
+    post,
+    path = "/api/status",
+    summary = "Take an update",
+    request_body = schema::Update,
+    responses(
+        (status = 200, description = "It is on disk", body = schema::Done),
+        (status = 400, description = "It is not acceptable", body = schema::Failure),
+        (status = 408, description = "The body did not arrive in time", body = schema::Failure),
+        (status = 413, description = "The body is too large", body = schema::Failure),
+        (status = 415, description = "The body is not JSON", body = schema::Failure),
+        (status = 503, description = "It could not be stored", body = schema::Failure),
+        (status = 507, description = "There are as many entries as there may be", body = schema::Failure),
+    ),
+)]
 pub(super) async fn post(
     request: HttpRequest,
     payload: Payload,
@@ -20,6 +36,18 @@ pub(super) async fn post(
 }
 
 /// `DELETE /api/status`: takes an entry out, for a server that is no more.
+#[utoipa::path(
+    delete,
+    path = "/api/status",
+    summary = "Take an entry out",
+    params(parameter::Pair),
+    responses(
+        (status = 200, description = "It is gone", body = schema::Done),
+        (status = 400, description = "A parameter is wrong", body = schema::Failure),
+        (status = 404, description = "There is none", body = schema::Failure),
+        (status = 503, description = "It could not be stored", body = schema::Failure),
+    ),
+)]
 pub(super) async fn delete(
     request: HttpRequest,
     services: Data<Services>,

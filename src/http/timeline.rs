@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::coding::Coding;
 use super::error::ApiError;
+use super::openapi::{parameter, schema};
 use super::query::TimelineRequest;
 use super::{Services, answer};
 use crate::render;
@@ -14,6 +15,17 @@ use crate::render;
 const STEP: HeaderName = HeaderName::from_static("x-step");
 
 /// `GET /api/timeline`
+#[utoipa::path(
+    get,
+    path = "/api/timeline",
+    summary = "How entries stood over time",
+    params(parameter::Filters, parameter::Span, parameter::Length),
+    responses(
+        (status = 200, description = "States, ascending by time; `X-Step` says if time was cut into steps", body = Vec<schema::Turn>),
+        (status = 400, description = "A parameter is wrong", body = schema::Failure),
+        (status = 503, description = "It took too long to find", body = schema::Failure),
+    ),
+)]
 pub(super) async fn timeline(
     request: HttpRequest,
     services: Data<Services>,

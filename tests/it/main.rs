@@ -35,6 +35,7 @@ mod infinity;
 mod kills;
 mod log;
 mod metrics;
+mod openapi;
 mod panels;
 mod prometheus;
 mod reports;
