@@ -25,8 +25,9 @@ use crate::store::{CommitError, Loaded, Store, StoreError};
 const BATCH_COMMANDS: usize = 1024;
 /// How many bytes of commands a batch may have, but for the last one.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
-/// How many entries are settled in one batch: few enough not to hold up an update.
-const SETTLED_AT_ONCE: usize = 1000;
+/// How many entries are settled in one batch: few enough not to hold up an update for longer than
+/// a commit takes.
+const SETTLED_AT_ONCE: usize = 64;
 /// How often the marks are made what the clock says: well under the promised second.
 const TICK: Duration = Duration::from_millis(250);
 /// Every how many ticks the store is looked at, and written to if it has failed.
@@ -50,6 +51,7 @@ pub struct Writer {
     jumps: u32,
     /// Whether the last commit may or may not have been applied.
     is_in_doubt: bool,
+    has_more_to_mark: bool,
     has_more_to_settle: bool,
 }
 
@@ -86,6 +88,7 @@ impl Writer {
             ticks_seen: 0,
             jumps: 0,
             is_in_doubt: false,
+            has_more_to_mark: false,
             has_more_to_settle: false,
         }
     }
@@ -103,6 +106,7 @@ impl Writer {
                     self.process(&mut queued).await;
                 }
                 _ = self.ticks.tick() => self.pass_time().await,
+                () = std::future::ready(()), if self.has_more_to_mark => self.follow_the_clock(),
                 () = std::future::ready(()), if self.has_more_to_settle => self.settle().await,
                 found = self.pruner.find() => self.prune(found).await,
             }
@@ -215,12 +219,13 @@ impl Writer {
         self.pruner.begin_if_due(now, self.clock.read().monotonic);
     }
 
-    /// Publishes the marks that the clock says by now. This needs no store.
+    /// Publishes some of the marks that the clock says by now. This needs no store.
     fn follow_the_clock(&mut self) {
         let now = self.now();
         if self.shared.snapshot().has_marks_due(now) {
             self.publish_with(|state| state.mark(now));
         }
+        self.has_more_to_mark = self.shared.snapshot().has_marks_due(now);
     }
 
     /// Stores what the marks say for good, for some entries.
@@ -297,10 +302,11 @@ impl Writer {
         loop {
             tokio::select! {
                 outcome = &mut work => return outcome,
-                _ = self.ticks.tick() => self.follow_the_clock(),
+                _ = self.ticks.tick() => waited = waited.saturating_add(1),
+                () = std::future::ready(()), if self.has_more_to_mark => {}
             }
-            waited = waited.saturating_add(1);
-            if waited == TICKS_OF_PATIENCE {
+            self.follow_the_clock();
+            if waited == TICKS_OF_PATIENCE && self.is_storing() {
                 let silence = StoreError::Silent(TICK * waited);
                 self.note_outcome(&Err(CommitError::Unknown(silence)));
             }

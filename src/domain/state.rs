@@ -34,6 +34,10 @@ pub struct Changes {
     pub removed: Vec<Key>,
 }
 
+/// How many segments are marked at once: few enough not to hold up an update when very many
+/// entries turn stale or expire at one moment.
+const MARKED_AT_ONCE: usize = 128;
+
 /// A segment, and a place in it.
 pub(super) type Place = (usize, usize);
 
@@ -181,15 +185,15 @@ impl State {
         self.segments.iter().any(|segment| segment.next_change() <= now.at)
     }
 
-    /// Makes every mark what it is now.
+    /// Makes marks what they are now, in a bounded number of segments; [`Self::has_marks_due`] says
+    /// whether some are left.
     ///
     /// Nothing of this needs storing: marks follow from the entries and the clock.
     pub fn mark(&mut self, now: Now) {
         self.memo = WholeMemo::default();
-        for segment in &mut self.segments {
-            if segment.next_change() <= now.at {
-                Arc::make_mut(segment).remark(now.at);
-            }
+        let due = self.segments.iter_mut().filter(|segment| segment.next_change() <= now.at);
+        for segment in due.take(MARKED_AT_ONCE) {
+            Arc::make_mut(segment).remark(now.at);
         }
     }
 
