@@ -11,6 +11,7 @@ mod history;
 mod inspect;
 mod open;
 mod pairs;
+mod present;
 mod readers;
 mod rows;
 mod sightings;
@@ -21,18 +22,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
 
 use self::file::{DatabaseFile, Lock};
+use self::present::{read_all, read_changes, read_sighted};
 use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
 use super::{CommitError, Loaded, Passes, Store, StoreError, Usage};
 use crate::domain::{
-    Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, Key, Names, RepoName, Revision,
-    Search, ServerName, Timeline, TimelineQuery, TransitionId,
+    Batch, Changes, Excess, HistoryPage, HistoryQuery, Names, Revision, Search, Timeline,
+    TimelineQuery, TransitionId,
 };
 
 /// How many revisions back the database can tell what was removed.
@@ -242,58 +243,6 @@ async fn read_revision(connection: &mut SqliteConnection) -> Result<Revision, sq
     sqlx::query_scalar(sql::REVISION).fetch_one(connection).await.map(Revision)
 }
 
-async fn read_all(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
-    let meta = sqlx::query(sql::META).fetch_one(&mut *connection).await?;
-    let store_id = meta.try_get("store_id")?;
-    let revision = Revision(meta.try_get("revision")?);
-    let mut entries: Vec<Arc<Entry>> = Vec::new();
-    let mut found = sqlx::query(sql::ALL_ENTRIES).fetch(&mut *connection);
-    while let Some(row) = found.try_next().await? {
-        let mut entry = rows::decode(&row)?;
-        if let Some(last) = entries.last().filter(|last| last.report.repo == entry.report.repo) {
-            // Neighbours share the name of their repository, as they do while updates arrive.
-            entry.report.repo = last.report.repo.clone();
-        }
-        entries.push(Arc::new(entry));
-    }
-    drop(found);
-    for mut sighted in read_sighted(connection, Revision(0)).await? {
-        let place = entries.binary_search_by(|entry| entry.key().cmp(&sighted.key()));
-        if let Some(entry) = place.ok().and_then(|place| entries.get_mut(place)) {
-            sighted.report.repo = entry.report.repo.clone();
-            *entry = Arc::new(sighted);
-        }
-    }
-    Ok(Loaded { store_id, revision, entries })
-}
-
-async fn read_changes(
-    connection: &mut SqliteConnection,
-    since: Revision,
-) -> Result<Option<Changes>, StoreError> {
-    let revision = read_revision(&mut *connection).await?;
-    if revision.0 - since.0 > TOMBSTONES_KEPT {
-        return Ok(None);
-    }
-    let put = sqlx::query(sql::ENTRIES_SINCE).bind(since.0).fetch_all(&mut *connection).await?;
-    let put = put.iter().map(rows::decode).collect::<Result<Vec<_>, _>>()?;
-    // What was seen of an entry after its row was written comes after the row.
-    let sighted = read_sighted(&mut *connection, since).await?;
-    let put = put.into_iter().chain(sighted).map(Arc::new).collect();
-    let gone = sqlx::query(sql::REMOVED_SINCE).bind(since.0).fetch_all(connection).await?;
-    let removed = gone.iter().map(decode_key).collect::<Result<_, _>>()?;
-    Ok(Some(Changes { revision, put, removed }))
-}
-
-/// Returns the entries that were seen after a revision and after their rows were written.
-async fn read_sighted(
-    connection: &mut SqliteConnection,
-    since: Revision,
-) -> Result<Vec<Entry>, StoreError> {
-    let rows = sqlx::query(sql::SIGHTED_SINCE).bind(since.0).fetch_all(connection).await?;
-    rows.iter().map(rows::decode).collect()
-}
-
 /// Reads what there is to know of the log of sightings.
 async fn read_log(connection: &mut SqliteConnection) -> Result<Sightings, StoreError> {
     let extent = sqlx::query(sql::LOG_EXTENT).fetch_one(&mut *connection).await?;
@@ -302,15 +251,4 @@ async fn read_log(connection: &mut SqliteConnection) -> Result<Sightings, StoreE
     let sighted = read_sighted(connection, Revision(0)).await?.into_iter().map(Arc::new);
     let logged = usize::try_from(logged).unwrap_or(usize::MAX);
     Ok(Sightings::of_log(sighted.collect(), logged, Revision(first - 1)))
-}
-
-fn decode_key(row: &sqlx::sqlite::SqliteRow) -> Result<Key, StoreError> {
-    let damaged = |error: crate::domain::InvalidField| StoreError::Damaged {
-        table: "tombstones",
-        reason: error.to_string(),
-    };
-    Ok(Key {
-        repo: RepoName::parse(row.try_get("repo")?).map_err(damaged)?,
-        server: ServerName::parse(row.try_get("server")?).map_err(damaged)?,
-    })
 }

@@ -13,8 +13,9 @@ use tokio::sync::Mutex;
 
 use super::file::{DatabaseFile, Lock};
 use super::inspect::{Found, Unfit, inspect};
+use super::present::read_all;
 use super::readers::Readers;
-use super::{Slot, SqliteStore, Writing, create, read_all, read_log, sql};
+use super::{Slot, SqliteStore, Writing, create, read_log, sql};
 use crate::store::{OpenError, StoreError};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");

@@ -1,17 +1,13 @@
-//! Rows and parameters of the SQLite store, from and to the domain.
+//! The parameters of a commit, from the domain.
 
 use std::sync::Arc;
 
 use serde::ser::{SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
-use sqlx::Row;
-use sqlx::sqlite::SqliteRow;
 
 use crate::domain::{
-    Batch, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, Promise, RepoName,
-    Report, ReportedTime, RowChange, RunUrl, ServerName, SyncStatus, Timestamp, Transition,
+    Batch, Entry, FileName, GitRevision, KeyRef, Promise, Report, RowChange, RunUrl, Transition,
 };
-use crate::store::StoreError;
 
 /// A batch as JSON arrays of arrays, whose places are those in [`super::sql::PREPARE`]; `None` where
 /// there would be nothing in them.
@@ -158,52 +154,4 @@ impl Serialize for Names<'_> {
         }
         names.end()
     }
-}
-
-/// Reads a row of `entries`.
-pub(super) fn decode(row: &SqliteRow) -> Result<Entry, StoreError> {
-    let report = Report {
-        repo: RepoName::parse(row.try_get("repo")?).map_err(damaged)?,
-        server: ServerName::parse(row.try_get("server")?).map_err(damaged)?,
-        sync_status: SyncStatus::parse(row.try_get("sync_status")?)
-            .ok_or(SyncStatus::INVALID)
-            .map_err(damaged)?,
-        drift_count: row
-            .try_get::<i64, _>("drift_count")?
-            .try_into()
-            .map_err(|_| DriftCount::INVALID)
-            .and_then(DriftCount::parse)
-            .map_err(damaged)?,
-        files: decode_files(row.try_get("files")?)?,
-        last_check: ReportedTime::parse(row.try_get("last_check")?).map_err(damaged)?,
-        promise: Promise {
-            stale_after_seconds: row.try_get("stale_after_seconds")?,
-            ttl_seconds: row.try_get("ttl_seconds")?,
-        },
-        revision: optional(row.try_get("report_revision")?, GitRevision::parse)?,
-        url: optional(row.try_get("url")?, RunUrl::parse)?,
-    };
-    Ok(Entry {
-        report,
-        updated_at: Timestamp::from_millis(row.try_get("updated_at")?),
-        status_since: Timestamp::from_millis(row.try_get("status_since")?),
-        stale_recorded: row.try_get::<i64, _>("stale_recorded")? != 0,
-    })
-}
-
-fn decode_files(json: &str) -> Result<Box<[FileName]>, StoreError> {
-    let names: Vec<String> = serde_json::from_str(json)
-        .map_err(|error| StoreError::Damaged { table: "entries", reason: error.to_string() })?;
-    names.iter().map(|name| FileName::parse(name).map_err(damaged)).collect()
-}
-
-fn optional<T>(
-    text: Option<&str>,
-    parse: fn(&str) -> Result<T, InvalidField>,
-) -> Result<Option<T>, StoreError> {
-    text.map(parse).transpose().map_err(damaged)
-}
-
-fn damaged(error: InvalidField) -> StoreError {
-    StoreError::Damaged { table: "entries", reason: error.to_string() }
 }

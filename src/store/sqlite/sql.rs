@@ -109,30 +109,53 @@ pub(super) const TOUCH: &str = "update meta set revision = revision";
 /// What the database says of itself.
 pub(super) const META: &str = "select store_id, revision from meta";
 
-/// Every entry.
-pub(super) const ALL_ENTRIES: &str = "select repo, server, sync_status, drift_count, files, \
-     last_check, updated_at, status_since, stale_after_seconds, ttl_seconds, report_revision, \
-     url, stale_recorded from entries order by repo, server";
+/// An entry as a JSON array whose places are those of [`super::present::StoredRow`], with its times
+/// from this place. One text crosses to the program more quickly than its thirteen values.
+macro_rules! entry_as_json {
+    ($last_check:literal, $updated_at:literal) => {
+        concat!(
+            "json_array(repo, server, sync_status, drift_count, files, ",
+            $last_check,
+            ", ",
+            $updated_at,
+            ", status_since, stale_after_seconds, ttl_seconds, report_revision, url, \
+             stale_recorded)"
+        )
+    };
+}
 
-/// The entries whose rows were written after a revision.
-pub(super) const ENTRIES_SINCE: &str = "select repo, server, sync_status, drift_count, files, \
-     last_check, updated_at, status_since, stale_after_seconds, ttl_seconds, report_revision, \
-     url, stale_recorded from entries where revision > $1 order by repo, server";
+/// The next entries after a pair, at most so many, as one JSON array.
+pub(super) const ENTRIES_AFTER: &str = concat!(
+    "select json_group_array(",
+    entry_as_json!("last_check", "updated_at"),
+    ") from ( \
+         select * from entries where (repo, server) > ($1, $2) order by repo, server limit $3 \
+     )"
+);
+
+/// The entries whose rows were written after a revision, each as a JSON array.
+pub(super) const ENTRIES_SINCE: &str = concat!(
+    "select ",
+    entry_as_json!("last_check", "updated_at"),
+    " from entries where revision > $1 order by repo, server"
+);
 
 /// The entries that were seen after a revision and after their rows were written, as they were
-/// seen last: with max, SQLite takes the other columns from the row that has it.
-pub(super) const SIGHTED_SINCE: &str = "\
-     with latest as ( \
+/// seen last, each as a JSON array: with max, SQLite takes the other columns from the row that has
+/// it.
+pub(super) const SIGHTED_SINCE: &str = concat!(
+    "with latest as ( \
          select max(sightings.revision) as revision, value ->> 0 as repo, value ->> 1 as server, \
              value ->> 2 as last_check, value ->> 3 as updated_at \
          from sightings, json_each(seen) \
          where sightings.revision > $1 \
          group by 2, 3 \
      ) \
-     select repo, server, sync_status, drift_count, files, latest.last_check, latest.updated_at, \
-         status_since, stale_after_seconds, ttl_seconds, report_revision, url, stale_recorded \
-     from latest cross join entries using (repo, server) \
-     where latest.revision > entries.revision";
+     select ",
+    entry_as_json!("latest.last_check", "latest.updated_at"),
+    " from latest cross join entries using (repo, server) \
+     where latest.revision > entries.revision"
+);
 
 /// How many sightings are logged, and the first commit that has some.
 pub(super) const LOG_EXTENT: &str = "select coalesce(sum(json_array_length(seen)), 0) as logged, \
