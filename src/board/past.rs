@@ -1,9 +1,14 @@
 //! Questions about the past, which the store answers; the present says which entries they are about.
 
+use std::sync::Arc;
+
 use thiserror::Error;
+use tokio::task::spawn_blocking;
 
 use super::Board;
-use crate::domain::{Filter, HistoryPage, HistoryQuery, KeyRef, Timeline, TimelineQuery};
+use crate::domain::{
+    Filter, HistoryPage, HistoryQuery, Key, KeyRef, Selection, State, Timeline, TimelineQuery,
+};
 use crate::store::StoreError;
 
 /// Why a question about the past is not answered.
@@ -40,13 +45,30 @@ impl Board {
         query: TimelineQuery,
     ) -> Result<Timeline, Unanswered> {
         let state = self.snapshot();
-        let passes = |key: KeyRef<'_>| match state.get(key) {
-            Some(slot) => filter.matches(slot),
-            None => filter.is_by_names_only() && filter.names_match(key),
+        let chosen = if filter.looks_at_files() {
+            let (state, filter) = (Arc::clone(&state), filter.clone());
+            let chosen = spawn_blocking(move || keys(&state, filter)).await;
+            Some(chosen.map_err(|_| Unanswered::Unavailable)?)
+        } else {
+            None
+        };
+        let passes = |key: KeyRef<'_>| match (&chosen, state.get(key)) {
+            (Some(keys), _) => keys.binary_search_by(|chosen| chosen.borrow().cmp(&key)).is_ok(),
+            (None, Some(slot)) => filter.matches(slot),
+            (None, None) => filter.is_by_names_only() && filter.names_match(key),
         };
         let timeline = self.store.timeline(query, &filter.repo, &passes).await;
         timeline.map_err(|error| unanswered(&error))?.ok_or(Unanswered::TooManyEntries)
     }
+}
+
+/// Returns the pairs of the entries that pass, in order. Where that takes a look at the names of
+/// files, of which there can be many, it is not for a thread that serves requests.
+fn keys(state: &State, filter: Filter) -> Vec<Key> {
+    let selection = Selection { filter, ..Selection::default() };
+    let selected = selection.select(state);
+    let reports = selected.slots().map(|slot| &slot.entry().report);
+    reports.map(|report| Key { repo: report.repo.clone(), server: report.server.clone() }).collect()
 }
 
 fn unanswered(error: &StoreError) -> Unanswered {

@@ -125,6 +125,13 @@ impl<'a> PageInMaking<'a> {
         false
     }
 
+    /// Returns what was found up to a place, because there is no time to look further.
+    #[must_use]
+    pub fn stop(mut self, place: HistoryPlace) -> HistoryPage {
+        self.page.next = Some(place);
+        self.page
+    }
+
     /// Returns the page.
     #[must_use]
     pub fn finish(self) -> HistoryPage {
@@ -135,6 +142,20 @@ impl<'a> PageInMaking<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_that_is_stopped_goes_on_where_it_has_looked() {
+        let query = HistoryQuery {
+            filter: Filter::default(),
+            events: Vec::new(),
+            range: TimeRange { from: Timestamp::from_millis(0), to: Timestamp::NEVER },
+            after: None,
+            limit: 1,
+        };
+        let place = HistoryPlace { at: Timestamp::from_millis(7), id: 3 };
+        let page = PageInMaking::new(&query).stop(place);
+        assert_eq!((page.items.len(), page.next), (0, Some(place)));
+    }
 
     #[test]
     fn a_place_comes_back_as_it_was_written_and_nothing_else_is_one() {

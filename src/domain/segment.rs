@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 use flate2::Crc;
@@ -253,8 +253,8 @@ pub struct Memo {
     pub rows: OnceLock<Rows>,
     /// The same, compressed.
     pub packed: OnceLock<Packed>,
-    /// What `rows` was before some entries changed, for as long as most of it is of use.
-    pub outdated: Option<Outdated>,
+    /// What `rows` was before some entries changed, until they are made again.
+    outdated: Mutex<Option<Outdated>>,
 }
 
 impl Memo {
@@ -262,9 +262,24 @@ impl Memo {
     fn forget_one(&mut self, place: usize, entries: usize) {
         self.packed.take();
         let made = self.rows.take().map(|rows| Outdated { rows, changed: BTreeSet::new() });
-        let Some(mut outdated) = made.or_else(|| self.outdated.take()) else { return };
+        let present = self.outdated.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Some(mut outdated) = made.or_else(|| present.take()) else { return };
         outdated.changed.insert(place);
-        self.outdated = Some(outdated).filter(|outdated| outdated.changed.len() < entries);
+        *present = Some(outdated).filter(|outdated| outdated.changed.len() < entries);
+    }
+
+    /// Returns the rows as they were before some entries changed, if there are any, and keeps them
+    /// no longer: whoever takes them makes them anew.
+    #[must_use]
+    pub fn take_outdated(&self) -> Option<Outdated> {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Whether most rows need not be rendered.
+    #[must_use]
+    pub fn has_most_rows(&self) -> bool {
+        let outdated = || self.outdated.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        self.rows.get().is_some() || outdated()
     }
 }
 
@@ -272,14 +287,15 @@ impl Clone for Memo {
     /// A copy is made to be changed: it remembers the rows, since few of them will change.
     fn clone(&self) -> Self {
         let Self { rows, packed: _, outdated } = self;
-        Self { rows: rows.clone(), packed: OnceLock::new(), outdated: outdated.clone() }
+        let outdated = outdated.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Self { rows: rows.clone(), packed: OnceLock::new(), outdated: Mutex::new(outdated) }
     }
 }
 
 impl fmt::Debug for Memo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, packed, outdated } = self;
-        let made = (rows.get().is_some(), packed.get().is_some(), outdated.is_some());
+        let Self { rows, packed, outdated: _ } = self;
+        let made = (rows.get().is_some(), packed.get().is_some(), self.has_most_rows());
         f.debug_tuple("Memo").field(&made).finish()
     }
 }

@@ -89,15 +89,7 @@ pub(super) async fn worked_out(
 ) -> Result<HttpResponse, ApiError> {
     let coded = web::block(move || coding.encode(&[work()?])).await;
     let bytes = coded.map_err(|_| ApiError::Lost)??;
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((CONTENT_TYPE, "application/json"))
-        .insert_header((CACHE_CONTROL, "no-store"))
-        .insert_header((VARY, "Accept-Encoding"));
-    if let Some(name) = coding.name() {
-        response.insert_header((CONTENT_ENCODING, name));
-    }
-    Ok(response.body(in_pieces(vec![bytes])))
+    Ok(fleeting("application/json", coding, vec![bytes]))
 }
 
 fn in_pieces(parts: Vec<Bytes>) -> BoxBody {

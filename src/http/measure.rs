@@ -75,7 +75,7 @@ impl Meter {
 /// Counts a request for a path that there is not.
 pub(super) fn note_no_route(request: &HttpRequest, services: &Services, code: StatusCode) {
     let method = known(request.method());
-    services.metrics.requests.counter(NO_ROUTE, method, code.as_u16()).note(Duration::ZERO);
+    services.metrics.requests.counter(NO_ROUTE, method, code.as_u16()).note_untimed();
 }
 
 fn services(request: &HttpRequest) -> Option<&Services> {

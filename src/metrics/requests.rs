@@ -71,6 +71,11 @@ pub struct RequestCounter {
 }
 
 impl RequestCounter {
+    /// Counts a request whose time says nothing.
+    pub fn note_untimed(&self) {
+        self.answers.add(1);
+    }
+
     /// Counts a request.
     pub fn note(&self, took: Duration) {
         self.answers.add(1);

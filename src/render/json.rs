@@ -39,14 +39,15 @@ pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
     if let Some(rows) = memo.rows.get() {
         return Ok(rows);
     }
-    let mut bytes = Vec::with_capacity(memo.outdated.as_ref().map_or(0, Outdated::size));
+    let outdated = memo.take_outdated();
+    let mut bytes = Vec::with_capacity(outdated.as_ref().map_or(0, Outdated::size));
     let mut ends = Vec::with_capacity(segment.slots().len());
     for (place, slot) in segment.slots().iter().enumerate() {
         if slot.is_listed() {
             if !bytes.is_empty() {
                 bytes.push(b',');
             }
-            match memo.outdated.as_ref().and_then(|outdated| unchanged(outdated, place)) {
+            match outdated.as_ref().and_then(|outdated| unchanged(outdated, place)) {
                 Some(row) => bytes.extend_from_slice(row),
                 None => write_row(&mut bytes, slot, Shape::Nested.columns(), Shape::Nested)?,
             }
@@ -67,7 +68,7 @@ fn unchanged(outdated: &Outdated, place: usize) -> Option<&[u8]> {
 fn write_plain_run(out: &mut Vec<u8>, run: &Run<'_>) -> Result<(), RenderError> {
     let memo = run.segment.memo();
     let is_worth_it = 2 * run.places.len() >= run.segment.slots().len();
-    if is_worth_it || memo.rows.get().is_some() || memo.outdated.is_some() {
+    if is_worth_it || memo.has_most_rows() {
         let rows = rows(run.segment)?;
         if let Some(ready) = slice(rows, &run.places) {
             start_row(out);

@@ -22,15 +22,16 @@ const LEVEL: u32 = 3;
 /// From how many segments on threads are worth their start.
 const MANY_SEGMENTS: usize = 16;
 
-/// How many threads pack many segments. When updates keep every processor busy, a reader's share of
+/// How many threads work on many segments. When updates keep every processor busy, a reader's share of
 /// the processors is that of its threads: with one he waits until all segments have changed again.
-const PACKERS: usize = 4;
+const THREADS: usize = 4;
 
 /// Returns a JSON array of all entries, in parts to be sent one after the other.
 ///
 /// # Errors
 /// See [`RenderError`].
 pub fn whole(state: &State) -> Result<Vec<Bytes>, RenderError> {
+    together(state, |segment| segment.memo().rows.get().is_some(), render);
     let mut parts = vec![Bytes::from_static(b"[")];
     for segment in listed(state) {
         if parts.len() > 1 {
@@ -50,7 +51,7 @@ pub fn whole_gzip(state: &State) -> Result<Bytes, RenderError> {
     if let Some(ready) = state.packed().get() {
         return Ok(ready.clone());
     }
-    pack_together(state);
+    together(state, |segment| segment.memo().packed.get().is_some(), pack);
     let mut out = GZIP_HEADER.to_vec();
     let mut crc = Crc::new();
     let mut encoder = encoder();
@@ -73,21 +74,28 @@ fn listed(state: &State) -> impl Iterator<Item = &Segment> {
     state.segments().iter().map(AsRef::as_ref).filter(|segment: &&Segment| segment.listed() > 0)
 }
 
-/// Packs many segments on several threads; leaves few, and what fails, to [`packed`].
-fn pack_together(state: &State) {
-    let unpacked = listed(state).filter(|segment| segment.memo().packed.get().is_none());
-    let segments: Vec<&Segment> = unpacked.collect();
-    if segments.len() < MANY_SEGMENTS {
+/// Works on many segments on several threads; leaves few, and what fails, to whoever comes after.
+fn together(state: &State, is_ready: fn(&Segment) -> bool, work: fn(&[&Segment])) {
+    let unready: Vec<&Segment> = listed(state).filter(|segment| !is_ready(segment)).collect();
+    if unready.len() < MANY_SEGMENTS {
         return;
     }
     thread::scope(|scope| {
-        for part in segments.chunks(segments.len().div_ceil(PACKERS)) {
-            scope.spawn(|| {
-                let mut encoder = encoder();
-                part.iter().try_for_each(|segment| packed(segment, &mut encoder).map(|_| ()))
-            });
+        for part in unready.chunks(unready.len().div_ceil(THREADS)) {
+            scope.spawn(move || work(part));
         }
     });
+}
+
+/// Renders segments as far as it can.
+fn render(segments: &[&Segment]) {
+    segments.iter().try_for_each(|segment| json::rows(segment).map(|_| ())).ok();
+}
+
+/// Packs segments as far as it can.
+fn pack(segments: &[&Segment]) {
+    let mut encoder = encoder();
+    segments.iter().try_for_each(|segment| packed(segment, &mut encoder).map(|_| ())).ok();
 }
 
 /// Makes an encoder for many segments: to make it takes as long as to pack a dozen rows.

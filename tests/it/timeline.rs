@@ -113,6 +113,20 @@ fn a_filter_asks_for_entries_as_they_are_now() {
 }
 
 #[test]
+fn entries_that_were_long_gone_do_not_count_against_the_limit() {
+    let app = TestApp::spawn();
+    for server in ["a", "b", "c"] {
+        post(&app, server, "SYNCED");
+        app.send("DELETE", &format!("/api/status?repo=r&server={server}"), &[], b"");
+    }
+    app.advance(10 * MINUTE);
+    let from = app.clock.read().wall;
+    post(&app, "d", "OUT_OF_SYNC");
+    app.advance(MINUTE);
+    assert_eq!(rows(&app, from, &format!("?limit=1&from={from}")), ["0 d 1"]);
+}
+
+#[test]
 fn above_the_limit_time_is_cut_into_steps_and_the_worst_is_kept() {
     let app = TestApp::spawn();
     let start = app.clock.read().wall;

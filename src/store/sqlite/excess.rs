@@ -73,8 +73,28 @@ const SIZE_OF_OTHERS: &str = "\
     from sqlite_schema cross join dbstat on dbstat.name = sqlite_schema.name \
     where sqlite_schema.tbl_name <> 'transitions' and rootpage > 0 and dbstat.aggregate = true";
 const COUNT: &str = "select count(*) from transitions";
-/// When the transition after the `$1` oldest happened.
-const AFTER_OLDEST: &str = "select at from transitions order by at, id limit 1 offset $1";
+/// When the transition after the oldest happened, so many of them that `$1` can go: each pair may
+/// have one among them that stays.
+const AFTER_OLDEST: &str = "\
+    with recursive pairs (repo, server) as ( \
+        select '', '' \
+        union all \
+        select \
+            iif(server is null, ( \
+                select min(other.repo) from transitions as other where other.repo > pairs.repo \
+            ), repo), \
+            iif(server is null, '', ( \
+                select min(other.server) from transitions as other \
+                where other.repo = pairs.repo and other.server > pairs.server \
+            )) \
+        from pairs where repo is not null \
+    ) \
+    select coalesce( \
+        (select at from transitions order by at, id limit 1 offset $1 + ( \
+            select count(*) from pairs where repo is not null and server <> '' \
+        )), \
+        (select max(at) + 1 from transitions) \
+    )";
 
 /// Finds some of what there is too much of.
 pub(super) async fn find(
@@ -165,7 +185,7 @@ async fn larger(connection: &mut SqliteConnection, than: u64) -> Result<Excess, 
     let share = u128::try_from(count).unwrap_or(0) * u128::from(excess);
     let too_many = i64::try_from(share.div_ceil(u128::from(history))).unwrap_or(i64::MAX);
     let cut: Option<i64> =
-        sqlx::query_scalar(AFTER_OLDEST).bind(too_many).fetch_optional(connection).await?;
+        sqlx::query_scalar(AFTER_OLDEST).bind(too_many).fetch_one(connection).await?;
     let than = cut.map(Timestamp::from_millis);
     let next = than.map(|than| Search::Older { than, after: HistoryPlace::START });
     Ok(Excess { found: Vec::new(), next })

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::pin::pin;
+use std::time::Duration;
 
 use futures_util::TryStreamExt;
 use sqlx::Row;
@@ -21,6 +23,8 @@ use crate::store::StoreError;
 /// Of how many pairs the newest transitions are looked for one by one. If more pass a filter, it
 /// is quicker to walk through all of the history.
 const MOST_PAIRS: usize = 10_000;
+/// How long matches are looked for before the page ends with those that were found.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// How many transitions are read at once at the most.
 const MOST_AT_ONCE: usize = 10_000;
 
@@ -58,11 +62,17 @@ pub(super) async fn read(
     let mut before = query.after.map_or(end, |after| after.min(end));
     let mut page = PageInMaking::new(query);
     let mut count = query.limit.saturating_add(1);
+    let mut patience = pin!(tokio::time::sleep(PATIENCE));
     loop {
         count = count.min(MOST_AT_ONCE);
         let mut rows = walk.next(before, count).fetch(&mut *connection);
         let mut seen = 0;
-        while let Some(row) = rows.try_next().await? {
+        loop {
+            let row = tokio::select! {
+                row = rows.try_next() => row?,
+                () = &mut patience => return Ok(page.stop(before)),
+            };
+            let Some(row) = row else { break };
             seen += 1;
             let item = decode(&row)?;
             before = item.place;

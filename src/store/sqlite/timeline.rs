@@ -9,8 +9,8 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::pairs::{self, Pairs};
 use crate::domain::{
-    Condition, Glimpse, HistoryPlace, Life, Names, TimeRange, Timeline, TimelineQuery, Timestamp,
-    Turns,
+    Condition, Glimpse, HistoryPlace, Key, Life, Names, TimeRange, Timeline, TimelineQuery,
+    Timestamp, Turns,
 };
 use crate::store::{Passes, StoreError};
 
@@ -64,6 +64,30 @@ const GLIMPSES: &str = "\
     from pairs cross join json_each($2) as moment \
     order by pairs.key, moment.value";
 
+/// Which of some pairs are in a range: those to which something happened in it, and those that were
+/// there at its start.
+const IN_RANGE: &str = "\
+    with pairs (key, repo, server) as materialized ( \
+        select key, value ->> 0, value ->> 1 from json_each($1) \
+    ) \
+    select key from pairs where exists ( \
+        select 1 from transitions as seen where seen.repo = pairs.repo \
+            and seen.server = pairs.server and state in (0, 1, 2, 3) and at >= $2 and at < $3 \
+    ) or max( \
+        coalesce((select max(at) from transitions as seen where seen.repo = pairs.repo \
+            and seen.server = pairs.server and state = 0 and at < $2), $4), \
+        coalesce((select max(at) from transitions as seen where seen.repo = pairs.repo \
+            and seen.server = pairs.server and state = 1 and at < $2), $4), \
+        coalesce((select max(at) from transitions as seen where seen.repo = pairs.repo \
+            and seen.server = pairs.server and state = 2 and at < $2), $4) \
+    ) > coalesce((select max(at) from transitions as seen where seen.repo = pairs.repo \
+        and seen.server = pairs.server and state = 3 and at < $2), $4) \
+    order by key";
+
+/// How many pairs are looked at for each that may be shown: of those that are long gone there can
+/// be many.
+const LOOKED_AT: usize = 20;
+
 /// Reads the timeline of the entries that pass; `None` if those are more than may be shown.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
@@ -71,13 +95,18 @@ pub(super) async fn read(
     repos: &Names,
     passes: Passes<'_>,
 ) -> Result<Option<Timeline>, StoreError> {
-    let Pairs::Few(keys) = pairs::find(connection, repos, query.limit, passes).await? else {
+    let most = query.limit.saturating_mul(LOOKED_AT);
+    let Pairs::Few(keys) = pairs::find(connection, repos, most, passes).await? else {
         return Ok(None);
     };
     let Some(range) = within_extent(connection, query.range).await? else {
         return Ok(Some(Timeline::default()));
     };
     let query = TimelineQuery { range, ..query };
+    let keys = in_range(connection, keys, range).await?;
+    if keys.len() > query.limit {
+        return Ok(None);
+    }
     let pairs = pairs::parameter(&keys)?;
     let count = count_points(connection, &pairs, query).await?;
     let step = query.step_for(keys.len()).filter(|_| count > query.most_points());
@@ -90,6 +119,24 @@ pub(super) async fn read(
         query.show(&read_lives(connection, &pairs, keys.len(), range).await?)
     };
     Ok(Some(Timeline::new(keys, turns, step)))
+}
+
+/// Leaves out the pairs that have nothing to show in a range.
+async fn in_range(
+    connection: &mut SqliteConnection,
+    keys: Vec<Key>,
+    range: TimeRange,
+) -> Result<Vec<Key>, StoreError> {
+    let shown: Vec<i64> = sqlx::query_scalar(IN_RANGE)
+        .bind(pairs::parameter(&keys)?)
+        .bind(range.from.millis())
+        .bind(range.to.millis())
+        .bind(i64::MIN)
+        .fetch_all(connection)
+        .await?;
+    let mut shown = shown.into_iter().peekable();
+    let numbered = (0_i64..).zip(keys);
+    Ok(numbered.filter_map(|(place, key)| shown.next_if_eq(&place).map(|_| key)).collect())
 }
 
 /// Cuts off what is before all of the history and after it, so that steps are not spent on it.
