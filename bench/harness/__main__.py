@@ -12,7 +12,7 @@ from .scenarios import Plan, Round
 from .servers import ROOT, TARGET, WORK, Ours
 from .updates import fill
 
-QUICK = Plan(rounds=1, many=100_000, expiring=20_000, with_others=False)
+QUICK = Plan(rounds=1, many=100_000, expiring=20_000, days=7, with_others=False)
 
 
 def main() -> None:
@@ -69,6 +69,7 @@ PARTS = {
     "mixed": repeated(scenarios.mixed),
     "slow disk": repeated(scenarios.slow_disk, 3),
     "expiry": repeated(scenarios.expiry, 3),
+    "history": repeated(scenarios.history, 1),
     "million": million,
 }
 

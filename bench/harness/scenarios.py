@@ -7,7 +7,7 @@ request) behind it for other figures than the rate.
 import time
 from dataclasses import dataclass
 
-from . import load, machine
+from . import load, machine, past
 from .load import Load
 from .samples import Samples
 from .servers import WORK, BareLog, Flask, Go, Nginx, Ours, Pushgateway, Server
@@ -26,6 +26,7 @@ class Plan:
     sizes: tuple[int, ...] = (100, 2000, 20000)
     many: int = 1_000_000
     expiring: int = 100_000
+    days: int = 90
     with_others: bool = True
 
 
@@ -200,6 +201,27 @@ def expiry(a_round: Round) -> None:
         assert left == 1000, f"{left} entries are left"
         a_round.add("expiry/quiet", quiet.max)
         a_round.add("expiry/busy", busy.max)
+
+
+def history(a_round: Round) -> None:
+    """Questions about a long history, and what they take in memory."""
+    with Ours(keeps_history=True) as server:
+        fill(server.port, range(2000))
+        server.stop()
+        start, end = past.flap(server.folder / "status.db", a_round.plan.days)
+        server.start()
+        before = server.resident_bytes()
+        for name, path in (
+            ("timeline", f"/api/timeline?from={start}&to={end}"),
+            ("repo", "/api/history?repo=repo-07"),
+            ("server", "/api/history?server=server-00007.example.net"),
+        ):
+            for number in range(5):
+                started = time.perf_counter()
+                status, _, body = server.get(path)
+                assert status == 200 and len(body) > 1000, (path, status, body[:200])
+                a_round.samples.add(f"history/{name}", number, time.perf_counter() - started)
+        a_round.add("history/memory", (server.resident_bytes() - before) / 1e6)
 
 
 def slow_disk(a_round: Round) -> None:

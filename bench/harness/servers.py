@@ -96,8 +96,11 @@ class Server:
 class Ours(Server):
     """gitops-status-server as it is, with its defaults but for the metrics: those of all entries."""
 
-    def __init__(self, slow_disk: bool = False):
+    def __init__(self, slow_disk: bool = False, keeps_history: bool = False):
         super().__init__("gitops-status-server")
+        if keeps_history:
+            for limit in ("RETENTION", "ROWS_PER_ENTRY", "MAX_BYTES"):
+                self.environment[f"GITOPS_STATUS_HISTORY_{limit}"] = "0"
         self.environment["GITOPS_STATUS_METRICS_MAX_ENTRIES"] = "0"
         if slow_disk:
             self.environment["LD_PRELOAD"] = str(TARGET / "bench" / "slow_sync.so")

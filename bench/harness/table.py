@@ -73,6 +73,10 @@ def rows() -> list[Row]:
             f"million/post/{OURS}/thousand", "1,000 entries", ">= 0.6"),
         Row("100,000 entries expire at once: slowest POST", "expiry/busy", "expiry/quiet", "none expires",
             "<= 1.5", " ms"),
+        Row("90 days of 2,000 entries that flap hourly: timeline of all", "history/timeline", None, "", "< 1", " s"),
+        Row("the same: history of one repository", "history/repo", None, "", "", " s"),
+        Row("the same: history of one server name", "history/server", None, "", "", " s"),
+        Row("the same: memory that the answers take", "history/memory", None, "", "", " MB"),
         Row("a disk of 5 ms a sync: POST, 64 connections", f"slow/64/{OURS}", f"slow/1/{OURS}",
             "a sync for each update", ">= 25"),
     ]  # fmt: skip
