@@ -1,10 +1,9 @@
 //! JSON arrays of rows.
 
+use std::io::Write;
 use std::ops::Range;
 
 use bytes::Bytes;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
 
 use super::cell::Cell;
 use super::{Layout, RenderError, Shape};
@@ -104,22 +103,22 @@ fn write_row(
     columns: &[Column],
     shape: Shape,
 ) -> Result<(), RenderError> {
-    serde_json::to_writer(out, &Row { slot, columns, shape })?;
-    Ok(())
-}
-
-struct Row<'a> {
-    slot: &'a Slot,
-    columns: &'a [Column],
-    shape: Shape,
-}
-
-impl Serialize for Row<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_map(Some(self.columns.len()))?;
-        for &column in self.columns {
-            row.serialize_entry(column.name(), &Cell::of(self.slot, column, self.shape))?;
+    out.push(b'{');
+    for (position, &column) in columns.iter().enumerate() {
+        if position > 0 {
+            out.push(b',');
         }
-        row.end()
+        // Names of columns have nothing in them to be escaped.
+        out.push(b'"');
+        out.extend_from_slice(column.name().as_bytes());
+        out.extend_from_slice(b"\":");
+        match Cell::of(slot, column, shape) {
+            // Nor have times, and to look for it takes longer than to write them.
+            Cell::Moment(moment) => write!(out, "\"{moment}\"")?,
+            Cell::Reported(moment) => write!(out, "\"{moment}\"")?,
+            other => serde_json::to_writer(&mut *out, &other)?,
+        }
     }
+    out.push(b'}');
+    Ok(())
 }

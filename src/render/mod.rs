@@ -37,9 +37,9 @@ pub enum RenderError {
     /// As text for Prometheus.
     #[error("metrics: {0}")]
     Metrics(#[from] std::fmt::Error),
-    /// Compressed.
-    #[error("compression: {0}")]
-    Compression(#[from] std::io::Error),
+    /// Into memory, or compressed.
+    #[error("writing: {0}")]
+    Writing(#[from] std::io::Error),
     /// Offsets within rendered rows are kept in 32 bits.
     #[error("a segment of 4 GiB")]
     TooLarge(#[from] std::num::TryFromIntError),
