@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    Batch, Column, DriftCount, Entry, FileName, Filter, Names, Now, Policy, Promise, RepoName,
-    Report, ReportedTime, Revision, Selection, ServerName, Sort, State, SyncStatus, Tally,
-    Timestamp,
+    Batch, Column, DriftCount, Entry, FileName, Filter, Names, Now, Order, Policy, Promise,
+    RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State, SyncStatus,
+    Tally, Timestamp,
 };
 use gitops_status_server::render::{self, Layout, Shape};
 use gungraun::{library_benchmark, library_benchmark_group, main};
@@ -89,8 +89,8 @@ fn by_text() -> (State, Selection) {
 }
 
 fn sorted() -> (State, Selection) {
-    let sort = Some(Sort { column: Column::DriftCount, descending: true });
-    (changed(), Selection { sort, limit: Some(100), ..Selection::default() })
+    let order = Order::By(Sort { column: Column::DriftCount, descending: true });
+    (changed(), Selection { order, limit: Some(100), ..Selection::default() })
 }
 
 fn applied(mut state: State, reports: Vec<Report>) -> State {

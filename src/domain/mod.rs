@@ -34,7 +34,7 @@ pub use pattern::{Names, list_elements, means_all};
 pub use report::{DriftCount, MAX_FILES, Promise, Report, SyncStatus};
 pub use retention::{Excess, Retention, Search, TransitionId};
 pub use segment::{Memo, Outdated, Packed, Rows, Segment, Slot};
-pub use selection::{Run, Selected, Selection, Sort};
+pub use selection::{Order, Run, Selected, Selection, Sort};
 pub use state::{Changes, Revision, State};
 pub use tally::{FileSpread, Tally};
 pub use timeline::{Condition, Glimpse, Life, Step, Timeline, TimelineQuery, Turn, Turns};

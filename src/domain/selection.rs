@@ -1,23 +1,61 @@
 //! Selections: filter, order and page of an answer, and the entries they pick from a state.
 
+use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Column, Filter, KeyRef, Segment, Slot, State};
+use super::{Column, Filter, KeyRef, Segment, Slot, State, Timestamp};
 
 /// What an answer is about.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Selection {
     /// Which entries.
     pub filter: Filter,
-    /// In which order; by (repo, server) if nothing else is asked for.
-    pub sort: Option<Sort>,
+    /// In which order.
+    pub order: Order,
     /// How many at the most.
     pub limit: Option<usize>,
     /// How many to leave out first.
     pub offset: usize,
 }
 
-/// An order of entries; (repo, server) breaks ties, ascending in either direction.
+/// An order of entries; (repo, server) breaks ties, ascending in each of them.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Order {
+    /// By (repo, server).
+    #[default]
+    Natural,
+    /// By one fact.
+    By(Sort),
+    /// What needs somebody's attention first: the drifted, those that have been so for longest in
+    /// front; then the stale, likewise by their silence; then the others.
+    WorstFirst,
+}
+
+impl Order {
+    /// Orders two entries, ties not broken.
+    fn compare(self, a: &Slot, b: &Slot) -> Ordering {
+        match self {
+            Self::Natural => Ordering::Equal,
+            Self::By(Sort { column, descending: false }) => column.compare(a, b),
+            Self::By(Sort { column, descending: true }) => column.compare(b, a),
+            Self::WorstFirst => urgency(a).cmp(&urgency(b)),
+        }
+    }
+}
+
+/// The smaller, the sooner somebody should look: a rank, and since when it is so.
+fn urgency(slot: &Slot) -> (u8, Timestamp) {
+    let entry = slot.entry();
+    if entry.report.is_drifted() {
+        (0, entry.status_since)
+    } else if slot.is_stale() {
+        (1, entry.updated_at)
+    } else {
+        (2, Timestamp::NEVER)
+    }
+}
+
+/// One fact to order entries by.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Sort {
     /// What to compare.
@@ -63,8 +101,8 @@ impl Selection {
     /// Whether it is all entries in their natural order.
     #[must_use]
     pub fn is_everything(&self) -> bool {
-        let Self { filter, sort, limit, offset } = self;
-        filter.is_empty() && sort.is_none() && limit.is_none() && *offset == 0
+        let Self { filter, order, limit, offset } = self;
+        filter.is_empty() && *order == Order::Natural && limit.is_none() && *offset == 0
     }
 
     /// Returns how many entries have to be looked at, about.
@@ -79,16 +117,17 @@ impl Selection {
     pub fn select<'a>(&self, state: &'a State) -> Selected<'a> {
         let runs = candidates(&self.filter, state);
         let is_decided = self.filter.is_by_repo_only() && !self.filter.repo.has_wildcards();
-        let mut runs = if is_decided {
+        let mut runs: Vec<Run<'_>> = if is_decided {
             runs.into_iter().flat_map(|run| keep(&run, Slot::is_listed)).collect()
         } else {
             let passes = |slot: &Slot| slot.is_listed() && self.filter.matches(slot);
             runs.into_iter().flat_map(|run| keep(&run, passes)).collect()
         };
-        if let Some(sort) = self.sort {
-            runs = sorted(runs, sort);
+        let total = runs.iter().map(|run| run.places.len()).sum();
+        if self.order != Order::Natural {
+            let wanted = self.limit.map_or(total, |limit| self.offset.saturating_add(limit));
+            runs = sorted(runs, self.order, wanted);
         }
-        let total = runs.iter().map(|run: &Run<'_>| run.places.len()).sum();
         Selected { runs: page(runs, self.offset, self.limit.unwrap_or(usize::MAX)), total }
     }
 }
@@ -141,21 +180,37 @@ fn keep<'a>(run: &Run<'a>, passes: impl Fn(&Slot) -> bool) -> Vec<Run<'a>> {
     kept
 }
 
-fn sorted<'a>(runs: Vec<Run<'a>>, sort: Sort) -> Vec<Run<'a>> {
-    let mut singles: Vec<(&'a Slot, Run<'a>)> = runs
-        .into_iter()
-        .flat_map(|run| {
-            let Run { segment, places } = run.clone();
-            let singles = places.map(move |place| Run { segment, places: place..place + 1 });
-            run.slots().iter().zip(singles)
-        })
-        .collect();
-    // The sort is stable and the runs come in the order of their keys: that breaks the ties.
-    singles.sort_by(|(a, _), (b, _)| {
-        let (a, b) = if sort.descending { (b, a) } else { (a, b) };
-        sort.column.compare(a, b)
+/// Returns the first entries of an order, as many as are wanted.
+fn sorted<'a>(runs: Vec<Run<'a>>, order: Order, wanted: usize) -> Vec<Run<'a>> {
+    let mut singles: Vec<Single<'a>> = Vec::new();
+    for Run { segment, places } in runs {
+        let slots = segment.slots().get(places.clone()).unwrap_or_default();
+        for (place, slot) in places.zip(slots) {
+            singles.push(Single { slot, segment, place, position: singles.len() });
+        }
+    }
+    let compare = |a: &Single<'_>, b: &Single<'_>| {
+        order.compare(a.slot, b.slot).then(a.position.cmp(&b.position))
+    };
+    if wanted < singles.len() {
+        singles.select_nth_unstable_by(wanted, compare);
+        singles.truncate(wanted);
+    }
+    singles.sort_unstable_by(compare);
+    let runs = singles.into_iter().map(|single| {
+        let Single { segment, place, .. } = single;
+        Run { segment, places: place..place + 1 }
     });
-    singles.into_iter().map(|(_, run)| run).collect()
+    runs.collect()
+}
+
+/// One entry on its way to its place in an order.
+struct Single<'a> {
+    slot: &'a Slot,
+    segment: &'a Segment,
+    place: usize,
+    /// Its place among all that are ordered, by (repo, server): it breaks the ties.
+    position: usize,
 }
 
 fn page(runs: Vec<Run<'_>>, offset: usize, limit: usize) -> Vec<Run<'_>> {

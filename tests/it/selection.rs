@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use gitops_status_server::domain::{
-    Batch, Column, DriftCount, Entry, Event, FileName, Filter, KeyRef, Names, Now, Policy, Promise,
-    RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State, SyncStatus,
-    Timestamp,
+    Batch, Column, DriftCount, Entry, Event, FileName, Filter, KeyRef, Names, Now, Order, Policy,
+    Promise, RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State,
+    SyncStatus, Timestamp,
 };
 use gitops_status_server::render;
 use proptest::prelude::*;
@@ -144,7 +144,9 @@ fn selections() -> impl Strategy<Value = Selection> {
                 drifted,
                 ..Filter::default()
             },
-            sort: sort.map(|(column, descending)| Sort { column, descending }),
+            order: sort.map_or(Order::Natural, |(column, descending)| {
+                Order::By(Sort { column, descending })
+            }),
             limit,
             offset,
         },
@@ -153,7 +155,7 @@ fn selections() -> impl Strategy<Value = Selection> {
 
 /// Filters, sorts and cuts a plain list.
 fn expected(model: &Model, selection: &Selection) -> (Vec<(String, String, u32)>, usize) {
-    let Selection { filter, sort, limit, offset } = selection;
+    let Selection { filter, order, limit, offset } = selection;
     let mut rows: Vec<&Report> = model
         .values()
         .filter(|report| {
@@ -167,7 +169,7 @@ fn expected(model: &Model, selection: &Selection) -> (Vec<(String, String, u32)>
                 })
         })
         .collect();
-    if let Some(Sort { column, descending }) = sort {
+    if let Order::By(Sort { column, descending }) = order {
         rows.sort_by(|a, b| {
             let order = match column {
                 Column::DriftCount => a.drift_count.cmp(&b.drift_count),

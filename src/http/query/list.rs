@@ -1,7 +1,7 @@
 //! The parameters of a list: filters, order, page, and the shape of its rows.
 
 use super::{MAX_LIMIT, Sent, must_be};
-use crate::domain::{Column, Selection, Sort};
+use crate::domain::{Column, Order, Selection, Sort};
 use crate::http::error::ApiError;
 use crate::render::{Layout, Shape};
 
@@ -25,18 +25,18 @@ impl ListQuery {
             Some(true) => Shape::Flat,
             Some(false) | None => shape,
         };
-        let selection = Selection {
-            filter,
-            sort: sent.single("sort")?.map(|column| sort_by(column, shape)).transpose()?,
-            limit: sent.limit(1..=MAX_LIMIT)?,
-            offset: sent.offset()?,
+        let order = match sent.single("sort")? {
+            Some(column) => Order::By(sort_by(column, shape)?),
+            None => Order::Natural,
         };
+        let selection =
+            Selection { filter, order, limit: sent.limit(1..=MAX_LIMIT)?, offset: sent.offset()? };
         let columns = shape.columns().iter().map(|column| (column.name(), *column));
         Ok(Self { selection, layout: Layout { shape, only: sent.fields(columns)? } })
     }
 }
 
-fn sort_by(text: &str, shape: Shape) -> Result<Sort, ApiError> {
+pub(super) fn sort_by(text: &str, shape: Shape) -> Result<Sort, ApiError> {
     let (descending, name) = match text.strip_prefix('-') {
         Some(name) => (true, name),
         None => (false, text),
