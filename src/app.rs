@@ -14,7 +14,7 @@ use thiserror::Error;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::board::{Board, BoardSettings, Writer};
+use crate::board::{Board, BoardSettings, Feed, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::{Policy, Retention};
@@ -22,6 +22,9 @@ use crate::http::{self, Connections, Limits, Services, Stopping, WholeLists};
 use crate::metrics::{EntrySeries, Metrics};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{OpenError, Store, StoreError};
+
+/// How long a stream of changes may be silent: proxies end those that are for a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Why the application does not start or does not go on.
 #[derive(Debug, Error)]
@@ -63,6 +66,7 @@ pub struct App {
     server: Server,
     address: SocketAddr,
     writer: Writer,
+    feed: Feed,
     connections: Connections,
     stopping: Stopping,
     idle_timeout: Duration,
@@ -109,12 +113,16 @@ impl App {
         };
         let metrics = Arc::new(Metrics::new(entry_series(config), clock.read().wall));
         let commits = metrics.commits.clone();
-        let (board, writer) = Board::new(loaded, store, Arc::clone(&clock), settings, commits);
+        let (board, writer, feed) =
+            Board::new(loaded, store, Arc::clone(&clock), settings, commits);
         let stopping = Stopping::default();
         let connections = Connections::default();
         let limits = Limits {
             max_body_bytes: config.max_body_bytes,
             request_timeout: config.request_timeout,
+            // Those who send updates must get through as well.
+            max_event_streams: (config.max_connections / 2).max(1),
+            keep_alive: KEEP_ALIVE.min(config.idle_timeout / 2),
         };
         let whole_lists = WholeLists::default();
         let stopped = stopping.clone();
@@ -125,6 +133,7 @@ impl App {
             server,
             address,
             writer,
+            feed,
             connections,
             stopping,
             idle_timeout: config.idle_timeout,
@@ -145,21 +154,26 @@ impl App {
     /// # Errors
     /// [`AppError::TaskDied`] if a task has ended before its time.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
-        let Self { server, address, writer, connections, stopping, .. } = self;
+        let Self { server, address, writer, feed, connections, stopping, .. } = self;
         log::info!("Listening on http://{address}");
         let handle = server.handle();
         let stop_writer = CancellationToken::new();
         let mut writer = start(writer.run(stop_writer.clone()));
+        let stop_feed = CancellationToken::new();
+        let mut feed = start(feed.run(stop_feed.clone()));
         let mut reaper = start(reap(connections.clone(), self.idle_timeout));
         let mut server = start(server);
         tokio::select! {
             () = shutdown.cancelled() => {}
             _ = &mut writer => return Err(AppError::TaskDied("writer")),
+            _ = &mut feed => return Err(AppError::TaskDied("feed")),
             _ = &mut reaper => return Err(AppError::TaskDied("reaper of connections")),
             _ = &mut server => return Err(AppError::TaskDied("server")),
         }
         log::info!("Stopping");
         stopping.begin();
+        // Streams never end by themselves, and those who listen find another server the sooner.
+        stop_feed.cancel();
         tokio::time::sleep(self.shutdown_delay).await;
         reaper.abort();
         let stop = async {

@@ -3,6 +3,7 @@
 //! Commit, then publish, then answer: nobody sees what is not on disk, and reading waits for
 //! nothing. Knows the domain and the store; knows nothing of HTTP.
 
+mod feed;
 mod log_line;
 mod past;
 mod pruner;
@@ -13,7 +14,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use thiserror::Error;
+use tokio::sync::Notify;
 
+pub use feed::{Feed, Listener, Step};
 pub use past::Unanswered;
 pub use writer::Writer;
 
@@ -62,6 +65,7 @@ pub struct BoardSettings {
 pub struct Board {
     queue: Queue,
     shared: Arc<Shared>,
+    feed: Feed,
     store: Arc<dyn Store>,
 }
 
@@ -70,6 +74,8 @@ pub struct Board {
 struct Shared {
     /// Held for as long as it takes to take a copy or to put the rows of a batch in their places.
     published: Mutex<Arc<State>>,
+    /// Says that the published state is another one; heard by the feed alone.
+    has_changed: Notify,
     is_storing: AtomicBool,
     /// What the store said last of its room: whoever asks should not have to wait for a disk.
     usage: Mutex<Usage>,
@@ -84,6 +90,8 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut published));
+        drop(published);
+        self.has_changed.notify_one();
     }
 
     fn note_usage(&self, usage: Usage) {
@@ -94,11 +102,13 @@ impl Shared {
     fn replace(&self, state: State) {
         let state = Arc::new(state);
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = state;
+        self.has_changed.notify_one();
     }
 }
 
 impl Board {
-    /// Makes a board of what a store has loaded, and the writer that has to be run for it.
+    /// Makes a board of what a store has loaded, and the writer and the feed that have to be run
+    /// for it.
     #[must_use]
     pub fn new(
         loaded: Loaded,
@@ -106,7 +116,7 @@ impl Board {
         clock: Arc<dyn Clock>,
         settings: BoardSettings,
         commits: Commits,
-    ) -> (Self, Writer) {
+    ) -> (Self, Writer, Feed) {
         let reading: Reading = clock.read();
         let mut steadiness = Steadiness::begin(reading);
         let (now, _): (Now, bool) = steadiness.observe(reading);
@@ -114,13 +124,20 @@ impl Board {
         let state = State::load(settings.policy, revision, entries, now);
         let shared = Arc::new(Shared {
             published: Mutex::new(Arc::new(state)),
+            has_changed: Notify::new(),
             is_storing: AtomicBool::new(true),
             usage: Mutex::new(store.usage()),
         });
         let (queue, commands) = queue::queue();
-        let board = Self { queue, shared: Arc::clone(&shared), store: Arc::clone(&store) };
+        let feed = Feed::new(Arc::clone(&shared));
+        let board = Self {
+            queue,
+            shared: Arc::clone(&shared),
+            feed: feed.clone(),
+            store: Arc::clone(&store),
+        };
         let writer = Writer::new(commands, shared, store, clock, steadiness, settings, commits);
-        (board, writer)
+        (board, writer, feed)
     }
 
     /// Records an update. Once this returns `Ok`, the update survives a power cut and every
@@ -148,6 +165,18 @@ impl Board {
         self.shared.snapshot()
     }
 
+    /// Begins to listen to changes: after the step of this name if that is known, or from now on.
+    #[must_use]
+    pub fn listen(&self, after: Option<&str>) -> Listener {
+        self.feed.listen(after)
+    }
+
+    /// Returns how many listen to changes.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        self.feed.listeners()
+    }
+
     /// Returns what metrics say of the present.
     #[must_use]
     pub fn present(&self) -> Present {
@@ -155,6 +184,7 @@ impl Board {
             state: self.snapshot(),
             queue: self.queue.load(),
             is_storing: self.is_storing(),
+            listeners: self.listeners(),
             usage: *self.shared.usage.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }

@@ -5,6 +5,7 @@
 
 mod batch;
 mod column;
+mod difference;
 mod entry;
 mod filter;
 mod history;
@@ -24,6 +25,7 @@ mod transition;
 
 pub use batch::{Batch, ByKey, Change, RowChange};
 pub use column::Column;
+pub use difference::Difference;
 pub use entry::{Entry, Key, KeyRef};
 pub use filter::{Facts, Filter};
 pub use history::{HistoryItem, HistoryPage, HistoryPlace, HistoryQuery, PageInMaking, TimeRange};

@@ -82,6 +82,11 @@ impl Slot {
         }
     }
 
+    /// Whether answers show the same of both.
+    pub(super) fn shows_the_same_as(&self, other: &Self) -> bool {
+        self.fingerprint() == other.fingerprint()
+    }
+
     /// A fingerprint of what answers show of the entry; 0 if they don't.
     fn fingerprint(&self) -> u128 {
         if !self.is_listed() {

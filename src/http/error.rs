@@ -29,6 +29,7 @@ pub(crate) enum ApiError {
     UnsupportedEncoding,
     Refused(Refusal),
     Unanswered(Unanswered),
+    TooManyStreams,
     Stopping,
     Internal(RenderError),
     Lost,
@@ -83,6 +84,9 @@ impl fmt::Display for ApiError {
             Self::Unanswered(Unanswered::Unavailable) => {
                 f.write_str("The history cannot be read; try again")
             }
+            Self::TooManyStreams => {
+                f.write_str("Too many streams of changes are open; try again, or poll")
+            }
             Self::Stopping => f.write_str("The server is shutting down"),
             Self::Internal(_) | Self::Lost => f.write_str("Internal error; see the server's log"),
         }
@@ -106,6 +110,7 @@ impl ResponseError for ApiError {
             Self::Refused(Refusal::Full) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Refused(Refusal::Busy | Refusal::NotStored)
             | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
+            | Self::TooManyStreams
             | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) | Self::Lost => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -126,6 +131,7 @@ impl ResponseError for ApiError {
             }
             Self::Refused(Refusal::NotStored)
             | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
+            | Self::TooManyStreams
             | Self::Stopping => {
                 response.insert_header((RETRY_AFTER, "5"));
             }

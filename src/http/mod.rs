@@ -11,6 +11,7 @@ mod connections;
 mod document;
 mod error;
 mod etag;
+mod events;
 mod figures;
 mod health;
 mod history;
@@ -68,6 +69,10 @@ pub struct Limits {
     pub max_body_bytes: usize,
     /// How long a client may take to send a body.
     pub request_timeout: Duration,
+    /// How many streams of changes may be open at once.
+    pub max_event_streams: usize,
+    /// How long a stream of changes may be silent.
+    pub keep_alive: Duration,
 }
 
 /// Whether the server has been told to stop; clones are views of the same fact.
@@ -102,6 +107,7 @@ pub(crate) fn routes(paths: &mut ServiceConfig) {
         .service(reading("/status.csv", list::status_csv))
         .service(reading("/api/history", history::history))
         .service(reading("/api/timeline", timeline::timeline))
+        .service(reading("/api/events", events::events))
         .service(reading("/api/summary", figures::summary))
         .service(reading("/api/repos", figures::repos))
         .service(reading("/api/servers", figures::servers))

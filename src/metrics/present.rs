@@ -20,6 +20,8 @@ pub struct Present {
     pub queue: QueueLoad,
     /// Whether updates can be stored, as far as is known.
     pub is_storing: bool,
+    /// How many listen to changes.
+    pub listeners: usize,
     /// The room that the store takes and has.
     pub usage: Usage,
 }
@@ -89,7 +91,7 @@ impl Scrape {
     }
 
     fn write_storage(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
-        let Present { state: _, queue, is_storing, usage } = &self.present;
+        let Present { state: _, queue, is_storing, listeners: _, usage } = &self.present;
         let QueueLoad { depth, capacity, bytes, capacity_bytes } = *queue;
         let Usage { database_bytes, log_bytes, free_bytes } = *usage;
         gauges.write("gitops_status_queue_depth", "Updates that wait for a commit", depth)?;
@@ -139,6 +141,11 @@ impl Scrape {
             "1, with the version of the program",
             "version",
             [(env!("CARGO_PKG_VERSION"), 1)],
+        )?;
+        gauges.write(
+            "gitops_status_event_streams",
+            "Open streams of changes",
+            self.present.listeners,
         )?;
         gauges.write(
             "process_start_time_seconds",

@@ -30,6 +30,14 @@ pub fn json(selected: &Selected<'_>, layout: &Layout) -> Result<Bytes, RenderErr
     Ok(out.into())
 }
 
+/// Writes one entry as it is in a JSON array.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn json_row(out: &mut Vec<u8>, slot: &Slot, layout: &Layout) -> Result<(), RenderError> {
+    write_row(out, slot, layout.columns(), layout.shape)
+}
+
 /// Returns the listed entries of a segment as plain rows, joined by commas; made once.
 ///
 /// Only what has changed is written anew: an update of one entry costs its row, not its segment.

@@ -17,7 +17,7 @@ pub use self::csv::csv;
 pub use self::history::history;
 pub use badge::badge;
 pub use figures::{Cut, Figures, figures};
-pub use json::json;
+pub use json::{json, json_row};
 pub use layout::{Layout, Shape};
 pub use timeline::timeline;
 pub use whole::{whole, whole_gzip};

@@ -26,6 +26,7 @@ mod dashboards;
 mod disk;
 mod documents;
 mod durability;
+mod events;
 mod figures;
 mod filters;
 mod formats;

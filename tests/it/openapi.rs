@@ -40,11 +40,13 @@ fn every_path_of_the_server_is_described_and_no_other() {
         .split(['\n'])
         .filter(|line| line.contains("reading(\"/") || line.contains("web::resource(\"/"))
         .filter_map(|line| line.split('"').nth(1))
+        // What pages load has names that only pages know.
+        .filter(|path| !path.starts_with("/assets/"))
         .collect();
     assert_eq!(paths, routes);
     let app = TestApp::spawn();
     for path in paths {
-        assert_ne!(app.get(path).status, 404, "{path}");
+        assert_ne!(app.send("HEAD", path, &[], b"").status, 404, "{path}");
     }
 }
 

@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::{badge, figures, health, history, list, metrics, status, timeline};
+use super::{badge, events, figures, health, history, list, metrics, status, timeline};
 
 /// The whole of it; `paths` has every handler in the order of `http::routes`.
 #[derive(OpenApi)]
@@ -30,6 +30,7 @@ use super::{badge, figures, health, history, list, metrics, status, timeline};
         list::status_csv,
         history::history,
         timeline::timeline,
+        events::events,
         figures::summary,
         figures::repos,
         figures::servers,

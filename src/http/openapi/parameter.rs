@@ -22,15 +22,24 @@ pub(in crate::http) struct Filters {
     /// `SYNCED` or `OUT_OF_SYNC`, in any case.
     #[param(required = false, example = "OUT_OF_SYNC")]
     sync_status: String,
-    /// The drifted, or the others.
-    #[param(required = false)]
-    drifted: bool,
-    /// The stale, or the others.
-    #[param(required = false)]
-    stale: bool,
+    /// `true`: the drifted; `false`: the others; nothing, or both in a list: all.
+    #[param(required = false, example = "true")]
+    drifted: String,
+    /// Likewise of the stale.
+    #[param(required = false, example = "false")]
+    stale: String,
     /// Entries whose repo, server or a file name contains this text, whatever its case.
     #[param(required = false)]
     q: Vec<String>,
+}
+
+/// Where a stream of changes goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct Resumption {
+    /// The last id that was heard; the header `Last-Event-ID` goes before it.
+    #[param(required = false)]
+    last_event_id: String,
 }
 
 /// What shapes a list.

@@ -4,6 +4,7 @@
 //! stands in a file of its own.
 
 mod badge;
+mod events;
 mod figures;
 mod filter;
 mod history;
@@ -20,6 +21,7 @@ use super::error::ApiError;
 use crate::domain::{ReportedTime, TimeRange, Timestamp, list_elements};
 
 pub(super) use badge::BadgeQuery;
+pub(super) use events::EventsQuery;
 pub(super) use figures::FiguresQuery;
 pub(super) use history::HistoryRequest;
 pub(super) use key::parse_key;
@@ -51,13 +53,7 @@ impl<'a> Sent<'a> {
     /// # Errors
     /// 400 that lists the known parameters if there is another, or if it is not UTF-8.
     fn with_filters(query: &'a str, others: &[&str]) -> Result<Self, ApiError> {
-        let mut sent = split(query)?;
-        for (name, _) in &mut sent {
-            if let Some((_, plain)) = ALIASES.iter().find(|(alias, _)| alias == name) {
-                *name = Cow::Borrowed(plain);
-            }
-        }
-        Self::of_known(sent, &[&filter::PARAMETERS, others].concat())
+        Self::of_known(with_plain_names(split(query)?), &[&filter::PARAMETERS, others].concat())
     }
 
     /// Splits the query string of a path that takes these parameters and no others.
@@ -153,6 +149,16 @@ fn split(query: &str) -> Result<Vec<Pair<'_>>, ApiError> {
     });
     let pairs: Vec<Pair<'_>> = pairs.collect::<Result<_, ApiError>>()?;
     Ok(pairs.into_iter().filter(|(name, _)| name != "_").collect())
+}
+
+/// Gives parameters that have another spelling the usual one.
+fn with_plain_names(mut sent: Vec<Pair<'_>>) -> Vec<Pair<'_>> {
+    for (name, _) in &mut sent {
+        if let Some((_, plain)) = ALIASES.iter().find(|(alias, _)| alias == name) {
+            *name = Cow::Borrowed(plain);
+        }
+    }
+    sent
 }
 
 fn decode(part: &str) -> Result<Cow<'_, str>, ApiError> {

@@ -1,0 +1,245 @@
+//! The feed: tells listeners what has changed in the published state.
+//!
+//! It compares snapshots a few times a second, so that many changes of one entry are one, and the
+//! writer has nothing to do with who listens. While nobody listens it holds no snapshot.
+
+use std::collections::VecDeque;
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch::{self, Receiver, Sender};
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::Shared;
+use crate::domain::{Difference, State};
+
+/// How long changes are gathered: well under the second after which a page should show them.
+const STEP: Duration = Duration::from_millis(200);
+/// How many changes are kept, for listeners that are slow and for those that come back. Whoever is
+/// behind by more is cut off, so that nobody's slowness costs more memory than this.
+const KEPT_CHANGES: usize = 50_000;
+/// How many bytes of them, about.
+const KEPT_BYTES: usize = 16 * 1024 * 1024;
+/// For how long the feed goes on when nobody listens: longer than coming back takes.
+const AFTERTIME: Duration = Duration::from_mins(1);
+
+/// What has changed since the step before.
+#[derive(Debug)]
+pub struct Step {
+    /// The changes, at least one, in the order of the pairs.
+    pub changes: Vec<Difference>,
+}
+
+/// Tells what has changed; clones are handles on the same feed.
+#[derive(Clone, Debug)]
+pub struct Feed {
+    shared: Arc<Shared>,
+    /// Tells the steps of this process from those of any other.
+    run: u64,
+    log: Arc<Mutex<Log>>,
+}
+
+/// The latest steps, and who hears of the next one.
+#[derive(Debug)]
+struct Log {
+    /// Says which step is the last; none once the feed has ended.
+    listeners: Option<Sender<u64>>,
+    /// The state that the last step led to; none while nobody listens.
+    state: Option<Arc<State>>,
+    number: u64,
+    kept: VecDeque<Arc<Step>>,
+    kept_changes: usize,
+    kept_bytes: usize,
+    last_heard_at: Instant,
+}
+
+/// Hears of every step.
+#[derive(Debug)]
+pub struct Listener {
+    /// Whether it has missed nothing since the step that it named.
+    pub has_resumed: bool,
+    run: u64,
+    /// The number of the last step that it has heard.
+    heard: u64,
+    last: Receiver<u64>,
+    log: Arc<Mutex<Log>>,
+}
+
+impl Drop for Listener {
+    /// He may come back: until then the feed goes on for a while.
+    fn drop(&mut self) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).last_heard_at = Instant::now();
+    }
+}
+
+impl Feed {
+    pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let log = Log {
+            listeners: Some(watch::channel(0).0),
+            state: None,
+            number: 0,
+            kept: VecDeque::new(),
+            kept_changes: 0,
+            kept_bytes: 0,
+            last_heard_at: Instant::now(),
+        };
+        // Hashing nothing with a random key gives a random number.
+        let run = RandomState::new().build_hasher().finish();
+        Self { shared, run, log: Arc::new(Mutex::new(log)) }
+    }
+
+    /// Runs until `stop`; then every listener has heard the last of it.
+    pub async fn run(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = self.shared.has_changed.notified() => self.step().await,
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(STEP) => {}
+            }
+        }
+        let mut log = self.log();
+        log.listeners = None;
+        log.forget();
+    }
+
+    /// Tells what has changed since the last step, if anybody may want to know.
+    async fn step(&self) {
+        let Some(before) = self.log().state_if_heard() else { return };
+        let after = self.shared.snapshot();
+        let later = Arc::clone(&after);
+        // After the clock was set, every entry of very many may be another one.
+        let changes = spawn_blocking(move || Difference::between(&before, &later)).await;
+        self.log().tell(after, changes.unwrap_or_default());
+    }
+
+    /// Begins to listen: from the step of this name on if that is known, or from now on.
+    pub(super) fn listen(&self, after: Option<&str>) -> Listener {
+        let mut log = self.log();
+        let last = match &log.listeners {
+            Some(listeners) => listeners.subscribe(),
+            None => watch::channel(0).1,
+        };
+        if log.state.is_none() && log.listeners.is_some() {
+            log.state = Some(self.shared.snapshot());
+        }
+        let named = after.and_then(|name| self.number_in(name));
+        let resumed = named.filter(|number| log.has_all_since(*number));
+        Listener {
+            has_resumed: resumed.is_some(),
+            run: self.run,
+            heard: resumed.unwrap_or(log.number),
+            last,
+            log: Arc::clone(&self.log),
+        }
+    }
+
+    /// Returns how many listen.
+    pub(super) fn listeners(&self) -> usize {
+        self.log().listeners.as_ref().map_or(0, Sender::receiver_count)
+    }
+
+    fn number_in(&self, name: &str) -> Option<u64> {
+        let (run, number) = name.split_once('-')?;
+        (run == format!("{:016x}", self.run)).then(|| number.parse().ok())?
+    }
+
+    fn log(&self) -> MutexGuard<'_, Log> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
+    /// Returns the state that the last step led to, unless nobody wants to know any more.
+    fn state_if_heard(&mut self) -> Option<Arc<State>> {
+        let is_heard = self.listeners.as_ref().is_some_and(|to| to.receiver_count() > 0);
+        if !is_heard && self.last_heard_at.elapsed() > AFTERTIME {
+            self.forget();
+        }
+        self.state.clone()
+    }
+
+    /// Makes a step of what has changed.
+    fn tell(&mut self, state: Arc<State>, changes: Vec<Difference>) {
+        let Some(listeners) = &self.listeners else { return };
+        self.state = Some(state);
+        if changes.is_empty() {
+            return;
+        }
+        self.number += 1;
+        let step = Arc::new(Step { changes });
+        listeners.send_replace(self.number);
+        self.keep(step);
+    }
+
+    fn keep(&mut self, step: Arc<Step>) {
+        self.kept_changes += step.changes.len();
+        self.kept_bytes += step.weight();
+        self.kept.push_back(step);
+        while self.kept_changes > KEPT_CHANGES || self.kept_bytes > KEPT_BYTES {
+            let Some(oldest) = self.kept.pop_front() else { return };
+            self.kept_changes -= oldest.changes.len();
+            self.kept_bytes -= oldest.weight();
+        }
+    }
+
+    fn forget(&mut self) {
+        if self.state.take().is_none() {
+            return;
+        }
+        self.kept.clear();
+        (self.kept_changes, self.kept_bytes) = (0, 0);
+        // Nothing is known of what happens from now on: no listener can go on from before.
+        self.number += 1;
+    }
+
+    /// Whether all steps after this one are kept.
+    fn has_all_since(&self, number: u64) -> bool {
+        self.number.checked_sub(number).is_some_and(|missing| missing <= self.kept.len() as u64)
+    }
+
+    /// Returns the step after this one, if there is one and it is kept.
+    fn next_after(&self, number: u64) -> Option<Arc<Step>> {
+        let missing = usize::try_from(self.number.checked_sub(number)?).ok()?;
+        self.kept.get(self.kept.len().checked_sub(missing)?).cloned()
+    }
+}
+
+impl Step {
+    fn weight(&self) -> usize {
+        self.changes.iter().map(Difference::weight).sum()
+    }
+}
+
+impl Listener {
+    /// Returns the name of the last step that it has heard, to go on from there later.
+    #[must_use]
+    pub fn place(&self) -> String {
+        format!("{:016x}-{}", self.run, self.heard)
+    }
+
+    /// Waits for the next step; `None` if there is none any more, or if it was too slow to hear all.
+    pub async fn hear(&mut self) -> Option<Arc<Step>> {
+        loop {
+            // What is said from here on is not missed.
+            self.last.borrow_and_update();
+            {
+                let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+                if log.listeners.is_none() || !log.has_all_since(self.heard) {
+                    return None;
+                }
+                if let Some(step) = log.next_after(self.heard) {
+                    self.heard += 1;
+                    return Some(step);
+                }
+            }
+            self.last.changed().await.ok()?;
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What two states show differently, entry by entry.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::{Segment, Slot, State};
+
+/// One pair that two states show differently; at least one of them shows it.
+#[derive(Clone, Debug)]
+pub struct Difference {
+    /// The entry in the earlier state, if that showed it.
+    pub before: Option<Slot>,
+    /// The entry in the later state, if that shows it.
+    pub after: Option<Slot>,
+}
+
+impl Difference {
+    /// Returns what is different between two states, in the order of the pairs.
+    ///
+    /// Segments that both share are not looked into, so this costs what has changed.
+    #[must_use]
+    pub fn between(earlier: &State, later: &State) -> Vec<Self> {
+        let (known, kept) = (addresses(earlier), addresses(later));
+        let mut old = shown(earlier, &kept).peekable();
+        let mut new = shown(later, &known).peekable();
+        let mut differences = Vec::new();
+        loop {
+            let order = match (old.peek(), new.peek()) {
+                (None, None) => return differences,
+                (Some(_), None) => Ordering::Less,
+                (None, Some(_)) => Ordering::Greater,
+                (Some(a), Some(b)) => a.entry().key().cmp(&b.entry().key()),
+            };
+            let before = if order == Ordering::Greater { None } else { old.next() };
+            let after = if order == Ordering::Less { None } else { new.next() };
+            let is_same = before.zip(after).is_some_and(|(a, b)| a.shows_the_same_as(b));
+            if !is_same {
+                differences.push(Self { before: before.cloned(), after: after.cloned() });
+            }
+        }
+    }
+
+    /// Returns how many bytes of texts it keeps alive, about.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        let Self { before, after } = self;
+        let slots = [before, after].into_iter().flatten();
+        slots.map(|slot| slot.entry().report.weight()).sum()
+    }
+}
+
+fn addresses(state: &State) -> HashSet<*const Segment> {
+    state.segments().iter().map(Arc::as_ptr).collect()
+}
+
+/// Returns the listed entries of the segments that are not among these.
+fn shown<'a>(state: &'a State, others: &HashSet<*const Segment>) -> impl Iterator<Item = &'a Slot> {
+    let own = state.segments().iter().filter(|segment| !others.contains(&Arc::as_ptr(segment)));
+    own.flat_map(|segment| segment.slots()).filter(|slot| slot.is_listed())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::{
+        Batch, DriftCount, Entry, Now, Policy, Promise, RepoName, Report, ReportedTime, Revision,
+        Selection, ServerName, SyncStatus, Timestamp,
+    };
+
+    const POLICY: Policy =
+        Policy { stale_after: Some(Duration::from_secs(100)), ttl: Some(Duration::from_secs(200)) };
+
+    fn now(second: i64) -> Now {
+        Now { at: Timestamp::from_millis(second * 1000), steady_for: Duration::from_hours(1) }
+    }
+
+    fn report(key: usize, count: u64) -> Report {
+        Report {
+            repo: RepoName::parse(&format!("repo-{}", key / 50)).unwrap(),
+            server: ServerName::parse(&format!("server-{:02}", key % 50)).unwrap(),
+            sync_status: SyncStatus::OutOfSync,
+            drift_count: DriftCount::parse(count).unwrap(),
+            files: Box::default(),
+            last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
+            promise: Promise::default(),
+            revision: None,
+            url: None,
+        }
+    }
+
+    fn state(keys: impl Iterator<Item = usize>) -> State {
+        let entries = keys.map(|key| Arc::new(Entry::first(report(key, 0), now(0).at).0));
+        State::load(POLICY, Revision(0), entries.collect(), now(0))
+    }
+
+    fn updated(state: &State, keys: impl IntoIterator<Item = usize>, second: i64) -> State {
+        let mut batch = Batch::default();
+        for key in keys {
+            batch.apply(state, report(key, 1), now(second));
+        }
+        let mut next = state.clone();
+        next.accept(&batch, state.revision().next());
+        next
+    }
+
+    /// What is different, without a thought for segments.
+    fn naive(old: &State, new: &State) -> Vec<String> {
+        let mut pairs: BTreeMap<_, (Option<&Slot>, Option<&Slot>)> = BTreeMap::new();
+        let slots = |state| Selection::default().select(state).slots().collect::<Vec<&Slot>>();
+        for slot in slots(old) {
+            pairs.entry(slot.entry().key()).or_default().0 = Some(slot);
+        }
+        for slot in slots(new) {
+            pairs.entry(slot.entry().key()).or_default().1 = Some(slot);
+        }
+        let lines = pairs.into_values().map(|(old, new)| (line(old), line(new)));
+        lines
+            .filter(|(old, new)| old != new)
+            .map(|(old, new)| format!("{old:?} -> {new:?}"))
+            .collect()
+    }
+
+    fn line(slot: Option<&Slot>) -> Option<String> {
+        slot.map(|slot| {
+            let Entry { report, updated_at, .. } = slot.entry().as_ref();
+            let key = (report.repo.as_str(), report.server.as_str());
+            format!("{key:?} {} {updated_at} {}", report.drift_count.get(), slot.is_stale())
+        })
+    }
+
+    fn shown(Difference { before, after }: &Difference) -> String {
+        format!("{:?} -> {:?}", line(before.as_ref()), line(after.as_ref()))
+    }
+
+    /// What happened to each pair: whether it was there, and whether it is.
+    fn kinds(old: &State, new: &State) -> Vec<(bool, bool)> {
+        let kind = |Difference { before, after }: &Difference| (before.is_some(), after.is_some());
+        Difference::between(old, new).iter().map(kind).collect()
+    }
+
+    fn found(old: &State, new: &State) -> Vec<String> {
+        Difference::between(old, new).iter().map(shown).collect()
+    }
+
+    #[test]
+    fn what_is_shared_or_only_rebuilt_is_no_difference() {
+        let old = state(0..500);
+        assert_eq!(found(&old, &old), [""; 0]);
+        assert_eq!(found(&old, &state(0..500)), [""; 0], "no segment is shared");
+        assert_eq!(found(&state(0..0), &state(0..0)), [""; 0]);
+    }
+
+    #[test]
+    fn a_new_a_changed_and_a_removed_entry_are_found() {
+        let old = state((0..500).step_by(2));
+        let mut new = updated(&old, [7, 100], 5);
+        let mut batch = Batch::default();
+        batch.remove(&new, report(300, 0).key(), now(5)).unwrap();
+        new.accept(&batch, Revision(2));
+        assert_eq!(kinds(&old, &new), [(false, true), (true, true), (true, false)]);
+    }
+
+    #[test]
+    fn marks_make_a_difference_and_what_was_not_shown_before_is_not_gone() {
+        let old = state(0..3);
+        let mut stale = old.clone();
+        stale.mark(now(100));
+        assert_eq!(Difference::between(&old, &stale).len(), 3);
+        let mut expired = stale.clone();
+        expired.mark(now(200));
+        assert_eq!(kinds(&stale, &expired), [(true, false); 3]);
+        let mut batch = Batch::default();
+        for slot in expired.unsettled(now(200), 3) {
+            batch.settle(&expired, &slot);
+        }
+        let mut settled = expired.clone();
+        settled.accept(&batch, Revision(1));
+        assert_eq!((settled.kept(), found(&expired, &settled)), (0, vec![]));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 64, failure_persistence: None, ..ProptestConfig::default()
+        })]
+        #[test]
+        fn it_finds_what_a_look_at_every_entry_finds(
+            steps in prop::collection::vec(
+                (0..3_u8, prop::collection::vec(0..600_usize, 0..200), 0..150_i64), 0..6,
+            ),
+            kept in 0..400_usize,
+        ) {
+            let old = state(0..kept);
+            let mut new = old.clone();
+            for (kind, keys, second) in steps {
+                match kind {
+                    0 => new = updated(&new, keys, second),
+                    1 => {
+                        let mut batch = Batch::default();
+                        for key in keys {
+                            batch.remove(&new, report(key, 0).key(), now(second));
+                        }
+                        new.accept(&batch, new.revision().next());
+                    }
+                    _ => new.mark(now(second + 60)),
+                }
+                prop_assert_eq!(found(&old, &new), naive(&old, &new));
+                prop_assert_eq!(found(&new, &old), naive(&new, &old));
+            }
+        }
+    }
+}
