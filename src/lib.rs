@@ -22,6 +22,7 @@ pub mod domain;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+pub mod page;
 pub mod render;
 pub mod shutdown;
 pub mod store;

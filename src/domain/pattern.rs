@@ -47,6 +47,12 @@ impl Names {
         }
     }
 
+    /// Lets one name pass and no other, whatever characters it has.
+    #[must_use]
+    pub fn literal(name: &str) -> Self {
+        Self::OneOf { literals: BTreeSet::from([name.to_owned()]), wildcards: Vec::new() }
+    }
+
     /// Whether a name passes.
     #[must_use]
     pub fn matches(&self, name: &str) -> bool {

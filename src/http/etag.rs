@@ -9,22 +9,24 @@ use actix_web::http::header::{HeaderMap, IF_NONE_MATCH};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::coding::Coding;
+use super::question::Question;
 use crate::domain::State;
 
-/// A strong entity tag, with its quotes.
+/// An entity tag, with its quotes: a strong one if the question's answers are exact.
 #[derive(Clone, Debug)]
 pub(super) struct Tag(String);
 
 impl Tag {
     /// Makes the tag of an answer to `question` from a state.
-    pub(super) fn new(state: &State, question: &impl Hash, coding: Coding) -> Self {
+    pub(super) fn new(state: &State, question: &impl Question, coding: Coding) -> Self {
         let mut hasher = Xxh3Default::new();
         // Another version may write the same entries otherwise.
         env!("CARGO_PKG_VERSION").hash(&mut hasher);
         state.fingerprint().hash(&mut hasher);
         question.hash(&mut hasher);
         let suffix = coding.name().map_or(String::new(), |name| format!("-{name}"));
-        Self(format!("\"{:032x}{suffix}\"", hasher.digest128()))
+        let weak = if question.is_exact() { "" } else { "W/" };
+        Self(format!("{weak}\"{:032x}{suffix}\"", hasher.digest128()))
     }
 
     pub(super) fn as_str(&self) -> &str {
@@ -36,7 +38,12 @@ impl Tag {
         let values = headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
         values.flat_map(|value| value.split(',')).map(str::trim).any(|tag| {
             // No comma is in any of our tags, so splitting at commas cannot cut one in two.
-            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == self.0
+            tag == "*" || opaque(tag) == opaque(&self.0)
         })
     }
+}
+
+/// Returns a tag without its weakness: what If-None-Match compares.
+fn opaque(tag: &str) -> &str {
+    tag.strip_prefix("W/").unwrap_or(tag)
 }

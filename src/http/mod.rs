@@ -19,6 +19,7 @@ mod list;
 mod measure;
 mod metrics;
 mod openapi;
+mod pages;
 mod query;
 mod question;
 mod shared;
@@ -113,6 +114,10 @@ pub(crate) fn routes(paths: &mut ServiceConfig) {
         .service(reading("/api/servers", figures::servers))
         .service(reading("/api/files", figures::files))
         .service(reading("/badge.svg", badge::badge))
+        .service(reading("/", pages::overview::overview))
+        .service(reading("/entry", pages::entry::entry))
+        .service(reading("/file", pages::file::file))
+        .service(reading("/assets/{name}", pages::asset))
         .service(reading("/metrics", metrics::metrics))
         .service(reading("/openapi.json", openapi::openapi))
         .service(reading("/health", health::health))

@@ -31,6 +31,11 @@ pub(super) trait Question: Hash + Send + 'static {
         "no-cache"
     }
 
+    /// Whether equal tags mean equal bytes, and not only that nothing has changed worth showing.
+    fn is_exact(&self) -> bool {
+        true
+    }
+
     /// Whether answering takes so little work that it is best done at once.
     fn is_quick(&self, state: &State, coding: Coding) -> bool;
 

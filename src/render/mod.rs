@@ -34,9 +34,9 @@ pub enum RenderError {
     /// As CSV.
     #[error("CSV: {0}")]
     Csv(#[from] ::csv::Error),
-    /// As text for Prometheus.
-    #[error("metrics: {0}")]
-    Metrics(#[from] std::fmt::Error),
+    /// As text: metrics, or a page.
+    #[error("text: {0}")]
+    Text(#[from] std::fmt::Error),
     /// Into memory, or compressed.
     #[error("writing: {0}")]
     Writing(#[from] std::io::Error),

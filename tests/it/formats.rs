@@ -251,9 +251,15 @@ fn every_path_that_can_be_read_takes_head_and_compresses_if_asked() {
     let reply = app.get("/api/status");
     assert_eq!(reply.header("allow"), Some("POST, DELETE"));
     reply.error(405);
-    for path in
-        ["/", "/status", "/status.json/", "//status.json", "/api", "/api/status/", "/x?limit=x"]
-    {
+    for path in [
+        "/index.html",
+        "/status",
+        "/status.json/",
+        "//status.json",
+        "/api",
+        "/api/status/",
+        "/x?limit=x",
+    ] {
         app.get(path).error(404);
         app.send("POST", path, &[], b"{").error(404);
     }

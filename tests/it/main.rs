@@ -37,6 +37,7 @@ mod kills;
 mod log;
 mod metrics;
 mod openapi;
+mod pages;
 mod panels;
 mod prometheus;
 mod reports;

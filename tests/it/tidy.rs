@@ -12,9 +12,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &["domain"]),
     ("store", &["domain"]),
     ("render", &["domain"]),
+    ("page", &["domain"]),
     ("metrics", &["domain", "store"]),
     ("board", &["clock", "domain", "metrics", "store"]),
-    ("http", &["board", "clock", "domain", "metrics", "render"]),
+    ("http", &["board", "clock", "domain", "metrics", "page", "render"]),
     ("config", &[]),
     ("cli", &["config"]),
     ("logging", &[]),
@@ -76,6 +77,18 @@ fn every_file_says_what_it_is_and_is_of_a_readable_length() {
         assert!(text.starts_with("//!"), "{} does not say what it is", path.display());
         let lines = text.lines().count();
         assert!(lines <= MOST_LINES, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn what_pages_are_made_of_is_of_a_readable_length() {
+    for folder in ["assets", "templates", "tests/browser"] {
+        for entry in fs::read_dir(root().join(folder)).unwrap() {
+            let path = entry.unwrap().path();
+            let Ok(text) = fs::read_to_string(&path) else { continue };
+            let lines = text.lines().count();
+            assert!(lines <= MOST_LINES, "{} has {lines} lines", path.display());
+        }
     }
 }
 

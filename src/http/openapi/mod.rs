@@ -12,7 +12,7 @@ use utoipa::OpenApi;
 use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::{badge, events, figures, health, history, list, metrics, status, timeline};
+use super::{badge, events, figures, health, history, list, metrics, pages, status, timeline};
 
 /// The whole of it; `paths` has every handler in the order of `http::routes`.
 #[derive(OpenApi)]
@@ -24,6 +24,9 @@ use super::{badge, events, figures, health, history, list, metrics, status, time
                        empty array.",
     ),
     paths(
+        pages::overview::overview,
+        pages::entry::entry,
+        pages::file::file,
         status::post,
         status::delete,
         list::status_json,

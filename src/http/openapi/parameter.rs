@@ -33,6 +33,43 @@ pub(in crate::http) struct Filters {
     q: Vec<String>,
 }
 
+/// What shapes the overview, beside the filters. Whatever is sent, the answer is a page, which says
+/// what it could not understand.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct Overview {
+    /// A field to sort by, with `-` in front for descending; the worst come first without it.
+    #[param(required = false, example = "-drift_count")]
+    sort: String,
+    /// How many rows at most, up to 1000; 100 without it.
+    #[param(required = false)]
+    limit: String,
+    /// How many rows to leave out first.
+    #[param(required = false)]
+    offset: String,
+    /// `wall`: large tiles without controls.
+    #[param(required = false)]
+    view: String,
+}
+
+/// Which file is meant.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct File {
+    /// Its name, literally.
+    #[param(min_length = 1)]
+    name: String,
+}
+
+/// Where the history on a page goes on.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(in crate::http) struct Cursor {
+    /// What the link to older changes has.
+    #[param(required = false, pattern = "^-?[0-9]+\\.-?[0-9]+$")]
+    cursor: String,
+}
+
 /// Where a stream of changes goes on.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

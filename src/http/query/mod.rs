@@ -10,6 +10,7 @@ mod filter;
 mod history;
 mod key;
 mod list;
+mod pages;
 mod timeline;
 
 use std::borrow::Cow;
@@ -26,6 +27,7 @@ pub(super) use figures::FiguresQuery;
 pub(super) use history::HistoryRequest;
 pub(super) use key::parse_key;
 pub(super) use list::ListQuery;
+pub(super) use pages::{entry_request, file_name, overview_request};
 pub(super) use timeline::TimelineRequest;
 
 /// Other spellings of parameters, where filters are taken: Grafana's links have them.

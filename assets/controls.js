@@ -1,0 +1,141 @@
+// What the reader does: filtering, keys, and taking an entry out. What there is to see is page.js's.
+"use strict";
+
+const form = document.getElementById("filters");
+
+// ---- filtering while typing ----
+
+let typing = null;
+let isNewPlace = true;
+let shownSearch = location.search;
+
+function filterNow() {
+  clearTimeout(typing);
+  const query = new URLSearchParams();
+  for (const [name, value] of new FormData(form)) if (value) query.append(name, value);
+  const text = String(query);
+  const address = text ? `./?${text}` : "./";
+  if (new URL(address, document.baseURI).href === location.href) return;
+  // What was typed in one go is one step back.
+  history[isNewPlace ? "pushState" : "replaceState"](null, "", address);
+  isNewPlace = false;
+  shownSearch = location.search;
+  readOther();
+}
+
+form?.addEventListener("input", () => {
+  clearTimeout(typing);
+  typing = setTimeout(filterNow, 250);
+});
+form?.addEventListener("change", () => {
+  filterNow();
+  isNewPlace = true;
+});
+form?.addEventListener("submit", (event) => {
+  event.preventDefault();
+  filterNow();
+  isNewPlace = true;
+});
+window.addEventListener("popstate", () => {
+  // A jump within the page is none between filters.
+  if (location.search !== shownSearch) location.reload();
+});
+
+// ---- names to choose from ----
+
+for (const name of ["repo", "server"]) {
+  const input = form?.querySelector(`#${name}`);
+  if (!input) continue;
+  const list = document.createElement("datalist");
+  list.id = `${name}-names`;
+  input.after(list);
+  input.setAttribute("list", list.id);
+  let asked = null;
+  const suggest = async () => {
+    const typed = input.value;
+    if (typed === asked || /[,{}*]/.test(typed)) return;
+    asked = typed;
+    const query = new URLSearchParams({ fields: name, limit: "50" });
+    if (typed) query.set(name, `*${typed}*`);
+    try {
+      const rows = await (await fetch(`api/${name}s?${query}`)).json();
+      if (asked !== typed) return;
+      list.replaceChildren(...rows.map((row) => new Option("", row[name])));
+    } catch {
+      // Without suggestions one can still type.
+      asked = null;
+    }
+  };
+  input.addEventListener("focus", suggest);
+  input.addEventListener("input", suggest);
+}
+
+// ---- keys ----
+
+const keys = document.getElementById("keys");
+
+function step(by) {
+  const rows = [...live.querySelectorAll("tbody tr")];
+  if (!rows.length) return;
+  const at = rows.indexOf(document.activeElement?.closest("tbody tr"));
+  const next = at < 0 ? (by > 0 ? 0 : rows.length - 1) : Math.min(rows.length - 1, Math.max(0, at + by));
+  rows[next].focus();
+  rows[next].scrollIntoView({ block: "nearest" });
+}
+
+document.addEventListener("keydown", (event) => {
+  const { target, key } = event;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+  const isField = /^(INPUT|SELECT|TEXTAREA)$/.test(target.tagName);
+  if (isField) {
+    if (key !== "Escape") return;
+    target.blur();
+    // The browser would empty the field.
+    event.preventDefault();
+    return;
+  }
+  if (document.querySelector("dialog[open]")) return;
+  const search = document.getElementById("q");
+  if (key === "/" && search) {
+    search.focus();
+    search.select();
+  } else if (key === "j") step(1);
+  else if (key === "k") step(-1);
+  else if (key === "?" && keys) keys.showModal();
+  else if (key === "c" && document.getElementById("clear")) document.getElementById("clear").click();
+  else if (key === "Enter" && target.localName === "tr" && target.querySelector("a.details")) target.querySelector("a.details").click();
+  else return;
+  event.preventDefault();
+});
+
+// ---- taking an entry out ----
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest?.("#remove");
+  if (!button) return;
+  const dialog = document.createElement("dialog");
+  dialog.setAttribute("aria-labelledby", "removal-title");
+  const heading = Object.assign(document.createElement("h2"), { id: "removal-title" });
+  heading.append("Take out ", ...[...document.querySelector("h1").childNodes].map((node) => node.cloneNode(true)), "?");
+  const problem = Object.assign(document.createElement("p"), { role: "alert" });
+  const no = Object.assign(document.createElement("button"), { textContent: "Keep it" });
+  const yes = Object.assign(document.createElement("button"), { textContent: "Take it out", type: "button", className: "danger" });
+  const choice = Object.assign(document.createElement("form"), { method: "dialog" });
+  choice.append(no, yes);
+  dialog.append(heading, problem, choice);
+  document.body.append(dialog);
+  dialog.addEventListener("close", () => dialog.remove());
+  yes.addEventListener("click", async () => {
+    yes.disabled = true;
+    try {
+      const answer = await fetch(button.dataset.url, { method: "DELETE" });
+      if (answer.ok || answer.status === 404) return location.assign(button.dataset.home);
+      problem.textContent = (await answer.json()).message;
+    } catch {
+      problem.textContent = "The server does not answer.";
+    }
+    yes.disabled = false;
+  });
+  dialog.showModal();
+  no.focus();
+});

@@ -1,0 +1,67 @@
+//! One entry: `GET /entry`.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{made, problem, setting, unwritable};
+use crate::domain::{Filter, HistoryQuery, Names, TimeRange};
+use crate::http::Services;
+use crate::http::error::ApiError;
+use crate::http::openapi::parameter;
+use crate::http::query::entry_request;
+use crate::page::{EntryPage, Past};
+
+/// How many transitions the page shows at once.
+const TRANSITIONS_SHOWN: usize = 50;
+
+/// `GET /entry?repo=R&server=S`
+#[utoipa::path(
+    get,
+    path = "/entry",
+    summary = "The page of one entry",
+    params(parameter::Pair, parameter::Cursor),
+    responses(
+        (status = 200, description = "A page", body = String, content_type = "text/html; charset=utf-8"),
+        (status = 400, description = "A page that says which parameter is wrong", body = String, content_type = "text/html; charset=utf-8"),
+        (status = 404, description = "A page that says that nothing is known of it", body = String, content_type = "text/html; charset=utf-8"),
+    ),
+)]
+pub(in crate::http) async fn entry(
+    request: HttpRequest,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let (key, after) = match entry_request(request.query_string()) {
+        Ok(asked) => asked,
+        Err(error) => return problem(&request, &services, &error),
+    };
+    let filter = Filter {
+        repo: Names::literal(key.repo.as_str()),
+        server: Names::literal(key.server.as_str()),
+        ..Filter::default()
+    };
+    let query = HistoryQuery {
+        filter,
+        events: Vec::new(),
+        range: TimeRange::ALL,
+        after,
+        limit: TRANSITIONS_SHOWN,
+    };
+    // How the entry stands is in memory, and is shown whatever becomes of the history.
+    let past = services.board.history(&query).await.map_or(Past::Unavailable, Past::Known);
+    let state = services.board.snapshot();
+    let setting = setting(&request, &services);
+    // Ten thousand files may have to be listed.
+    let page = web::block(move || {
+        let page = EntryPage {
+            key: key.borrow(),
+            slot: state.get(key.borrow()),
+            past,
+            is_older: after.is_some(),
+        };
+        let status = if page.is_unknown() { StatusCode::NOT_FOUND } else { StatusCode::OK };
+        page.render(&setting).map(|text| (status, text))
+    });
+    let (status, text) = page.await.map_err(|_| ApiError::Lost)?.map_err(unwritable)?;
+    made(&request, status, text)
+}

@@ -1,0 +1,37 @@
+//! Where a file has drifted: `GET /file`.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data};
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{made, problem, setting, unwritable};
+use crate::http::Services;
+use crate::http::error::ApiError;
+use crate::http::openapi::parameter;
+use crate::http::query::file_name;
+use crate::page::FilePage;
+
+/// `GET /file?name=F`
+#[utoipa::path(
+    get,
+    path = "/file",
+    summary = "The page of one file name",
+    params(parameter::File),
+    responses(
+        (status = 200, description = "A page", body = String, content_type = "text/html; charset=utf-8"),
+        (status = 400, description = "A page that says which parameter is wrong", body = String, content_type = "text/html; charset=utf-8"),
+    ),
+)]
+pub(in crate::http) async fn file(
+    request: HttpRequest,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let page = match file_name(request.query_string()) {
+        Ok(name) => FilePage { name },
+        Err(error) => return problem(&request, &services, &error),
+    };
+    let (state, setting) = (services.board.snapshot(), setting(&request, &services));
+    // The files of every drifted entry are looked at.
+    let text = web::block(move || page.render(&state, &setting)).await;
+    made(&request, StatusCode::OK, text.map_err(|_| ApiError::Lost)?.map_err(unwritable)?)
+}

@@ -1,0 +1,78 @@
+//! The overview: `GET /`.
+
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::{CACHE_CONTROL, MEDIA_TYPE, guarded, setting, unwritable};
+use crate::domain::State;
+use crate::http::Services;
+use crate::http::coding::Coding;
+use crate::http::error::ApiError;
+use crate::http::openapi::parameter;
+use crate::http::query::overview_request;
+use crate::http::question::{self, MANY_ENTRIES, Page, Question};
+use crate::page::{self, Asked, Setting};
+use crate::render::RenderError;
+
+/// `GET /`
+#[utoipa::path(
+    get,
+    path = "/",
+    summary = "The operators' page",
+    params(parameter::Filters, parameter::Overview),
+    responses(
+        (status = 200, description = "A page", body = String, content_type = "text/html; charset=utf-8"),
+        (status = 304, description = "Nothing has changed since `If-None-Match`"),
+    ),
+)]
+pub(in crate::http) async fn overview(
+    request: HttpRequest,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    let asked = overview_request(request.query_string());
+    let overview = Overview { asked, setting: setting(&request, &services) };
+    question::answer(&request, &services, overview).await.map(guarded)
+}
+
+struct Overview {
+    asked: Asked,
+    setting: Setting,
+}
+
+/// What the page shows but for the ages, which a script keeps up to date.
+impl Hash for Overview {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { asked, setting: Setting { now: _, origin } } = self;
+        (asked, origin).hash(state);
+    }
+}
+
+impl Question for Overview {
+    fn media_type(&self) -> &'static str {
+        MEDIA_TYPE
+    }
+
+    fn cache_control(&self) -> &'static str {
+        CACHE_CONTROL
+    }
+
+    fn is_exact(&self) -> bool {
+        false
+    }
+
+    fn is_quick(&self, state: &State, _: Coding) -> bool {
+        let selection = &self.asked.selection;
+        // A row takes as long as many looks at entries.
+        let rows = selection.limit.unwrap_or(MANY_ENTRIES);
+        let is_small = selection.cost(state).max(10 * rows) < MANY_ENTRIES;
+        is_small && !selection.filter.looks_at_files()
+    }
+
+    fn page(&self, state: &Arc<State>, coding: Coding) -> Result<Page, RenderError> {
+        let text = page::overview(state, &self.asked, &self.setting).map_err(unwritable)?;
+        Page::coded(text.into(), None, coding)
+    }
+}

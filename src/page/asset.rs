@@ -1,0 +1,49 @@
+//! What pages load: a style sheet, two scripts and an icon, under names that change with their content
+//! so that browsers may keep them for ever.
+
+use std::sync::LazyLock;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+/// A file that pages load.
+#[derive(Debug)]
+pub struct Asset {
+    /// Its name, with a hash of its content.
+    pub name: String,
+    /// Its `Content-Type`.
+    pub media_type: &'static str,
+    /// What is in it.
+    pub content: &'static str,
+}
+
+impl Asset {
+    fn new(stem: &str, extension: &str, media_type: &'static str, content: &'static str) -> Self {
+        let hash = xxh3_64(content.as_bytes());
+        Self { name: format!("{stem}-{hash:016x}.{extension}"), media_type, content }
+    }
+}
+
+pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("page", "css", "text/css; charset=utf-8", include_str!("../../assets/page.css"))
+});
+
+pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    let media_type = "text/javascript; charset=utf-8";
+    Asset::new("page", "js", media_type, include_str!("../../assets/page.js"))
+});
+
+pub(super) static CONTROLS: LazyLock<Asset> = LazyLock::new(|| {
+    let media_type = "text/javascript; charset=utf-8";
+    Asset::new("controls", "js", media_type, include_str!("../../assets/controls.js"))
+});
+
+pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("icon", "svg", "image/svg+xml", include_str!("../../assets/icon.svg"))
+});
+
+/// Returns the asset of a name.
+#[must_use]
+pub fn asset(name: &str) -> Option<&'static Asset> {
+    let all: [&'static Asset; 4] = [&STYLE, &SCRIPT, &CONTROLS, &ICON];
+    all.into_iter().find(|asset| asset.name == name)
+}

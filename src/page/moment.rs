@@ -1,0 +1,80 @@
+//! Moments as people say them: how long ago, with the time itself at hand.
+
+use crate::domain::{ReportedTime, Timestamp};
+
+const SECOND: i64 = 1000;
+const MINUTE: i64 = 60 * SECOND;
+const HOUR: i64 = 60 * MINUTE;
+const DAY: i64 = 24 * HOUR;
+
+/// A moment on a page.
+pub(super) struct Moment {
+    /// RFC 3339.
+    pub(super) datetime: String,
+    /// How far it is from now, such as `5 min ago`.
+    pub(super) distance: String,
+}
+
+impl Moment {
+    /// Says how far a moment is from now; `None` if it is never.
+    pub(super) fn new(at: Timestamp, now: Timestamp) -> Option<Self> {
+        (at != Timestamp::NEVER)
+            .then(|| Self { datetime: at.to_string(), distance: distance(at, now) })
+    }
+
+    /// Says how far a reporter's moment is from now.
+    pub(super) fn reported(at: ReportedTime, now: Timestamp) -> Self {
+        let (seconds, nanos) = at.instant();
+        let millis = seconds.saturating_mul(1000).saturating_add(i64::from(nanos / 1_000_000));
+        let distance = distance(Timestamp::from_millis(millis), now);
+        Self { datetime: at.to_string(), distance }
+    }
+}
+
+/// Returns the distance of a moment from now. The page's script says it in the same words.
+fn distance(at: Timestamp, now: Timestamp) -> String {
+    let passed = now.millis().saturating_sub(at.millis());
+    let span = span(passed.saturating_abs());
+    if passed < 0 { format!("in {span}") } else { format!("{span} ago") }
+}
+
+fn span(millis: i64) -> String {
+    if millis < MINUTE {
+        format!("{} s", millis / SECOND)
+    } else if millis < HOUR {
+        format!("{} min", millis / MINUTE)
+    } else if millis < 2 * DAY {
+        format!("{} h", millis / HOUR)
+    } else {
+        format!("{} d", millis / DAY)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_is_said_in_the_largest_unit_that_tells_something() {
+        let now = Timestamp::from_millis(1_776_767_535_000);
+        for (seconds, said) in [
+            (0, "0 s ago"),
+            (59, "59 s ago"),
+            (60, "1 min ago"),
+            (3599, "59 min ago"),
+            (3600, "1 h ago"),
+            (47 * 3600, "47 h ago"),
+            (48 * 3600, "2 d ago"),
+            (400 * 86_400, "400 d ago"),
+            (-90, "in 1 min"),
+        ] {
+            let at = Timestamp::from_millis(now.millis() - seconds * 1000);
+            assert_eq!(distance(at, now), said);
+        }
+    }
+
+    #[test]
+    fn never_is_no_moment() {
+        assert!(Moment::new(Timestamp::NEVER, Timestamp::from_millis(0)).is_none());
+    }
+}

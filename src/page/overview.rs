@@ -1,0 +1,282 @@
+//! The overview: totals, filters and the table of entries; or, on a wall, tiles.
+
+use askama::Template;
+
+use super::frame::Frame;
+use super::moment::Moment;
+use super::row::Row;
+use super::wall::wall;
+use super::{Parameters, Setting};
+use crate::domain::{Column, Order, Selection, Sort, State, SyncStatus, Tally};
+
+/// How the overview is laid out.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum View {
+    /// As a table with filters.
+    Table,
+    /// As large tiles without controls, for a screen on a wall.
+    Wall,
+}
+
+/// What the overview is asked for.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Asked {
+    /// Which entries, in which order, and which of them on this page.
+    pub selection: Selection,
+    /// How it is laid out.
+    pub view: View,
+    /// The parameters that say so.
+    pub parameters: Parameters,
+    /// What could not be understood, in sentences.
+    pub notices: Vec<String>,
+}
+
+/// The parameters that are not filters.
+const OTHERS: [&str; 4] = ["sort", "limit", "offset", "view"];
+
+/// The columns that have a heading to sort by: their heading, and whether the largest comes first
+/// at the first click.
+const SORTABLE: [(Column, &str, bool); 6] = [
+    (Column::Repo, "Repo", false),
+    (Column::Server, "Server", false),
+    (Column::DriftCount, "Drift", true),
+    (Column::StatusSince, "In this state", false),
+    (Column::LastCheck, "Last check", false),
+    (Column::UpdatedAt, "Last report", false),
+];
+
+/// Returns the overview of a state.
+///
+/// # Errors
+/// None that is known: the text is written into memory.
+pub fn overview(state: &State, asked: &Asked, setting: &Setting) -> askama::Result<String> {
+    let Asked { selection, view, parameters, notices } = asked;
+    let filter = &selection.filter;
+    let all = Selection { filter: filter.clone(), ..Selection::default() }.select(state);
+    let tally = Tally::of(all.slots());
+    let filters = parameters.without(&OTHERS);
+    let frame = Frame::live(title(&tally), setting, &filters);
+    if *view == View::Wall {
+        return wall(frame, &all, &tally, parameters, notices, setting.now);
+    }
+    let page = selection.select(state);
+    let rows: Vec<Row<'_>> = page.slots().map(|slot| Row::new(slot, setting.now)).collect();
+    let first_page = parameters.without(&["offset"]);
+    let in_reach = filters.with(&[("sort", parameters.values("sort").next())]);
+    let template = Overview {
+        frame,
+        notices,
+        tiles: tiles(&tally, selection, &first_page),
+        sentence: sentence(&tally),
+        oldest: tally.drifted_since.and_then(|at| Moment::new(at, setting.now)),
+        form: Form::new(asked),
+        headings: SORTABLE.map(|column| Heading::new(column, selection.order, &first_page)),
+        worst_first: first_page.without(&["sort"]).link("./"),
+        is_worst_first: selection.order == Order::WorstFirst,
+        paging: Paging::new(selection, rows.len(), page.total, parameters),
+        rows,
+        filters: filters.pairs().collect(),
+        is_empty_server: state.listed() == 0,
+        clear: (!filters.is_empty())
+            .then(|| parameters.with_only(&["sort", "limit", "view"]).link("./")),
+        json: in_reach.link("status.json"),
+        csv: in_reach.link("status.csv"),
+        wall: filters.with(&[("view", Some("wall"))]).link("./"),
+        origin: &setting.origin,
+    };
+    template.render()
+}
+
+fn title(tally: &Tally) -> String {
+    match tally.drifted {
+        0 => "GitOps status".to_owned(),
+        drifted => format!("({drifted} drifted) GitOps status"),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview<'a> {
+    frame: Frame,
+    notices: &'a [String],
+    sentence: String,
+    oldest: Option<Moment>,
+    tiles: [Tile; 4],
+    form: Form<'a>,
+    headings: [Heading; 6],
+    worst_first: String,
+    is_worst_first: bool,
+    paging: Paging,
+    rows: Vec<Row<'a>>,
+    filters: Vec<(&'a str, &'a str)>,
+    is_empty_server: bool,
+    clear: Option<String>,
+    json: String,
+    csv: String,
+    wall: String,
+    origin: &'a str,
+}
+
+/// The sum of a selection in one sentence, which screen readers hear when it changes.
+fn sentence(tally: &Tally) -> String {
+    let Tally { entries, drifted, stale, .. } = tally;
+    let noun = if *entries == 1 { "entry" } else { "entries" };
+    format!("{entries} {noun}: {drifted} drifted, {stale} stale.")
+}
+
+/// A number, and the link to the entries that it counts.
+pub(super) struct Tile {
+    pub(super) class: &'static str,
+    pub(super) label: &'static str,
+    pub(super) count: usize,
+    pub(super) note: String,
+    /// Nothing where there is nothing to see.
+    pub(super) link: Option<String>,
+    /// Whether the page shows just these entries already.
+    pub(super) is_chosen: bool,
+}
+
+fn tiles(tally: &Tally, selection: &Selection, page: &Parameters) -> [Tile; 4] {
+    let Tally { entries, drifted, stale, stale_drifted, .. } = *tally;
+    let filter = &selection.filter;
+    let (by_drift, by_silence) = (filter.drifted, filter.stale);
+    let choose = |changes: &[(&str, Option<&str>)], is_chosen: bool| {
+        let undone: Vec<(&str, Option<&str>)> =
+            changes.iter().map(|(name, _)| (*name, None)).collect();
+        page.with(if is_chosen { &undone } else { changes }).link("./")
+    };
+    let tile = |class, label, count, note, changes: &[(&str, Option<&str>)], is_chosen| Tile {
+        class,
+        label,
+        count,
+        note,
+        link: (count > 0).then(|| choose(changes, is_chosen)),
+        is_chosen,
+    };
+    let yes = Some("true");
+    let no = Some("false");
+    let in_sync = by_drift == Some(false) && by_silence == Some(false);
+    let well = entries + stale_drifted - drifted - stale;
+    let silent = if stale_drifted > 0 { format!("{stale_drifted} drifted") } else { String::new() };
+    [
+        tile(
+            "drifted",
+            "Drifted",
+            drifted,
+            String::new(),
+            &[("drifted", yes)],
+            by_drift == Some(true),
+        ),
+        tile("stale", "Stale", stale, silent, &[("stale", yes)], by_silence == Some(true)),
+        tile("synced", "In sync", well, String::new(), &[("drifted", no), ("stale", no)], in_sync),
+        Tile { link: None, ..tile("all", "Entries", entries, String::new(), &[], false) },
+    ]
+}
+
+/// The filter form: its fields are the parameters of the query string and nothing else.
+struct Form<'a> {
+    names: [Field<'a>; 4],
+    sync_status: &'static str,
+    drifted: &'static str,
+    stale: &'static str,
+    hidden: Vec<(&'static str, &'a str)>,
+}
+
+/// A text field of the form; one input for each value.
+struct Field<'a> {
+    name: &'static str,
+    label: &'static str,
+    hint: &'static str,
+    values: Vec<&'a str>,
+}
+
+impl<'a> Form<'a> {
+    fn new(asked: &'a Asked) -> Self {
+        let Asked { selection, view: _, parameters, notices: _ } = asked;
+        let field = |name, label, hint| {
+            let mut values: Vec<&str> = parameters.values(name).collect();
+            if values.is_empty() {
+                values.push("");
+            }
+            Field { name, label, hint, values }
+        };
+        let truth =
+            |value: Option<bool>| value.map_or("", |yes| if yes { "true" } else { "false" });
+        let hidden = ["sort", "limit", "view"].into_iter();
+        let filter = &selection.filter;
+        Self {
+            names: [
+                field("repo", "Repo", "rsyslog, nginx*"),
+                field("server", "Server", "web-*"),
+                field("file", "File", "nginx.conf"),
+                field("q", "Text", "part of any name"),
+            ],
+            sync_status: filter.sync_status.map_or("", SyncStatus::as_str),
+            drifted: truth(filter.drifted),
+            stale: truth(filter.stale),
+            hidden: hidden
+                .flat_map(|name| parameters.values(name).map(move |value| (name, value)))
+                .collect(),
+        }
+    }
+}
+
+/// The heading of a column, and the link that sorts by it.
+struct Heading {
+    label: &'static str,
+    link: String,
+    /// The value of `aria-sort`.
+    sorted: &'static str,
+}
+
+impl Heading {
+    fn new(
+        (column, label, largest_first): (Column, &'static str, bool),
+        order: Order,
+        page: &Parameters,
+    ) -> Self {
+        let descending = match order {
+            Order::By(Sort { column: by, descending }) if by == column => Some(descending),
+            Order::By(_) | Order::Natural | Order::WorstFirst => None,
+        };
+        let sorted = match descending {
+            None => "none",
+            Some(false) => "ascending",
+            Some(true) => "descending",
+        };
+        let next = descending.map_or(largest_first, |descending| !descending);
+        let sort = format!("{}{}", if next { "-" } else { "" }, column.name());
+        Self { label, link: page.with(&[("sort", Some(&sort))]).link("./"), sorted }
+    }
+}
+
+/// Which part of the list the page shows.
+struct Paging {
+    first: usize,
+    last: usize,
+    total: usize,
+    previous: Option<String>,
+    next: Option<String>,
+    /// The first page, if this one is behind the end of the list.
+    back: Option<String>,
+}
+
+impl Paging {
+    fn new(selection: &Selection, shown: usize, total: usize, parameters: &Parameters) -> Self {
+        let offset = selection.offset;
+        let limit = selection.limit.unwrap_or(total);
+        let at = |offset: usize| match offset {
+            0 => parameters.without(&["offset"]).link("./"),
+            offset => parameters.with(&[("offset", Some(&offset.to_string()))]).link("./"),
+        };
+        let last = offset.saturating_add(shown);
+        Self {
+            first: offset.saturating_add(1).min(last),
+            last,
+            total,
+            previous: (offset > 0 && shown > 0).then(|| at(offset.saturating_sub(limit))),
+            next: (shown > 0 && last < total).then(|| at(last)),
+            back: (shown == 0 && total > 0).then(|| at(0)),
+        }
+    }
+}

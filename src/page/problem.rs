@@ -1,0 +1,23 @@
+//! The page for what cannot be shown.
+
+use askama::Template;
+
+use super::Setting;
+use super::frame::Frame;
+
+#[derive(Template)]
+#[template(path = "problem.html")]
+struct Problem<'a> {
+    frame: Frame,
+    heading: &'a str,
+    sentence: &'a str,
+}
+
+/// Returns a page that says what is wrong.
+///
+/// # Errors
+/// None that is known: the text is written into memory.
+pub fn problem(heading: &str, sentence: &str, setting: &Setting) -> askama::Result<String> {
+    let frame = Frame::still(format!("{heading} · GitOps status"), setting);
+    Problem { frame, heading, sentence }.render()
+}

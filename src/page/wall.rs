@@ -1,0 +1,90 @@
+//! The overview for a screen on a wall: large tiles, nothing to operate.
+
+use std::cmp::Reverse;
+
+use askama::Template;
+
+use super::Parameters;
+use super::frame::Frame;
+use super::moment::Moment;
+use crate::domain::{Selected, Tally, Timestamp};
+
+/// How many repositories fit on a screen.
+const REPOS_SHOWN: usize = 48;
+
+#[derive(Template)]
+#[template(path = "wall.html")]
+struct Wall<'a> {
+    frame: Frame,
+    notices: &'a [String],
+    tally: &'a Tally,
+    oldest: Option<Moment>,
+    well: usize,
+    repos: Vec<RepoTile<'a>>,
+    /// How many repositories are not shown, and how many of those are not in sync.
+    hidden: usize,
+    hidden_unwell: usize,
+    table: String,
+    /// The filters that are on, each with its value.
+    filters: Vec<(&'a str, &'a str)>,
+}
+
+/// How the entries of one repository stand.
+struct RepoTile<'a> {
+    name: &'a str,
+    class: &'static str,
+    tally: Tally,
+    since: Option<Moment>,
+    /// Its entries, if a filter can name it and no other.
+    link: Option<String>,
+}
+
+/// Returns the overview of selected entries as tiles.
+pub(super) fn wall(
+    frame: Frame,
+    selected: &Selected<'_>,
+    tally: &Tally,
+    parameters: &Parameters,
+    notices: &[String],
+    now: Timestamp,
+) -> askama::Result<String> {
+    let mut groups = Tally::by_repo(selected);
+    groups.sort_by_key(|(_, tally)| {
+        let since = tally.drifted_since.unwrap_or(Timestamp::NEVER);
+        (tally.drifted == 0, since, Reverse(tally.stale))
+    });
+    let hidden = groups.split_off(groups.len().min(REPOS_SHOWN));
+    let is_unwell = |(_, tally): &&(&str, Tally)| tally.drifted > 0 || tally.stale > 0;
+    let table = parameters.without(&["view"]);
+    let tiles = groups.into_iter().map(|(name, tally)| RepoTile {
+        name,
+        class: class(&tally),
+        since: tally.drifted_since.and_then(|at| Moment::new(at, now)),
+        link: Parameters::naming("repo", name)
+            .map(|_| table.with(&[("repo", Some(name))]).link("./")),
+        tally,
+    });
+    let wall = Wall {
+        frame,
+        notices,
+        tally,
+        oldest: tally.drifted_since.and_then(|at| Moment::new(at, now)),
+        well: tally.entries + tally.stale_drifted - tally.drifted - tally.stale,
+        repos: tiles.collect(),
+        hidden_unwell: hidden.iter().filter(is_unwell).count(),
+        hidden: hidden.len(),
+        filters: table.pairs().collect(),
+        table: table.link("./"),
+    };
+    wall.render()
+}
+
+fn class(tally: &Tally) -> &'static str {
+    if tally.drifted > 0 {
+        "drifted"
+    } else if tally.stale > 0 {
+        "stale"
+    } else {
+        "synced"
+    }
+}

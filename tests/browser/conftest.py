@@ -1,0 +1,158 @@
+"""The pages in a real browser: the kit that the tests share.
+
+The server is the debug build, the browser is Debian's Chromium. Tests wait for conditions and never
+sleep. Whatever a page writes to the console, or asks of another host, fails its test.
+"""
+
+import http.client
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import axe_playwright_python
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    # Tests may run as root, and the pages are our own.
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
+
+expect.set_options(timeout=15_000)
+
+
+class Server:
+    """A running server with a database of its own."""
+
+    def __init__(self, folder):
+        self.database = folder / "status.db"
+        self.port = 0
+        self.start()
+
+    def start(self, *arguments):
+        """Starts the program, on the same address as before if it ran already."""
+        command = [
+            ROOT / "target/debug/gitops-status-server",
+            f"--listen=127.0.0.1:{self.port}",
+            f"--database-url=sqlite://{self.database}",
+            *arguments,
+        ]
+        environment = {"PATH": os.environ["PATH"]}
+        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+        said = []
+        for line in self.process.stderr:
+            said.append(line)
+            if found := re.search(r"Listening on http://127\.0\.0\.1:(\d+)", line):
+                self.port = int(found[1])
+                break
+        else:
+            pytest.fail("the server did not start: " + "".join(said))
+        # What it logs from now on is nobody's business, but the pipe must not fill.
+        self.drain = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=subprocess.DEVNULL)
+        self.process.stderr.close()
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port)
+
+    def stop(self):
+        self.connection.close()
+        self.process.send_signal(signal.SIGTERM)
+        assert self.process.wait(20) == 0
+        self.drain.wait(20)
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.port}/"
+
+    def report(self, repo, server, files=(), **others):
+        """Posts an update; the server has drifted if files differ."""
+        update = {
+            "repo": repo,
+            "server": server,
+            "sync_status": "OUT_OF_SYNC" if files else "SYNCED",
+            "drift_count": len(files),
+            "files": [{"name": name} for name in files],
+            "last_check": "2026-04-21T10:32:15Z",
+        } | others
+        status, text = self.ask("POST", "/api/status", json.dumps(update))
+        assert status == 200, text
+
+    def ask(self, method, target, body=None):
+        headers = {"Content-Type": "application/json"} if body else {}
+        self.connection.request(method, target, body, headers)
+        answer = self.connection.getresponse()
+        return answer.status, answer.read().decode()
+
+    def list(self, query=""):
+        status, text = self.ask("GET", f"/status.json{query}")
+        assert status == 200, text
+        return json.loads(text)
+
+
+@pytest.fixture
+def server(tmp_path):
+    running = Server(tmp_path)
+    yield running
+    if running.process.poll() is None:
+        running.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def browse(chromium):
+    """Opens pages in windows of their own: `browse(address, color_scheme="dark", ...)`."""
+    contexts, complaints = [], []
+
+    def note(message):
+        # The network is cut on purpose in some tests; the browser always says so.
+        if message.type in ("error", "warning") and "net::ERR_" not in message.text:
+            complaints.append(message.text)
+
+    def open_page(address, **options):
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        host = urlsplit(address).netloc
+        page.on("console", note)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: request.url.startswith(f"http://{host}/") or complaints.append(f"asked {request.url}"))
+        page.goto(address)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def rows(page):
+    """Returns `repo/server` of every row that is shown."""
+    return page.locator("tbody tr").evaluate_all(
+        "rows => rows.map(row => [...row.querySelectorAll('[data-label=Repo], [data-label=Server]')]"
+        ".map(cell => cell.textContent.trim()).join('/'))"
+    )
+
+
+def tile(page, name):
+    """Returns the number on a tile."""
+    return page.locator(f".tile.{name} b")
+
+
+def wait_until_live(page):
+    expect(page.locator("#lamp")).to_have_text("Live")

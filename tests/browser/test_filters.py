@@ -1,0 +1,137 @@
+"""The URL is the filter: it can be typed, shared, gone back from, and used without JavaScript."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from conftest import rows, tile, wait_until_live
+
+
+@pytest.fixture
+def fleet(server):
+    server.report("nginx", "web-1", ["nginx.conf"])
+    server.report("nginx", "web-2")
+    server.report("rsyslog", "web-1", ["rsyslog.conf", "rsyslog.d/30-lab.conf"])
+    server.report("chrony", "web-2", stale_after_seconds=1)
+    return server
+
+
+def test_the_worst_comes_first(fleet, browse):
+    page = browse(fleet.address)
+    expect(page.locator("tbody tr", has_text="chrony")).to_contain_text("Stale")
+    assert rows(page) == ["nginx/web-1", "rsyslog/web-1", "chrony/web-2", "nginx/web-2"]
+
+
+def test_typing_a_repo_filters_and_makes_a_link_to_share(fleet, browse):
+    page = browse(fleet.address)
+    page.get_by_label("Repo").fill("rsys*")
+    expect(page.locator("tbody tr")).to_have_count(1)
+    expect(page).to_have_url(fleet.address + "?repo=rsys*")
+    expect(tile(page, "all")).to_have_text("1")
+    shared = browse(page.url)
+    assert rows(shared) == ["rsyslog/web-1"]
+    expect(shared.get_by_label("Repo")).to_have_value("rsys*")
+
+
+def test_reload_and_back_keep_the_filter_and_one_step_back_undoes_it(fleet, browse):
+    page = browse(fleet.address)
+    wait_until_live(page)
+    page.get_by_label("Repo").press_sequentially("nginx", delay=20)
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.reload()
+    expect(page.locator("tbody tr")).to_have_count(2)
+    page.get_by_role("link", name="web-1").click()
+    expect(page.get_by_role("heading", name="nginx on web-1")).to_be_visible()
+    page.go_back()
+    expect(page).to_have_url(fleet.address + "?repo=nginx")
+    assert rows(page) == ["nginx/web-1", "nginx/web-2"]
+    page.go_back()
+    expect(page).to_have_url(fleet.address)
+    expect(page.locator("tbody tr")).to_have_count(4)
+    expect(page.get_by_label("Repo")).to_have_value("")
+
+
+def test_each_number_leads_to_as_many_entries(fleet, browse):
+    page = browse(fleet.address)
+    expect(page.locator("tbody tr", has_text="chrony")).to_contain_text("Stale")
+    for name, count in (("drifted", 2), ("stale", 1), ("synced", 1)):
+        page.goto(fleet.address)
+        expect(tile(page, name)).to_have_text(str(count))
+        page.locator(f".tile.{name} a").click()
+        expect(page.locator("tbody tr")).to_have_count(count)
+        expect(tile(page, "all")).to_have_text(str(count))
+        expect(page.locator(f".tile.{name} a")).to_have_attribute("aria-current", "true")
+
+
+def test_filters_are_cleared_wherever_one_is_on(fleet, browse):
+    page = browse(fleet.address)
+    expect(page.get_by_role("link", name="Clear filters")).to_have_count(0)
+    page.goto(fleet.address + "?stale=false&drifted=true&q=nothing-has-this")
+    expect(page.get_by_role("heading", name="No entry matches")).to_be_visible()
+    page.get_by_role("link", name="Clear filters").first.click()
+    expect(page).to_have_url(fleet.address)
+    expect(page.locator("tbody tr")).to_have_count(4)
+
+
+def test_what_is_mistyped_is_said_and_the_rest_still_filters(fleet, browse):
+    page = browse(fleet.address + "?rpeo=x&stale=maybe&repo=nginx&sort=colour&view=big")
+    notices = page.get_by_role("alert").all_inner_texts()
+    assert [re.split(r"[ ;]", notice)[0] for notice in notices] == ["Unknown", "stale", "sort", "view"]
+    assert rows(page) == ["nginx/web-1", "nginx/web-2"]
+
+
+def test_the_links_to_json_and_csv_are_of_the_same_selection(fleet, browse):
+    page = browse(fleet.address + "?repo=nginx&drifted=true&limit=1")
+    links = {name: page.get_by_role("link", name=name).get_attribute("href") for name in ("JSON", "CSV")}
+    assert links == {
+        "JSON": "status.json?repo=nginx&drifted=true",
+        "CSV": "status.csv?repo=nginx&drifted=true",
+    }
+
+
+def test_several_values_of_one_filter_stay_several(fleet, browse):
+    page = browse(fleet.address + "?repo=nginx&repo=chrony&var-server=web-2")
+    assert sorted(rows(page)) == ["chrony/web-2", "nginx/web-2"]
+    page.get_by_label("Drifted").select_option("false")
+    expect(page).to_have_url(fleet.address + "?repo=nginx&repo=chrony&server=web-2&drifted=false")
+    assert sorted(rows(page)) == ["chrony/web-2", "nginx/web-2"]
+
+
+def test_columns_sort_and_pages_turn(fleet, browse):
+    page = browse(fleet.address + "?limit=3")
+    page.get_by_role("link", name="Server").first.click()
+    expect(page.locator("th[aria-sort=ascending]")).to_have_text("Server")
+    assert rows(page) == ["nginx/web-1", "rsyslog/web-1", "chrony/web-2"]
+    page.get_by_role("link", name="Next").click()
+    expect(page.locator("tbody tr")).to_have_count(1)
+    assert rows(page) == ["nginx/web-2"]
+    expect(tile(page, "all")).to_have_text("4")
+    page.get_by_role("link", name="Drift", exact=True).click()
+    expect(page.locator("th[aria-sort=descending]")).to_have_text("Drift")
+    assert rows(page)[0] == "rsyslog/web-1"
+
+
+def test_without_javascript_everything_can_be_read_and_filtered(fleet, browse):
+    page = browse(fleet.address, java_script_enabled=False)
+    assert len(rows(page)) == 4
+    page.get_by_label("Repo").fill("nginx")
+    page.get_by_label("Drifted").select_option("true")
+    page.get_by_role("button", name="Filter").click()
+    assert rows(page) == ["nginx/web-1"]
+    expect(page.get_by_label("Repo")).to_have_value("nginx")
+    expect(page.locator("tbody time").first).to_contain_text("ago")
+    page.get_by_role("link", name="web-1").click()
+    expect(page.get_by_role("heading", name="nginx on web-1")).to_be_visible()
+    expect(page.get_by_text("curl -X DELETE")).to_be_visible()
+    expect(page.get_by_role("button", name="Take this entry out")).to_have_count(0)
+
+
+def test_an_empty_server_says_how_to_send_the_first_update(server, browse):
+    page = browse(server.address)
+    expect(page.get_by_role("heading", name="No entries yet")).to_be_visible()
+    line = page.locator("pre").inner_text()
+    assert f"curl -X POST {server.address}api/status " in line
+    status, _ = server.ask("POST", "/api/status", re.search(r"-d '(.*)'", line)[1])
+    assert status == 200
+    expect(page.locator("tbody tr")).to_have_count(1)

@@ -1,0 +1,185 @@
+//! The pages as a program sees them; `tests/browser` looks at them as people do.
+
+use std::time::Duration;
+
+use crate::support::{Reply, TestApp, report, wait_until};
+
+const HTML: &str = "text/html; charset=utf-8";
+
+fn text_of(reply: &Reply) -> String {
+    assert_eq!(reply.header("content-type"), Some(HTML));
+    String::from_utf8(reply.inflated()).unwrap()
+}
+
+fn synced(app: &TestApp, repo: &str) {
+    app.accept(report(repo, "s", "SYNCED", &[]));
+}
+
+fn drifted(app: &TestApp, repo: &str) {
+    app.accept(report(repo, "s", "OUT_OF_SYNC", &["a.conf"]));
+}
+
+/// Returns the names of repositories in the order of a page's rows.
+fn repos(page: &str) -> Vec<&str> {
+    let cells = page.split("data-label=\"Repo\"").skip(1);
+    cells.map(|cell| cell.split("<bdi>").nth(1).unwrap().split('<').next().unwrap()).collect()
+}
+
+#[test]
+fn the_drifted_come_first_by_age_then_the_silent_then_the_others() {
+    let app = TestApp::spawn();
+    synced(&app, "z-silent-longest");
+    app.advance(Duration::from_mins(5));
+    synced(&app, "a-silent");
+    app.advance(Duration::from_hours(3));
+    drifted(&app, "a-drifted-later");
+    synced(&app, "well");
+    synced(&app, "also-well");
+    drifted(&app, "z-drifted-longest");
+    app.advance(Duration::from_mins(1));
+    synced(&app, "a-drifted-later");
+    app.advance(Duration::from_mins(1));
+    drifted(&app, "a-drifted-later");
+    wait_until("two are stale", || app.list("?stale=true").len() == 2);
+    let order = [
+        "z-drifted-longest",
+        "a-drifted-later",
+        "z-silent-longest",
+        "a-silent",
+        "also-well",
+        "well",
+    ];
+    assert_eq!(repos(&text_of(&app.get("/"))), order);
+    assert_eq!(repos(&text_of(&app.get("/?limit=2&offset=1"))), &order[1..3]);
+}
+
+#[test]
+fn a_page_is_known_by_its_tag_until_something_changes_and_is_kept_by_no_cache() {
+    let app = TestApp::spawn();
+    drifted(&app, "nginx");
+    let first = app.get("/?repo=nginx");
+    let tag = first.header("etag").unwrap().to_owned();
+    assert!(tag.starts_with("W/\""), "ages make the bytes differ: {tag}");
+    assert_eq!(first.header("cache-control"), Some("no-store"));
+    app.advance(Duration::from_mins(1));
+    let known = |target: &str| app.get_with(target, &[("If-None-Match", &tag)]).status;
+    assert_eq!(known("/?repo=nginx"), 304);
+    assert_eq!(known("/?repo=rsyslog"), 200);
+    synced(&app, "nginx");
+    assert_eq!(known("/?repo=nginx"), 200);
+}
+
+#[test]
+fn a_page_is_compressed_if_asked_and_can_be_asked_for_its_head() {
+    let app = TestApp::spawn();
+    drifted(&app, "nginx");
+    for target in ["/", "/entry?repo=nginx&server=s", "/file?name=a.conf"] {
+        let gzip = app.get_with(target, &[("Accept-Encoding", "gzip")]);
+        assert_eq!(gzip.header("content-encoding"), Some("gzip"), "{target}");
+        assert!(text_of(&gzip).contains("nginx"), "{target}");
+        let head = app.send("HEAD", target, &[], b"");
+        assert_eq!((head.status, head.body.len()), (200, 0), "{target}");
+        assert_eq!(head.header("content-type"), Some(HTML), "{target}");
+        assert_eq!(app.post("").status, 400);
+        assert_eq!(app.send("POST", target, &[], b"").header("allow"), Some("GET, HEAD"));
+    }
+}
+
+#[test]
+fn every_page_forbids_what_it_does_not_need() {
+    let app = TestApp::spawn();
+    app.accept(report("a", "b", "OUT_OF_SYNC", &["x", "y"]));
+    for target in ["/", "/?view=wall", "/entry?repo=a&server=b", "/entry", "/file?name=x", "/file"]
+    {
+        let reply = app.get(target);
+        let policy = reply.header("content-security-policy").unwrap_or_default();
+        assert!(policy.contains("default-src 'none'"), "{target}: {policy}");
+        assert!(policy.contains("frame-ancestors 'self'"), "{target}: {policy}");
+        assert!(!policy.contains("unsafe"), "{target}: {policy}");
+        assert_eq!(reply.header("x-content-type-options"), Some("nosniff"), "{target}");
+        let page = text_of(&reply);
+        assert!(!page.contains("style=") && !page.contains("onclick="), "{target}");
+        assert!(!page.contains("=\"/") && !page.contains("=\"http"), "{target}: absolute link");
+    }
+}
+
+#[test]
+fn what_is_not_there_is_said_on_a_page() {
+    let app = TestApp::spawn();
+    for (target, status, said) in [
+        ("/entry", 400, "repo must be given"),
+        ("/entry?repo=a", 400, "server must be given"),
+        ("/entry?repo=a&server=%20b", 400, "server must be a string"),
+        ("/entry?repo=a&server=b&x=1", 400, "Unknown parameter"),
+        ("/entry?repo=a&server=b&cursor=x", 400, "cursor must be"),
+        ("/entry?repo=a&server=b", 404, "There is no entry of this repo and server."),
+        ("/file", 400, "name must be given"),
+        ("/file?name=%00", 400, "name must be a string"),
+        ("/file?name=a&name=b", 400, "name must be given only once"),
+        ("/file?name=a", 200, "No drifted entry lists a file of this name."),
+    ] {
+        let reply = app.get(target);
+        assert_eq!(reply.status, status, "{target}");
+        assert!(text_of(&reply).contains(said), "{target}: {}", reply.text());
+    }
+    assert_eq!(app.get("/assets/page-0.css").error(404), "There is nothing at this path");
+}
+
+#[test]
+fn what_pages_load_is_kept_for_ever_and_is_small() {
+    let app = TestApp::spawn();
+    let page = text_of(&app.get("/"));
+    let mut size = 0;
+    for (stem, media_type) in [
+        ("page-", "text/css; charset=utf-8"),
+        ("page-", "text/javascript; charset=utf-8"),
+        ("controls-", "text/javascript; charset=utf-8"),
+        ("icon-", "image/svg+xml"),
+    ] {
+        let names = page.split("\"assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
+        let asset = names
+            .filter(|name| name.starts_with(stem))
+            .map(|name| app.get(&format!("/assets/{name}")))
+            .find(|reply| reply.header("content-type") == Some(media_type));
+        let asset = asset.unwrap_or_else(|| panic!("no {media_type}"));
+        let cache_control = asset.header("cache-control");
+        assert_eq!(cache_control, Some("public, max-age=31536000, immutable"));
+        size += asset.body.len();
+    }
+    assert!(size < 60_000, "{size} bytes");
+}
+
+#[test]
+fn a_name_with_wildcards_is_one_entry_and_one_file_on_its_pages() {
+    let app = TestApp::spawn();
+    app.accept(report("n*", "s,t", "OUT_OF_SYNC", &["*.conf"]));
+    app.accept(report("nginx", "s", "OUT_OF_SYNC", &["nginx.conf"]));
+    let entry = text_of(&app.get("/entry?repo=n*&server=s,t"));
+    assert!(entry.contains("*.conf") && !entry.contains("nginx.conf"));
+    assert_eq!(repos(&text_of(&app.get("/file?name=*.conf"))), ["n*"]);
+}
+
+#[test]
+fn a_page_of_very_long_names_stays_a_page() {
+    let app = TestApp::spawn();
+    let names: Vec<String> = (0..200).map(|file| format!("{file:0>4000}")).collect();
+    let files: Vec<&str> = names.iter().map(String::as_str).collect();
+    for server in 0..20 {
+        app.accept(report("nginx", &format!("web-{server}"), "OUT_OF_SYNC", &files));
+    }
+    let page = text_of(&app.get("/"));
+    assert!(page.len() < 20 * 40_000, "{} bytes", page.len());
+    assert!(page.contains("198 more") && page.contains("and 198 others"), "the rest is counted");
+    let entry = text_of(&app.get("/entry?repo=nginx&server=web-0"));
+    assert!(names.iter().all(|name| entry.contains(name.as_str())));
+}
+
+#[test]
+fn a_wall_says_what_it_leaves_out_and_that_nothing_matches() {
+    let app = TestApp::spawn();
+    synced(&app, "nginx");
+    let page = text_of(&app.get("/?view=wall&repo=ngnix"));
+    assert!(page.contains("repo: <bdi>ngnix</bdi>"), "{page}");
+    assert!(page.contains("No entry matches these filters."), "{page}");
+    assert!(page.contains("tile synced none"), "nothing is not green: {page}");
+}
