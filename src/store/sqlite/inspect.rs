@@ -6,13 +6,14 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use futures_util::future::join;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::file::beside;
-use super::present::read_all;
-use crate::store::{Loaded, OpenError, StoreError};
+use super::present::{Everything, read_all};
+use crate::store::{OpenError, StoreError};
 
 /// The first bytes of every SQLite file.
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -27,7 +28,7 @@ pub(super) enum Found {
     /// A database of an older version, to be migrated.
     Older,
     /// A database of this version, and what is in it.
-    Current(Loaded),
+    Current(Everything),
 }
 
 /// Why a file is not to be opened.
@@ -104,10 +105,16 @@ pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, U
     // Without a log there is nothing to recover, and even reading would make an empty one.
     let has_no_log = !beside(path, "-wal").try_exists()?;
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(has_no_log);
-    let mut connection = options.disable_statement_logging().connect().await?;
-    let outcome = check_content(&mut connection, migrator).await;
+    let options = options.disable_statement_logging();
+    let mut connection = options.connect().await?;
+    let mut beside = options.connect().await?;
+    // Each connection has a thread of its own. Damage is told before what came of it.
+    let (pages, content) =
+        join(check_pages(&mut beside), check_content(&mut connection, migrator)).await;
     connection.close().await?;
-    outcome
+    beside.close().await?;
+    pages?;
+    content
 }
 
 fn check_header(path: &Path) -> Result<(), Unfit> {
@@ -150,7 +157,6 @@ async fn check_content(
     connection: &mut SqliteConnection,
     migrator: &Migrator,
 ) -> Result<Found, Unfit> {
-    check_pages(connection).await?;
     let query = "select version, checksum, success from _sqlx_migrations order by version";
     let applied = match sqlx::query(query).fetch_all(&mut *connection).await {
         Ok(applied) => applied,

@@ -27,12 +27,12 @@ use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
 
 use self::file::{DatabaseFile, Lock};
-use self::present::{read_all, read_changes, read_sighted};
+use self::present::{Everything, read_all, read_changes, read_sighted};
 use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
 use super::{CommitError, Loaded, Passes, Store, StoreError, Usage};
 use crate::domain::{
-    Batch, Changes, Excess, HistoryPage, HistoryQuery, Names, Revision, Search, Timeline,
+    Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, Names, Revision, Search, Timeline,
     TimelineQuery, TransitionId,
 };
 
@@ -59,6 +59,19 @@ struct Writing {
     sightings: Sightings,
 }
 
+impl Writing {
+    /// Takes a connection, and what was seen of entries after their rows were written.
+    async fn begin(
+        mut connection: SqliteConnection,
+        sighted: Vec<Arc<Entry>>,
+    ) -> Result<Self, StoreError> {
+        let extent = sqlx::query(sql::LOG_EXTENT).fetch_one(&mut connection).await?;
+        let logged = usize::try_from(extent.try_get::<i64, _>("logged")?).unwrap_or(usize::MAX);
+        let trimmed = Revision(extent.try_get::<i64, _>("first")? - 1);
+        Ok(Self { connection, sightings: Sightings::of_log(sighted, logged, trimmed) })
+    }
+}
+
 /// The writing connection, or the place where the next one goes.
 #[derive(Debug)]
 enum Slot {
@@ -82,13 +95,14 @@ impl SqliteStore {
 
     async fn reconnect(&self) -> Result<Box<Writing>, StoreError> {
         self.file.check()?;
-        let mut writing = open::connect(&self.file).await?;
-        let found = read_revision(&mut writing.connection).await?.0;
+        let mut connection = open::connect(&self.file).await?;
+        let found = read_revision(&mut connection).await?.0;
         let confirmed = self.confirmed.load(Ordering::Relaxed);
         if found < confirmed {
             return Err(StoreError::WentBack { confirmed, found });
         }
-        Ok(Box::new(writing))
+        let sighted = read_sighted(&mut connection, Revision(0)).await?;
+        Ok(Box::new(Writing::begin(connection, sighted).await?))
     }
 
     /// Keeps a connection that has worked; drops one that hasn't.
@@ -125,7 +139,7 @@ impl Store for SqliteStore {
         }
         let mut writing = self.take(&mut slot).await?;
         let outcome = read_all(&mut writing.connection).await;
-        let loaded = self.give_back(&mut slot, writing, outcome).await?;
+        let Everything { loaded, sighted: _ } = self.give_back(&mut slot, writing, outcome).await?;
         self.confirmed.store(loaded.revision.0, Ordering::Relaxed);
         Ok(loaded)
     }
@@ -241,14 +255,4 @@ async fn write(
 
 async fn read_revision(connection: &mut SqliteConnection) -> Result<Revision, sqlx::Error> {
     sqlx::query_scalar(sql::REVISION).fetch_one(connection).await.map(Revision)
-}
-
-/// Reads what there is to know of the log of sightings.
-async fn read_log(connection: &mut SqliteConnection) -> Result<Sightings, StoreError> {
-    let extent = sqlx::query(sql::LOG_EXTENT).fetch_one(&mut *connection).await?;
-    let logged: i64 = extent.try_get("logged")?;
-    let first: i64 = extent.try_get("first")?;
-    let sighted = read_sighted(connection, Revision(0)).await?.into_iter().map(Arc::new);
-    let logged = usize::try_from(logged).unwrap_or(usize::MAX);
-    Ok(Sightings::of_log(sighted.collect(), logged, Revision(first - 1)))
 }

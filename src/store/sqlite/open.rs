@@ -13,9 +13,9 @@ use tokio::sync::Mutex;
 
 use super::file::{DatabaseFile, Lock};
 use super::inspect::{Found, Unfit, inspect};
-use super::present::read_all;
+use super::present::{Everything, read_all};
 use super::readers::Readers;
-use super::{Slot, SqliteStore, Writing, create, read_log, sql};
+use super::{Slot, SqliteStore, Writing, create, sql};
 use crate::store::{OpenError, StoreError};
 
 static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -58,11 +58,12 @@ impl SqliteStore {
         if matches!(found, Found::Older) {
             migrate(&file).await?;
         }
-        let mut writing = connect(&file).await?;
-        let loaded = match found {
-            Found::Current(loaded) => loaded,
-            Found::Older | Found::Nothing => read_all(&mut writing.connection).await?,
+        let mut connection = connect(&file).await?;
+        let Everything { loaded, sighted } = match found {
+            Found::Current(everything) => everything,
+            Found::Older | Found::Nothing => read_all(&mut connection).await?,
         };
+        let writing = Writing::begin(connection, sighted).await?;
         Ok(Self {
             file,
             connection: Mutex::new(Slot::Open(Box::new(writing))),
@@ -97,14 +98,13 @@ fn resolve(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Makes the writing connection of a database that has the present schema.
-pub(super) async fn connect(file: &DatabaseFile) -> Result<Writing, StoreError> {
+pub(super) async fn connect(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
     let mut connection = open_connection(file).await?;
     connection.execute(sql::PREPARE).await?;
     // A write at once: it shows that the file can be written, and makes the log that is noted.
     connection.execute(sql::TOUCH).await?;
     file.note_log()?;
-    let sightings = read_log(&mut connection).await?;
-    Ok(Writing { connection, sightings })
+    Ok(connection)
 }
 
 /// Makes a connection that only reads.

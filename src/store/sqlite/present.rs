@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use futures_util::future::join;
 use serde::Deserialize;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
@@ -16,6 +17,9 @@ use crate::store::{Loaded, StoreError};
 
 /// How many entries are read at once.
 const READ_AT_ONCE: i64 = 4096;
+
+/// A repository and a server.
+type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
 /// An entry as [`super::sql`] makes a JSON array of it.
 #[derive(Deserialize)]
@@ -35,43 +39,60 @@ struct StoredRow<'a>(
     u8,
 );
 
+/// Everything that a database holds of the present.
+#[derive(Debug)]
+pub(super) struct Everything {
+    pub(super) loaded: Loaded,
+    /// Those of the entries that were seen after their rows were written.
+    pub(super) sighted: Vec<Arc<Entry>>,
+}
+
+/// Some entries in the order of their keys, not yet taken apart.
+struct Page {
+    rows: String,
+    /// The pair after which the next page begins; `None` if this is the last one.
+    last: Option<String>,
+}
+
 /// Reads everything, in the order of the keys.
-pub(super) async fn read_all(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
+pub(super) async fn read_all(connection: &mut SqliteConnection) -> Result<Everything, StoreError> {
     let meta = sqlx::query(sql::META).fetch_one(&mut *connection).await?;
     let store_id = meta.try_get("store_id")?;
     let revision = Revision(meta.try_get("revision")?);
     let mut entries: Vec<Arc<Entry>> = Vec::new();
-    loop {
-        let before = entries.len();
-        // No name is empty, so this is before every pair.
-        let last = entries.last().map_or(KeyRef { repo: "", server: "" }, |entry| entry.key());
-        let next = sqlx::query_scalar(sql::ENTRIES_AFTER)
-            .bind(last.repo.to_owned())
-            .bind(last.server.to_owned())
-            .bind(READ_AT_ONCE);
-        let text: String = next.fetch_one(&mut *connection).await?;
-        let rows: Vec<StoredRow<'_>> = serde_json::from_str(&text).map_err(unreadable)?;
-        for row in rows {
-            let mut entry = decode(row)?;
-            if let Some(last) = entries.last().filter(|last| last.report.repo == entry.report.repo)
-            {
-                // Neighbours share the name of their repository, as they do while updates arrive.
-                entry.report.repo = last.report.repo.clone();
-            }
-            entries.push(Arc::new(entry));
-        }
-        if entries.len() == before {
-            break;
+    // No name is empty, so this is before every pair.
+    let mut page = read_page(connection, KeyRef { repo: "", server: "" }).await?;
+    while let Some(last) = &page.last {
+        let (repo, server): Pair<'_> = serde_json::from_str(last).map_err(unreadable)?;
+        let last = KeyRef { repo: &repo, server: &server };
+        // A connection has a thread of its own, which reads a page while the one before is decoded.
+        let next = read_page(connection, last);
+        let (next, decoded) = join(next, async { decode_rows(&page.rows, &mut entries) }).await;
+        decoded?;
+        page = next?;
+    }
+    decode_rows(&page.rows, &mut entries)?;
+    let mut sighted = Vec::new();
+    for entry in read_sighted(connection, Revision(0)).await? {
+        let place = entries.binary_search_by(|present| present.key().cmp(&entry.key()));
+        if let Some(present) = place.ok().and_then(|place| entries.get_mut(place)) {
+            *present = Arc::clone(&entry);
+            sighted.push(entry);
         }
     }
-    for mut sighted in read_sighted(connection, Revision(0)).await? {
-        let place = entries.binary_search_by(|entry| entry.key().cmp(&sighted.key()));
-        if let Some(entry) = place.ok().and_then(|place| entries.get_mut(place)) {
-            sighted.report.repo = entry.report.repo.clone();
-            *entry = Arc::new(sighted);
-        }
-    }
-    Ok(Loaded { store_id, revision, entries })
+    Ok(Everything { loaded: Loaded { store_id, revision, entries }, sighted })
+}
+
+async fn read_page(
+    connection: &mut SqliteConnection,
+    after: KeyRef<'_>,
+) -> Result<Page, StoreError> {
+    let query = sqlx::query(sql::ENTRIES_AFTER)
+        .bind(after.repo.to_owned())
+        .bind(after.server.to_owned())
+        .bind(READ_AT_ONCE);
+    let page = query.fetch_one(connection).await?;
+    Ok(Page { rows: page.try_get("page")?, last: page.try_get("last")? })
 }
 
 pub(super) async fn read_changes(
@@ -85,7 +106,7 @@ pub(super) async fn read_changes(
     let put = read_entries(&mut *connection, sql::ENTRIES_SINCE, since).await?;
     // What was seen of an entry after its row was written comes after the row.
     let sighted = read_sighted(&mut *connection, since).await?;
-    let put = put.into_iter().chain(sighted).map(Arc::new).collect();
+    let put = put.into_iter().chain(sighted).collect();
     let gone = sqlx::query(sql::REMOVED_SINCE).bind(since.0).fetch_all(connection).await?;
     let removed = gone.iter().map(decode_key).collect::<Result<_, _>>()?;
     Ok(Some(Changes { revision, put, removed }))
@@ -95,18 +116,38 @@ pub(super) async fn read_changes(
 pub(super) async fn read_sighted(
     connection: &mut SqliteConnection,
     since: Revision,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Vec<Arc<Entry>>, StoreError> {
     read_entries(connection, sql::SIGHTED_SINCE, since).await
 }
 
-/// Reads entries since a revision, each of which comes as a JSON array.
+/// Reads entries since a revision, each of which comes as a JSON array: all in one text could be
+/// longer than SQLite takes.
 async fn read_entries(
     connection: &mut SqliteConnection,
     query: &'static str,
     since: Revision,
-) -> Result<Vec<Entry>, StoreError> {
+) -> Result<Vec<Arc<Entry>>, StoreError> {
     let rows: Vec<String> = sqlx::query_scalar(query).bind(since.0).fetch_all(connection).await?;
-    rows.iter().map(|row| decode(serde_json::from_str(row).map_err(unreadable)?)).collect()
+    let mut entries = Vec::with_capacity(rows.len());
+    for row in rows {
+        decode_next(serde_json::from_str(&row).map_err(unreadable)?, &mut entries)?;
+    }
+    Ok(entries)
+}
+
+/// Decodes a JSON array of rows, and puts the entries behind those before.
+fn decode_rows(rows: &str, entries: &mut Vec<Arc<Entry>>) -> Result<(), StoreError> {
+    let rows: Vec<StoredRow<'_>> = serde_json::from_str(rows).map_err(unreadable)?;
+    rows.into_iter().try_for_each(|row| decode_next(row, entries))
+}
+
+/// Decodes a row, and puts the entry behind those before.
+fn decode_next(row: StoredRow<'_>, entries: &mut Vec<Arc<Entry>>) -> Result<(), StoreError> {
+    // Neighbours share the name of their repository, as they do while updates arrive.
+    let repo = entries.last().map(|last| &last.report.repo);
+    let repo = repo.filter(|repo| repo.as_str() == row.0).cloned();
+    entries.push(Arc::new(decode(row, repo)?));
+    Ok(())
 }
 
 fn decode_key(row: &SqliteRow) -> Result<Key, StoreError> {
@@ -120,7 +161,8 @@ fn decode_key(row: &SqliteRow) -> Result<Key, StoreError> {
     })
 }
 
-fn decode(row: StoredRow<'_>) -> Result<Entry, StoreError> {
+/// Takes a row apart; the name of its repository can be given if it is at hand.
+fn decode(row: StoredRow<'_>, known_repo: Option<RepoName>) -> Result<Entry, StoreError> {
     let StoredRow(
         repo,
         server,
@@ -137,7 +179,7 @@ fn decode(row: StoredRow<'_>) -> Result<Entry, StoreError> {
         stale_recorded,
     ) = row;
     let report = Report {
-        repo: RepoName::parse(&repo).map_err(damaged)?,
+        repo: known_repo.map_or_else(|| RepoName::parse(&repo), Ok).map_err(damaged)?,
         server: ServerName::parse(&server).map_err(damaged)?,
         sync_status: SyncStatus::parse(&sync_status).ok_or(SyncStatus::INVALID).map_err(damaged)?,
         drift_count: DriftCount::parse(drift_count).map_err(damaged)?,
@@ -156,6 +198,9 @@ fn decode(row: StoredRow<'_>) -> Result<Entry, StoreError> {
 }
 
 fn decode_files(json: &str) -> Result<Box<[FileName]>, StoreError> {
+    if json == "[]" {
+        return Ok(Box::default());
+    }
     let names: Vec<Cow<'_, str>> = serde_json::from_str(json).map_err(unreadable)?;
     names.iter().map(|name| FileName::parse(name).map_err(damaged)).collect()
 }

@@ -111,6 +111,8 @@ pub(super) const META: &str = "select store_id, revision from meta";
 
 /// An entry as a JSON array whose places are those of [`super::present::StoredRow`], with its times
 /// from this place. One text crosses to the program more quickly than its thirteen values.
+///
+/// Many of them are put together as text, a third quicker than by `json_group_array`.
 macro_rules! entry_as_json {
     ($last_check:literal, $updated_at:literal) => {
         concat!(
@@ -124,13 +126,16 @@ macro_rules! entry_as_json {
     };
 }
 
-/// The next entries after a pair, at most so many, as one JSON array.
+/// The next entries after a pair, at most so many, as one JSON array; and if there are so many, the
+/// pair of the last one.
 pub(super) const ENTRIES_AFTER: &str = concat!(
-    "select json_group_array(",
+    "select '[' || coalesce(group_concat(entry), '') || ']' as page, ( \
+         select json_array(repo, server) from entries where (repo, server) > ($1, $2) \
+         order by repo, server limit 1 offset $3 - 1 \
+     ) as last \
+     from (select ",
     entry_as_json!("last_check", "updated_at"),
-    ") from ( \
-         select * from entries where (repo, server) > ($1, $2) order by repo, server limit $3 \
-     )"
+    " as entry from entries where (repo, server) > ($1, $2) order by repo, server limit $3)"
 );
 
 /// The entries whose rows were written after a revision, each as a JSON array.
