@@ -27,7 +27,7 @@ const BATCH_COMMANDS: usize = 1024;
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
 /// How many entries are settled in one batch: few enough not to hold up an update for longer than
 /// a commit takes.
-const SETTLED_AT_ONCE: usize = 64;
+const SETTLED_AT_ONCE: usize = 32;
 /// How often the marks are made what the clock says: well under the promised second.
 const TICK: Duration = Duration::from_millis(250);
 /// Every how many ticks the store is looked at, and written to if it has failed.
@@ -96,20 +96,30 @@ impl Writer {
     /// Runs until `stop`, then finishes what has been queued and closes the store.
     pub async fn run(mut self, stop: CancellationToken) {
         let mut queued = Vec::with_capacity(BATCH_COMMANDS);
+        // Between two batches of updates, one other thing has its turn if it is due: by chance, a
+        // waiting update would now and then see a dozen of them go first.
+        let mut updates_go_first = true;
         loop {
+            let mut were_updates = false;
             tokio::select! {
+                biased;
                 () = stop.cancelled(), if !self.commands.is_closed() => self.commands.close(),
-                count = self.commands.recv_many(&mut queued, BATCH_COMMANDS) => {
+                _ = self.ticks.tick() => self.pass_time().await,
+                count = self.commands.recv_many(&mut queued, BATCH_COMMANDS),
+                    if updates_go_first =>
+                {
                     if count == 0 {
                         break;
                     }
                     self.process(&mut queued).await;
+                    were_updates = true;
                 }
-                _ = self.ticks.tick() => self.pass_time().await,
                 () = std::future::ready(()), if self.has_more_to_mark => self.follow_the_clock(),
                 () = std::future::ready(()), if self.has_more_to_settle => self.settle().await,
                 found = self.pruner.find() => self.prune(found).await,
+                () = std::future::ready(()), if !updates_go_first => {}
             }
+            updates_go_first = !were_updates;
         }
         self.pruner.give_up();
         self.store.close().await;
@@ -301,6 +311,7 @@ impl Writer {
         let mut waited = 0_u32;
         loop {
             tokio::select! {
+                biased;
                 outcome = &mut work => return outcome,
                 _ = self.ticks.tick() => waited = waited.saturating_add(1),
                 () = std::future::ready(()), if self.has_more_to_mark => {}
