@@ -1,6 +1,6 @@
 //! An HTTP client that sends exactly what it is told to, one connection a request.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -97,7 +97,11 @@ impl Client {
         stream.write_all(request).ok();
         let (mut answer, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
         loop {
-            let read = stream.read(&mut piece).inspect_err(|error| eprintln!("reading: {error}"));
+            let read = stream.read(&mut piece);
+            if read.as_ref().is_err_and(|error| error.kind() == ErrorKind::Interrupted) {
+                continue;
+            }
+            let read = read.inspect_err(|error| eprintln!("reading: {error}"));
             let count = read.unwrap_or(0);
             answer.extend_from_slice(&piece[..count]);
             let reply = Reply::parse(&answer);
