@@ -5,7 +5,7 @@
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::pairs;
+use super::pairs::{self, pairs_from};
 use crate::domain::{Excess, HistoryPlace, Key, Search, Timestamp, TransitionId};
 use crate::store::StoreError;
 
@@ -35,27 +35,16 @@ const OLDER: &str = "\
     from looked order by at, id";
 
 /// The next pairs after one, found as `super::pairs` does it, and how many transitions each has.
-const COUNTS: &str = "\
-    with recursive pairs (repo, server) as ( \
-        select $1, $2 \
-        union all \
-        select \
-            iif(server is null, ( \
-                select min(other.repo) from transitions as other where other.repo > pairs.repo \
-            ), repo), \
-            iif(server is null, '', ( \
-                select min(other.server) from transitions as other \
-                where other.repo = pairs.repo and other.server > pairs.server \
-            )) \
-        from pairs where repo is not null \
-    ) \
-    select repo, server, ( \
+const COUNTS: &str = concat!(
+    pairs_from!("$1", "$2"),
+    "select repo, server, ( \
         select count(*) from transitions as own \
         where own.repo = pairs.repo and own.server = pairs.server \
     ) as count \
     from pairs \
     where repo is not null and server <> '' and (repo, server) <> ($1, $2) \
-    limit $3";
+    limit $3"
+);
 
 /// The oldest transitions of a pair.
 const OLDEST: &str = "select id from transitions \
@@ -75,26 +64,15 @@ const SIZE_OF_OTHERS: &str = "\
 const COUNT: &str = "select count(*) from transitions";
 /// When the transition after the oldest happened, so many of them that `$1` can go: each pair may
 /// have one among them that stays.
-const AFTER_OLDEST: &str = "\
-    with recursive pairs (repo, server) as ( \
-        select '', '' \
-        union all \
-        select \
-            iif(server is null, ( \
-                select min(other.repo) from transitions as other where other.repo > pairs.repo \
-            ), repo), \
-            iif(server is null, '', ( \
-                select min(other.server) from transitions as other \
-                where other.repo = pairs.repo and other.server > pairs.server \
-            )) \
-        from pairs where repo is not null \
-    ) \
-    select coalesce( \
+const AFTER_OLDEST: &str = concat!(
+    pairs_from!("''", "''"),
+    "select coalesce( \
         (select at from transitions order by at, id limit 1 offset $1 + ( \
             select count(*) from pairs where repo is not null and server <> '' \
         )), \
         (select max(at) + 1 from transitions) \
-    )";
+    )"
+);
 
 /// Finds some of what there is too much of.
 pub(super) async fn find(

@@ -7,23 +7,36 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use crate::domain::{InvalidField, Key, Names, RepoName, ServerName};
 use crate::store::{Passes, StoreError};
 
-/// Every pair, in order: the next server of the same repository, and where that is null the next
-/// repository. SQLite would not find the next pair by one comparison of both columns.
-const ALL: &str = "\
-    with recursive pairs (repo, server) as ( \
-        select '', '' \
-        union all \
-        select \
-            iif(server is null, ( \
-                select min(other.repo) from transitions as other where other.repo > pairs.repo \
-            ), repo), \
-            iif(server is null, '', ( \
-                select min(other.server) from transitions as other \
-                where other.repo = pairs.repo and other.server > pairs.server \
-            )) \
-        from pairs where repo is not null \
-    ) \
-    select repo, server from pairs where repo is not null and server <> ''";
+/// The pairs from one on, in order: the next server of the same repository, and where that is null
+/// the next repository. SQLite would not find the next pair by one comparison of both columns.
+macro_rules! pairs_from {
+    ($repo:literal, $server:literal) => {
+        concat!(
+            "with recursive pairs (repo, server) as (select ",
+            $repo,
+            ", ",
+            $server,
+            " union all \
+             select \
+                 iif(server is null, ( \
+                     select min(other.repo) from transitions as other \
+                     where other.repo > pairs.repo \
+                 ), repo), \
+                 iif(server is null, '', ( \
+                     select min(other.server) from transitions as other \
+                     where other.repo = pairs.repo and other.server > pairs.server \
+                 )) \
+             from pairs where repo is not null) "
+        )
+    };
+}
+pub(super) use pairs_from;
+
+/// Every pair.
+const ALL: &str = concat!(
+    pairs_from!("''", "''"),
+    "select repo, server from pairs where repo is not null and server <> ''"
+);
 
 /// The pairs of some repositories.
 const OF_REPOS: &str = "\
