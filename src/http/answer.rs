@@ -2,7 +2,7 @@
 
 use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
@@ -28,17 +28,10 @@ pub(super) struct Content {
 /// Answers with content that the client has not seen.
 pub(super) fn content(tag: &Tag, content: Content) -> HttpResponse {
     let Content { media_type, cache_control, coding, total, parts } = content;
-    let mut response = HttpResponse::Ok();
-    response
-        .insert_header((CONTENT_TYPE, media_type))
-        .insert_header((ETAG, tag.as_str()))
-        .insert_header((CACHE_CONTROL, cache_control))
-        .insert_header((VARY, "Accept-Encoding"));
+    let mut response = described(media_type, cache_control, coding);
+    response.insert_header((ETAG, tag.as_str()));
     if let Some(total) = total {
         response.insert_header(("X-Total-Count", total));
-    }
-    if let Some(name) = coding.name() {
-        response.insert_header((CONTENT_ENCODING, name));
     }
     response.body(in_pieces(parts))
 }
@@ -70,15 +63,35 @@ pub(super) fn fleeting(
     coding: Coding,
     parts: Vec<Bytes>,
 ) -> HttpResponse {
+    untagged(media_type, "no-store", coding, parts)
+}
+
+/// Answers GET with what has no tag to be known by; it is coded already.
+pub(super) fn untagged(
+    media_type: &'static str,
+    cache_control: &'static str,
+    coding: Coding,
+    parts: Vec<Bytes>,
+) -> HttpResponse {
+    let mut response = described(media_type, cache_control, coding);
+    response.body(in_pieces(parts))
+}
+
+/// Begins an answer whose content the client may have had coded in another way.
+fn described(
+    media_type: &'static str,
+    cache_control: &'static str,
+    coding: Coding,
+) -> HttpResponseBuilder {
     let mut response = HttpResponse::Ok();
     response
         .insert_header((CONTENT_TYPE, media_type))
-        .insert_header((CACHE_CONTROL, "no-store"))
+        .insert_header((CACHE_CONTROL, cache_control))
         .insert_header((VARY, "Accept-Encoding"));
     if let Some(name) = coding.name() {
         response.insert_header((CONTENT_ENCODING, name));
     }
-    response.body(in_pieces(parts))
+    response
 }
 
 /// Answers GET with what is worked out beside the threads that serve requests, and may be another
