@@ -116,7 +116,9 @@ impl Feed {
         let later = Arc::clone(&after);
         // After the clock was set, every entry of very many may be another one.
         let changes = spawn_blocking(move || Difference::between(&before, &later)).await;
-        self.log().tell(after, changes.unwrap_or_default());
+        // What could not be compared now is compared with the next change.
+        let Ok(changes) = changes else { return };
+        self.log().tell(after, changes);
     }
 
     /// Begins to listen: from the step of this name on if that is known, or from now on.
