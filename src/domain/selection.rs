@@ -115,20 +115,34 @@ impl Selection {
     /// Picks the entries from a state.
     #[must_use]
     pub fn select<'a>(&self, state: &'a State) -> Selected<'a> {
-        let runs = candidates(&self.filter, state);
-        let is_decided = self.filter.is_by_repo_only() && !self.filter.repo.has_wildcards();
-        let mut runs: Vec<Run<'_>> = if is_decided {
-            runs.into_iter().flat_map(|run| keep(&run, Slot::is_listed)).collect()
-        } else {
-            let passes = |slot: &Slot| slot.is_listed() && self.filter.matches(slot);
-            runs.into_iter().flat_map(|run| keep(&run, passes)).collect()
-        };
+        self.in_order(passing(&self.filter, state))
+    }
+
+    /// Orders and cuts what the same filter has picked already, in natural order and uncut.
+    #[must_use]
+    pub fn arrange<'a>(&self, all: &Selected<'a>) -> Selected<'a> {
+        self.in_order(all.runs.clone())
+    }
+
+    fn in_order<'a>(&self, mut runs: Vec<Run<'a>>) -> Selected<'a> {
         let total = runs.iter().map(|run| run.places.len()).sum();
         if self.order != Order::Natural {
             let wanted = self.limit.map_or(total, |limit| self.offset.saturating_add(limit));
             runs = sorted(runs, self.order, wanted);
         }
         Selected { runs: page(runs, self.offset, self.limit.unwrap_or(usize::MAX)), total }
+    }
+}
+
+/// Returns the entries that a filter lets pass, in natural order.
+fn passing<'a>(filter: &Filter, state: &'a State) -> Vec<Run<'a>> {
+    let runs = candidates(filter, state);
+    let is_decided = filter.is_by_repo_only() && !filter.repo.has_wildcards();
+    if is_decided {
+        runs.into_iter().flat_map(|run| keep(&run, Slot::is_listed)).collect()
+    } else {
+        let passes = |slot: &Slot| slot.is_listed() && filter.matches(slot);
+        runs.into_iter().flat_map(|run| keep(&run, passes)).collect()
     }
 }
 

@@ -38,6 +38,12 @@ impl Tally {
         tally
     }
 
+    /// Returns how many entries are neither drifted nor stale.
+    #[must_use]
+    pub fn in_sync(&self) -> usize {
+        self.entries + self.stale_drifted - self.drifted - self.stale
+    }
+
     fn add(&mut self, slot: &Slot) {
         let entry = slot.entry();
         let (is_drifted, is_stale) = (entry.report.is_drifted(), slot.is_stale());

@@ -17,7 +17,7 @@ mod wall;
 pub use asset::{Asset, asset};
 pub use entry::{EntryPage, Past};
 pub use file::FilePage;
-pub use overview::{Asked, View, overview};
+pub use overview::{Asked, OTHER_PARAMETERS, View, overview};
 pub use parameters::Parameters;
 pub use problem::problem;
 

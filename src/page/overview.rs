@@ -31,8 +31,11 @@ pub struct Asked {
     pub notices: Vec<String>,
 }
 
-/// The parameters that are not filters.
-const OTHERS: [&str; 4] = ["sort", "limit", "offset", "view"];
+/// The parameters that are not filters: those that outlive a change of filters, and the place in
+/// the list.
+pub const OTHER_PARAMETERS: [&str; 4] = ["sort", "limit", "view", "offset"];
+/// Those that outlive a change of filters.
+const LASTING: [&str; 3] = ["sort", "limit", "view"];
 
 /// The columns that have a heading to sort by: their heading, and whether the largest comes first
 /// at the first click.
@@ -54,12 +57,12 @@ pub fn overview(state: &State, asked: &Asked, setting: &Setting) -> askama::Resu
     let filter = &selection.filter;
     let all = Selection { filter: filter.clone(), ..Selection::default() }.select(state);
     let tally = Tally::of(all.slots());
-    let filters = parameters.without(&OTHERS);
+    let filters = parameters.without(&OTHER_PARAMETERS);
     let frame = Frame::live(title(&tally), setting, &filters);
     if *view == View::Wall {
         return wall(frame, &all, &tally, parameters, notices, setting.now);
     }
-    let page = selection.select(state);
+    let page = selection.arrange(&all);
     let rows: Vec<Row<'_>> = page.slots().map(|slot| Row::new(slot, setting.now)).collect();
     let first_page = parameters.without(&["offset"]);
     let in_reach = filters.with(&[("sort", parameters.values("sort").next())]);
@@ -77,8 +80,7 @@ pub fn overview(state: &State, asked: &Asked, setting: &Setting) -> askama::Resu
         rows,
         filters: filters.pairs().collect(),
         is_empty_server: state.listed() == 0,
-        clear: (!filters.is_empty())
-            .then(|| parameters.with_only(&["sort", "limit", "view"]).link("./")),
+        clear: (!filters.is_empty()).then(|| parameters.with_only(&LASTING).link("./")),
         json: in_reach.link("status.json"),
         csv: in_reach.link("status.csv"),
         wall: filters.with(&[("view", Some("wall"))]).link("./"),
@@ -138,6 +140,7 @@ pub(super) struct Tile {
 
 fn tiles(tally: &Tally, selection: &Selection, page: &Parameters) -> [Tile; 4] {
     let Tally { entries, drifted, stale, stale_drifted, .. } = *tally;
+    let well = tally.in_sync();
     let filter = &selection.filter;
     let (by_drift, by_silence) = (filter.drifted, filter.stale);
     let choose = |changes: &[(&str, Option<&str>)], is_chosen: bool| {
@@ -156,7 +159,6 @@ fn tiles(tally: &Tally, selection: &Selection, page: &Parameters) -> [Tile; 4] {
     let yes = Some("true");
     let no = Some("false");
     let in_sync = by_drift == Some(false) && by_silence == Some(false);
-    let well = entries + stale_drifted - drifted - stale;
     let silent = if stale_drifted > 0 { format!("{stale_drifted} drifted") } else { String::new() };
     [
         tile(
@@ -179,7 +181,7 @@ struct Form<'a> {
     sync_status: &'static str,
     drifted: &'static str,
     stale: &'static str,
-    hidden: Vec<(&'static str, &'a str)>,
+    hidden: Vec<(&'a str, &'a str)>,
 }
 
 /// A text field of the form; one input for each value.
@@ -202,7 +204,6 @@ impl<'a> Form<'a> {
         };
         let truth =
             |value: Option<bool>| value.map_or("", |yes| if yes { "true" } else { "false" });
-        let hidden = ["sort", "limit", "view"].into_iter();
         let filter = &selection.filter;
         Self {
             names: [
@@ -214,9 +215,7 @@ impl<'a> Form<'a> {
             sync_status: filter.sync_status.map_or("", SyncStatus::as_str),
             drifted: truth(filter.drifted),
             stale: truth(filter.stale),
-            hidden: hidden
-                .flat_map(|name| parameters.values(name).map(move |value| (name, value)))
-                .collect(),
+            hidden: parameters.pairs().filter(|(name, _)| LASTING.contains(name)).collect(),
         }
     }
 }

@@ -69,7 +69,7 @@ pub(super) fn wall(
         notices,
         tally,
         oldest: tally.drifted_since.and_then(|at| Moment::new(at, now)),
-        well: tally.entries + tally.stale_drifted - tally.drifted - tally.stale,
+        well: tally.in_sync(),
         repos: tiles.collect(),
         hidden_unwell: hidden.iter().filter(is_unwell).count(),
         hidden: hidden.len(),

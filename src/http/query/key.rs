@@ -1,17 +1,27 @@
-//! The parameters of a removal: which entry is meant.
+//! The parameters that name one entry.
 
 use super::{Sent, must_be};
 use crate::domain::{Key, RepoName, ServerName};
 use crate::http::error::ApiError;
 
-/// Reads `repo` and `server`, once each and literally.
+/// Reads which entry is to be removed: `repo` and `server`, once each and literally.
 ///
 /// # Errors
 /// 400 with the parameter's name and what it takes.
 pub(in crate::http) fn parse_key(query: &str) -> Result<Key, ApiError> {
     let sent = Sent::without_filters(query, &["repo", "server"])?;
-    let needed = |name| move || must_be(name, "given: which entry is to be removed");
-    let repo = sent.single("repo")?.ok_or_else(needed("repo"))?;
-    let server = sent.single("server")?.ok_or_else(needed("server"))?;
-    Ok(Key { repo: RepoName::parse(repo)?, server: ServerName::parse(server)? })
+    sent.key("given: which entry is to be removed")
+}
+
+impl Sent<'_> {
+    /// Reads `repo` and `server`, once each and literally; what is needed is said if one is missing.
+    ///
+    /// # Errors
+    /// 400 with the parameter's name and what it takes.
+    pub(super) fn key(&self, needed: &str) -> Result<Key, ApiError> {
+        let missing = |name| move || must_be(name, needed);
+        let repo = self.single("repo")?.ok_or_else(missing("repo"))?;
+        let server = self.single("server")?.ok_or_else(missing("server"))?;
+        Ok(Key { repo: RepoName::parse(repo)?, server: ServerName::parse(server)? })
+    }
 }

@@ -3,17 +3,15 @@
 
 use super::list::sort_by;
 use super::{Pair, Sent, filter, must_be, split, unknown_parameter, with_plain_names};
-use crate::domain::{FileName, HistoryPlace, Key, Order, RepoName, Selection, ServerName};
+use crate::domain::{FileName, HistoryPlace, Key, Order, Selection};
 use crate::http::error::ApiError;
-use crate::page::{Asked, Parameters, View};
+use crate::page::{Asked, OTHER_PARAMETERS, Parameters, View};
 use crate::render::Shape;
 
 /// How many entries a page shows if nothing is said.
 const USUAL_LIMIT: usize = 100;
 /// How many entries a page shows at the most: a browser has to lay them all out.
 const MAX_LIMIT: usize = 1000;
-/// The parameters of the overview that are not filters.
-const OTHERS: [&str; 4] = ["sort", "limit", "offset", "view"];
 
 /// Reads what the overview is asked for. What is wrong is left out and noted.
 pub(in crate::http) fn overview_request(query: &str) -> Asked {
@@ -22,7 +20,7 @@ pub(in crate::http) fn overview_request(query: &str) -> Asked {
         notices.push(format!("{error}. Nothing is filtered."));
         Vec::new()
     });
-    let known = [&filter::PARAMETERS[..], &OTHERS].concat();
+    let known = [&filter::PARAMETERS[..], &OTHER_PARAMETERS].concat();
     let mut understood: Vec<Pair<'_>> = Vec::new();
     for (name, values) in by_name(with_plain_names(sent)) {
         if !known.contains(&name.as_str()) {
@@ -82,13 +80,10 @@ fn selection(sent: &Sent<'_>) -> Result<(Selection, View), ApiError> {
 /// 400 with the parameter's name and what it takes.
 pub(in crate::http) fn entry_request(query: &str) -> Result<(Key, Option<HistoryPlace>), ApiError> {
     let sent = Sent::without_filters(query, &["repo", "server", "cursor"])?;
-    let needed = |name| move || must_be(name, "given: which entry is meant");
-    let repo = sent.single("repo")?.ok_or_else(needed("repo"))?;
-    let server = sent.single("server")?.ok_or_else(needed("server"))?;
+    let key = sent.key("given: which entry is meant")?;
     let after = sent.single("cursor")?.map(|text| {
         HistoryPlace::parse(text).ok_or_else(|| must_be("cursor", "what a link to it had"))
     });
-    let key = Key { repo: RepoName::parse(repo)?, server: ServerName::parse(server)? };
     Ok((key, after.transpose()?))
 }
 
