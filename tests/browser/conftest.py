@@ -32,6 +32,18 @@ AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 expect.set_options(timeout=15_000)
 
 
+def update(repo, server, files=(), **others):
+    """Returns an update as JSON; the server has drifted if files differ."""
+    return json.dumps({
+        "repo": repo,
+        "server": server,
+        "sync_status": "OUT_OF_SYNC" if files else "SYNCED",
+        "drift_count": len(files),
+        "files": [{"name": name} for name in files],
+        "last_check": "2026-04-21T10:32:15Z",
+    } | others)
+
+
 class Server:
     """A running server with a database of its own."""
 
@@ -74,16 +86,8 @@ class Server:
         return f"http://127.0.0.1:{self.port}/"
 
     def report(self, repo, server, files=(), **others):
-        """Posts an update; the server has drifted if files differ."""
-        update = {
-            "repo": repo,
-            "server": server,
-            "sync_status": "OUT_OF_SYNC" if files else "SYNCED",
-            "drift_count": len(files),
-            "files": [{"name": name} for name in files],
-            "last_check": "2026-04-21T10:32:15Z",
-        } | others
-        status, text = self.ask("POST", "/api/status", json.dumps(update))
+        """Posts an update that has to be taken."""
+        status, text = self.ask("POST", "/api/status", update(repo, server, files, **others))
         assert status == 200, text
 
     def ask(self, method, target, body=None):

@@ -1,13 +1,12 @@
 """The page follows what happens, and leaves the reader's things alone."""
 
 import http.client
-import json
 import threading
 import time
 
 from playwright.sync_api import expect
 
-from conftest import rows, tile, wait_until_live
+from conftest import rows, tile, update, wait_until_live
 
 
 def test_a_change_appears_in_place_and_the_numbers_agree(server, browse):
@@ -180,14 +179,7 @@ def post_all(server, reports, threads):
                 report = next(reports, None)
             if report is None:
                 return connection.close()
-            repo, host, *files = report
-            files = files[0] if files else []
-            update = {
-                "repo": repo, "server": host, "sync_status": "OUT_OF_SYNC" if files else "SYNCED",
-                "drift_count": len(files), "files": [{"name": name} for name in files],
-                "last_check": "2026-04-21T10:32:15Z",
-            }
-            connection.request("POST", "/api/status", json.dumps(update), {"Content-Type": "application/json"})
+            connection.request("POST", "/api/status", update(*report), {"Content-Type": "application/json"})
             answer = connection.getresponse()
             text = answer.read()
             assert answer.status == 200, text
