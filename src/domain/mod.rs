@@ -40,5 +40,5 @@ pub use selection::{Order, Run, Selected, Selection, Sort};
 pub use state::{Changes, Revision, State};
 pub use tally::{FileSpread, Tally};
 pub use timeline::{Condition, Glimpse, Life, Step, Timeline, TimelineQuery, Turn, Turns};
-pub use timestamp::{ReportedTime, Timestamp};
+pub use timestamp::{ReportedTime, Rfc3339, Timestamp};
 pub use transition::{Event, FileDelta, MAX_DELTA_NAMES, Transition};

@@ -44,12 +44,18 @@ impl Timestamp {
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
+
+    /// Returns it as it is shown.
+    #[must_use]
+    pub fn rfc3339(self) -> Rfc3339 {
+        let millis = u32::try_from(self.0.rem_euclid(1000)).unwrap_or(0);
+        Rfc3339::new(self.0.div_euclid(1000), millis * 1_000_000, 3)
+    }
 }
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let millis = u32::try_from(self.0.rem_euclid(1000)).unwrap_or(0);
-        write_utc(f, self.0.div_euclid(1000), millis * 1_000_000, 3)
+        self.rfc3339().fmt(f)
     }
 }
 
@@ -82,58 +88,90 @@ impl ReportedTime {
     pub const fn instant(self) -> (i64, u32) {
         (self.seconds, self.nanos)
     }
+
+    /// Returns it as it is shown.
+    #[must_use]
+    pub fn rfc3339(self) -> Rfc3339 {
+        Rfc3339::new(self.seconds, self.nanos, usize::from(self.digits))
+    }
 }
 
 impl fmt::Display for ReportedTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_utc(f, self.seconds, self.nanos, usize::from(self.digits))
+        self.rfc3339().fmt(f)
     }
 }
 
-/// Writes `YYYY-MM-DDTHH:MM:SS[.fraction]Z`, with so many digits of a fraction in nanoseconds.
-///
-/// Digit by digit: an entry has four times, and by `{:02}` they took most of the time of its row.
-fn write_utc(
-    f: &mut fmt::Formatter<'_>,
-    unix_seconds: i64,
-    nanos: u32,
-    digits: usize,
-) -> fmt::Result {
-    let julian_day = unix_seconds.div_euclid(SECONDS_A_DAY) + EPOCH_JULIAN_DAY;
-    let date = i32::try_from(julian_day)
-        .ok()
-        .and_then(|day| Date::from_julian_day(day).ok())
-        .unwrap_or(if unix_seconds < 0 { Date::MIN } else { Date::MAX });
-    if date.year() < 0 {
-        f.write_str("-")?;
+/// A moment as RFC 3339 in UTC: `YYYY-MM-DDTHH:MM:SS[.fraction]Z`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rfc3339 {
+    bytes: [u8; Self::MOST],
+    length: usize,
+}
+
+impl Rfc3339 {
+    /// A sign, date and time of day, a point and nine digits, the zone.
+    const MOST: usize = 1 + 19 + 10 + 1;
+
+    /// Writes a moment with so many digits of a fraction in nanoseconds.
+    ///
+    /// Digit by digit: an entry has four times, and by `{:02}` they took most of the time of its
+    /// row.
+    fn new(unix_seconds: i64, nanos: u32, digits: usize) -> Self {
+        let julian_day = unix_seconds.div_euclid(SECONDS_A_DAY) + EPOCH_JULIAN_DAY;
+        let date = i32::try_from(julian_day)
+            .ok()
+            .and_then(|day| Date::from_julian_day(day).ok())
+            .unwrap_or(if unix_seconds < 0 { Date::MIN } else { Date::MAX });
+        let year = date.year().unsigned_abs();
+        let (month, day) = (u32::from(u8::from(date.month())), u32::from(date.day()));
+        let second = u32::try_from(unix_seconds.rem_euclid(SECONDS_A_DAY)).unwrap_or(0);
+        let [y1, y2, y3, y4] = [year / 1000, year / 100, year / 10, year].map(digit);
+        let [m1, m2, d1, d2] = [month / 10, month, day / 10, day].map(digit);
+        let [hour, minute, second] = [second / 3600, second / 60 % 60, second % 60];
+        let [h1, h2, n1, n2] = [hour / 10, hour, minute / 10, minute].map(digit);
+        let [s1, s2] = [second / 10, second].map(digit);
+        let mut text = Self { bytes: [0; Self::MOST], length: 0 };
+        if date.year() < 0 {
+            text.push(b"-");
+        }
+        text.push(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T']);
+        text.push(&[h1, h2, b':', n1, n2, b':', s1, s2]);
+        if digits > 0 {
+            let places: [u32; 9] =
+                [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1];
+            let fraction = places.map(|place| digit(nanos / place));
+            text.push(b".");
+            text.push(fraction.get(..digits).unwrap_or(&fraction));
+        }
+        text.push(b"Z");
+        text
     }
-    let year = date.year().unsigned_abs();
-    let (month, day) = (u32::from(u8::from(date.month())), u32::from(date.day()));
-    let second = u32::try_from(unix_seconds.rem_euclid(SECONDS_A_DAY)).unwrap_or(0);
-    let [y1, y2, y3, y4] = [year / 1000, year / 100, year / 10, year].map(digit);
-    let [m1, m2, d1, d2] = [month / 10, month, day / 10, day].map(digit);
-    let [hour, minute, second] = [second / 3600, second / 60 % 60, second % 60];
-    let [h1, h2, n1, n2] = [hour / 10, hour, minute / 10, minute].map(digit);
-    let [s1, s2] = [second / 10, second].map(digit);
-    write_ascii(f, &[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T'])?;
-    write_ascii(f, &[h1, h2, b':', n1, n2, b':', s1, s2])?;
-    if digits > 0 {
-        let places: [u32; 9] =
-            [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1];
-        let fraction = places.map(|place| digit(nanos / place));
-        f.write_str(".")?;
-        write_ascii(f, fraction.get(..digits).unwrap_or(&fraction))?;
+
+    /// Returns the text, which is ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..self.length).unwrap_or_default()
     }
-    f.write_str("Z")
+
+    fn push(&mut self, ascii: &[u8]) {
+        let end = self.length + ascii.len();
+        if let Some(place) = self.bytes.get_mut(self.length..end) {
+            place.copy_from_slice(ascii);
+            self.length = end;
+        }
+    }
+}
+
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(std::str::from_utf8(self.as_bytes()).unwrap_or_default())
+    }
 }
 
 /// Returns the last decimal digit of a number.
 fn digit(number: u32) -> u8 {
     b'0' + u8::try_from(number % 10).unwrap_or(0)
-}
-
-fn write_ascii(f: &mut fmt::Formatter<'_>, text: &[u8]) -> fmt::Result {
-    f.write_str(std::str::from_utf8(text).unwrap_or_default())
 }
 
 fn parse_rfc3339(text: &[u8]) -> Option<ReportedTime> {

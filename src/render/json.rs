@@ -1,13 +1,12 @@
 //! JSON arrays of rows.
 
-use std::io::Write;
 use std::ops::Range;
 
 use bytes::Bytes;
 
 use super::cell::Cell;
 use super::{Layout, RenderError, Shape};
-use crate::domain::{Column, Outdated, Rows, Run, Segment, Selected, Slot};
+use crate::domain::{Column, Outdated, Rfc3339, Rows, Run, Segment, Selected, Slot};
 
 /// Returns a JSON array of the selected entries.
 ///
@@ -47,7 +46,8 @@ pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
         return Ok(rows);
     }
     let outdated = memo.take_outdated();
-    let mut bytes = Vec::with_capacity(outdated.as_ref().map_or(0, Outdated::size));
+    let size = outdated.as_ref().map_or_else(|| likely_size(segment), Outdated::size);
+    let mut bytes = Vec::with_capacity(size);
     let mut ends = Vec::with_capacity(segment.slots().len());
     for (place, slot) in segment.slots().iter().enumerate() {
         if slot.is_listed() {
@@ -61,8 +61,17 @@ pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
         }
         ends.push(u32::try_from(bytes.len())?);
     }
+    // What was asked for and is not needed goes back; to grow would have cost a copy.
+    bytes.shrink_to_fit();
     let rows = Rows { bytes: bytes.into(), ends: ends.into() };
     Ok(memo.rows.get_or_init(|| rows))
+}
+
+/// Returns about how many bytes the rows of a segment take, rather too many than too few.
+fn likely_size(segment: &Segment) -> usize {
+    // The names and the times of a row, beside what the weight has of them.
+    const MORE_A_ROW: usize = 200;
+    segment.weight() + segment.slots().len() * MORE_A_ROW
 }
 
 /// Returns the row of an entry that has not changed since the rows were made.
@@ -122,11 +131,17 @@ fn write_row(
         out.extend_from_slice(b"\":");
         match Cell::of(slot, column, shape) {
             // Nor have times, and to look for it takes longer than to write them.
-            Cell::Moment(moment) => write!(out, "\"{moment}\"")?,
-            Cell::Reported(moment) => write!(out, "\"{moment}\"")?,
+            Cell::Moment(moment) => write_moment(out, &moment.rfc3339()),
+            Cell::Reported(moment) => write_moment(out, &moment.rfc3339()),
             other => serde_json::to_writer(&mut *out, &other)?,
         }
     }
     out.push(b'}');
     Ok(())
+}
+
+fn write_moment(out: &mut Vec<u8>, moment: &Rfc3339) {
+    out.push(b'"');
+    out.extend_from_slice(moment.as_bytes());
+    out.push(b'"');
 }

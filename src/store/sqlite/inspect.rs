@@ -12,7 +12,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::file::beside;
-use super::present::{Everything, read_all};
+use super::present::{Everything, read_rows, read_sighted};
+use crate::domain::Revision;
 use crate::store::{OpenError, StoreError};
 
 /// The first bytes of every SQLite file.
@@ -29,6 +30,12 @@ pub(super) enum Found {
     Older,
     /// A database of this version, and what is in it.
     Current(Everything),
+}
+
+/// Which version a database's schema is of.
+enum Schema {
+    Older,
+    Current,
 }
 
 /// Why a file is not to be opened.
@@ -108,13 +115,31 @@ pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, U
     let options = options.disable_statement_logging();
     let mut connection = options.connect().await?;
     let mut beside = options.connect().await?;
-    // Each connection has a thread of its own. Damage is told before what came of it.
-    let (pages, content) =
-        join(check_pages(&mut beside), check_content(&mut connection, migrator)).await;
+    let found = look(&mut connection, &mut beside, migrator).await;
     connection.close().await?;
     beside.close().await?;
-    pages?;
-    content
+    found
+}
+
+/// Looks at the schema, the pages and the content. Damage is told before what came of it.
+async fn look(
+    connection: &mut SqliteConnection,
+    beside: &mut SqliteConnection,
+    migrator: &Migrator,
+) -> Result<Found, Unfit> {
+    let schema = check_schema(connection, migrator).await;
+    if !matches!(schema, Ok(Schema::Current)) {
+        check_pages(beside).await?;
+        return schema.map(|_| Found::Older);
+    }
+    // Each connection has a thread of its own, and there is far more to read of rows.
+    let sighted = async {
+        check_pages(beside).await?;
+        Ok::<_, Unfit>(read_sighted(beside, Revision(0)).await?)
+    };
+    let (rows, sighted) = join(read_rows(connection), sighted).await;
+    let sighted = sighted?;
+    Ok(Found::Current(Everything::new(rows?, sighted)))
 }
 
 fn check_header(path: &Path) -> Result<(), Unfit> {
@@ -153,10 +178,11 @@ async fn check_pages(connection: &mut SqliteConnection) -> Result<(), Unfit> {
     Ok(())
 }
 
-async fn check_content(
+/// Makes sure that every migration of a database is one of ours.
+async fn check_schema(
     connection: &mut SqliteConnection,
     migrator: &Migrator,
-) -> Result<Found, Unfit> {
+) -> Result<Schema, Unfit> {
     let query = "select version, checksum, success from _sqlx_migrations order by version";
     let applied = match sqlx::query(query).fetch_all(&mut *connection).await {
         Ok(applied) => applied,
@@ -178,8 +204,6 @@ async fn check_content(
         };
         return Err(Unfit::Refused(format!("{reason} (migration {version})")));
     }
-    if applied.len() < migrator.iter().count() {
-        return Ok(Found::Older);
-    }
-    Ok(Found::Current(read_all(connection).await?))
+    let is_older = applied.len() < migrator.iter().count();
+    Ok(if is_older { Schema::Older } else { Schema::Current })
 }

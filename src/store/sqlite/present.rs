@@ -54,8 +54,28 @@ struct Page {
     last: Option<String>,
 }
 
+impl Everything {
+    /// Brings what was seen of entries together with their rows, which are in the order of the keys.
+    pub(super) fn new(mut rows: Loaded, mut sighted: Vec<Arc<Entry>>) -> Self {
+        let entries = &mut rows.entries;
+        sighted.retain(|entry| {
+            let place = entries.binary_search_by(|present| present.key().cmp(&entry.key()));
+            let present = place.ok().and_then(|place| entries.get_mut(place));
+            present.map(|present| *present = Arc::clone(entry)).is_some()
+        });
+        Self { loaded: rows, sighted }
+    }
+}
+
 /// Reads everything, in the order of the keys.
 pub(super) async fn read_all(connection: &mut SqliteConnection) -> Result<Everything, StoreError> {
+    let rows = read_rows(connection).await?;
+    let sighted = read_sighted(connection, Revision(0)).await?;
+    Ok(Everything::new(rows, sighted))
+}
+
+/// Reads everything but what was seen of entries after their rows were written.
+pub(super) async fn read_rows(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
     let meta = sqlx::query(sql::META).fetch_one(&mut *connection).await?;
     let store_id = meta.try_get("store_id")?;
     let revision = Revision(meta.try_get("revision")?);
@@ -72,15 +92,7 @@ pub(super) async fn read_all(connection: &mut SqliteConnection) -> Result<Everyt
         page = next?;
     }
     decode_rows(&page.rows, &mut entries)?;
-    let mut sighted = Vec::new();
-    for entry in read_sighted(connection, Revision(0)).await? {
-        let place = entries.binary_search_by(|present| present.key().cmp(&entry.key()));
-        if let Some(present) = place.ok().and_then(|place| entries.get_mut(place)) {
-            *present = Arc::clone(&entry);
-            sighted.push(entry);
-        }
-    }
-    Ok(Everything { loaded: Loaded { store_id, revision, entries }, sighted })
+    Ok(Loaded { store_id, revision, entries })
 }
 
 async fn read_page(
