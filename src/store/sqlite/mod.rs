@@ -148,7 +148,7 @@ impl Store for SqliteStore {
         let mut slot = self.connection.lock().await;
         self.preloaded.lock().await.take();
         let mut writing = self.take(&mut slot).await?;
-        let step = writing.sightings.next_step();
+        let step = writing.sightings.next_step(batch);
         let outcome = write(&mut writing.connection, expected, batch, &step).await;
         let has_moved = outcome.as_ref().is_err_and(sql::is_moved);
         if outcome.is_ok() {

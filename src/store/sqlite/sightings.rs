@@ -15,8 +15,12 @@ use crate::domain::{Batch, ByKey, Entry, Revision, RowChange};
 /// How many sightings are logged before they are folded. More are folded less often, since many
 /// are of the same entries, and take longer to read at the start.
 const LOGGED: usize = 65_536;
-/// How many sightings a commit folds: few enough not to hold it up.
-const FOLDED_AT_ONCE: usize = 256;
+/// How many sightings a commit folds at least.
+const FOLDED_AT_LEAST: usize = 32;
+/// How many sightings a commit folds for each one that it logs. With more than one the log cannot
+/// outgrow the folding, however large commits are; with few none is held up, since of very many
+/// entries each one that is folded has a page of its own.
+const FOLDED_FOR_EACH: usize = 2;
 /// How many commits' rows are taken out of the log at once.
 const TRIMMED_AT_ONCE: i64 = 256;
 
@@ -61,10 +65,12 @@ impl Sightings {
         Self { recent, logged, fold }
     }
 
-    /// Returns what the next commit should do. If that commit fails these sightings are void.
-    pub(super) fn next_step(&mut self) -> FoldStep {
+    /// Returns what the commit of a batch should do besides. If it fails these sightings are void.
+    pub(super) fn next_step(&mut self, batch: &Batch) -> FoldStep {
+        let logged = batch.rows().filter(|row| matches!(row, RowChange::Seen(_))).count();
+        let at_once = (FOLDED_FOR_EACH * logged).max(FOLDED_AT_LEAST);
         let mut entries = Vec::new();
-        while entries.len() < FOLDED_AT_ONCE
+        while entries.len() < at_once
             && let Some(Reverse(next)) = self.fold.queue.pop()
         {
             // What has been seen again stays in the log, so it is not written twice.
@@ -98,5 +104,66 @@ impl Sightings {
             self.fold.queue = self.recent.drain().map(Reverse).collect();
             self.fold.until = revision;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{
+        DriftCount, Now, Policy, Promise, RepoName, Report, ReportedTime, ServerName, State,
+        SyncStatus, Timestamp,
+    };
+
+    const ENTRIES: usize = 60_000;
+    const AT_ONCE: usize = 1000;
+
+    /// A batch with the reports of some servers, from one on.
+    fn batch(state: &State, first: usize, count: usize, at: i64) -> Batch {
+        let now = Now { at: Timestamp::from_millis(at), steady_for: Duration::ZERO };
+        let mut batch = Batch::default();
+        for number in first..first + count {
+            let report = Report {
+                repo: RepoName::parse("repo").unwrap(),
+                server: ServerName::parse(&format!("s{}", number % ENTRIES)).unwrap(),
+                sync_status: SyncStatus::Synced,
+                drift_count: DriftCount::parse(0).unwrap(),
+                files: Box::default(),
+                last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
+                promise: Promise::default(),
+                revision: None,
+                url: None,
+            };
+            batch.apply(state, report, now);
+        }
+        batch
+    }
+
+    #[test]
+    fn the_log_does_not_outgrow_its_folding_however_large_commits_are() {
+        let policy = Policy { stale_after: None, ttl: None };
+        let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
+        let mut state = State::load(policy, Revision(0), Vec::new(), now);
+        state.accept(&batch(&state, 0, ENTRIES, 0), Revision(1));
+        let mut sightings = Sightings::of_log(Vec::new(), 0, Revision(1));
+        let mut log = VecDeque::new();
+        let mut largest = 0;
+        for (round, at) in (0..150).zip(1..) {
+            let batch = batch(&state, round * AT_ONCE, AT_ONCE, at);
+            let step = sightings.next_step(&batch);
+            let revision = state.revision().next();
+            sightings.note(&batch, &step, revision);
+            state.accept(&batch, revision);
+            log.push_back(revision);
+            while log.front().is_some_and(|first| step.trim.is_some_and(|trim| *first <= trim)) {
+                log.pop_front();
+            }
+            largest = largest.max(log.len() * AT_ONCE);
+        }
+        assert!(largest >= LOGGED, "it is folded only once there is much of it: {largest}");
+        assert!(largest < 3 * LOGGED / 2, "it grows while it is folded: {largest}");
     }
 }
