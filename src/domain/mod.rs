@@ -8,6 +8,7 @@ mod column;
 mod difference;
 mod entry;
 mod filter;
+mod hints;
 mod history;
 mod invalid;
 mod life;

@@ -8,6 +8,7 @@ use std::sync::{Arc, OnceLock};
 use bytes::Bytes;
 
 use super::batch::Planned;
+use super::hints::Hints;
 use super::segment::SEGMENT_ENTRIES;
 use super::{Batch, Entry, Key, KeyRef, Now, Policy, RepoName, RowChange, Segment, Slot};
 
@@ -48,6 +49,7 @@ pub struct State {
     revision: Revision,
     segments: Vec<Arc<Segment>>,
     kept: usize,
+    hints: Arc<Hints>,
     memo: WholeMemo,
 }
 
@@ -80,6 +82,7 @@ impl State {
             revision,
             segments: Vec::new(),
             kept: entries.len(),
+            hints: Arc::new(Hints::for_entries(entries.len())),
             memo: WholeMemo::default(),
         };
         let mut rest = entries.into_iter().peekable();
@@ -152,10 +155,22 @@ impl State {
 
     /// Returns where a pair is or belongs, and its entry, expired or not.
     pub(super) fn find(&self, key: KeyRef<'_>) -> (Place, Option<&Slot>) {
+        let guess = self.hints.guess(key);
+        if let Some(slot) = self.slot_of(key, guess) {
+            return (guess, Some(slot));
+        }
         match self.locate(key) {
-            (index, Ok(place)) => ((index, place), self.slot((index, place))),
+            (index, Ok(place)) => {
+                self.hints.note(key, (index, place));
+                ((index, place), self.slot((index, place)))
+            }
             (index, Err(place)) => ((index, place), None),
         }
+    }
+
+    /// Returns what is in a place, if it is the entry of this key.
+    fn slot_of(&self, key: KeyRef<'_>, place: Place) -> Option<&Slot> {
+        self.slot(place).filter(|slot| slot.entry().key() == key)
     }
 
     fn slot(&self, (index, place): Place) -> Option<&Slot> {
@@ -167,7 +182,7 @@ impl State {
         self.revision = revision;
         for Planned { row, place } in batch.planned() {
             let key = row.entry().key();
-            let guessed = self.slot(*place).is_some_and(|slot| slot.entry().key() == key);
+            let guessed = self.slot_of(key, *place).is_some();
             let (index, place) = if guessed { (place.0, Ok(place.1)) } else { self.locate(key) };
             match (row, place) {
                 (RowChange::Put(slot) | RowChange::Seen(slot), place) => {
@@ -176,6 +191,9 @@ impl State {
                 (RowChange::Removed(_), Ok(place)) => self.take_out(index, place),
                 (RowChange::Removed(_), Err(_)) => {}
             }
+        }
+        if self.hints.are_too_few_for(self.kept) {
+            self.hints = Arc::new(Hints::for_entries(self.kept));
         }
     }
 
