@@ -12,8 +12,9 @@ use super::error::ApiError;
 use super::etag::Tag;
 use crate::render::RenderError;
 
-/// How much is handed over at once: the connection copies each piece, so large ones cost memory.
-const PIECE: usize = 64 * 1024;
+/// How much is handed over at once: the connection copies each piece, so larger ones cost memory for
+/// each slow client, and smaller ones cost calls of the system.
+const PIECE: usize = 128 * 1024;
 
 /// What is sent in a successful answer to GET.
 pub(super) struct Content {
