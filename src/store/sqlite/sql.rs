@@ -5,6 +5,8 @@
 ///
 /// In which order the triggers run is not defined, so none depends on another: the commit's number
 /// is `new.expected + 1` in each of them. What there is nothing of is null, and costs nothing.
+///
+/// `json_each` would write each row out as text, for `->>` to parse it again.
 pub(super) const PREPARE: &str = r"
 create temp view batch (expected, put, removed, transitions, seen, folded, until, trim) as
     select null, null, null, null, null, null, null, null;
@@ -27,7 +29,7 @@ begin
         value ->> 0, value ->> 1, value ->> 2, value ->> 3, value -> 4, value ->> 5, value ->> 6,
         value ->> 7, value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12,
         new.expected + 1
-    from json_each(new.put)
+    from jsonb_each(new.put)
     where true
     on conflict (repo, server) do update set
         sync_status = excluded.sync_status,
@@ -47,11 +49,11 @@ end;
 create temp trigger batch_remove instead of insert on batch when new.removed is not null
 begin
     delete from entries
-        where (repo, server) in (select value ->> 0, value ->> 1 from json_each(new.removed));
+        where (repo, server) in (select value ->> 0, value ->> 1 from jsonb_each(new.removed));
 
     insert into tombstones (repo, server, revision)
     select value ->> 0, value ->> 1, new.expected + 1
-    from json_each(new.removed)
+    from jsonb_each(new.removed)
     where true
     on conflict (repo, server) do update set revision = excluded.revision;
 
@@ -67,7 +69,7 @@ begin
     select
         value ->> 0, new.expected + 1, value ->> 1, value ->> 2, value ->> 3, value ->> 4,
         value ->> 5, value -> 6, value ->> 7, value -> 8, value ->> 9, value ->> 10, value ->> 11
-    from json_each(new.transitions);
+    from jsonb_each(new.transitions);
 end;
 
 create temp trigger batch_see instead of insert on batch when new.seen is not null
@@ -83,7 +85,7 @@ begin
             select
                 value ->> 0 as repo, value ->> 1 as server, value ->> 2 as last_check,
                 value ->> 3 as updated_at
-            from json_each(new.folded)
+            from jsonb_each(new.folded)
         ) as fold
         where entries.repo = fold.repo and entries.server = fold.server
             and entries.revision < new.until;
@@ -152,7 +154,7 @@ pub(super) const SIGHTED_SINCE: &str = concat!(
     "with latest as ( \
          select max(sightings.revision) as revision, value ->> 0 as repo, value ->> 1 as server, \
              value ->> 2 as last_check, value ->> 3 as updated_at \
-         from sightings, json_each(seen) \
+         from sightings, jsonb_each(seen) \
          where sightings.revision > $1 \
          group by 2, 3 \
      ) \
@@ -172,7 +174,7 @@ pub(super) const REMOVED_SINCE: &str = "select repo, server from tombstones \
 
 /// Deletes some transitions.
 pub(super) const PRUNE: &str =
-    "delete from transitions where id in (select value from json_each($1))";
+    "delete from transitions where id in (select value from jsonb_each($1))";
 
 /// Whether an error is the trigger's word that the revision is another one.
 pub(super) fn is_moved(error: &sqlx::Error) -> bool {
