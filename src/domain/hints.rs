@@ -1,8 +1,8 @@
 //! Hints: where the entries of a state were found last.
 //!
 //! To find one of a million keys takes twenty comparisons, and each waits for memory several times.
-//! A hint spares them, but is only a guess: entries move, and several share a hint. Whoever takes
-//! one looks whether the entry is really there.
+//! A hint spares them, but is only a guess: entries move, several share a hint, and states that differ
+//! write the same ones. So whoever takes one has to compare the key of the entry that is there.
 
 use std::fmt;
 use std::hash::BuildHasher;

@@ -18,8 +18,8 @@ const LOGGED: usize = 65_536;
 /// How many sightings a commit folds at least.
 const FOLDED_AT_LEAST: usize = 32;
 /// How many sightings a commit folds for each one that it logs. With more than one the log cannot
-/// outgrow the folding, however large commits are; with few none is held up, since of very many
-/// entries each one that is folded has a page of its own.
+/// outgrow the folding, however large commits are. Where there are very many entries, each that is
+/// folded has a page of its own: a fixed number holds up small commits.
 const FOLDED_FOR_EACH: usize = 2;
 /// How many commits' rows are taken out of the log at once.
 const TRIMMED_AT_ONCE: i64 = 256;
