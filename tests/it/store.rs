@@ -195,6 +195,33 @@ async fn a_long_time_without_changes_loses_nothing(store: Arc<dyn Store>) {
     pair.expect_the_same().await;
 }
 
+/// So many entries that bringing them together takes many commits, between which they change.
+async fn what_changes_while_sightings_are_brought_together_is_not_lost(store: Arc<dyn Store>) {
+    const ENTRIES: usize = 12_000;
+    let mut pair = Pair::new(store);
+    let server = |number: usize| format!("s{:05}", number % ENTRIES);
+    let seen = |from: usize, count: usize| {
+        (from..from + count).map(move |number| report(&server(number), &[]))
+    };
+    pair.update(seen(0, ENTRIES), 0).await;
+    for (round, at) in (0..6).zip(1_i64..) {
+        pair.update(seen(round, ENTRIES), at).await;
+    }
+    for (round, at) in (0..80).zip(10_i64..) {
+        pair.update(seen(round * 7919, 60), at).await;
+        pair.commit(|batch, state| {
+            batch.apply(state, report(&server(round * 523), &[&format!("f{round}")]), now(at));
+            remove(batch, state, &server(round * 1201 + 1));
+        })
+        .await;
+        pair.update([report(&server(round * 1201 + 1), &[])], at).await;
+        if round % 20 == 19 {
+            pair.expect_the_same().await;
+        }
+    }
+    pair.expect_the_same().await;
+}
+
 async fn an_empty_batch_is_a_revision_of_its_own(store: Arc<dyn Store>) {
     store.commit(Revision(0), &Batch::default()).await.unwrap();
     assert_eq!(store.load().await.unwrap().revision, Revision(1));
@@ -243,6 +270,7 @@ backends!(sqlite => {
     changes_since_tells_what_is_new_and_what_is_gone,
     the_last_word_wins_whichever_way_it_was_stored,
     a_long_time_without_changes_loses_nothing,
+    what_changes_while_sightings_are_brought_together_is_not_lost,
     an_empty_batch_is_a_revision_of_its_own,
     large_batches_and_large_rows_are_whole,
     a_closed_store_takes_nothing,
