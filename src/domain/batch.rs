@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
+use super::hints::Hints;
 use super::state::Place;
 use super::{Entry, Event, KeyRef, Now, Report, Slot, State, Timestamp, Transition};
 
@@ -50,6 +51,9 @@ pub struct Batch {
     transitions: Vec<Transition>,
     /// How many entries more there are in the end, and how many fewer.
     kept: (usize, usize),
+    /// Room for the hints of so many, if the state has too little: made before anybody has to wait
+    /// for the state to accept this.
+    hints: Option<Arc<Hints>>,
 }
 
 /// A row that is going to change, and where the state has it.
@@ -68,6 +72,11 @@ impl Batch {
 
     pub(super) fn planned(&self) -> impl Iterator<Item = &Planned> {
         self.rows.values()
+    }
+
+    /// Returns room for more hints than the state has, if there have to be more.
+    pub(super) fn hints(&self) -> Option<&Arc<Hints>> {
+        self.hints.as_ref()
     }
 
     /// Returns what happened, in order.
@@ -106,6 +115,7 @@ impl Batch {
             let (entry, transitions) = Entry::first(report, now.at);
             let slot = Slot::new(Arc::new(entry), state.policy(), now.at);
             self.kept.0 += 1;
+            self.hints = self.hints.take().or_else(|| state.larger_hints(self.kept(state)));
             return self.add(place, RowChange::Put(slot), transitions, true);
         };
         let silence = unrecorded_silence(old, now);

@@ -168,6 +168,12 @@ impl State {
         }
     }
 
+    /// Returns room for the hints of so many entries, unless there is enough.
+    pub(super) fn larger_hints(&self, entries: usize) -> Option<Arc<Hints>> {
+        let are_too_few = self.hints.are_too_few_for(entries);
+        are_too_few.then(|| Arc::new(Hints::for_entries(entries)))
+    }
+
     /// Returns what is in a place, if it is the entry of this key.
     fn slot_of(&self, key: KeyRef<'_>, place: Place) -> Option<&Slot> {
         self.slot(place).filter(|slot| slot.entry().key() == key)
@@ -192,8 +198,8 @@ impl State {
                 (RowChange::Removed(_), Err(_)) => {}
             }
         }
-        if self.hints.are_too_few_for(self.kept) {
-            self.hints = Arc::new(Hints::for_entries(self.kept));
+        if let Some(hints) = batch.hints() {
+            self.hints = Arc::clone(hints);
         }
     }
 

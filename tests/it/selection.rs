@@ -82,12 +82,21 @@ fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&State)) -> (Stat
             state.accept(&std::mem::take(&mut batch), revision);
             if server % 35 == 0 {
                 read(&state);
+                held.iter().chain([&state]).for_each(expect_each_is_found);
             }
         }
     }
     drop(held);
     state.accept(&batch, Revision(1));
     (state, model)
+}
+
+/// Makes sure that a state finds its own entries, whatever others found where.
+fn expect_each_is_found(state: &State) {
+    for slot in state.segments().iter().flat_map(|segment| segment.slots()) {
+        let found = state.get(slot.entry().key()).unwrap();
+        assert!(Arc::ptr_eq(found.entry(), slot.entry()));
+    }
 }
 
 /// Makes the state that a restart would make of the same entries.
