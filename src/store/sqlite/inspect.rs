@@ -135,11 +135,11 @@ async fn look(
     // Each connection has a thread of its own, and there is far more to read of rows.
     let sighted = async {
         check_pages(beside).await?;
-        Ok::<_, Unfit>(read_sighted(beside, Revision(0)).await?)
+        Ok::<_, Unfit>(read_sighted(beside, Revision(0)).await)
     };
     let (rows, sighted) = join(read_rows(connection), sighted).await;
     let sighted = sighted?;
-    Ok(Found::Current(Everything::new(rows?, sighted)))
+    Ok(Found::Current(Everything::new(rows?, sighted?)))
 }
 
 fn check_header(path: &Path) -> Result<(), Unfit> {

@@ -6,7 +6,7 @@
 /// In which order the triggers run is not defined, so none depends on another: the commit's number
 /// is `new.expected + 1` in each of them. What there is nothing of is null, and costs nothing.
 ///
-/// `json_each` would write each row out as text, for `->>` to parse it again.
+/// Rows come from `jsonb_each`: `json_each` would write each out as text, for `->>` to parse again.
 pub(super) const PREPARE: &str = r"
 create temp view batch (expected, put, removed, transitions, seen, folded, until, trim) as
     select null, null, null, null, null, null, null, null;
@@ -174,7 +174,7 @@ pub(super) const REMOVED_SINCE: &str = "select repo, server from tombstones \
 
 /// Deletes some transitions.
 pub(super) const PRUNE: &str =
-    "delete from transitions where id in (select value from jsonb_each($1))";
+    "delete from transitions where id in (select value from json_each($1))";
 
 /// Whether an error is the trigger's word that the revision is another one.
 pub(super) fn is_moved(error: &sqlx::Error) -> bool {
