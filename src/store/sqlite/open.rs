@@ -132,7 +132,7 @@ fn options(file: &DatabaseFile) -> SqliteConnectOptions {
         // Nothing is written outside the data folder: the root file system may be read-only.
         .pragma("temp_store", "memory")
         // A quarter of what is usual: whoever waits for the commit that has to move the pages of the
-        // log waits less, and moving them more often costs nothing that can be measured.
+        // log waits less, and as many updates are stored a second.
         .pragma("wal_autocheckpoint", "250")
         .disable_statement_logging()
 }
