@@ -69,8 +69,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        Batch, DriftCount, Entry, Now, Policy, Promise, RepoName, Report, ReportedTime, Revision,
-        Selection, ServerName, SyncStatus, Timestamp,
+        Batch, DriftCount, Entry, Now, Policy, Report, Revision, Selection, SyncStatus, Timestamp,
     };
 
     const POLICY: Policy =
@@ -81,16 +80,11 @@ mod tests {
     }
 
     fn report(key: usize, count: u64) -> Report {
+        let repo = format!("repo-{}", key / 50);
         Report {
-            repo: RepoName::parse(&format!("repo-{}", key / 50)).unwrap(),
-            server: ServerName::parse(&format!("server-{:02}", key % 50)).unwrap(),
             sync_status: SyncStatus::OutOfSync,
             drift_count: DriftCount::parse(count).unwrap(),
-            files: Box::default(),
-            last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
-            promise: Promise::default(),
-            revision: None,
-            url: None,
+            ..Report::synced(&repo, &format!("server-{:02}", key % 50))
         }
     }
 

@@ -193,6 +193,24 @@ fn sorted(files: &[FileName]) -> Vec<&FileName> {
 }
 
 #[cfg(test)]
+impl Report {
+    /// A report for tests: in sync, by a reporter that promises nothing.
+    pub(crate) fn synced(repo: &str, server: &str) -> Self {
+        Self {
+            repo: RepoName::parse(repo).unwrap(),
+            server: ServerName::parse(server).unwrap(),
+            sync_status: SyncStatus::Synced,
+            drift_count: DriftCount::parse(0).unwrap(),
+            files: Box::default(),
+            last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
+            promise: Promise::default(),
+            revision: None,
+            url: None,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 

@@ -10,7 +10,9 @@ use bytes::Bytes;
 use super::batch::Planned;
 use super::hints::Hints;
 use super::segment::SEGMENT_ENTRIES;
-use super::{Batch, Entry, Key, KeyRef, Now, Policy, RepoName, RowChange, Segment, Slot};
+use super::{
+    Batch, Entry, Key, KeyRef, Now, Policy, RepoName, RowChange, Segment, Slot, Timestamp,
+};
 
 /// The number of a commit: each one is one more than the one before.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -49,6 +51,11 @@ pub struct State {
     revision: Revision,
     segments: Vec<Arc<Segment>>,
     kept: usize,
+    /// How many entries' marks say more than the store knows.
+    unsettled: usize,
+    /// No mark changes before this moment (at it, perhaps none): with very many segments, to ask
+    /// each of them would cost an update more than all else that is done for it here.
+    next_change: Timestamp,
     hints: Arc<Hints>,
     memo: WholeMemo,
 }
@@ -82,6 +89,8 @@ impl State {
             revision,
             segments: Vec::new(),
             kept: entries.len(),
+            unsettled: 0,
+            next_change: Timestamp::NEVER,
             hints: Arc::new(Hints::for_entries(entries.len())),
             memo: WholeMemo::default(),
         };
@@ -91,6 +100,7 @@ impl State {
             let slots = part.map(|entry| Slot::new(entry, &policy, now.at)).collect();
             state.push_within_limits(Segment::new(slots));
         }
+        state.recount();
         state
     }
 
@@ -203,10 +213,10 @@ impl State {
         }
     }
 
-    /// Whether [`Self::mark`] would find a mark to change.
+    /// Whether [`Self::mark`] may find a mark to change.
     #[must_use]
     pub fn has_marks_due(&self, now: Now) -> bool {
-        self.segments.iter().any(|segment| segment.next_change() <= now.at)
+        self.next_change <= now.at
     }
 
     /// Makes marks what they are now, in a bounded number of segments; [`Self::has_marks_due`] says
@@ -214,11 +224,15 @@ impl State {
     ///
     /// Nothing of this needs storing: marks follow from the entries and the clock.
     pub fn mark(&mut self, now: Now) {
+        if !self.has_marks_due(now) {
+            return;
+        }
         self.memo = WholeMemo::default();
         let due = self.segments.iter_mut().filter(|segment| segment.next_change() <= now.at);
         for segment in due.take(MARKED_AT_ONCE) {
             Arc::make_mut(segment).remark(now.at);
         }
+        self.recount();
     }
 
     /// Works out all deadlines and marks anew, after the clock was set.
@@ -227,12 +241,16 @@ impl State {
         for segment in &mut self.segments {
             Arc::make_mut(segment).reschedule(&self.policy, now);
         }
+        self.recount();
     }
 
     /// Returns at most `limit` entries whose marks say more than the store knows, and are to be
     /// believed: see [`Now::confirms_silence_since`].
     #[must_use]
     pub fn unsettled(&self, now: Now, limit: usize) -> Vec<Slot> {
+        if self.unsettled == 0 {
+            return Vec::new();
+        }
         let segments = self.segments.iter().filter(|segment| segment.unsettled() > 0);
         let unsettled = segments.flat_map(|segment| segment.slots()).filter(|slot| {
             slot.is_unsettled() && now.confirms_silence_since(slot.entry().updated_at)
@@ -257,19 +275,19 @@ impl State {
 
     fn place(&mut self, index: usize, place: Result<usize, usize>, slot: Slot) {
         self.memo = WholeMemo::default();
-        let Some(segment) = self.segments.get_mut(index) else {
-            self.segments.push(Arc::new(Segment::new(vec![slot])));
-            self.kept += 1;
-            return;
-        };
+        self.kept += usize::from(place.is_err());
+        if self.segments.is_empty() {
+            self.segments.push(Arc::new(Segment::new(Vec::new())));
+        }
+        let Some(segment) = self.segments.get_mut(index) else { return };
         let segment = Arc::make_mut(segment);
+        self.unsettled -= segment.unsettled();
         match place {
             Ok(place) => segment.replace(place, slot),
-            Err(place) => {
-                segment.insert(place, slot);
-                self.kept += 1;
-            }
+            Err(place) => segment.insert(place, slot),
         }
+        self.unsettled += segment.unsettled();
+        self.next_change = self.next_change.min(segment.next_change());
         if segment.is_too_large() {
             let second = segment.split();
             self.segments.insert(index + 1, Arc::new(second));
@@ -279,7 +297,10 @@ impl State {
     fn take_out(&mut self, index: usize, place: usize) {
         self.memo = WholeMemo::default();
         let Some(segment) = self.segments.get_mut(index) else { return };
-        Arc::make_mut(segment).remove(place);
+        let changed = Arc::make_mut(segment);
+        self.unsettled -= changed.unsettled();
+        changed.remove(place);
+        self.unsettled += changed.unsettled();
         self.kept -= 1;
         if segment.slots().is_empty() {
             self.segments.remove(index);
@@ -289,6 +310,14 @@ impl State {
             let joined = first.slots().iter().chain(second.slots()).cloned().collect();
             self.segments.splice(index..index + 2, [Arc::new(Segment::new(joined))]);
         }
+    }
+
+    /// Sums up anew what the segments say.
+    fn recount(&mut self) {
+        let segments = || self.segments.iter();
+        let next_change = segments().map(|segment| segment.next_change()).min();
+        self.unsettled = segments().map(|segment| segment.unsettled()).sum();
+        self.next_change = next_change.unwrap_or(Timestamp::NEVER);
     }
 
     fn push_within_limits(&mut self, mut segment: Segment) {
@@ -308,5 +337,64 @@ impl State {
         let beside = [place.checked_sub(1), Some(place)].into_iter().flatten();
         let mut names = beside.filter_map(|at| Some(&slots.get(at)?.entry().report.repo));
         names.find(|name| name.as_str() == key.repo).cloned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{Promise, Report, SETTLING_TIME};
+
+    fn report(number: u32, promise: Promise) -> Report {
+        Report { promise, ..Report::synced("repo", &format!("server-{number}")) }
+    }
+
+    /// Holds what the state says of the clock against every entry of it.
+    fn check(state: &State, now: Now) {
+        let slots = || state.segments.iter().flat_map(|segment| segment.slots());
+        let is_due = |slot: &Slot| {
+            let mark = Slot::new(Arc::clone(slot.entry()), &state.policy, now.at);
+            (mark.is_stale(), mark.is_listed()) != (slot.is_stale(), slot.is_listed())
+        };
+        assert!(state.has_marks_due(now) || !slots().any(is_due), "a mark is late at {now:?}");
+        let unsettled = slots().filter(|slot| slot.is_unsettled()).count();
+        assert_eq!(state.unsettled(now, usize::MAX).len(), unsettled);
+        assert_eq!(state.kept(), slots().count());
+    }
+
+    #[test]
+    fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
+        let now = |at| Now { at: Timestamp::from_millis(at), steady_for: 2 * SETTLING_TIME };
+        let policy = Policy { stale_after: Some(Duration::from_secs(9)), ttl: None };
+        let mut state = State::load(policy, Revision(0), Vec::new(), now(0));
+        let (mut marked, mut settled) = (0, 0);
+        for step in 1..4000_u32 {
+            let (now, number) = (now(i64::from(step) * 100), step * 7919 % 500);
+            let seconds = |every| number.is_multiple_of(every).then_some(number % 30 + 1);
+            let promise = Promise { stale_after_seconds: seconds(3), ttl_seconds: seconds(2) };
+            let mut batch = Batch::default();
+            if step % 5 == 0 {
+                batch.remove(&state, report(number, promise).key(), now);
+            } else if step % 1000 < 700 {
+                batch.apply(&state, report(number, promise), now);
+            }
+            for slot in state.unsettled(now, 3).into_iter().filter(|_| step % 2 == 0) {
+                batch.settle(&state, &slot);
+                settled += 1;
+            }
+            state.accept(&batch, state.revision().next());
+            check(&state, now);
+            if step % 3 == 0 && state.has_marks_due(now) {
+                state.mark(now);
+                marked += 1;
+            }
+            if step % 900 == 0 {
+                state.reschedule(now);
+            }
+            check(&state, now);
+        }
+        assert!(marked > 100 && settled > 100, "{marked} {settled}");
     }
 }

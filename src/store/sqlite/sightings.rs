@@ -113,10 +113,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{
-        DriftCount, Now, Policy, Promise, RepoName, Report, ReportedTime, ServerName, State,
-        SyncStatus, Timestamp,
-    };
+    use crate::domain::{Now, Policy, Report, State, Timestamp};
 
     const ENTRIES: usize = 60_000;
     const AT_ONCE: usize = 1000;
@@ -126,17 +123,7 @@ mod tests {
         let now = Now { at: Timestamp::from_millis(at), steady_for: Duration::ZERO };
         let mut batch = Batch::default();
         for number in first..first + count {
-            let report = Report {
-                repo: RepoName::parse("repo").unwrap(),
-                server: ServerName::parse(&format!("s{}", number % ENTRIES)).unwrap(),
-                sync_status: SyncStatus::Synced,
-                drift_count: DriftCount::parse(0).unwrap(),
-                files: Box::default(),
-                last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
-                promise: Promise::default(),
-                revision: None,
-                url: None,
-            };
+            let report = Report::synced("repo", &format!("s{}", number % ENTRIES));
             batch.apply(state, report, now);
         }
         batch
