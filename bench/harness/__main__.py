@@ -30,7 +30,7 @@ def main() -> None:
             part(plan, samples)
     slow = samples.drop_rounds_of_a_slow_disk() if samples.sync_rates else []
     body = table.lines(samples)
-    about = [*machine.describe(WORK), document.about_rounds(plan.rounds, slow, samples)]
+    about = [*machine.describe(WORK), machine.versions(), document.about_rounds(plan.rounds, slow, samples)]
     print("\n".join(about) + "\n\n" + table.markdown(table.HEADER, body))
     print(table.markdown(["processor time", "of the server"], table.costs(samples)))
     if arguments.quick or arguments.only:
@@ -60,7 +60,9 @@ def million(plan: Plan, samples: Samples) -> None:
     with Ours() as many:
         fill(many.port, range(plan.many))
         for number in range(min(plan.rounds, 3)):
-            scenarios.million(Round(number, plan, samples), many)
+            a_round = Round(number, plan, samples)
+            scenarios.million(a_round, many)
+            scenarios.thousand(a_round)
 
 
 PARTS = {

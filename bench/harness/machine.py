@@ -26,7 +26,7 @@ def sync_rate(folder: Path) -> float:
 
 
 def describe(folder: Path) -> list[str]:
-    """One line each of what the figures depend on."""
+    """One line each of the commit and of what its figures depend on."""
     memory = int(first_match("/proc/meminfo", "MemTotal").split()[0]) // 1024 // 1024
     filesystem = output("stat", "--file-system", "--format=%T", str(folder))
     commit = output("git", "describe", "--always", "--dirty")
@@ -34,17 +34,21 @@ def describe(folder: Path) -> list[str]:
         f"{time.strftime('%Y-%m-%d')}, commit {commit}",
         f"{os.cpu_count()} cores ({first_match('/proc/cpuinfo', 'model name')}), {memory} GiB, "
         f"Linux {platform.release().split('-')[0]}, {filesystem}",
-        ", ".join(
-            [
-                output("rustc", "--version").split(" (")[0],
-                output("go", "version").split(" linux")[0].removeprefix("go version "),
-                first_line("nginx", "-v").removeprefix("nginx version: ").replace("/", " "),
-                first_line("wrk", "-v").split(" Copyright")[0].split(" [")[0],
-                "Python " + platform.python_version(),
-                first_line("prometheus-pushgateway", "--version").split(" (")[0].replace(", version", ""),
-            ]
-        ),
     ]
+
+
+def versions() -> str:
+    """The compiler, the other servers and the client."""
+    return ", ".join(
+        [
+            output("rustc", "--version").split(" (")[0],
+            output("go", "version").split(" linux")[0].removeprefix("go version "),
+            first_line("nginx", "-v").removeprefix("nginx version: ").replace("/", " "),
+            first_line("wrk", "-v").split(" Copyright")[0].split(" [")[0],
+            "Python " + platform.python_version(),
+            first_line("prometheus-pushgateway", "--version").split(" (")[0].replace(", version", ""),
+        ]
+    )
 
 
 def output(*command: str) -> str:

@@ -37,5 +37,9 @@ class Samples:
 
     def ratio(self, name: str, base: str) -> float:
         """The median of the ratios within each round."""
+        return median(self.ratios(name, base))
+
+    def ratios(self, name: str, base: str) -> list[float]:
+        """The ratio within each round."""
         ours, theirs = self.rounds[name], self.rounds[base]
-        return median(ours[number] / theirs[number] for number in ours.keys() & theirs.keys())
+        return [ours[number] / theirs[number] for number in sorted(ours.keys() & theirs.keys())]

@@ -5,6 +5,7 @@ request) behind it for other figures than the rate.
 """
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import load, machine, past
@@ -15,6 +16,9 @@ from .updates import fill
 
 GZIP = {"Accept-Encoding": "gzip"}
 READERS = 16
+
+# What makes a server that has not been started.
+Kind = Callable[[], Server]
 
 
 @dataclass
@@ -41,10 +45,10 @@ class Round:
     def add(self, name: str, value: float) -> None:
         self.samples.add(name, self.number, value)
 
-    def turn(self, servers: list) -> list:
+    def turn(self, servers: Sequence) -> list:
         """The servers in another order each round, so that none is always first."""
         start = self.number % len(servers)
-        return servers[start:] + servers[:start]
+        return [*servers[start:], *servers[:start]]
 
     def note_disk(self) -> None:
         self.samples.sync_rates[self.number].append(machine.sync_rate(WORK))
@@ -62,11 +66,18 @@ class Round:
 
 
 def posting(a_round: Round) -> None:
+    """Updates by us and by others."""
+    updates(a_round, [Ours, Go, BareLog])
+    if a_round.plan.with_others:
+        others(a_round)
+
+
+def updates(a_round: Round, kinds: list[Kind]) -> None:
     """Updates of 2,000 and of 20,000 keys, with few and many connections."""
     seconds = a_round.plan.seconds
-    for server in a_round.turn([Ours, Go, BareLog]):
+    for kind in a_round.turn(kinds):
         a_round.note_disk()
-        with server() as server:
+        with kind() as server:
             fill(server.port, range(2000))
             for connections in (1, 16, 64, 256):
                 name = f"post/times/2000/{connections}"
@@ -77,8 +88,6 @@ def posting(a_round: Round) -> None:
             for connections in (64, 256):
                 name = f"post/times/20000/{connections}"
                 a_round.take(name, server, lambda c=connections: load.post(server.port, c, 20000, "times", seconds))
-    if a_round.plan.with_others:
-        others(a_round)
 
 
 def others(a_round: Round) -> None:
@@ -140,12 +149,12 @@ def scraping(a_round: Round, size: int) -> None:
                              lambda: load.get(server.port, "/metrics", READERS, a_round.plan.seconds))  # fmt: skip
 
 
-def mixed(a_round: Round) -> None:
+def mixed(a_round: Round, kinds: Sequence[Kind] = (Ours, Go)) -> None:
     """Writers and readers of 20,000 entries at once, unpaced and at the pace of a large fleet."""
     seconds = 2 * a_round.plan.seconds
-    for server in a_round.turn([Ours, Go]):
+    for kind in a_round.turn(kinds):
         a_round.note_disk()
-        with server() as server:
+        with kind() as server:
             fill(server.port, range(20000))
             both(a_round, "unpaced", server, load.post(server.port, 64, 20000, "times", seconds), seconds)
             a_round.take("paced/alone", server, lambda: load.get(server.port, "/status.json", 8, seconds, GZIP))
@@ -162,31 +171,35 @@ def both(a_round: Round, name: str, server: Server, writers: load.Running, secon
     a_round.add(f"{name}/post/{server.name}:p99", written.p99)
 
 
-def million(a_round: Round, many: Server) -> None:
+def million(a_round: Round, many: Server, connections: Sequence[int] = (64,)) -> None:
     """Start, memory and updates with very many entries, which `many` holds already."""
     entries, seconds = a_round.plan.many, 2 * a_round.plan.seconds
     a_round.note_disk()
     many.stop()
     started = time.perf_counter()
     many.start()
-    a_round.add("million/resident", many.resident_bytes() / entries)
+    a_round.add(f"million/resident/{many.name}", many.resident_bytes() / entries)
     status, headers, _ = many.get("/status.json")
-    a_round.add("million/first answer", time.perf_counter() - started)
+    a_round.add(f"million/first answer/{many.name}", time.perf_counter() - started)
     assert status == 200 and headers["x-total-count"] == str(entries)
     # Once more from the start, since the first answer left the rendered list behind.
     many.stop()
     many.start()
-    a_round.take("million/post", many, lambda: load.post(many.port, 64, entries, "times", seconds))
+    for count in connections:
+        a_round.take(f"million/post/{count}", many, lambda c=count: load.post(many.port, c, entries, "times", seconds))
+
+
+def thousand(a_round: Round) -> None:
+    """The same updates with few entries."""
     with Ours() as few:
         fill(few.port, range(1000))
-        few.name += "/thousand"
-        a_round.take("million/post", few, lambda: load.post(few.port, 64, 1000, "times", seconds))
+        a_round.take("thousand/post/64", few, lambda: load.post(few.port, 64, 1000, "times", 2 * a_round.plan.seconds))
 
 
-def expiry(a_round: Round) -> None:
+def expiry(a_round: Round, kind: Kind = Ours) -> None:
     """Updates while very many entries expire at one moment."""
     lifetime = 12
-    with Ours() as server:
+    with kind() as server:
         fill(server.port, range(1000))
         born = time.monotonic()
         keys = range(1_000_000, 1_000_000 + a_round.plan.expiring)
@@ -199,8 +212,8 @@ def expiry(a_round: Round) -> None:
         busy = load.post(server.port, 64, 1000, "times", 3).result()
         left = int(server.get("/status.json?limit=1")[1]["x-total-count"])
         assert left == 1000, f"{left} entries are left"
-        a_round.add("expiry/quiet", quiet.max)
-        a_round.add("expiry/busy", busy.max)
+        a_round.add(f"expiry/quiet/{server.name}:max", quiet.max)
+        a_round.add(f"expiry/busy/{server.name}:max", busy.max)
 
 
 def history(a_round: Round) -> None:

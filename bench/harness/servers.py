@@ -96,8 +96,12 @@ class Server:
 class Ours(Server):
     """gitops-status-server as it is, with its defaults but for the metrics: those of all entries."""
 
-    def __init__(self, slow_disk: bool = False, keeps_history: bool = False):
-        super().__init__("gitops-status-server")
+    def __init__(
+        self, slow_disk: bool = False, keeps_history: bool = False,
+        name: str = "gitops-status-server", binary: Path = TARGET / "release" / "gitops-status-server",
+    ):  # fmt: skip
+        super().__init__(name)
+        self.binary = binary
         if keeps_history:
             for limit in ("RETENTION", "ROWS_PER_ENTRY", "MAX_BYTES"):
                 self.environment[f"GITOPS_STATUS_HISTORY_{limit}"] = "0"
@@ -110,7 +114,7 @@ class Ours(Server):
 
     def command(self) -> list[str]:
         return [
-            str(TARGET / "release" / "gitops-status-server"),
+            str(self.binary),
             "--listen", f"127.0.0.1:{self.port}",
             "--database-url", f"sqlite://{self.folder}/status.db",
         ]  # fmt: skip
