@@ -174,7 +174,8 @@ impl Writer {
     ) -> (Outcome, Option<Change>) {
         match command {
             Command::Record { report, answer } => {
-                let is_full = self.max_entries.is_some_and(|most| batch.kept(state) >= most);
+                let is_full =
+                    self.max_entries.is_some_and(|most| batch.kept_of(state.kept()) >= most);
                 if is_full && !batch.keeps(state, report.key()) {
                     return (Outcome::Recorded(answer, Err(Refusal::Full)), None);
                 }

@@ -70,6 +70,12 @@ impl Batch {
         self.planned().map(|planned| &planned.row)
     }
 
+    /// Returns the rows likewise, each with its place in the order of the keys, nearly: other rows
+    /// may have moved it.
+    pub fn rows_in_place(&self) -> impl Iterator<Item = (&RowChange, Place)> {
+        self.planned().map(|planned| (&planned.row, planned.place))
+    }
+
     pub(super) fn planned(&self) -> impl Iterator<Item = &Planned> {
         self.rows.values()
     }
@@ -91,11 +97,12 @@ impl Batch {
         self.rows.is_empty() && self.transitions.is_empty()
     }
 
-    /// Returns how many entries are kept once a state has accepted this.
+    /// Returns how many of so many entries are kept once a state has accepted this, and how many
+    /// more.
     #[must_use]
-    pub fn kept(&self, state: &State) -> usize {
+    pub fn kept_of(&self, before: usize) -> usize {
         let (more, fewer) = self.kept;
-        state.kept() + more - fewer
+        (before + more).saturating_sub(fewer)
     }
 
     /// Whether a pair has an entry once a state has accepted this, expired or not.
@@ -115,7 +122,8 @@ impl Batch {
             let (entry, transitions) = Entry::first(report, now.at);
             let slot = Slot::new(Arc::new(entry), state.policy(), now.at);
             self.kept.0 += 1;
-            self.hints = self.hints.take().or_else(|| state.larger_hints(self.kept(state)));
+            self.hints =
+                self.hints.take().or_else(|| state.larger_hints(self.kept_of(state.kept())));
             return self.add(place, RowChange::Put(slot), transitions, true);
         };
         let silence = unrecorded_silence(old, now);

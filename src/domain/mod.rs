@@ -38,7 +38,7 @@ pub use report::{DriftCount, MAX_FILES, Promise, Report, SyncStatus};
 pub use retention::{Excess, Retention, Search, TransitionId};
 pub use segment::{Memo, Outdated, Packed, Rows, Segment, Slot};
 pub use selection::{Order, Run, Selected, Selection, Sort};
-pub use state::{Changes, Revision, State};
+pub use state::{Changes, Place, Revision, State};
 pub use tally::{FileSpread, Tally};
 pub use timeline::{Condition, Glimpse, Life, Step, Timeline, TimelineQuery, Turn, Turns};
 pub use timestamp::{ReportedTime, Rfc3339, Timestamp};

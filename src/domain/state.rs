@@ -41,8 +41,8 @@ pub struct Changes {
 /// entries turn stale or expire at one moment.
 const MARKED_AT_ONCE: usize = 128;
 
-/// A segment, and a place in it.
-pub(super) type Place = (usize, usize);
+/// The number of a segment, and a place in it.
+pub type Place = (usize, usize);
 
 /// Every entry at one revision.
 #[derive(Clone, Debug)]

@@ -74,7 +74,7 @@ fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&State)) -> (Stat
             let removed = batch.remove(&state, KeyRef { repo: &repo, server: &server }, now(1));
             assert_eq!(removed.is_some(), model.remove(&(repo, server)).is_some());
         }
-        assert_eq!(batch.kept(&state), model.len());
+        assert_eq!(batch.kept_of(state.kept()), model.len());
         // Batches of all lengths, and now and then somebody holds on to the state before.
         if server % 7 == 0 {
             held = (server % 3 == 0).then(|| state.clone());

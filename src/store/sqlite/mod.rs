@@ -60,15 +60,17 @@ struct Writing {
 }
 
 impl Writing {
-    /// Takes a connection, and what was seen of entries after their rows were written.
+    /// Takes a connection, how many entries have rows, and those that were seen after their rows
+    /// were written.
     async fn begin(
         mut connection: SqliteConnection,
+        entries: usize,
         sighted: Vec<Arc<Entry>>,
     ) -> Result<Self, StoreError> {
         let extent = sqlx::query(sql::LOG_EXTENT).fetch_one(&mut connection).await?;
         let logged = usize::try_from(extent.try_get::<i64, _>("logged")?).unwrap_or(usize::MAX);
         let trimmed = Revision(extent.try_get::<i64, _>("first")? - 1);
-        Ok(Self { connection, sightings: Sightings::of_log(sighted, logged, trimmed) })
+        Ok(Self { connection, sightings: Sightings::of_log(entries, sighted, logged, trimmed) })
     }
 }
 
@@ -102,7 +104,9 @@ impl SqliteStore {
             return Err(StoreError::WentBack { confirmed, found });
         }
         let sighted = read_sighted(&mut connection, Revision(0)).await?;
-        Ok(Box::new(Writing::begin(connection, sighted).await?))
+        let entries: i64 = sqlx::query_scalar(sql::COUNT).fetch_one(&mut connection).await?;
+        let entries = usize::try_from(entries).unwrap_or(usize::MAX);
+        Ok(Box::new(Writing::begin(connection, entries, sighted).await?))
     }
 
     /// Keeps a connection that has worked; drops one that hasn't.

@@ -63,7 +63,7 @@ impl SqliteStore {
             Found::Current(everything) => everything,
             Found::Older | Found::Nothing => read_all(&mut connection).await?,
         };
-        let writing = Writing::begin(connection, sighted).await?;
+        let writing = Writing::begin(connection, loaded.entries.len(), sighted).await?;
         Ok(Self {
             file,
             connection: Mutex::new(Slot::Open(Box::new(writing))),

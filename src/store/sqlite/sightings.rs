@@ -4,45 +4,61 @@
 //! each other; in `entries` each would rewrite a page of its own. What this saves is in
 //! `docs/decisions/0006-sightings.md`.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
 use std::sync::Arc;
+use std::vec;
 
-use hashbrown::HashSet;
+use hashbrown::HashMap;
 
-use crate::domain::{Batch, ByKey, Entry, Revision, RowChange};
+use crate::domain::{Batch, ByKey, Entry, Place, Revision, RowChange};
 
-/// How many sightings are logged before they are folded. More are folded less often, since many
-/// are of the same entries, and take longer to read at the start.
-const LOGGED: usize = 65_536;
-/// How many sightings a commit folds at least.
-const FOLDED_AT_LEAST: usize = 32;
-/// How many sightings a commit folds for each one that it logs. With more than one the log cannot
-/// outgrow the folding, however large commits are. Where there are very many entries, each that is
-/// folded has a page of its own: a fixed number holds up small commits.
-const FOLDED_FOR_EACH: usize = 2;
-/// How many commits' rows are taken out of the log at once.
-const TRIMMED_AT_ONCE: i64 = 256;
+/// How many sightings are logged, at the least, before they are folded. More are folded less often,
+/// since many are of the same entries, and take longer to read at the start.
+const LOGGED_AT_LEAST: usize = 65_536;
+/// A sighting is logged for so many entries, if that is more: where there are very many entries,
+/// each page of rows that a fold writes then takes several of them.
+const ENTRIES_FOR_EACH: usize = 4;
 
 /// What the log holds that the rows do not.
 #[derive(Debug)]
 pub(super) struct Sightings {
-    /// Entries that were seen since the last fold began, as they were seen last.
-    recent: HashSet<ByKey>,
+    /// Entries that were seen since the last fold began, as they were seen last, and about where
+    /// they are among all.
+    recent: HashMap<ByKey, Place>,
     /// How often.
     logged: usize,
+    /// How many entries have rows.
+    entries: usize,
     fold: Fold,
 }
 
 /// Entries on the way from the log into their rows.
 #[derive(Debug)]
 struct Fold {
-    /// In the order of their keys, so that neighbours are written together.
-    queue: BinaryHeap<Reverse<ByKey>>,
+    /// About in the order of their keys, so that neighbours are written together.
+    queue: vec::IntoIter<(Place, ByKey)>,
+    /// How quickly they are taken.
+    pace: Pace,
     /// Once the queue is empty, the log is not needed up to this commit.
     until: Revision,
     /// Up to this commit the log has no rows.
     trimmed: Revision,
+    /// How quickly the rows of commits go.
+    trim_pace: Pace,
+}
+
+/// Work that is done bit by bit while so many sightings are logged: the log cannot outgrow it,
+/// however large commits are, and small commits have little of it.
+#[derive(Clone, Copy, Debug)]
+struct Pace {
+    work: usize,
+    within: usize,
+}
+
+impl Pace {
+    /// Returns how much a commit does that logs so many.
+    fn due(self, logged: usize) -> usize {
+        self.work.saturating_mul(logged).div_ceil(self.within)
+    }
 }
 
 /// What a commit does about the log besides its own changes.
@@ -57,53 +73,77 @@ pub(super) struct FoldStep {
 }
 
 impl Sightings {
-    /// Makes them of what the log of a database holds: the entries that it has newer times of, how
-    /// many sightings in all, and up to which commit it has none.
-    pub(super) fn of_log(entries: Vec<Arc<Entry>>, logged: usize, trimmed: Revision) -> Self {
-        let recent = entries.into_iter().map(ByKey).collect();
-        let fold = Fold { queue: BinaryHeap::new(), until: trimmed, trimmed };
-        Self { recent, logged, fold }
+    /// Makes them of what a database holds: how many entries, those of them that the log has newer
+    /// times of, how many sightings in all, and up to which commit it has none.
+    pub(super) fn of_log(
+        entries: usize,
+        sighted: Vec<Arc<Entry>>,
+        logged: usize,
+        trimmed: Revision,
+    ) -> Self {
+        // They are in order already; where they are among all others is not known.
+        let recent = sighted.into_iter().map(ByKey).zip((0..).map(|place| (0, place))).collect();
+        let idle = Pace { work: 0, within: 1 };
+        let queue = Vec::new().into_iter();
+        let fold = Fold { queue, pace: idle, until: trimmed, trimmed, trim_pace: idle };
+        Self { recent, logged, entries, fold }
     }
 
     /// Returns what the commit of a batch should do besides. If it fails these sightings are void.
     pub(super) fn next_step(&mut self, batch: &Batch) -> FoldStep {
         let logged = batch.rows().filter(|row| matches!(row, RowChange::Seen(_))).count();
-        let at_once = (FOLDED_FOR_EACH * logged).max(FOLDED_AT_LEAST);
-        let mut entries = Vec::new();
-        while entries.len() < at_once
-            && let Some(Reverse(next)) = self.fold.queue.pop()
-        {
-            // What has been seen again stays in the log, so it is not written twice.
-            if !self.recent.contains(&next) {
-                entries.push(next.0);
-            }
-        }
-        let Fold { queue, until, trimmed } = &self.fold;
-        let trim = (queue.is_empty() && entries.is_empty() && trimmed < until)
-            .then(|| Revision(until.0.min(trimmed.0 + TRIMMED_AT_ONCE)));
+        let Fold { queue, pace, until, trimmed, trim_pace } = &mut self.fold;
+        let is_folded = queue.as_slice().is_empty();
+        let taken = queue.take(pace.due(logged));
+        // What has been seen again stays in the log, so it is not written twice.
+        let not_seen_again = taken.filter(|(_, entry)| !self.recent.contains_key(entry));
+        let entries = not_seen_again.map(|(_, ByKey(entry))| entry).collect();
+        let trim = (is_folded && trimmed < until && logged > 0).then(|| {
+            let commits = i64::try_from(trim_pace.due(logged)).unwrap_or(i64::MAX);
+            Revision(until.0.min(trimmed.0.saturating_add(commits)))
+        });
         FoldStep { entries, until: *until, trim }
     }
 
     /// Takes note of a commit that has been made, with its step.
     pub(super) fn note(&mut self, batch: &Batch, step: &FoldStep, revision: Revision) {
-        for row in batch.rows() {
+        for (row, place) in batch.rows_in_place() {
             let entry = ByKey(Arc::clone(row.entry()));
+            // Taken out first: a map keeps the key that it has, and with it the entry.
+            self.recent.remove(&entry);
             if matches!(row, RowChange::Seen(_)) {
-                self.recent.replace(entry);
+                self.recent.insert(entry, place);
                 self.logged += 1;
-            } else {
-                self.recent.remove(&entry);
             }
         }
+        self.entries = batch.kept_of(self.entries);
         if let Some(trimmed) = step.trim {
             self.fold.trimmed = trimmed;
         }
-        let is_idle = self.fold.queue.is_empty() && self.fold.trimmed >= self.fold.until;
-        if is_idle && self.logged >= LOGGED {
+        let enough = LOGGED_AT_LEAST.max(self.entries / ENTRIES_FOR_EACH);
+        let is_idle = self.fold.queue.as_slice().is_empty() && self.fold.trimmed >= self.fold.until;
+        if is_idle && self.logged >= enough {
             self.logged = 0;
-            self.fold.queue = self.recent.drain().map(Reverse).collect();
-            self.fold.until = revision;
+            self.fold = Fold::begin(&mut self.recent, enough, self.fold.trimmed, revision);
         }
+    }
+}
+
+impl Fold {
+    /// Begins to fold what was seen up to a commit, to be done before half as many sightings more
+    /// are logged.
+    fn begin(
+        recent: &mut HashMap<ByKey, Place>,
+        logged: usize,
+        trimmed: Revision,
+        until: Revision,
+    ) -> Self {
+        let mut queue: Vec<_> = recent.drain().map(|(entry, place)| (place, entry)).collect();
+        queue.sort_unstable_by_key(|(place, _)| *place);
+        let commits = usize::try_from(until.0 - trimmed.0).unwrap_or(usize::MAX);
+        let pace = Pace { work: queue.len(), within: logged * 3 / 8 };
+        let trim_pace = Pace { work: commits, within: logged / 8 };
+        Self { queue: queue.into_iter(), pace, until, trimmed, trim_pace }
     }
 }
 
@@ -135,7 +175,7 @@ mod tests {
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
         let mut state = State::load(policy, Revision(0), Vec::new(), now);
         state.accept(&batch(&state, 0, ENTRIES, 0), Revision(1));
-        let mut sightings = Sightings::of_log(Vec::new(), 0, Revision(1));
+        let mut sightings = Sightings::of_log(ENTRIES, Vec::new(), 0, Revision(1));
         let mut log = VecDeque::new();
         let mut largest = 0;
         for (round, at) in (0..150).zip(1..) {
@@ -150,7 +190,10 @@ mod tests {
             }
             largest = largest.max(log.len() * AT_ONCE);
         }
-        assert!(largest >= LOGGED, "it is folded only once there is much of it: {largest}");
-        assert!(largest < 3 * LOGGED / 2, "it grows while it is folded: {largest}");
+        assert!(
+            largest >= LOGGED_AT_LEAST,
+            "it is folded only once there is much of it: {largest}"
+        );
+        assert!(largest < 3 * LOGGED_AT_LEAST / 2, "it grows while it is folded: {largest}");
     }
 }

@@ -105,6 +105,9 @@ pub(super) const COMMIT: &str = "insert into batch \
 /// The number of the last commit.
 pub(super) const REVISION: &str = "select revision from meta";
 
+/// How many entries have rows.
+pub(super) const COUNT: &str = "select count(*) from entries";
+
 /// Writes without changing anything.
 pub(super) const TOUCH: &str = "update meta set revision = revision";
 
