@@ -12,7 +12,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::file::beside;
-use super::present::{Everything, read_rows, read_sighted};
+use super::present::{Everything, read_rows};
+use super::sighting_log;
 use crate::domain::Revision;
 use crate::store::{OpenError, StoreError};
 
@@ -133,13 +134,13 @@ async fn look(
         return schema.map(|_| Found::Older);
     }
     // Each connection has a thread of its own, and there is far more to read of rows.
-    let sighted = async {
+    let log = async {
         check_pages(beside).await?;
-        Ok::<_, Unfit>(read_sighted(beside, Revision(0)).await)
+        Ok::<_, Unfit>(sighting_log::read(beside, Revision(0)).await)
     };
-    let (rows, sighted) = join(read_rows(connection), sighted).await;
-    let sighted = sighted?;
-    Ok(Found::Current(Everything::new(rows?, sighted?)))
+    let (rows, log) = join(read_rows(connection), log).await;
+    let log = log?;
+    Ok(Found::Current(Everything::new(rows?, log?)))
 }
 
 fn check_header(path: &Path) -> Result<(), Unfit> {

@@ -14,25 +14,25 @@ mod pairs;
 mod present;
 mod readers;
 mod rows;
+mod sighting_log;
 mod sightings;
 mod sql;
 mod timeline;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use async_trait::async_trait;
+use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{Connection, Row};
 use tokio::sync::Mutex;
 
 use self::file::{DatabaseFile, Lock};
-use self::present::{Everything, read_all, read_changes, read_sighted};
+use self::present::{Everything, read_all, read_changes, read_unfolded};
 use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
 use super::{CommitError, Loaded, Passes, Store, StoreError, Usage};
 use crate::domain::{
-    Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, Names, Revision, Search, Timeline,
+    Batch, Changes, Excess, HistoryPage, HistoryQuery, Names, Revision, Search, Timeline,
     TimelineQuery, TransitionId,
 };
 
@@ -59,21 +59,6 @@ struct Writing {
     sightings: Sightings,
 }
 
-impl Writing {
-    /// Takes a connection, how many entries have rows, and those that were seen after their rows
-    /// were written.
-    async fn begin(
-        mut connection: SqliteConnection,
-        entries: usize,
-        sighted: Vec<Arc<Entry>>,
-    ) -> Result<Self, StoreError> {
-        let extent = sqlx::query(sql::LOG_EXTENT).fetch_one(&mut connection).await?;
-        let logged = usize::try_from(extent.try_get::<i64, _>("logged")?).unwrap_or(usize::MAX);
-        let trimmed = Revision(extent.try_get::<i64, _>("first")? - 1);
-        Ok(Self { connection, sightings: Sightings::of_log(entries, sighted, logged, trimmed) })
-    }
-}
-
 /// The writing connection, or the place where the next one goes.
 #[derive(Debug)]
 enum Slot {
@@ -98,15 +83,16 @@ impl SqliteStore {
     async fn reconnect(&self) -> Result<Box<Writing>, StoreError> {
         self.file.check()?;
         let mut connection = open::connect(&self.file).await?;
-        let found = read_revision(&mut connection).await?.0;
+        let found = read_revision(&mut connection).await?;
         let confirmed = self.confirmed.load(Ordering::Relaxed);
-        if found < confirmed {
-            return Err(StoreError::WentBack { confirmed, found });
+        if found.0 < confirmed {
+            return Err(StoreError::WentBack { confirmed, found: found.0 });
         }
-        let sighted = read_sighted(&mut connection, Revision(0)).await?;
+        let unfolded = read_unfolded(&mut connection, Revision(0)).await?;
         let entries: i64 = sqlx::query_scalar(sql::COUNT).fetch_one(&mut connection).await?;
         let entries = usize::try_from(entries).unwrap_or(usize::MAX);
-        Ok(Box::new(Writing::begin(connection, entries, sighted).await?))
+        let sightings = Sightings::of_log(entries, unfolded, found);
+        Ok(Box::new(Writing { connection, sightings }))
     }
 
     /// Keeps a connection that has worked; drops one that hasn't.
@@ -143,7 +129,8 @@ impl Store for SqliteStore {
         }
         let mut writing = self.take(&mut slot).await?;
         let outcome = read_all(&mut writing.connection).await;
-        let Everything { loaded, sighted: _ } = self.give_back(&mut slot, writing, outcome).await?;
+        let Everything { loaded, unfolded: _ } =
+            self.give_back(&mut slot, writing, outcome).await?;
         self.confirmed.store(loaded.revision.0, Ordering::Relaxed);
         Ok(loaded)
     }

@@ -15,6 +15,7 @@ use super::file::{DatabaseFile, Lock};
 use super::inspect::{Found, Unfit, inspect};
 use super::present::{Everything, read_all};
 use super::readers::Readers;
+use super::sightings::Sightings;
 use super::{Slot, SqliteStore, Writing, create, sql};
 use crate::store::{OpenError, StoreError};
 
@@ -59,11 +60,12 @@ impl SqliteStore {
             migrate(&file).await?;
         }
         let mut connection = connect(&file).await?;
-        let Everything { loaded, sighted } = match found {
+        let Everything { loaded, unfolded } = match found {
             Found::Current(everything) => everything,
             Found::Older | Found::Nothing => read_all(&mut connection).await?,
         };
-        let writing = Writing::begin(connection, loaded.entries.len(), sighted).await?;
+        let sightings = Sightings::of_log(loaded.entries.len(), unfolded, loaded.revision);
+        let writing = Writing { connection, sightings };
         Ok(Self {
             file,
             connection: Mutex::new(Slot::Open(Box::new(writing))),

@@ -84,8 +84,9 @@ pub(super) async fn find(
 }
 
 /// Writes pairs as a parameter: a JSON array of arrays.
-pub(super) fn parameter(keys: &[Key]) -> Result<String, StoreError> {
-    json(&keys.iter().map(|key| (key.repo.as_str(), key.server.as_str())).collect::<Vec<_>>())
+pub(super) fn parameter<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Result<String, StoreError> {
+    let pairs = keys.into_iter().map(|key| (key.repo.as_str(), key.server.as_str()));
+    json(&pairs.collect::<Vec<_>>())
 }
 
 /// Writes a parameter as JSON.

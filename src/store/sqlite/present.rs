@@ -8,7 +8,8 @@ use serde::Deserialize;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use super::{TOMBSTONES_KEPT, read_revision, sql};
+use super::sighting_log::{self, SightingLog};
+use super::{TOMBSTONES_KEPT, pairs, read_revision, sql};
 use crate::domain::{
     Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, Key, KeyRef, Promise,
     RepoName, Report, ReportedTime, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
@@ -16,7 +17,7 @@ use crate::domain::{
 use crate::store::{Loaded, StoreError};
 
 /// How many entries are read at once.
-const READ_AT_ONCE: i64 = 4096;
+const READ_AT_ONCE: u16 = 4096;
 
 /// A repository and a server.
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
@@ -37,14 +38,73 @@ struct StoredRow<'a>(
     Option<Cow<'a, str>>,
     Option<Cow<'a, str>>,
     u8,
+    i64,
 );
+
+/// What a database says of itself.
+pub(super) struct Meta {
+    store_id: String,
+    revision: Revision,
+}
 
 /// Everything that a database holds of the present.
 #[derive(Debug)]
 pub(super) struct Everything {
     pub(super) loaded: Loaded,
-    /// Those of the entries that were seen after their rows were written.
-    pub(super) sighted: Vec<Arc<Entry>>,
+    pub(super) unfolded: Unfolded,
+}
+
+/// What the log of sightings has and the rows do not.
+#[derive(Debug)]
+pub(super) struct Unfolded {
+    /// The entries that were seen after their rows were written, as they were seen last.
+    pub(super) entries: Vec<Arc<Entry>>,
+    /// How many sightings are logged in all.
+    pub(super) logged: usize,
+    /// The first commit that has some.
+    pub(super) first: Option<Revision>,
+}
+
+/// Rows in the order of their keys.
+#[derive(Debug, Default)]
+pub(super) struct Rows {
+    entries: Vec<Arc<Entry>>,
+    /// The commits that wrote them.
+    written: Vec<Revision>,
+}
+
+impl Rows {
+    /// Decodes a JSON array of rows that come after these.
+    fn decode(&mut self, rows: &str) -> Result<(), StoreError> {
+        let rows: Vec<StoredRow<'_>> = serde_json::from_str(rows).map_err(unreadable)?;
+        for row in rows {
+            self.written.push(Revision(row.13));
+            // Neighbours share the name of their repository, as they do while updates arrive.
+            let repo = self.entries.last().map(|last| &last.report.repo);
+            let repo = repo.filter(|repo| repo.as_str() == row.0).cloned();
+            self.entries.push(Arc::new(decode(row, repo)?));
+        }
+        Ok(())
+    }
+
+    /// Brings in when entries were seen after their rows were written, and returns those entries.
+    pub(super) fn see(&mut self, log: SightingLog) -> Unfolded {
+        let SightingLog { latest, logged, first } = log;
+        let mut entries = Vec::with_capacity(latest.len());
+        for sighted in latest {
+            let key = sighted.key.borrow();
+            let place = self.entries.binary_search_by(|entry| entry.key().cmp(&key));
+            let written = place.ok().and_then(|place| self.written.get(place));
+            if let (Ok(place), Some(written)) = (place, written)
+                && sighted.revision > *written
+                && let Some(entry) = self.entries.get_mut(place)
+            {
+                sighted.note_in(entry);
+                entries.push(Arc::clone(entry));
+            }
+        }
+        Unfolded { entries, logged, first }
+    }
 }
 
 /// Some entries in the order of their keys, not yet taken apart.
@@ -55,31 +115,28 @@ struct Page {
 }
 
 impl Everything {
-    /// Brings what was seen of entries together with their rows, which are in the order of the keys.
-    pub(super) fn new(mut rows: Loaded, mut sighted: Vec<Arc<Entry>>) -> Self {
-        let entries = &mut rows.entries;
-        sighted.retain(|entry| {
-            let place = entries.binary_search_by(|present| present.key().cmp(&entry.key()));
-            let present = place.ok().and_then(|place| entries.get_mut(place));
-            present.map(|present| *present = Arc::clone(entry)).is_some()
-        });
-        Self { loaded: rows, sighted }
+    /// Brings rows and the log of sightings together.
+    pub(super) fn new((meta, mut rows): (Meta, Rows), log: SightingLog) -> Self {
+        let unfolded = rows.see(log);
+        let Meta { store_id, revision } = meta;
+        Self { loaded: Loaded { store_id, revision, entries: rows.entries }, unfolded }
     }
 }
 
 /// Reads everything, in the order of the keys.
 pub(super) async fn read_all(connection: &mut SqliteConnection) -> Result<Everything, StoreError> {
     let rows = read_rows(connection).await?;
-    let sighted = read_sighted(connection, Revision(0)).await?;
-    Ok(Everything::new(rows, sighted))
+    Ok(Everything::new(rows, sighting_log::read(connection, Revision(0)).await?))
 }
 
-/// Reads everything but what was seen of entries after their rows were written.
-pub(super) async fn read_rows(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
+/// Reads everything but the log of sightings.
+pub(super) async fn read_rows(
+    connection: &mut SqliteConnection,
+) -> Result<(Meta, Rows), StoreError> {
     let meta = sqlx::query(sql::META).fetch_one(&mut *connection).await?;
-    let store_id = meta.try_get("store_id")?;
-    let revision = Revision(meta.try_get("revision")?);
-    let mut entries: Vec<Arc<Entry>> = Vec::new();
+    let meta =
+        Meta { store_id: meta.try_get("store_id")?, revision: Revision(meta.try_get("revision")?) };
+    let mut rows = Rows::default();
     // No name is empty, so this is before every pair.
     let mut page = read_page(connection, KeyRef { repo: "", server: "" }).await?;
     while let Some(last) = &page.last {
@@ -87,12 +144,12 @@ pub(super) async fn read_rows(connection: &mut SqliteConnection) -> Result<Loade
         let last = KeyRef { repo: &repo, server: &server };
         // A connection has a thread of its own, which reads a page while the one before is decoded.
         let next = read_page(connection, last);
-        let (next, decoded) = join(next, async { decode_rows(&page.rows, &mut entries) }).await;
+        let (next, decoded) = join(next, async { rows.decode(&page.rows) }).await;
         decoded?;
         page = next?;
     }
-    decode_rows(&page.rows, &mut entries)?;
-    Ok(Loaded { store_id, revision, entries })
+    rows.decode(&page.rows)?;
+    Ok((meta, rows))
 }
 
 async fn read_page(
@@ -115,51 +172,32 @@ pub(super) async fn read_changes(
     if revision.0 - since.0 > TOMBSTONES_KEPT {
         return Ok(None);
     }
-    let put = read_entries(&mut *connection, sql::ENTRIES_SINCE, since).await?;
+    let put: Vec<String> =
+        sqlx::query_scalar(sql::ENTRIES_SINCE).bind(since.0).fetch_all(&mut *connection).await?;
+    let mut rows = Rows::default();
+    put.iter().try_for_each(|row| rows.decode(row))?;
     // What was seen of an entry after its row was written comes after the row.
-    let sighted = read_sighted(&mut *connection, since).await?;
-    let put = put.into_iter().chain(sighted).collect();
+    let unfolded = read_unfolded(&mut *connection, since).await?;
+    let put = rows.entries.into_iter().chain(unfolded.entries).collect();
     let gone = sqlx::query(sql::REMOVED_SINCE).bind(since.0).fetch_all(connection).await?;
     let removed = gone.iter().map(decode_key).collect::<Result<_, _>>()?;
     Ok(Some(Changes { revision, put, removed }))
 }
 
-/// Returns the entries that were seen after a revision and after their rows were written.
-pub(super) async fn read_sighted(
+/// Reads the log of sightings after a revision, and the rows of those entries only.
+pub(super) async fn read_unfolded(
     connection: &mut SqliteConnection,
     since: Revision,
-) -> Result<Vec<Arc<Entry>>, StoreError> {
-    read_entries(connection, sql::SIGHTED_SINCE, since).await
-}
-
-/// Reads entries since a revision, each of which comes as a JSON array: all in one text could be
-/// longer than SQLite takes.
-async fn read_entries(
-    connection: &mut SqliteConnection,
-    query: &'static str,
-    since: Revision,
-) -> Result<Vec<Arc<Entry>>, StoreError> {
-    let rows: Vec<String> = sqlx::query_scalar(query).bind(since.0).fetch_all(connection).await?;
-    let mut entries = Vec::with_capacity(rows.len());
-    for row in rows {
-        decode_next(serde_json::from_str(&row).map_err(unreadable)?, &mut entries)?;
+) -> Result<Unfolded, StoreError> {
+    let log = sighting_log::read(&mut *connection, since).await?;
+    let mut rows = Rows::default();
+    for some in log.latest.chunks(READ_AT_ONCE.into()) {
+        let keys = some.iter().map(|sighted| &sighted.key);
+        let query = sqlx::query_scalar(sql::ENTRIES_OF).bind(pairs::parameter(keys)?);
+        let page: String = query.fetch_one(&mut *connection).await?;
+        rows.decode(&page)?;
     }
-    Ok(entries)
-}
-
-/// Decodes a JSON array of rows, and puts the entries behind those before.
-fn decode_rows(rows: &str, entries: &mut Vec<Arc<Entry>>) -> Result<(), StoreError> {
-    let rows: Vec<StoredRow<'_>> = serde_json::from_str(rows).map_err(unreadable)?;
-    rows.into_iter().try_for_each(|row| decode_next(row, entries))
-}
-
-/// Decodes a row, and puts the entry behind those before.
-fn decode_next(row: StoredRow<'_>, entries: &mut Vec<Arc<Entry>>) -> Result<(), StoreError> {
-    // Neighbours share the name of their repository, as they do while updates arrive.
-    let repo = entries.last().map(|last| &last.report.repo);
-    let repo = repo.filter(|repo| repo.as_str() == row.0).cloned();
-    entries.push(Arc::new(decode(row, repo)?));
-    Ok(())
+    Ok(rows.see(log))
 }
 
 fn decode_key(row: &SqliteRow) -> Result<Key, StoreError> {
@@ -189,6 +227,7 @@ fn decode(row: StoredRow<'_>, known_repo: Option<RepoName>) -> Result<Entry, Sto
         revision,
         url,
         stale_recorded,
+        _,
     ) = row;
     let report = Report {
         repo: known_repo.map_or_else(|| RepoName::parse(&repo), Ok).map_err(damaged)?,

@@ -9,6 +9,7 @@ use std::vec;
 
 use hashbrown::HashMap;
 
+use super::present::Unfolded;
 use crate::domain::{Batch, ByKey, Entry, Place, Revision, RowChange};
 
 /// How many sightings are logged, at the least, before they are folded. More are folded less often,
@@ -73,16 +74,12 @@ pub(super) struct FoldStep {
 }
 
 impl Sightings {
-    /// Makes them of what a database holds: how many entries, those of them that the log has newer
-    /// times of, how many sightings in all, and up to which commit it has none.
-    pub(super) fn of_log(
-        entries: usize,
-        sighted: Vec<Arc<Entry>>,
-        logged: usize,
-        trimmed: Revision,
-    ) -> Self {
+    /// Makes them of what a database holds: how many entries, what its log has, and the last commit.
+    pub(super) fn of_log(entries: usize, unfolded: Unfolded, last: Revision) -> Self {
+        let Unfolded { entries: seen, logged, first } = unfolded;
         // They are in order already; where they are among all others is not known.
-        let recent = sighted.into_iter().map(ByKey).zip((0..).map(|place| (0, place))).collect();
+        let recent = seen.into_iter().map(ByKey).zip((0..).map(|place| (0, place))).collect();
+        let trimmed = first.map_or(last, |first| Revision(first.0 - 1));
         let idle = Pace { work: 0, within: 1 };
         let queue = Vec::new().into_iter();
         let fold = Fold { queue, pace: idle, until: trimmed, trimmed, trim_pace: idle };
@@ -175,7 +172,8 @@ mod tests {
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
         let mut state = State::load(policy, Revision(0), Vec::new(), now);
         state.accept(&batch(&state, 0, ENTRIES, 0), Revision(1));
-        let mut sightings = Sightings::of_log(ENTRIES, Vec::new(), 0, Revision(1));
+        let nothing = Unfolded { entries: Vec::new(), logged: 0, first: None };
+        let mut sightings = Sightings::of_log(ENTRIES, nothing, Revision(1));
         let mut log = VecDeque::new();
         let mut largest = 0;
         for (round, at) in (0..150).zip(1..) {
