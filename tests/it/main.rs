@@ -29,6 +29,7 @@ mod durability;
 mod events;
 mod figures;
 mod filters;
+mod folding;
 mod formats;
 mod framing;
 mod history;

@@ -4,11 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Connection};
 use tempfile::TempDir;
 
-use crate::support::{Process, report};
+use crate::support::{Process, report, run_sql};
 
 const NO_ARGUMENTS: &[&str] = &[];
 
@@ -26,17 +24,6 @@ fn filled(path: &Path) {
         server.accept(report("repo", &format!("server-{number}"), "SYNCED", &[]));
     }
     assert_eq!(server.terminate().code(), Some(0));
-}
-
-/// Runs SQL on a database as any other program could.
-fn run_sql(path: &Path, sql: &'static str) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-        let mut connection = options.connect().await.unwrap();
-        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
-        connection.close().await.unwrap();
-    });
 }
 
 fn bytes(path: &Path) -> Option<Vec<u8>> {

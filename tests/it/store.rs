@@ -197,18 +197,19 @@ async fn a_long_time_without_changes_loses_nothing(store: Arc<dyn Store>) {
 
 /// So many entries that bringing them together takes many commits, between which they change.
 async fn what_changes_while_sightings_are_brought_together_is_not_lost(store: Arc<dyn Store>) {
-    const ENTRIES: usize = 12_000;
+    const ENTRIES: usize = 11_000;
     let mut pair = Pair::new(store);
     let server = |number: usize| format!("s{:05}", number % ENTRIES);
     let seen = |from: usize, count: usize| {
         (from..from + count).map(move |number| report(&server(number), &[]))
     };
-    pair.update(seen(0, ENTRIES), 0).await;
-    for (round, at) in (0..6).zip(1_i64..) {
-        pair.update(seen(round, ENTRIES), at).await;
+    let rarely_seen = || (0..1000).map(|number| report(&format!("rarely-{number}"), &[]));
+    for at in 0..7 {
+        pair.update(seen(0, ENTRIES).chain(rarely_seen()), at).await;
     }
+    pair.update(rarely_seen(), 9).await;
     for (round, at) in (0..80).zip(10_i64..) {
-        pair.update(seen(round * 7919, 60), at).await;
+        pair.update(seen(round * 7919, 450), at).await;
         pair.commit(|batch, state| {
             batch.apply(state, report(&server(round * 523), &[&format!("f{round}")]), now(at));
             remove(batch, state, &server(round * 1201 + 1));

@@ -18,6 +18,9 @@ const LOGGED_AT_LEAST: usize = 65_536;
 /// A sighting is logged for so many entries, if that is more: where there are very many entries,
 /// each page of rows that a fold writes then takes several of them.
 const ENTRIES_FOR_EACH: usize = 4;
+/// How many entries a commit folds at least, and from how many commits it takes the sightings out
+/// of the log: who gets few updates should be done before he is restarted.
+const AT_LEAST: usize = 32;
 
 /// What the log holds that the rows do not.
 #[derive(Debug)]
@@ -48,7 +51,7 @@ struct Fold {
 }
 
 /// Work that is done bit by bit while so many sightings are logged: the log cannot outgrow it,
-/// however large commits are, and small commits have little of it.
+/// however large commits are, and those of few updates have little of it.
 #[derive(Clone, Copy, Debug)]
 struct Pace {
     work: usize,
@@ -58,7 +61,7 @@ struct Pace {
 impl Pace {
     /// Returns how much a commit does that logs so many.
     fn due(self, logged: usize) -> usize {
-        self.work.saturating_mul(logged).div_ceil(self.within)
+        (self.work.saturating_mul(logged) / self.within).max(AT_LEAST)
     }
 }
 
@@ -95,7 +98,7 @@ impl Sightings {
         // What has been seen again stays in the log, so it is not written twice.
         let not_seen_again = taken.filter(|(_, entry)| !self.recent.contains_key(entry));
         let entries = not_seen_again.map(|(_, ByKey(entry))| entry).collect();
-        let trim = (is_folded && trimmed < until && logged > 0).then(|| {
+        let trim = (is_folded && trimmed < until).then(|| {
             let commits = i64::try_from(trim_pace.due(logged)).unwrap_or(i64::MAX);
             Revision(until.0.min(trimmed.0.saturating_add(commits)))
         });
@@ -120,26 +123,27 @@ impl Sightings {
         let enough = LOGGED_AT_LEAST.max(self.entries / ENTRIES_FOR_EACH);
         let is_idle = self.fold.queue.as_slice().is_empty() && self.fold.trimmed >= self.fold.until;
         if is_idle && self.logged >= enough {
+            // If it was ended before a fold was done, there is more: this one is done sooner.
+            let within = (enough + enough / 2).saturating_sub(self.logged).max(enough / 8);
+            self.fold = Fold::begin(&mut self.recent, within, self.fold.trimmed, revision);
             self.logged = 0;
-            self.fold = Fold::begin(&mut self.recent, enough, self.fold.trimmed, revision);
         }
     }
 }
 
 impl Fold {
-    /// Begins to fold what was seen up to a commit, to be done before half as many sightings more
-    /// are logged.
+    /// Begins to fold what was seen up to a commit, to be done within so many sightings more.
     fn begin(
         recent: &mut HashMap<ByKey, Place>,
-        logged: usize,
+        within: usize,
         trimmed: Revision,
         until: Revision,
     ) -> Self {
         let mut queue: Vec<_> = recent.drain().map(|(entry, place)| (place, entry)).collect();
         queue.sort_unstable_by_key(|(place, _)| *place);
         let commits = usize::try_from(until.0 - trimmed.0).unwrap_or(usize::MAX);
-        let pace = Pace { work: queue.len(), within: logged * 3 / 8 };
-        let trim_pace = Pace { work: commits, within: logged / 8 };
+        let pace = Pace { work: queue.len(), within: within * 3 / 4 };
+        let trim_pace = Pace { work: commits, within: within / 4 };
         Self { queue: queue.into_iter(), pace, until, trimmed, trim_pace }
     }
 }
@@ -153,7 +157,6 @@ mod tests {
     use crate::domain::{Now, Policy, Report, State, Timestamp};
 
     const ENTRIES: usize = 60_000;
-    const AT_ONCE: usize = 1000;
 
     /// A batch with the reports of some servers, from one on.
     fn batch(state: &State, first: usize, count: usize, at: i64) -> Batch {
@@ -166,18 +169,27 @@ mod tests {
         batch
     }
 
-    #[test]
-    fn the_log_does_not_outgrow_its_folding_however_large_commits_are() {
+    /// Returns how long the log gets, by commits of so many sightings and a restart after so many.
+    fn longest_log(at_once: usize, commits: usize, restart_after: usize) -> usize {
         let policy = Policy { stale_after: None, ttl: None };
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
         let mut state = State::load(policy, Revision(0), Vec::new(), now);
         state.accept(&batch(&state, 0, ENTRIES, 0), Revision(1));
-        let nothing = Unfolded { entries: Vec::new(), logged: 0, first: None };
-        let mut sightings = Sightings::of_log(ENTRIES, nothing, Revision(1));
         let mut log = VecDeque::new();
-        let mut largest = 0;
-        for (round, at) in (0..150).zip(1..) {
-            let batch = batch(&state, round * AT_ONCE, AT_ONCE, at);
+        let begun = |state: &State, log: &VecDeque<Revision>| {
+            let slots = state.segments().iter().flat_map(|segment| segment.slots());
+            let entries = slots.map(|slot| Arc::clone(slot.entry())).collect();
+            let unfolded =
+                Unfolded { entries, logged: log.len() * at_once, first: log.front().copied() };
+            Sightings::of_log(ENTRIES, unfolded, state.revision())
+        };
+        let mut sightings = begun(&state, &log);
+        let mut longest = 0;
+        for (round, at) in (0..commits).zip(1..) {
+            if round % restart_after == restart_after - 1 {
+                sightings = begun(&state, &log);
+            }
+            let batch = batch(&state, round * at_once, at_once, at);
             let step = sightings.next_step(&batch);
             let revision = state.revision().next();
             sightings.note(&batch, &step, revision);
@@ -186,12 +198,26 @@ mod tests {
             while log.front().is_some_and(|first| step.trim.is_some_and(|trim| *first <= trim)) {
                 log.pop_front();
             }
-            largest = largest.max(log.len() * AT_ONCE);
+            longest = longest.max(log.len() * at_once);
         }
+        longest
+    }
+
+    #[test]
+    fn the_log_does_not_outgrow_its_folding_however_large_commits_are() {
+        let longest = longest_log(1000, 200, usize::MAX);
         assert!(
-            largest >= LOGGED_AT_LEAST,
-            "it is folded only once there is much of it: {largest}"
+            longest >= LOGGED_AT_LEAST,
+            "it is folded only once there is much of it: {longest}"
         );
-        assert!(largest < 3 * LOGGED_AT_LEAST / 2, "it grows while it is folded: {largest}");
+        assert!(longest < 3 * LOGGED_AT_LEAST / 2, "it grows while it is folded: {longest}");
+    }
+
+    #[test]
+    fn restarts_while_the_log_is_folded_do_not_let_it_grow_for_ever() {
+        let longest = longest_log(1000, 400, 12);
+        assert!(longest < 2 * LOGGED_AT_LEAST, "it grows by large commits: {longest}");
+        let longest = longest_log(10, 15_000, 3000);
+        assert!(longest < 3 * LOGGED_AT_LEAST / 2, "it grows by small commits: {longest}");
     }
 }

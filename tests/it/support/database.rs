@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use sqlx::sqlite::SqliteConnectOptions;
-use sqlx::{ConnectOptions, Row};
+use sqlx::{ConnectOptions, Connection, Row};
 
 /// Runs a query on the database and returns the first column of its rows.
 pub fn stored(database: &Path, sql: &'static str) -> Vec<String> {
@@ -14,4 +14,15 @@ pub fn stored(database: &Path, sql: &'static str) -> Vec<String> {
         let rows = sqlx::query(sql).fetch_all(&mut connection).await.unwrap();
         rows.iter().map(|row| row.get::<String, _>(0)).collect()
     })
+}
+
+/// Runs SQL on a database as any other program could.
+pub fn run_sql(path: &Path, sql: &'static str) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
+        let mut connection = options.connect().await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    });
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 pub use app::TestApp;
 pub use client::{Client, Reply};
-pub use database::stored;
+pub use database::{run_sql, stored};
 pub use events::Events;
 pub use process::{Process, is_traced};
 pub use prometheus::Prometheus;

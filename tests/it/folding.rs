@@ -1,0 +1,174 @@
+//! The program is killed while updates that changed only times go from the log into their rows.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
+use crate::support::{Client, Process, run_sql, stored, wait_until};
+
+const NO_ARGUMENTS: &[&str] = &[];
+const WRITERS: usize = 4;
+const KEYS: usize = 6000;
+/// How many updates a writer has on the way at once.
+const AT_ONCE: usize = 25;
+/// How often each entry is seen before the first kill, in commits of forty: so often that a fold
+/// begins at once, which it does at 65,536.
+const ROUNDS: usize = 12;
+const SEE_ALL: &str = "
+    with recursive commits (number) as (
+        select 0 union all select number + 1 from commits where number + 1 < 12 * 150
+    )
+    insert into sightings (revision, seen)
+    select revision + 1 + number, (
+        select json_group_array(json_array(repo, server, printf(
+            '2026-04-21T10:32:15.%09dZ', server / 4 + 1500 * (1 + number / 150)
+        ), updated_at))
+        from entries
+        where server >= printf('%05d', number % 150 * 40)
+            and server < printf('%05d', number % 150 * 40 + 40)
+    ) from meta cross join commits;
+    update meta set revision = revision + 1800;
+";
+
+/// How many updates a writer has sent, of its keys in turn, and which were acknowledged: all up to
+/// a place, but for those that were on the way when the program was killed.
+#[derive(Debug, Default)]
+struct Sent {
+    count: usize,
+    unanswered: Vec<std::ops::Range<usize>>,
+}
+
+fn key(writer: usize, number: usize) -> usize {
+    writer + number % (KEYS / WRITERS) * WRITERS
+}
+
+/// The update with this number of a writer's: nothing but its time differs from the one before.
+fn update(writer: usize, number: usize) -> String {
+    let body = serde_json::json!({
+        "repo": "folding", "server": format!("{:05}", key(writer, number)), "sync_status": "SYNCED",
+        "drift_count": 0, "files": [], "last_check": time(number),
+    });
+    let body = body.to_string();
+    format!(
+        "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn time(number: usize) -> String {
+    format!("2026-04-21T10:32:15.{number:09}Z")
+}
+
+impl Sent {
+    /// Sends updates until there are so many or the server is gone.
+    fn write(&mut self, client: Client, writer: usize, most: usize, acknowledged: &AtomicUsize) {
+        let Some(mut stream) = client.try_connect() else { return };
+        while self.count < most {
+            let sent = self.count..self.count + AT_ONCE;
+            self.count = sent.end;
+            let block: String = sent.clone().map(|number| update(writer, number)).collect();
+            let mut answered = 0;
+            let mut answers = Vec::new();
+            let mut piece = [0; 16 * 1024];
+            if stream.write_all(block.as_bytes()).is_ok() {
+                while answered < AT_ONCE {
+                    let count = stream.read(&mut piece).unwrap_or(0);
+                    answers.extend_from_slice(&piece[..count]);
+                    let text = String::from_utf8_lossy(&answers);
+                    answered = text.matches("Status updated successfully").count();
+                    assert_eq!(text.matches("HTTP/1.1 ").count(), text.matches(" 200 OK").count());
+                    if count == 0 {
+                        break;
+                    }
+                }
+            }
+            acknowledged.fetch_add(answered, Ordering::SeqCst);
+            if answered < AT_ONCE {
+                self.unanswered.push(sent.start + answered..sent.end);
+                return;
+            }
+        }
+    }
+
+    /// Whether the server may say of a key that it was seen last with this number.
+    fn allows(&self, writer: usize, seen: usize) -> bool {
+        let is_acknowledged =
+            |number: &usize| !self.unanswered.iter().any(|range| range.contains(number));
+        let later = (seen + KEYS / WRITERS..self.count).step_by(KEYS / WRITERS);
+        let lost = later.filter(is_acknowledged).map(|number| key(writer, number)).next();
+        seen < self.count && lost.is_none()
+    }
+}
+
+/// Has all writers write until each has sent so many, or the server is gone.
+fn write(
+    writers: &mut [Sent],
+    client: Client,
+    most: usize,
+    acknowledged: &AtomicUsize,
+    meanwhile: impl FnOnce(),
+) {
+    thread::scope(|scope| {
+        for (writer, sent) in writers.iter_mut().enumerate() {
+            scope.spawn(move || sent.write(client, writer, most, acknowledged));
+        }
+        meanwhile();
+    });
+}
+
+/// Holds what a server shows against what it acknowledged.
+fn check(server: &Process, writers: &[Sent]) {
+    let mut shown = 0;
+    for row in server.list("") {
+        let key: usize = row["server"].as_str().unwrap().parse().unwrap();
+        let time = row["last_check"].as_str().unwrap();
+        let number: usize = time[20..29].parse().unwrap();
+        let writer = key % WRITERS;
+        assert!(writers[writer].allows(writer, number), "{key} is of {number}: {writers:?}");
+        shown += 1;
+    }
+    let sent: usize = writers.iter().map(|sent| sent.count.min(KEYS / WRITERS)).sum();
+    assert!(shown <= sent, "{shown} of {sent}");
+}
+
+/// How many entries have the times in their rows that only the log had.
+fn folded(path: &Path) -> usize {
+    let folded = "select cast(count(*) as text) from entries \
+                  where substr(last_check, 21, 9) >= '000016500'";
+    stored(path, folded)[0].parse().unwrap()
+}
+
+#[test]
+fn no_kill_while_times_go_into_their_rows_loses_any() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("status.db");
+    let mut writers: Vec<Sent> = (0..WRITERS).map(|_| Sent::default()).collect();
+    let acknowledged = AtomicUsize::new(0);
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    write(&mut writers, server.client, KEYS / WRITERS, &acknowledged, || ());
+    assert_eq!(server.terminate().code(), Some(0));
+    run_sql(&path, SEE_ALL);
+    for sent in &mut writers {
+        sent.count += ROUNDS * KEYS / WRITERS;
+    }
+    let mut kills = Vec::new();
+    while kills.last().is_none_or(|&folded| folded < KEYS) {
+        let server = Process::start(&path, NO_ARGUMENTS);
+        check(&server, &writers);
+        let goal = acknowledged.load(Ordering::SeqCst) + 100;
+        write(&mut writers, server.client, usize::MAX, &acknowledged, || {
+            wait_until("there is load", || acknowledged.load(Ordering::SeqCst) >= goal);
+            server.kill();
+        });
+        kills.push(folded(&path));
+        assert!(kills.len() < 50, "it is never done: {kills:?}");
+    }
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    check(&server, &writers);
+    assert_eq!(server.list("").len(), KEYS);
+    let while_folding = kills.iter().filter(|folded| (1..KEYS).contains(*folded)).count();
+    assert!(while_folding > 2, "kills came before or after: {kills:?}");
+    assert_eq!(server.terminate().code(), Some(0));
+}
