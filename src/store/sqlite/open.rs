@@ -133,8 +133,7 @@ fn options(file: &DatabaseFile) -> SqliteConnectOptions {
         .pragma("cell_size_check", "on")
         // Nothing is written outside the data folder: the root file system may be read-only.
         .pragma("temp_store", "memory")
-        // A quarter of what is usual: whoever waits for the commit that has to move the pages of the
-        // log waits less, and as many updates are stored a second.
+        // A quarter of what is usual, see `docs/decisions/0010-checkpoints.md`.
         .pragma("wal_autocheckpoint", "250")
         .disable_statement_logging()
 }
