@@ -18,8 +18,8 @@ const LOGGED_AT_LEAST: usize = 65_536;
 /// A sighting is logged for so many entries, if that is more: where there are very many entries,
 /// each page of rows that a fold writes then takes several of them.
 const ENTRIES_FOR_EACH: usize = 4;
-/// How many entries a commit folds at least, and from how many commits it takes the sightings out
-/// of the log: who gets few updates should be done before he is restarted.
+/// How many entries a commit looks at, at the least, when it folds, and from how many commits it
+/// takes the sightings out of the log: who gets few updates should be done before he is restarted.
 const AT_LEAST: usize = 32;
 
 /// What the log holds that the rows do not.
@@ -36,9 +36,9 @@ pub(super) struct Sightings {
 }
 
 /// Entries on the way from the log into their rows.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Fold {
-    /// About in the order of their keys, so that neighbours are written together.
+    /// About in the order of their rows, so that neighbours are written together.
     queue: vec::IntoIter<(Place, ByKey)>,
     /// How quickly they are taken.
     pace: Pace,
@@ -51,8 +51,8 @@ struct Fold {
 }
 
 /// Work that is done bit by bit while so many sightings are logged: the log cannot outgrow it,
-/// however large commits are, and those of few updates have little of it.
-#[derive(Clone, Copy, Debug)]
+/// however large commits are, and no commit has much more of it than its updates deserve.
+#[derive(Clone, Copy, Debug, Default)]
 struct Pace {
     work: usize,
     within: usize,
@@ -61,7 +61,7 @@ struct Pace {
 impl Pace {
     /// Returns how much a commit does that logs so many.
     fn due(self, logged: usize) -> usize {
-        (self.work.saturating_mul(logged) / self.within).max(AT_LEAST)
+        (self.work.saturating_mul(logged) / self.within.max(1)).max(AT_LEAST)
     }
 }
 
@@ -83,22 +83,22 @@ impl Sightings {
         // They are in order already; where they are among all others is not known.
         let recent = seen.into_iter().map(ByKey).zip((0..).map(|place| (0, place))).collect();
         let trimmed = first.map_or(last, |first| Revision(first.0 - 1));
-        let idle = Pace { work: 0, within: 1 };
-        let queue = Vec::new().into_iter();
-        let fold = Fold { queue, pace: idle, until: trimmed, trimmed, trim_pace: idle };
-        Self { recent, logged, entries, fold }
+        let fold = Fold { until: trimmed, trimmed, ..Fold::default() };
+        let mut sightings = Self { recent, logged, entries, fold };
+        sightings.begin_fold_if_due(last);
+        sightings
     }
 
     /// Returns what the commit of a batch should do besides. If it fails these sightings are void.
     pub(super) fn next_step(&mut self, batch: &Batch) -> FoldStep {
         let logged = batch.rows().filter(|row| matches!(row, RowChange::Seen(_))).count();
         let Fold { queue, pace, until, trimmed, trim_pace } = &mut self.fold;
-        let is_folded = queue.as_slice().is_empty();
-        let taken = queue.take(pace.due(logged));
         // What has been seen again stays in the log, so it is not written twice.
+        let taken = queue.take(pace.due(logged));
         let not_seen_again = taken.filter(|(_, entry)| !self.recent.contains_key(entry));
         let entries = not_seen_again.map(|(_, ByKey(entry))| entry).collect();
-        let trim = (is_folded && trimmed < until).then(|| {
+        // What is folded now is in its rows by the time that the log goes: both are one commit.
+        let trim = (queue.as_slice().is_empty() && trimmed < until).then(|| {
             let commits = i64::try_from(trim_pace.due(logged)).unwrap_or(i64::MAX);
             Revision(until.0.min(trimmed.0.saturating_add(commits)))
         });
@@ -120,31 +120,31 @@ impl Sightings {
         if let Some(trimmed) = step.trim {
             self.fold.trimmed = trimmed;
         }
-        let enough = LOGGED_AT_LEAST.max(self.entries / ENTRIES_FOR_EACH);
-        let is_idle = self.fold.queue.as_slice().is_empty() && self.fold.trimmed >= self.fold.until;
-        if is_idle && self.logged >= enough {
-            // If it was ended before a fold was done, there is more: this one is done sooner.
-            let within = (enough + enough / 2).saturating_sub(self.logged).max(enough / 8);
-            self.fold = Fold::begin(&mut self.recent, within, self.fold.trimmed, revision);
-            self.logged = 0;
-        }
+        self.begin_fold_if_due(revision);
     }
-}
 
-impl Fold {
-    /// Begins to fold what was seen up to a commit, to be done within so many sightings more.
-    fn begin(
-        recent: &mut HashMap<ByKey, Place>,
-        within: usize,
-        trimmed: Revision,
-        until: Revision,
-    ) -> Self {
-        let mut queue: Vec<_> = recent.drain().map(|(entry, place)| (place, entry)).collect();
+    /// Begins to fold what was seen up to a commit, if that is enough and nothing else is folded.
+    fn begin_fold_if_due(&mut self, until: Revision) {
+        let Fold { queue, until: last, trimmed, .. } = &self.fold;
+        let enough = LOGGED_AT_LEAST.max(self.entries / ENTRIES_FOR_EACH);
+        if !queue.as_slice().is_empty() || trimmed < last || self.logged < enough {
+            return;
+        }
+        // The log may get half as long again. If folds were cut short it is longer, and this one
+        // has to be done sooner; if it is twice as long, with the next sighting.
+        let left = (enough + enough / 2).saturating_sub(self.logged).max(enough / 8);
+        let within = if self.logged < 2 * enough { left } else { 1 };
+        let mut queue: Vec<_> = self.recent.drain().map(|(entry, place)| (place, entry)).collect();
         queue.sort_unstable_by_key(|(place, _)| *place);
         let commits = usize::try_from(until.0 - trimmed.0).unwrap_or(usize::MAX);
-        let pace = Pace { work: queue.len(), within: within * 3 / 4 };
-        let trim_pace = Pace { work: commits, within: within / 4 };
-        Self { queue: queue.into_iter(), pace, until, trimmed, trim_pace }
+        self.fold = Fold {
+            pace: Pace { work: queue.len(), within: within * 3 / 4 },
+            queue: queue.into_iter(),
+            until,
+            trimmed: *trimmed,
+            trim_pace: Pace { work: commits, within: within / 4 },
+        };
+        self.logged = 0;
     }
 }
 
@@ -156,32 +156,31 @@ mod tests {
     use super::*;
     use crate::domain::{Now, Policy, Report, State, Timestamp};
 
-    const ENTRIES: usize = 60_000;
-
-    /// A batch with the reports of some servers, from one on.
-    fn batch(state: &State, first: usize, count: usize, at: i64) -> Batch {
+    /// A batch with the reports of some of so many servers, from one on.
+    fn batch(state: &State, servers: usize, first: usize, count: usize, at: i64) -> Batch {
         let now = Now { at: Timestamp::from_millis(at), steady_for: Duration::ZERO };
         let mut batch = Batch::default();
         for number in first..first + count {
-            let report = Report::synced("repo", &format!("s{}", number % ENTRIES));
+            let report = Report::synced("repo", &format!("s{}", number % servers));
             batch.apply(state, report, now);
         }
         batch
     }
 
-    /// Returns how long the log gets, by commits of so many sightings and a restart after so many.
-    fn longest_log(at_once: usize, commits: usize, restart_after: usize) -> usize {
+    /// Returns how long the log of so many servers gets, by commits of so many sightings and a
+    /// restart after so many commits.
+    fn longest_log(servers: usize, at_once: usize, commits: usize, restart_after: usize) -> usize {
         let policy = Policy { stale_after: None, ttl: None };
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
         let mut state = State::load(policy, Revision(0), Vec::new(), now);
-        state.accept(&batch(&state, 0, ENTRIES, 0), Revision(1));
+        state.accept(&batch(&state, servers, 0, servers, 0), Revision(1));
         let mut log = VecDeque::new();
         let begun = |state: &State, log: &VecDeque<Revision>| {
             let slots = state.segments().iter().flat_map(|segment| segment.slots());
             let entries = slots.map(|slot| Arc::clone(slot.entry())).collect();
             let unfolded =
                 Unfolded { entries, logged: log.len() * at_once, first: log.front().copied() };
-            Sightings::of_log(ENTRIES, unfolded, state.revision())
+            Sightings::of_log(servers, unfolded, state.revision())
         };
         let mut sightings = begun(&state, &log);
         let mut longest = 0;
@@ -189,7 +188,7 @@ mod tests {
             if round % restart_after == restart_after - 1 {
                 sightings = begun(&state, &log);
             }
-            let batch = batch(&state, round * at_once, at_once, at);
+            let batch = batch(&state, servers, round * at_once, at_once, at);
             let step = sightings.next_step(&batch);
             let revision = state.revision().next();
             sightings.note(&batch, &step, revision);
@@ -205,7 +204,7 @@ mod tests {
 
     #[test]
     fn the_log_does_not_outgrow_its_folding_however_large_commits_are() {
-        let longest = longest_log(1000, 200, usize::MAX);
+        let longest = longest_log(60_000, 1000, 200, usize::MAX);
         assert!(
             longest >= LOGGED_AT_LEAST,
             "it is folded only once there is much of it: {longest}"
@@ -215,9 +214,11 @@ mod tests {
 
     #[test]
     fn restarts_while_the_log_is_folded_do_not_let_it_grow_for_ever() {
-        let longest = longest_log(1000, 400, 12);
-        assert!(longest < 2 * LOGGED_AT_LEAST, "it grows by large commits: {longest}");
-        let longest = longest_log(10, 15_000, 3000);
-        assert!(longest < 3 * LOGGED_AT_LEAST / 2, "it grows by small commits: {longest}");
+        for commits in [1, 3, 8, 12] {
+            let longest = longest_log(5000, 1000, 200, commits);
+            assert!(longest < 5 * LOGGED_AT_LEAST / 2, "by {commits} large commits: {longest}");
+        }
+        let longest = longest_log(5000, 10, 12_000, 100);
+        assert!(longest < 2 * LOGGED_AT_LEAST, "by small commits: {longest}");
     }
 }
