@@ -7,13 +7,15 @@ from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
-from . import load, machine, scenarios, table
+from . import document, load, machine, scenarios, table
 from .samples import Samples
 from .scenarios import GZIP, READERS, Kind, Plan, Round
 from .servers import WORK, Ours
 from .updates import fill
 
 BASE = "base"
+# What figures are in; all others are rates. Of these less is better.
+UNITS = {":p99": " ms", ":max": " ms", ":cpu": " µs", "resident": " bytes", "first answer": " s"}
 
 
 def main() -> None:
@@ -31,18 +33,20 @@ def main() -> None:
         if not arguments.only or name in arguments.only:
             print(f"{name} ...", file=sys.stderr, flush=True)
             part(kinds, plan, samples)
-    print("\n".join(machine.describe(WORK)), end="\n\n")
+    slow = samples.drop_rounds_of_a_slow_disk() if samples.sync_rates else []
+    print("\n".join([*machine.describe(WORK), document.about_rounds(plan.rounds, slow, samples)]), end="\n\n")
     print(table.markdown(["figure", "this tree", arguments.commit, "ratio", "of each round"], lines(samples)))
 
 
 def lines(samples: Samples) -> list[list[str]]:
     """Every figure that both have, in the order in which they were taken."""
     body = []
-    for name in samples.rounds:
-        work, _, rest = name.partition(f"/{Ours().name}")
+    for name in list(samples.rounds):
+        work, _, rest = name.partition(f"/{table.OURS}")
         base = f"{work}/{BASE}{rest}"
         if samples.has(base):
-            both = [table.number(samples.value(each)) for each in (name, base)]
+            unit = next((unit for end, unit in UNITS.items() if f"{work}{rest}".endswith(end)), "/s")
+            both = [table.number(samples.value(each)) + unit for each in (name, base)]
             ratios = " ".join(f"{ratio:.2f}" for ratio in samples.ratios(name, base))
             body.append([work + rest, *both, f"{samples.ratio(name, base):.2f}", ratios])
     return body
@@ -80,10 +84,12 @@ def million(kinds: list[Kind], plan: Plan, samples: Samples) -> None:
         servers = [stack.enter_context(kind()) for kind in kinds]
         for server in servers:
             fill(server.port, range(plan.many))
+            server.stop()
         for number in range(plan.rounds):
             a_round = Round(number, plan, samples)
             for server in a_round.turn(servers):
                 scenarios.million(a_round, server, connections=(64, 1000))
+                server.stop()
 
 
 PARTS = {

@@ -62,8 +62,10 @@ class Server:
         return False
 
     def stop(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
+        """Kills it, if that has not been done."""
+        if self.process.returncode is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
 
     def pause(self):
         """Holds it still: it sees nothing of the time that passes until it goes on."""
