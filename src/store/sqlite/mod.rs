@@ -19,7 +19,7 @@ mod sightings;
 mod sql;
 mod timeline;
 
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use sqlx::Connection;
@@ -46,6 +46,8 @@ pub struct SqliteStore {
     connection: Mutex<Slot>,
     /// The last revision that a commit confirmed or a load found.
     confirmed: AtomicI64,
+    /// About how many entries there are: those of commits of unknown outcome are not counted.
+    entries: AtomicUsize,
     /// What the look at the file found, until somebody asks for it.
     preloaded: Mutex<Option<Loaded>>,
     readers: Readers,
@@ -89,9 +91,7 @@ impl SqliteStore {
             return Err(StoreError::WentBack { confirmed, found: found.0 });
         }
         let unfolded = read_unfolded(&mut connection, Revision(0)).await?;
-        let entries: i64 = sqlx::query_scalar(sql::COUNT).fetch_one(&mut connection).await?;
-        let entries = usize::try_from(entries).unwrap_or(usize::MAX);
-        let sightings = Sightings::of_log(entries, unfolded, found);
+        let sightings = Sightings::of_log(self.entries.load(Ordering::Relaxed), unfolded, found);
         Ok(Box::new(Writing { connection, sightings }))
     }
 
@@ -144,6 +144,7 @@ impl Store for SqliteStore {
         let has_moved = outcome.as_ref().is_err_and(sql::is_moved);
         if outcome.is_ok() {
             writing.sightings.note(batch, &step, expected.next());
+            self.entries.store(writing.sightings.entries(), Ordering::Relaxed);
         }
         let outcome = outcome.map_err(StoreError::from);
         let kept = self.give_back(&mut slot, writing, outcome).await;

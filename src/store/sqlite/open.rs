@@ -1,7 +1,7 @@
 //! The opening of a SQLite store: lock, look, make or migrate, connect.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
@@ -70,6 +70,7 @@ impl SqliteStore {
             file,
             connection: Mutex::new(Slot::Open(Box::new(writing))),
             confirmed: AtomicI64::new(loaded.revision.0),
+            entries: AtomicUsize::new(loaded.entries.len()),
             preloaded: Mutex::new(Some(loaded)),
             readers: Readers::new(),
             _lock: lock,

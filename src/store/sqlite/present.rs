@@ -137,13 +137,14 @@ pub(super) async fn read_rows(
     let meta =
         Meta { store_id: meta.try_get("store_id")?, revision: Revision(meta.try_get("revision")?) };
     let mut rows = Rows::default();
+    let mut at_once = READ_AT_ONCE;
     // No name is empty, so this is before every pair.
-    let mut page = read_page(connection, KeyRef { repo: "", server: "" }).await?;
+    let mut page = read_page(connection, KeyRef { repo: "", server: "" }, &mut at_once).await?;
     while let Some(last) = &page.last {
         let (repo, server): Pair<'_> = serde_json::from_str(last).map_err(unreadable)?;
         let last = KeyRef { repo: &repo, server: &server };
         // A connection has a thread of its own, which reads a page while the one before is decoded.
-        let next = read_page(connection, last);
+        let next = read_page(connection, last, &mut at_once);
         let (next, decoded) = join(next, async { rows.decode(&page.rows) }).await;
         decoded?;
         page = next?;
@@ -152,16 +153,25 @@ pub(super) async fn read_rows(
     Ok((meta, rows))
 }
 
+/// Reads the next entries; of such long ones that SQLite makes no text of so many, fewer at once.
 async fn read_page(
     connection: &mut SqliteConnection,
     after: KeyRef<'_>,
+    at_once: &mut u16,
 ) -> Result<Page, StoreError> {
-    let query = sqlx::query(sql::ENTRIES_AFTER)
-        .bind(after.repo.to_owned())
-        .bind(after.server.to_owned())
-        .bind(READ_AT_ONCE);
-    let page = query.fetch_one(connection).await?;
-    Ok(Page { rows: page.try_get("page")?, last: page.try_get("last")? })
+    loop {
+        let query = sqlx::query(sql::ENTRIES_AFTER)
+            .bind(after.repo.to_owned())
+            .bind(after.server.to_owned())
+            .bind(*at_once);
+        match query.fetch_one(&mut *connection).await {
+            Err(error) if sql::is_too_long(&error) && *at_once > 1 => *at_once /= 16,
+            page => {
+                let page = page?;
+                return Ok(Page { rows: page.try_get("page")?, last: page.try_get("last")? });
+            }
+        }
+    }
 }
 
 pub(super) async fn read_changes(
@@ -191,11 +201,18 @@ pub(super) async fn read_unfolded(
 ) -> Result<Unfolded, StoreError> {
     let log = sighting_log::read(&mut *connection, since).await?;
     let mut rows = Rows::default();
-    for some in log.latest.chunks(READ_AT_ONCE.into()) {
+    let (mut rest, mut at_once) = (log.latest.as_slice(), usize::from(READ_AT_ONCE));
+    while let Some(some) = rest.get(..at_once.min(rest.len())).filter(|some| !some.is_empty()) {
         let keys = some.iter().map(|sighted| &sighted.key);
         let query = sqlx::query_scalar(sql::ENTRIES_OF).bind(pairs::parameter(keys)?);
-        let page: String = query.fetch_one(&mut *connection).await?;
-        rows.decode(&page)?;
+        match query.fetch_one(&mut *connection).await {
+            Err(error) if sql::is_too_long(&error) && at_once > 1 => at_once /= 16,
+            page => {
+                let page: String = page?;
+                rows.decode(&page)?;
+                rest = rest.get(some.len()..).unwrap_or_default();
+            }
+        }
     }
     Ok(rows.see(log))
 }

@@ -59,7 +59,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Returns how much a commit does that logs so many.
+    /// Returns how much is due in a commit that logs so many.
     fn due(self, logged: usize) -> usize {
         (self.work.saturating_mul(logged) / self.within.max(1)).max(AT_LEAST)
     }
@@ -87,6 +87,11 @@ impl Sightings {
         let mut sightings = Self { recent, logged, entries, fold };
         sightings.begin_fold_if_due(last);
         sightings
+    }
+
+    /// Returns how many entries have rows.
+    pub(super) fn entries(&self) -> usize {
+        self.entries
     }
 
     /// Returns what the commit of a batch should do besides. If it fails these sightings are void.

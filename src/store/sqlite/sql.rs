@@ -105,9 +105,6 @@ pub(super) const COMMIT: &str = "insert into batch \
 /// The number of the last commit.
 pub(super) const REVISION: &str = "select revision from meta";
 
-/// How many entries have rows.
-pub(super) const COUNT: &str = "select count(*) from entries";
-
 /// Writes without changing anything.
 pub(super) const TOUCH: &str = "update meta set revision = revision";
 
@@ -170,4 +167,9 @@ pub(super) const PRUNE: &str =
 pub(super) fn is_moved(error: &sqlx::Error) -> bool {
     let database_error = error.as_database_error();
     database_error.is_some_and(|error| error.message() == "revision moved")
+}
+
+/// Whether an error is SQLite's word that a text would get longer than it makes any: 10⁹ bytes.
+pub(super) fn is_too_long(error: &sqlx::Error) -> bool {
+    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("18"))
 }
