@@ -69,7 +69,7 @@ pub(super) struct Unfolded {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     entries: Vec<Arc<Entry>>,
-    /// The commits that wrote them.
+    /// The commits that they are as of.
     written: Vec<Revision>,
 }
 
@@ -87,7 +87,7 @@ impl Rows {
         Ok(())
     }
 
-    /// Brings in when entries were seen after their rows were written, and returns those entries.
+    /// Brings in when entries were seen after that, and returns those entries.
     pub(super) fn see(&mut self, log: SightingLog) -> Unfolded {
         let SightingLog { latest, logged, first } = log;
         let mut entries = Vec::with_capacity(latest.len());
