@@ -41,7 +41,7 @@ def main() -> None:
 def lines(samples: Samples) -> list[list[str]]:
     """Every figure that both have, in the order in which they were taken."""
     body = []
-    for name in list(samples.rounds):
+    for name in samples.rounds:
         work, _, rest = name.partition(f"/{table.OURS}")
         base = f"{work}/{BASE}{rest}"
         if samples.has(base):
@@ -74,11 +74,6 @@ def lists(a_round: Round, kinds: list[Kind]) -> None:
                     server.port, p, READERS, a_round.plan.seconds, h))  # fmt: skip
 
 
-def expiry(a_round: Round, kinds: list[Kind]) -> None:
-    for kind in a_round.turn(kinds):
-        scenarios.expiry(a_round, kind)
-
-
 def million(kinds: list[Kind], plan: Plan, samples: Samples) -> None:
     with ExitStack() as stack:
         servers = [stack.enter_context(kind()) for kind in kinds]
@@ -96,7 +91,7 @@ PARTS = {
     "updates": repeated(scenarios.updates),
     "lists": repeated(lists),
     "mixed": repeated(scenarios.mixed),
-    "expiry": repeated(expiry),
+    "expiry": repeated(scenarios.expiry),
     "million": million,
 }
 

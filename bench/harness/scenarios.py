@@ -196,8 +196,14 @@ def thousand(a_round: Round) -> None:
         a_round.take("thousand/post/64", few, lambda: load.post(few.port, 64, 1000, "times", 2 * a_round.plan.seconds))
 
 
-def expiry(a_round: Round, kind: Kind = Ours) -> None:
+def expiry(a_round: Round, kinds: Sequence[Kind] = (Ours,)) -> None:
     """Updates while very many entries expire at one moment."""
+    for kind in a_round.turn(kinds):
+        expiring(a_round, kind)
+
+
+def expiring(a_round: Round, kind: Kind) -> None:
+    """The same by one program."""
     lifetime = 12
     with kind() as server:
         fill(server.port, range(1000))
