@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Client, Process, wait_until};
+use crate::support::{Client, Process, update_request, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
 const CYCLES: u64 = 25;
@@ -90,12 +90,7 @@ fn faults(
 
 /// Sends one request on a connection that stays open; returns the status of its answer.
 fn exchange(stream: &mut TcpStream, body: &str) -> Option<u16> {
-    let request = format!(
-        "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    stream.write_all(request.as_bytes()).ok()?;
+    stream.write_all(update_request(body).as_bytes()).ok()?;
     let mut answer = [0; 1024];
     let count = stream.read(&mut answer).ok().filter(|&count| count > 12)?;
     std::str::from_utf8(&answer[9..12]).ok()?.parse().ok().filter(|_| count > 12)

@@ -168,3 +168,12 @@ impl Reply {
         body["message"].as_str().unwrap().to_owned()
     }
 }
+
+/// Returns a whole request that sends an update, for connections that are written to by hand.
+pub fn update_request(body: &str) -> String {
+    format!(
+        "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}

@@ -14,7 +14,7 @@ pub mod variables;
 use std::time::{Duration, Instant};
 
 pub use app::TestApp;
-pub use client::{Client, Reply};
+pub use client::{Client, Reply, update_request};
 pub use database::{run_sql, stored};
 pub use events::Events;
 pub use process::{Process, is_traced};
