@@ -123,7 +123,7 @@ async fn beyond(
     let counts = counts.fetch_all(&mut *connection).await?;
     let mut found: Vec<TransitionId> = Vec::new();
     for row in &counts {
-        let key = pairs::decode(row)?;
+        let key = pairs::decode(row, "transitions")?;
         let count = usize::try_from(row.try_get::<i64, _>("count")?).unwrap_or(0);
         let (excess, room) = (count.saturating_sub(newest), CHUNK - found.len());
         if excess > 0 {

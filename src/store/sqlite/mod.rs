@@ -143,8 +143,9 @@ impl Store for SqliteStore {
         let outcome = write(&mut writing.connection, expected, batch, &step).await;
         let has_moved = outcome.as_ref().is_err_and(sql::is_moved);
         if outcome.is_ok() {
-            writing.sightings.note(batch, &step, expected.next());
-            self.entries.store(writing.sightings.entries(), Ordering::Relaxed);
+            let entries = batch.kept_of(self.entries.load(Ordering::Relaxed));
+            self.entries.store(entries, Ordering::Relaxed);
+            writing.sightings.note(entries, batch, &step, expected.next());
         }
         let outcome = outcome.map_err(StoreError::from);
         let kept = self.give_back(&mut slot, writing, outcome).await;

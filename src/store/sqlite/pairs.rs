@@ -70,7 +70,7 @@ pub(super) async fn find(
     let mut found: Vec<Key> = Vec::new();
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        let key = decode(&row)?;
+        let key = decode(&row, "transitions")?;
         if !passes(key.borrow()) {
             continue;
         }
@@ -94,12 +94,9 @@ pub(super) fn json(value: &impl serde::Serialize) -> Result<String, StoreError> 
     serde_json::to_string(value).map_err(|error| StoreError::Unavailable(error.into()))
 }
 
-/// Reads a row's pair.
-pub(super) fn decode(row: &SqliteRow) -> Result<Key, StoreError> {
-    let damaged = |error: InvalidField| StoreError::Damaged {
-        table: "transitions",
-        reason: error.to_string(),
-    };
+/// Reads the pair of a table's row.
+pub(super) fn decode(row: &SqliteRow, table: &'static str) -> Result<Key, StoreError> {
+    let damaged = |error: InvalidField| StoreError::Damaged { table, reason: error.to_string() };
     Ok(Key {
         repo: RepoName::parse(row.try_get("repo")?).map_err(damaged)?,
         server: ServerName::parse(row.try_get("server")?).map_err(damaged)?,

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use futures_util::future::join;
 use serde::Deserialize;
 use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::sqlite::SqliteConnection;
 
 use super::sighting_log::{self, SightingLog};
 use super::{TOMBSTONES_KEPT, pairs, read_revision, sql};
 use crate::domain::{
-    Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, Key, KeyRef, Promise,
-    RepoName, Report, ReportedTime, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
+    Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, Promise, RepoName,
+    Report, ReportedTime, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
 };
 use crate::store::{Loaded, StoreError};
 
@@ -165,13 +165,21 @@ async fn read_page(
             .bind(after.server.to_owned())
             .bind(*at_once);
         match query.fetch_one(&mut *connection).await {
-            Err(error) if sql::is_too_long(&error) && *at_once > 1 => *at_once /= 16,
-            page => {
-                let page = page?;
+            Ok(page) => {
                 return Ok(Page { rows: page.try_get("page")?, last: page.try_get("last")? });
             }
+            Err(error) => fewer(at_once, error)?,
         }
     }
+}
+
+/// Has fewer entries read at once, if the error is that so many are too long for one text.
+fn fewer(at_once: &mut u16, error: sqlx::Error) -> Result<(), sqlx::Error> {
+    if !sql::is_too_long(&error) || *at_once == 1 {
+        return Err(error);
+    }
+    *at_once /= 16;
+    Ok(())
 }
 
 pub(super) async fn read_changes(
@@ -190,7 +198,8 @@ pub(super) async fn read_changes(
     let unfolded = read_unfolded(&mut *connection, since).await?;
     let put = rows.entries.into_iter().chain(unfolded.entries).collect();
     let gone = sqlx::query(sql::REMOVED_SINCE).bind(since.0).fetch_all(connection).await?;
-    let removed = gone.iter().map(decode_key).collect::<Result<_, _>>()?;
+    let removed =
+        gone.iter().map(|row| pairs::decode(row, "tombstones")).collect::<Result<_, _>>()?;
     Ok(Some(Changes { revision, put, removed }))
 }
 
@@ -201,31 +210,20 @@ pub(super) async fn read_unfolded(
 ) -> Result<Unfolded, StoreError> {
     let log = sighting_log::read(&mut *connection, since).await?;
     let mut rows = Rows::default();
-    let (mut rest, mut at_once) = (log.latest.as_slice(), usize::from(READ_AT_ONCE));
-    while let Some(some) = rest.get(..at_once.min(rest.len())).filter(|some| !some.is_empty()) {
-        let keys = some.iter().map(|sighted| &sighted.key);
-        let query = sqlx::query_scalar(sql::ENTRIES_OF).bind(pairs::parameter(keys)?);
+    let (mut rest, mut at_once) = (log.latest.as_slice(), READ_AT_ONCE);
+    while !rest.is_empty() {
+        let (some, others) = rest.split_at(rest.len().min(at_once.into()));
+        let keys = pairs::parameter(some.iter().map(|sighted| &sighted.key))?;
+        let query = sqlx::query_scalar::<_, String>(sql::ENTRIES_OF).bind(keys);
         match query.fetch_one(&mut *connection).await {
-            Err(error) if sql::is_too_long(&error) && at_once > 1 => at_once /= 16,
-            page => {
-                let page: String = page?;
+            Ok(page) => {
                 rows.decode(&page)?;
-                rest = rest.get(some.len()..).unwrap_or_default();
+                rest = others;
             }
+            Err(error) => fewer(&mut at_once, error)?,
         }
     }
     Ok(rows.see(log))
-}
-
-fn decode_key(row: &SqliteRow) -> Result<Key, StoreError> {
-    let damaged = |error: InvalidField| StoreError::Damaged {
-        table: "tombstones",
-        reason: error.to_string(),
-    };
-    Ok(Key {
-        repo: RepoName::parse(row.try_get("repo")?).map_err(damaged)?,
-        server: ServerName::parse(row.try_get("server")?).map_err(damaged)?,
-    })
 }
 
 /// Takes a row apart; the name of its repository can be given if it is at hand.

@@ -30,8 +30,6 @@ pub(super) struct Sightings {
     recent: HashMap<ByKey, Place>,
     /// How often.
     logged: usize,
-    /// How many entries have rows.
-    entries: usize,
     fold: Fold,
 }
 
@@ -84,14 +82,9 @@ impl Sightings {
         let recent = seen.into_iter().map(ByKey).zip((0..).map(|place| (0, place))).collect();
         let trimmed = first.map_or(last, |first| Revision(first.0 - 1));
         let fold = Fold { until: trimmed, trimmed, ..Fold::default() };
-        let mut sightings = Self { recent, logged, entries, fold };
-        sightings.begin_fold_if_due(last);
+        let mut sightings = Self { recent, logged, fold };
+        sightings.begin_fold_if_due(entries, last);
         sightings
-    }
-
-    /// Returns how many entries have rows.
-    pub(super) fn entries(&self) -> usize {
-        self.entries
     }
 
     /// Returns what the commit of a batch should do besides. If it fails these sightings are void.
@@ -110,8 +103,14 @@ impl Sightings {
         FoldStep { entries, until: *until, trim }
     }
 
-    /// Takes note of a commit that has been made, with its step.
-    pub(super) fn note(&mut self, batch: &Batch, step: &FoldStep, revision: Revision) {
+    /// Takes note of a commit that has been made, with its step; by now there are so many entries.
+    pub(super) fn note(
+        &mut self,
+        entries: usize,
+        batch: &Batch,
+        step: &FoldStep,
+        revision: Revision,
+    ) {
         for (row, place) in batch.rows_in_place() {
             let entry = ByKey(Arc::clone(row.entry()));
             // Taken out first: a map keeps the key that it has, and with it the entry.
@@ -121,17 +120,16 @@ impl Sightings {
                 self.logged += 1;
             }
         }
-        self.entries = batch.kept_of(self.entries);
         if let Some(trimmed) = step.trim {
             self.fold.trimmed = trimmed;
         }
-        self.begin_fold_if_due(revision);
+        self.begin_fold_if_due(entries, revision);
     }
 
     /// Begins to fold what was seen up to a commit, if that is enough and nothing else is folded.
-    fn begin_fold_if_due(&mut self, until: Revision) {
+    fn begin_fold_if_due(&mut self, entries: usize, until: Revision) {
         let Fold { queue, until: last, trimmed, .. } = &self.fold;
-        let enough = LOGGED_AT_LEAST.max(self.entries / ENTRIES_FOR_EACH);
+        let enough = LOGGED_AT_LEAST.max(entries / ENTRIES_FOR_EACH);
         if !queue.as_slice().is_empty() || trimmed < last || self.logged < enough {
             return;
         }
@@ -196,7 +194,7 @@ mod tests {
             let batch = batch(&state, servers, round * at_once, at_once, at);
             let step = sightings.next_step(&batch);
             let revision = state.revision().next();
-            sightings.note(&batch, &step, revision);
+            sightings.note(servers, &batch, &step, revision);
             state.accept(&batch, revision);
             log.push_back(revision);
             while log.front().is_some_and(|first| step.trim.is_some_and(|trim| *first <= trim)) {
