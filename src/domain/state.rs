@@ -274,34 +274,25 @@ impl State {
     }
 
     fn place(&mut self, index: usize, place: Result<usize, usize>, slot: Slot) {
-        self.memo = WholeMemo::default();
         self.kept += usize::from(place.is_err());
         if self.segments.is_empty() {
             self.segments.push(Arc::new(Segment::new(Vec::new())));
         }
-        let Some(segment) = self.segments.get_mut(index) else { return };
-        let segment = Arc::make_mut(segment);
-        self.unsettled -= segment.unsettled();
-        match place {
+        self.change(index, |segment| match place {
             Ok(place) => segment.replace(place, slot),
             Err(place) => segment.insert(place, slot),
-        }
-        self.unsettled += segment.unsettled();
-        self.next_change = self.next_change.min(segment.next_change());
+        });
+        let Some(segment) = self.segments.get_mut(index) else { return };
         if segment.is_too_large() {
-            let second = segment.split();
+            let second = Arc::make_mut(segment).split();
             self.segments.insert(index + 1, Arc::new(second));
         }
     }
 
     fn take_out(&mut self, index: usize, place: usize) {
-        self.memo = WholeMemo::default();
-        let Some(segment) = self.segments.get_mut(index) else { return };
-        let changed = Arc::make_mut(segment);
-        self.unsettled -= changed.unsettled();
-        changed.remove(place);
-        self.unsettled += changed.unsettled();
         self.kept -= 1;
+        self.change(index, |segment| segment.remove(place));
+        let Some(segment) = self.segments.get(index) else { return };
         if segment.slots().is_empty() {
             self.segments.remove(index);
         } else if let Some([first, second]) = self.segments.get(index..index + 2)
@@ -310,6 +301,16 @@ impl State {
             let joined = first.slots().iter().chain(second.slots()).cloned().collect();
             self.segments.splice(index..index + 2, [Arc::new(Segment::new(joined))]);
         }
+    }
+
+    /// Changes a segment, and keeps what is known of all of them.
+    fn change(&mut self, index: usize, change: impl FnOnce(&mut Segment)) {
+        self.memo = WholeMemo::default();
+        let Some(segment) = self.segments.get_mut(index).map(Arc::make_mut) else { return };
+        self.unsettled -= segment.unsettled();
+        change(segment);
+        self.unsettled += segment.unsettled();
+        self.next_change = self.next_change.min(segment.next_change());
     }
 
     /// Sums up anew what the segments say.
