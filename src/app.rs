@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::{Policy, Retention};
 use crate::http::{self, Connections, Limits, Services, Stopping, WholeLists};
+use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
 use crate::store::sqlite::SqliteStore;
 use crate::store::{OpenError, Store, StoreError};
@@ -111,7 +112,8 @@ impl App {
                 bytes: config.history_max_bytes.map(|bytes| bytes as u64),
             },
         };
-        let metrics = Arc::new(Metrics::new(entry_series(config), clock.read().wall));
+        let metrics =
+            Arc::new(Metrics::new(entry_series(config), clock.read().wall, logging::lines_dropped));
         let commits = metrics.commits.clone();
         let (board, writer, feed) =
             Board::new(loaded, store, Arc::clone(&clock), settings, commits);
@@ -154,8 +156,7 @@ impl App {
     /// # Errors
     /// [`AppError::TaskDied`] if a task has ended before its time.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
-        let Self { server, address, writer, feed, connections, stopping, .. } = self;
-        log::info!("Listening on http://{address}");
+        let Self { server, address: _, writer, feed, connections, stopping, .. } = self;
         let handle = server.handle();
         let stop_writer = CancellationToken::new();
         let mut writer = start(writer.run(stop_writer.clone()));
@@ -184,7 +185,7 @@ impl App {
             writer.await
         };
         match tokio::time::timeout(self.shutdown_grace, stop).await {
-            Ok(Ok(())) => log::info!("Stopped"),
+            Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(AppError::TaskDied("writer")),
             Err(_) => log::warn!("Stopped after {:?}: not all was answered", self.shutdown_grace),
         }

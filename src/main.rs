@@ -1,5 +1,6 @@
 //! The program: does what the command line asks for and turns the outcome into an exit status.
 
+use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use gitops_status_server::app::{App, AppError};
 use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::Config;
-use gitops_status_server::logging;
+use gitops_status_server::logging::{self, Log};
 use gitops_status_server::shutdown::Signals;
 use tokio_util::sync::CancellationToken;
 
@@ -18,16 +19,26 @@ fn main() -> ExitCode {
         Ok(Invocation::CheckConfig(text) | Invocation::Print(text)) => print(&text),
         Ok(Invocation::Healthcheck(address)) => match cli::healthcheck(address) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&error, error.exit_status()),
+            Err(error) => say(&error, error.exit_status()),
         },
-        Err(error) => fail(&error, error.exit_status()),
+        Err(error) => say(&error, error.exit_status()),
     }
 }
 
 fn serve(config: &Config) -> ExitCode {
-    logging::start();
-    match actix_web::rt::System::new().block_on(run(config)) {
-        Ok(()) => ExitCode::SUCCESS,
+    let log = match logging::start() {
+        Ok(log) => log,
+        Err(error) => return say(format_args!("The log cannot be started: {error}"), 1),
+    };
+    let system = actix_web::rt::System::new();
+    let outcome = system.block_on(run(config, &log));
+    // Its end would wait for every thread that waits for a disk.
+    std::mem::forget(system);
+    match outcome {
+        Ok(()) => {
+            log::info!("Stopped");
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             log::error!("{error}");
             ExitCode::from(error.downcast_ref().map_or(1, AppError::exit_status))
@@ -35,10 +46,12 @@ fn serve(config: &Config) -> ExitCode {
     }
 }
 
-async fn run(config: &Config) -> anyhow::Result<()> {
+async fn run(config: &Config, log: &Log) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let shutdown = CancellationToken::new();
     let app = App::build(config, Arc::new(SystemClock::start())).await?;
+    log::info!("Listening on http://{}", app.address());
+    let _serving = log.serve();
     let running = app.run(shutdown.clone());
     tokio::pin!(running);
     tokio::select! {
@@ -55,8 +68,8 @@ fn print(text: &str) -> ExitCode {
     }
 }
 
-fn fail(error: &cli::CliError, status: u8) -> ExitCode {
+fn say(message: impl Display, status: u8) -> ExitCode {
     // Where standard error is closed, the exit status says what is left to say.
-    writeln!(io::stderr(), "{error}").ok();
+    writeln!(io::stderr(), "{message}").ok();
     ExitCode::from(status)
 }

@@ -157,11 +157,11 @@ impl Writer {
             log.extend(change.and_then(LogLine::of));
         }
         let is_stored = batch.is_empty() || self.commit(state, &batch).await;
-        if is_stored {
-            log.into_iter().for_each(LogLine::write);
-        }
         for outcome in outcomes {
             outcome.answer(is_stored);
+        }
+        if is_stored {
+            log.into_iter().for_each(LogLine::write);
         }
     }
 

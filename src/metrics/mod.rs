@@ -37,16 +37,18 @@ pub struct Metrics {
     counted: Registry,
     entries: EntrySeries,
     started: Timestamp,
+    log_lines_dropped: fn() -> u64,
 }
 
 impl Metrics {
-    /// Makes the metrics of a program that started at this moment.
+    /// Makes the metrics of a program that started at this moment and can tell how many lines of
+    /// its log it has dropped.
     #[must_use]
-    pub fn new(entries: EntrySeries, started: Timestamp) -> Self {
+    pub fn new(entries: EntrySeries, started: Timestamp, log_lines_dropped: fn() -> u64) -> Self {
         let mut counted = Registry::default();
         let requests = Requests::register(&mut counted);
         let commits = Commits::register(&mut counted);
-        Self { requests, commits, counted, entries, started }
+        Self { requests, commits, counted, entries, started, log_lines_dropped }
     }
 
     /// Returns what has been counted and what is so at present, in parts to be sent one after the
@@ -57,7 +59,12 @@ impl Metrics {
     pub fn text(&self, present: Present) -> Result<Vec<Bytes>, fmt::Error> {
         let (series, dropped) = self.entries.text(&present.state);
         let mut now = Registry::default();
-        let scrape = Scrape { present, started: self.started, series_dropped: dropped };
+        let scrape = Scrape {
+            present,
+            started: self.started,
+            series_dropped: dropped,
+            log_lines_dropped: (self.log_lines_dropped)(),
+        };
         now.register_collector(Box::new(scrape));
         let mut text = String::new();
         encode_registry(&mut text, &now)?;

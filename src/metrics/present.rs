@@ -46,6 +46,8 @@ pub(super) struct Scrape {
     pub(super) started: Timestamp,
     /// How many series of entries are not shown for want of room.
     pub(super) series_dropped: usize,
+    /// How many lines of the log were dropped.
+    pub(super) log_lines_dropped: u64,
 }
 
 impl Collector for Scrape {
@@ -147,6 +149,11 @@ impl Scrape {
             "Open streams of changes",
             self.present.listeners,
         )?;
+        gauges.write_counter(
+            "gitops_status_log_lines_dropped_total",
+            "Lines of the log that could not be written",
+            self.log_lines_dropped,
+        )?;
         gauges.write(
             "process_start_time_seconds",
             "When the program started, in seconds since 1970",
@@ -161,6 +168,13 @@ struct Gauges<'a>(DescriptorEncoder<'a>);
 impl Gauges<'_> {
     fn write(&mut self, name: &str, help: &str, value: impl EncodeGaugeValue) -> fmt::Result {
         let metric = self.0.encode_descriptor(name, &sentence(help), None, MetricType::Gauge)?;
+        ConstGauge::new(value).encode(metric)
+    }
+
+    /// Writes what only grows and is counted elsewhere; the name ends in `_total`.
+    fn write_counter(&mut self, name: &str, help: &str, value: u64) -> fmt::Result {
+        let metric = self.0.encode_descriptor(name, &sentence(help), None, MetricType::Counter)?;
+        // Encoded as a counter, it would get the ending twice.
         ConstGauge::new(value).encode(metric)
     }
 

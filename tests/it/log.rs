@@ -1,8 +1,9 @@
 //! What the log says, and what nobody can make it say.
 
 use std::fs;
+use std::io::{BufRead, BufReader, PipeReader};
 
-use crate::support::{Process, report, wait_until};
+use crate::support::{Client, Process, report, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
 
@@ -53,4 +54,77 @@ fn a_wrong_rust_log_and_a_full_disk_behind_the_log_do_not_stop_the_start() {
         status.is_some()
     });
     assert_eq!(status.unwrap().code(), Some(65));
+}
+
+/// Sends so many updates that the log of them fills any pipe and every queue before it.
+fn send_more_than_the_log_takes(server: &Client) {
+    let dropped = dropped(server);
+    let repo = "\u{10ffff}".repeat(255);
+    for round in 0.. {
+        let status = if round % 2 == 0 { "OUT_OF_SYNC" } else { "SYNCED" };
+        for number in 0..100 {
+            server.accept(report(&repo, &format!("{number}"), status, &[]));
+        }
+        if self::dropped(server) > dropped + 100 {
+            return;
+        }
+        assert!(round < 100, "nothing was dropped");
+    }
+}
+
+fn dropped(server: &Client) -> u64 {
+    let metrics = server.get("/metrics").text();
+    let name = "\ngitops_status_log_lines_dropped_total ";
+    let (_, rest) = metrics.split_once(name).unwrap();
+    rest.lines().next().unwrap().parse().unwrap()
+}
+
+fn start_unread(folder: &tempfile::TempDir) -> (Process, BufReader<PipeReader>) {
+    let mut command = Process::command(&folder.path().join("status.db"));
+    Process::run_unread(command.args(["--shutdown-grace", "5s"]))
+}
+
+#[test]
+fn updates_are_answered_and_a_stop_is_heard_while_nobody_reads_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, log) = start_unread(&folder);
+    send_more_than_the_log_takes(&server);
+    assert_eq!(server.get("/health").json()["status"], "healthy");
+    assert_eq!(server.list("?limit=1000").len(), 100);
+    assert_eq!(server.terminate().code(), Some(0));
+    drop(log);
+}
+
+#[test]
+fn a_log_that_is_read_again_says_how_many_lines_are_missing_and_has_the_rest_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, mut log) = start_unread(&folder);
+    send_more_than_the_log_takes(&server);
+    let missing = dropped(&server);
+    let mut seen = String::new();
+    let gap = format!("WARN ] {missing} lines of the log are missing here\n");
+    while !seen.ends_with(&gap) {
+        assert!(log.read_line(&mut seen).unwrap() > 0, "the log ended");
+    }
+    server.accept(report("after", "the gap", "SYNCED", &[]));
+    server.signal("TERM");
+    let read = std::thread::spawn(move || {
+        let lines: Vec<String> = log.lines().map(Result::unwrap).collect();
+        lines
+    });
+    assert_eq!(server.wait().code(), Some(0));
+    let rest = read.join().unwrap();
+    assert!(rest[0].contains("Status update: after:the gap -> SYNCED"), "{rest:?}");
+    assert!(rest.last().unwrap().ends_with("INFO ] Stopped"), "{rest:?}");
+    assert_eq!(seen.matches("lines of the log are missing").count(), 1);
+}
+
+#[test]
+fn lines_that_a_broken_pipe_does_not_take_are_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut server, log) = start_unread(&folder);
+    drop(log);
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    wait_until("its line is counted", || dropped(&server) == 1);
+    assert_eq!(server.terminate().code(), Some(0));
 }

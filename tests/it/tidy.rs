@@ -20,7 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("cli", &["config"]),
     ("logging", &[]),
     ("shutdown", &[]),
-    ("app", &["board", "clock", "config", "domain", "http", "metrics", "store"]),
+    ("app", &["board", "clock", "config", "domain", "http", "logging", "metrics", "store"]),
 ];
 
 fn root() -> PathBuf {

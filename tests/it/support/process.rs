@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, PipeReader};
 use std::net::SocketAddr;
 use std::ops::Deref;
 use std::path::Path;
@@ -60,6 +60,25 @@ impl Process {
         }
         end_of(&mut child);
         Err(log.lock().unwrap().clone())
+    }
+
+    /// Starts a command whose outputs are one pipe, and reads that until it listens. Who gets the
+    /// other end reads on, or does not.
+    pub fn run_unread(command: &mut Command) -> (Self, BufReader<PipeReader>) {
+        let (reader, writer) = std::io::pipe().unwrap();
+        command.stdout(writer.try_clone().unwrap()).stderr(writer);
+        let child = Running(command.spawn().unwrap());
+        // The command holds the other end of the pipe, which ends with its last holder.
+        command.stdout(Stdio::null()).stderr(Stdio::null());
+        let (mut reader, mut log) = (BufReader::new(reader), String::new());
+        let address = loop {
+            if let Some(address) = address_in(&log) {
+                break address;
+            }
+            assert!(reader.read_line(&mut log).unwrap() > 0, "the program did not start: {log}");
+        };
+        let process = Self { client: Client { address }, child, log: Arc::new(Mutex::new(log)) };
+        (process, reader)
     }
 
     /// Runs a command that is expected to end by itself; returns its status and what it said.
