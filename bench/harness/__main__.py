@@ -29,7 +29,7 @@ def main() -> None:
             print(f"{name}: since {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
             part(plan, samples)
     slow = samples.drop_rounds_of_a_slow_disk() if samples.sync_rates else []
-    body = table.lines(samples)
+    body = table.lines(samples, plan)
     about = [*machine.describe(WORK), machine.versions(), document.about_rounds(plan.rounds, slow, samples)]
     print("\n".join(about) + "\n\n" + table.markdown(table.HEADER, body))
     print(table.markdown(["processor time", "of the server"], table.costs(samples)))

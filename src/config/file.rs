@@ -4,13 +4,13 @@
 //! overrides a key. What a value means is not known here.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, shown_path, shown_value};
 use super::settings::{Kind, SETTINGS, Setting};
+use super::text_file;
 
 /// A file that was read and holds known keys only.
 #[derive(Debug)]
@@ -35,7 +35,7 @@ impl ConfigFile {
     /// A file that cannot be read, is not TOML in UTF-8, or holds an unknown key or a value of a
     /// wrong type.
     pub(super) fn read(path: &Path, named_by: &str) -> Result<Self, ConfigError> {
-        let content = fs::read_to_string(path).map_err(|error| {
+        let content = text_file::read(path).map_err(|error| {
             let place = format!("{named_by} {}", shown_value(&path.to_string_lossy()));
             ConfigError::new(place, format!("cannot read: {error}"))
         })?;

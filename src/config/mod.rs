@@ -13,6 +13,7 @@ mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
+mod text_file;
 mod value;
 
 use std::net::SocketAddr;

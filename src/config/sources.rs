@@ -4,12 +4,13 @@
 //! What a value means is not known here; that a value is never empty is.
 
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use super::error::{ConfigError, shown_path, shown_value};
 use super::file::{self, ConfigFile};
 use super::settings::{CONFIG_FILE, Setting};
+use super::text_file;
 use super::value::InvalidValue;
 
 /// Looks a name up: an environment variable's name, or the [`Setting::name`] of a flag.
@@ -187,7 +188,7 @@ impl<'a> Sources<'a> {
 
 /// Reads a secret from its file, without the newline that editors and `echo` end a file with.
 fn read_secret(path: &Path) -> io::Result<String> {
-    let content = fs::read_to_string(path)?;
+    let content = text_file::read(path)?;
     let line = content.strip_suffix('\n').unwrap_or(&content);
     Ok(line.strip_suffix('\r').unwrap_or(line).to_owned())
 }

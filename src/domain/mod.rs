@@ -32,7 +32,7 @@ pub use filter::{Facts, Filter};
 pub use history::{HistoryItem, HistoryPage, HistoryPlace, HistoryQuery, PageInMaking, TimeRange};
 pub use invalid::InvalidField;
 pub use life::{Deadlines, Mark, Now, Policy, SETTLING_TIME};
-pub use name::{FileName, GitRevision, RepoName, RunUrl, ServerName};
+pub use name::{FileName, GitRevision, MAX_FILE_NAME, RepoName, RunUrl, ServerName};
 pub use pattern::{Names, list_elements, means_all};
 pub use report::{DriftCount, MAX_FILES, Promise, Report, SyncStatus};
 pub use retention::{Excess, Retention, Search, TransitionId};

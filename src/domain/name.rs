@@ -8,6 +8,9 @@ use std::sync::Arc;
 
 use super::InvalidField;
 
+/// The longest name of a file, in characters.
+pub const MAX_FILE_NAME: usize = 4096;
+
 /// Defines a checked text: its storage, the field it stands in, what it accepts, and the check.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident($storage:ty), $field:literal, $accepted:literal, $check:expr) => {
@@ -65,7 +68,7 @@ checked_text!(
     "files",
     "an array of at most 10000 objects, each with a string name of 1 to 4096 characters \
      without control characters",
-    |text| has_length(text, 4096) && has_no_control(text)
+    |text| has_length(text, MAX_FILE_NAME) && has_no_control(text)
 );
 
 checked_text!(
@@ -116,6 +119,7 @@ fn is_web_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::MAX_FILES;
 
     #[test]
     fn a_name_has_1_to_255_characters_not_bytes() {
@@ -139,9 +143,16 @@ mod tests {
     #[test]
     fn a_file_name_may_have_outer_blanks_and_4096_characters() {
         assert!(FileName::parse(" a ").is_ok());
-        assert!(FileName::parse(&"x".repeat(4096)).is_ok());
-        assert!(FileName::parse(&"x".repeat(4097)).is_err());
+        assert!(FileName::parse(&"x".repeat(MAX_FILE_NAME)).is_ok());
+        assert!(FileName::parse(&"x".repeat(MAX_FILE_NAME + 1)).is_err());
         assert!(FileName::parse("a\tb").is_err());
+    }
+
+    #[test]
+    fn the_error_for_files_names_the_limits_that_hold() {
+        let accepted = FileName::INVALID.accepted;
+        assert!(accepted.starts_with(&format!("an array of at most {MAX_FILES} objects")));
+        assert!(accepted.contains(&format!(" 1 to {MAX_FILE_NAME} characters")));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::document;
@@ -142,29 +142,65 @@ struct FieldName<'a>(#[serde(borrow)] Cow<'a, str>);
 /// The value of `files`, split as far as the check of the whole document needs it.
 enum Files<'a> {
     NoArray,
-    Array(Vec<Option<FileObject<'a>>>),
+    Array(Elements<'a>),
 }
 
 impl<'a> Files<'a> {
     /// Looks into `files`. An error means that the document itself is not acceptable.
     fn read(value: &'a RawValue) -> Result<Self, ApiError> {
-        if !value.get().starts_with('[') {
-            return Ok(Self::NoArray);
+        if value.get().starts_with('[') {
+            parse_raw(value).map(Self::Array)
+        } else {
+            Ok(Self::NoArray)
         }
-        let elements: Vec<&'a RawValue> = parse_raw(value)?;
-        let objects = elements
-            .into_iter()
-            .map(|element| element.get().starts_with('{').then(|| parse_raw(element)).transpose());
-        Ok(Self::Array(objects.collect::<Result<_, _>>()?))
     }
 
     fn parse(self) -> Result<Box<[FileName]>, ApiError> {
         match self {
-            Self::Array(objects) if objects.len() <= MAX_FILES => {
+            Self::Array(Elements { objects, are_all: true }) => {
                 objects.into_iter().map(parse_file).collect()
             }
             Self::Array(_) | Self::NoArray => Err(Report::INVALID_FILES.into()),
         }
+    }
+}
+
+/// The elements of `files`; `None` is one that is no object.
+struct Elements<'a> {
+    objects: Vec<Option<FileObject<'a>>>,
+    /// Whether there are no more than may be listed. Those beyond are checked, but not kept: an
+    /// element can be as short as two bytes, and takes many times that once it is taken apart.
+    are_all: bool,
+}
+
+impl<'de> Deserialize<'de> for Elements<'de> {
+    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Array;
+
+        impl<'de> Visitor<'de> for Array {
+            type Value = Elements<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an array")
+            }
+
+            fn visit_seq<S: SeqAccess<'de>>(self, mut array: S) -> Result<Self::Value, S::Error> {
+                let mut elements = Elements { objects: Vec::new(), are_all: true };
+                while let Some(element) = array.next_element::<&'de RawValue>()? {
+                    let is_object = element.get().starts_with('{');
+                    let object = is_object.then(|| serde_json::from_str(element.get()));
+                    let object = object.transpose().map_err(S::Error::custom)?;
+                    if elements.objects.len() < MAX_FILES {
+                        elements.objects.push(object);
+                    } else {
+                        elements.are_all = false;
+                    }
+                }
+                Ok(elements)
+            }
+        }
+
+        from.deserialize_seq(Array)
     }
 }
 

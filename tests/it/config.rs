@@ -1,5 +1,6 @@
 //! The settings and the command line, from outside: what the program prints and how it exits.
 
+mod files;
 mod run;
 
 use std::fs;

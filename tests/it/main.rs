@@ -20,6 +20,7 @@
 )]
 
 mod badge;
+mod bodies;
 mod clock;
 mod config;
 mod dashboards;

@@ -3,7 +3,7 @@
 
 use super::list::sort_by;
 use super::{Pair, Sent, filter, must_be, split, unknown_parameter, with_plain_names};
-use crate::domain::{FileName, HistoryPlace, Key, Order, Selection};
+use crate::domain::{FileName, HistoryPlace, Key, MAX_FILE_NAME, Order, Selection};
 use crate::http::error::ApiError;
 use crate::page::{Asked, OTHER_PARAMETERS, Parameters, View};
 use crate::render::Shape;
@@ -95,6 +95,7 @@ pub(in crate::http) fn file_name(query: &str) -> Result<FileName, ApiError> {
     let sent = Sent::without_filters(query, &["name"])?;
     let name = sent.single("name")?.filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| must_be("name", "given: which file is meant"))?;
-    let accepted = "a string of 1 to 4096 characters without control characters";
-    FileName::parse(name).map_err(|_| must_be("name", accepted))
+    let accepted =
+        || format!("a string of 1 to {MAX_FILE_NAME} characters without control characters");
+    FileName::parse(name).map_err(|_| must_be("name", &accepted()))
 }

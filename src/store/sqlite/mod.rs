@@ -36,9 +36,6 @@ use crate::domain::{
     TimelineQuery, TransitionId,
 };
 
-/// How many revisions back the database can tell what was removed.
-pub(super) const TOMBSTONES_KEPT: i64 = 10_000;
-
 /// A SQLite file that this process has for itself.
 #[derive(Debug)]
 pub struct SqliteStore {

@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::sighting_log::{self, SightingLog};
-use super::{TOMBSTONES_KEPT, pairs, read_revision, sql};
+use super::{pairs, read_revision, sql};
 use crate::domain::{
     Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, Promise, RepoName,
     Report, ReportedTime, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
@@ -187,7 +187,7 @@ pub(super) async fn read_changes(
     since: Revision,
 ) -> Result<Option<Changes>, StoreError> {
     let revision = read_revision(&mut *connection).await?;
-    if revision.0 - since.0 > TOMBSTONES_KEPT {
+    if revision.0 - since.0 > sql::TOMBSTONES_KEPT {
         return Ok(None);
     }
     let put: Vec<String> =

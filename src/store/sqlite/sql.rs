@@ -1,5 +1,15 @@
 //! The SQL of the SQLite store. All of it is constant, so SQLite prepares it once a connection.
 
+/// [`TOMBSTONES_KEPT`] as a literal, of which SQL has to be made.
+macro_rules! tombstones_kept {
+    () => {
+        10_000
+    };
+}
+
+/// How many revisions back the database can tell what was removed.
+pub(super) const TOMBSTONES_KEPT: i64 = tombstones_kept!();
+
 /// The view and its triggers that make a commit one statement, rolled back as a whole by SQLite
 /// itself whatever fails. They are temporary because a schema is not trusted with triggers.
 ///
@@ -7,7 +17,8 @@
 /// is `new.expected + 1` in each of them. What there is nothing of is null, and costs nothing.
 ///
 /// Rows come from `jsonb_each`: `json_each` would write each out as text, for `->>` to parse again.
-pub(super) const PREPARE: &str = r"
+pub(super) const PREPARE: &str = concat!(
+    r"
 create temp view batch (expected, put, removed, transitions, seen, folded, until, trim) as
     select null, null, null, null, null, null, null, null;
 
@@ -57,7 +68,9 @@ begin
     where true
     on conflict (repo, server) do update set revision = excluded.revision;
 
-    delete from tombstones where revision < new.expected - 10000;
+    delete from tombstones where revision < new.expected - ",
+    tombstones_kept!(),
+    r";
 end;
 
 create temp trigger batch_tell instead of insert on batch when new.transitions is not null
@@ -95,7 +108,8 @@ create temp trigger batch_trim instead of insert on batch when new.trim is not n
 begin
     delete from sightings where revision <= new.trim;
 end;
-";
+"
+);
 
 /// Commits a batch: the expected revision, then what [`super::rows::Parameters`] has.
 pub(super) const COMMIT: &str = "insert into batch \
