@@ -12,6 +12,7 @@ use actix_web::web::Data;
 use actix_web::{App as Routes, HttpServer};
 use thiserror::Error;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 use crate::board::{Board, BoardSettings, Feed, Writer};
@@ -26,6 +27,9 @@ use crate::store::{OpenError, Store, StoreError};
 
 /// How long a stream of changes may be silent: proxies end those that are for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How much of the grace the writer and the store have for themselves.
+const SHARE_OF_STORE: Duration = Duration::from_secs(2);
 
 /// Why the application does not start or does not go on.
 #[derive(Debug, Error)]
@@ -47,6 +51,14 @@ pub enum AppError {
     /// A task that must run for as long as the application has ended.
     #[error("the {0} has died")]
     TaskDied(&'static str),
+    /// It was told to stop, and the time for that was over too soon.
+    #[error("Requests received and not answered within the grace of {grace:?}: {requests}")]
+    Unanswered {
+        /// How many requests.
+        requests: usize,
+        /// How long they had.
+        grace: Duration,
+    },
 }
 
 impl AppError {
@@ -57,7 +69,7 @@ impl AppError {
             Self::Open(OpenError::InUse(_)) => 75,
             Self::Open(OpenError::Refused { .. }) => 65,
             Self::Open(OpenError::Unusable { .. }) | Self::Load(_) => 74,
-            Self::Listen { .. } | Self::TaskDied(_) => 1,
+            Self::Listen { .. } | Self::TaskDied(_) | Self::Unanswered { .. } => 1,
         }
     }
 }
@@ -154,7 +166,8 @@ impl App {
     /// under way answered, every update stored, the store closed.
     ///
     /// # Errors
-    /// [`AppError::TaskDied`] if a task has ended before its time.
+    /// [`AppError::TaskDied`] if a task has ended before its time, [`AppError::Unanswered`] if
+    /// requests have not got their answer when the grace is over.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
         let Self { server, address: _, writer, feed, connections, stopping, .. } = self;
         let handle = server.handle();
@@ -176,20 +189,29 @@ impl App {
         // Streams never end by themselves, and those who listen find another server the sooner.
         stop_feed.cancel();
         tokio::time::sleep(self.shutdown_delay).await;
-        reaper.abort();
-        let stop = async {
-            let close_idle = start(close_idle(connections));
-            handle.stop(true).await;
-            close_idle.abort();
-            stop_writer.cancel();
-            writer.await
-        };
-        match tokio::time::timeout(self.shutdown_grace, stop).await {
-            Ok(Ok(())) => {}
+        let grace = self.shutdown_grace;
+        let end = Instant::now() + grace;
+        let close_idle = start(close_idle(connections.clone()));
+        let all_ended = timeout(share_of_connections(grace), handle.stop(true)).await;
+        stop_writer.cancel();
+        let is_closed = match timeout_at(end, &mut writer).await {
+            Ok(Ok(())) => true,
             Ok(Err(_)) => return Err(AppError::TaskDied("writer")),
-            Err(_) => log::warn!("Stopped after {:?}: not all was answered", self.shutdown_grace),
+            Err(_) => false,
+        };
+        if all_ended.is_err() {
+            // What the writer has answered last is on its way.
+            timeout_at(end, answered(&connections)).await.ok();
         }
-        Ok(())
+        close_idle.abort();
+        reaper.abort();
+        if !is_closed {
+            log::warn!("The database was not closed within the grace, which loses nothing");
+        }
+        match connections.unanswered() {
+            0 => Ok(()),
+            requests => Err(AppError::Unanswered { requests, grace }),
+        }
     }
 }
 
@@ -217,6 +239,20 @@ where
     F: Future<Output: Send> + Send + 'static,
 {
     tokio::spawn(task)
+}
+
+/// Returns how long connections get to end, of the time that there is for all: the writer and the
+/// store need some of it too.
+fn share_of_connections(grace: Duration) -> Duration {
+    grace.saturating_sub(SHARE_OF_STORE).max(grace / 2)
+}
+
+/// Waits until no request that was received whole is without its answer.
+async fn answered(connections: &Connections) {
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    while connections.unanswered() > 0 {
+        ticks.tick().await;
+    }
 }
 
 /// Shuts connections without progress, for as long as the application runs.
@@ -258,7 +294,8 @@ fn bind(
     // Answers in several writes would otherwise wait for the client's acknowledgement.
     .tcp_nodelay(true)
     .keep_alive(KeepAlive::Timeout(config.idle_timeout))
-    .shutdown_timeout(config.shutdown_grace.as_secs().max(1))
+    // Connections are held until the writer has answered; the end of the grace ends them.
+    .shutdown_timeout(config.shutdown_grace.as_secs().saturating_add(1))
     .disable_signals()
     .bind(config.listen)?;
     let address = server.addrs().first().copied().unwrap_or(config.listen);

@@ -48,17 +48,24 @@ fn serve(config: &Config) -> ExitCode {
 
 async fn run(config: &Config, log: &Log) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    let shutdown = CancellationToken::new();
-    let app = App::build(config, Arc::new(SystemClock::start())).await?;
+    let app = tokio::select! {
+        app = App::build(config, Arc::new(SystemClock::start())) => app?,
+        // Nothing has been accepted yet.
+        () = signals.asked_to_stop() => return Ok(()),
+    };
     log::info!("Listening on http://{}", app.address());
     let _serving = log.serve();
+    let shutdown = CancellationToken::new();
     let running = app.run(shutdown.clone());
     tokio::pin!(running);
     tokio::select! {
         outcome = &mut running => return Ok(outcome?),
-        () = signals.first() => shutdown.cancel(),
+        () = signals.asked_to_stop() => shutdown.cancel(),
     }
-    Ok(running.await?)
+    tokio::select! {
+        outcome = &mut running => Ok(outcome?),
+        () = signals.asked_to_stop() => anyhow::bail!("Stopped at once by a second signal"),
+    }
 }
 
 fn print(text: &str) -> ExitCode {

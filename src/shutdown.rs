@@ -1,14 +1,25 @@
-//! The signals that ask the program to stop.
+//! The signals that the program listens to.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
 
-/// The signals of supervisors and terminals: SIGTERM and SIGINT.
+/// How soon after the first signal another one is still the same: supervisors signal a process and
+/// its group, and people press keys twice.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
+
+/// The signals of supervisors and terminals that ask the program to stop, SIGTERM and SIGINT, and
+/// those that would end it unless it listened.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hang_up: Signal,
+    user_1: Signal,
+    user_2: Signal,
+    first_at: Option<Instant>,
 }
 
 impl Signals {
@@ -20,14 +31,41 @@ impl Signals {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hang_up: signal(SignalKind::hangup())?,
+            user_1: signal(SignalKind::user_defined1())?,
+            user_2: signal(SignalKind::user_defined2())?,
+            first_at: None,
         })
     }
 
-    /// Waits for the first of them.
-    pub async fn first(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+    /// Waits until the program is asked to stop. After the first time this waits until it is asked
+    /// again, a second or more after the first.
+    pub async fn asked_to_stop(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => {}
+                _ = self.interrupt.recv() => {}
+                _ = self.hang_up.recv() => {
+                    log::info!("SIGHUP: there is nothing to read again");
+                    continue;
+                }
+                _ = self.user_1.recv() => {
+                    log::debug!("SIGUSR1 is ignored");
+                    continue;
+                }
+                _ = self.user_2.recv() => {
+                    log::debug!("SIGUSR2 is ignored");
+                    continue;
+                }
+            }
+            match self.first_at {
+                None => {
+                    self.first_at = Some(Instant::now());
+                    return;
+                }
+                Some(first) if first.elapsed() >= SAME_SIGNAL => return,
+                Some(_) => {}
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use actix_http::{ConnectionType, Extensions};
 use actix_web::body::{BodySize, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse};
 use actix_web::{Error, HttpMessage, HttpRequest};
 use bytes::Bytes;
 use socket2::SockRef;
@@ -61,11 +61,17 @@ struct Activity {
     requests: AtomicUsize,
     /// Whether the body of the present request is chunked and has not been read to its end.
     has_unread_body: AtomicBool,
+    /// Whether the present request has been received whole.
+    is_whole: AtomicBool,
 }
 
 impl Activity {
     fn note(&self) {
         self.progress_at.store(millis_since(self.started), Ordering::Relaxed);
+    }
+
+    fn is_unanswered(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) > 0 && self.is_whole.load(Ordering::Relaxed)
     }
 
     /// Returns for how long it may make no progress, in milliseconds.
@@ -123,6 +129,12 @@ impl Connections {
         }
     }
 
+    /// Returns how many requests have been received whole and not been answered in full.
+    #[must_use]
+    pub fn unanswered(&self) -> usize {
+        self.0.open().values().filter(|open| open.activity.is_unanswered()).count()
+    }
+
     /// Lets connections end that wait for no answer. What they were sent still arrives.
     pub fn close_idle(&self) {
         for Open { socket, activity } in self.0.open().values() {
@@ -147,6 +159,7 @@ pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mu
         progress_at: AtomicU64::new(millis_since(registry.started)),
         requests: AtomicUsize::new(0),
         has_unread_body: AtomicBool::new(false),
+        is_whole: AtomicBool::new(false),
     });
     let id = registry.next_id.fetch_add(1, Ordering::Relaxed);
     let open = Open { socket: TcpStream::from(handle), activity: Arc::clone(&activity) };
@@ -165,6 +178,7 @@ pub(super) fn note_progress(request: &HttpRequest) {
 pub(super) fn note_body_end(request: &HttpRequest) {
     if let Some(tracked) = request.conn_data::<Tracked>() {
         tracked.activity.has_unread_body.store(false, Ordering::Relaxed);
+        tracked.activity.is_whole.store(true, Ordering::Relaxed);
     }
 }
 
@@ -182,7 +196,8 @@ where
     let is_chunked = request.chunked().unwrap_or(false);
     // No upgrade is offered, and after an answer to one who asked, actix ends the connection.
     let asks_for_upgrade = request.head().upgrade();
-    let under_way = activity.map(|activity| UnderWay::begin(activity, is_chunked));
+    let has_body = !matches!(request.parts().1, Payload::None);
+    let under_way = activity.map(|activity| UnderWay::begin(activity, has_body, is_chunked));
     let response = service.call(request);
     async move {
         let mut response = response.await?;
@@ -198,7 +213,8 @@ where
 struct UnderWay(Arc<Activity>);
 
 impl UnderWay {
-    fn begin(activity: Arc<Activity>, is_chunked: bool) -> Self {
+    fn begin(activity: Arc<Activity>, has_body: bool, is_chunked: bool) -> Self {
+        activity.is_whole.store(!has_body, Ordering::Relaxed);
         activity.requests.fetch_add(1, Ordering::Relaxed);
         activity.has_unread_body.store(is_chunked, Ordering::Relaxed);
         activity.note();

@@ -1,10 +1,11 @@
 //! How the program stops.
 
 use std::io::{Read, Write};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::{Process, Reply, report, wait_until};
+use crate::support::{Process, Reply, report, update_request, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
 
@@ -91,6 +92,80 @@ fn during_the_delay_the_server_is_unready_and_still_serves() {
     wait_until("it is unready", || server.get("/readyz").status == 503);
     server.accept(report("repo", "server", "SYNCED", &[]));
     assert_eq!(server.get("/livez").status, 200);
-    server.signal("TERM");
     assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_client_that_never_sends_its_whole_request_keeps_no_other_from_an_orderly_stop() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("status.db");
+    let mut server = Process::start(&path, &["--shutdown-grace", "2s"]);
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    let mut slow = server.client.connect();
+    slow.write_all(update_request("{}").trim_end_matches('}').as_bytes()).unwrap();
+    assert!(path.with_extension("db-wal").exists());
+    assert_eq!(server.terminate().code(), Some(0));
+    assert!(!path.with_extension("db-wal").exists(), "a clean stop leaves no log");
+}
+
+#[test]
+fn a_client_that_does_not_read_its_answer_makes_the_stop_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("status.db");
+    let mut server = Process::start(&path, &["--shutdown-grace", "2s"]);
+    let names: Vec<String> = (0..200).map(|number| format!("{number:0>4000}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for number in 0..30 {
+        server.accept(report("repo", &number.to_string(), "OUT_OF_SYNC", &names));
+    }
+    let mut slow = server.client.connect();
+    slow.write_all(b"GET /status.json HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
+    assert!(slow.read(&mut [0; 16]).unwrap() > 0);
+    assert_eq!(server.terminate().code(), Some(1));
+    assert!(!path.with_extension("db-wal").exists(), "the database was closed all the same");
+    let line = "ERROR] Requests received and not answered within the grace of 2s: 1\n";
+    wait_until("the log says so", || server.log().ends_with(line));
+}
+
+#[test]
+fn a_second_signal_ends_it_at_once_also_during_the_delay() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [["--shutdown-delay", "1h"], ["--shutdown-grace", "1h"]] {
+        let mut server = Process::start(&folder.path().join("status.db"), &arguments);
+        let mut slow = server.client.connect();
+        slow.write_all(update_request("{}").trim_end_matches('}').as_bytes()).unwrap();
+        server.signal("TERM");
+        let mut status = None;
+        wait_until("it ends", || {
+            server.signal("INT");
+            status = server.try_wait();
+            status.is_some()
+        });
+        assert_eq!(status.unwrap().code(), Some(1));
+        let line = "ERROR] Stopped at once by a second signal\n";
+        wait_until("the log says so", || server.log().ends_with(line));
+    }
+}
+
+#[test]
+fn signals_in_quick_succession_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let arguments = ["--shutdown-delay", "2s"];
+    let mut server = Process::start(&folder.path().join("status.db"), &arguments);
+    let id = server.id();
+    let both = format!("kill -s TERM {id}; kill -s INT {id}; kill -s TERM {id}");
+    assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
+fn a_closed_terminal_or_a_reload_by_habit_does_not_end_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Process::start(&folder.path().join("status.db"), NO_ARGUMENTS);
+    for signal in ["USR1", "USR2", "HUP"] {
+        server.signal(signal);
+    }
+    wait_until("it is logged", || server.log().contains("INFO ] SIGHUP: there is nothing"));
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    assert_eq!(server.terminate().code(), Some(0));
 }

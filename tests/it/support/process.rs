@@ -111,6 +111,11 @@ impl Process {
         self.child.0.wait().unwrap();
     }
 
+    /// Returns how the program has ended, if it has.
+    pub fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.child.0.try_wait().unwrap()
+    }
+
     /// Waits for the program to end.
     pub fn wait(&mut self) -> ExitStatus {
         end_of(&mut self.child)
