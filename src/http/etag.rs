@@ -20,8 +20,8 @@ impl Tag {
     /// Makes the tag of an answer to `question` from a state.
     pub(super) fn new(state: &State, question: &impl Question, coding: Coding) -> Self {
         let mut hasher = Xxh3Default::new();
-        // Another version may write the same entries otherwise.
-        env!("CARGO_PKG_VERSION").hash(&mut hasher);
+        // Another build may write the same entries otherwise, also one of the same version.
+        env!("GITOPS_STATUS_BUILD").hash(&mut hasher);
         state.fingerprint().hash(&mut hasher);
         question.hash(&mut hasher);
         let suffix = coding.name().map_or(String::new(), |name| format!("-{name}"));

@@ -21,6 +21,7 @@
 
 mod badge;
 mod bodies;
+mod builds;
 mod clock;
 mod config;
 mod dashboards;
