@@ -22,7 +22,7 @@ use bytes::Bytes;
 use socket2::SockRef;
 use tokio::time::Instant;
 
-use super::Stopping;
+use super::{Stopping, upgrade};
 
 /// How long an answered client may go on sending a body that is not read, in milliseconds; as long
 /// as actix gives those that have said how long it is. An end at once could destroy the answer.
@@ -184,7 +184,7 @@ pub(super) fn note_body_end(request: &HttpRequest) {
 
 /// Serves a request, and takes note of it until its answer has been handed over in full.
 pub(crate) fn track<S, B>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     service: &S,
     stopping: Stopping,
 ) -> impl Future<Output = Result<ServiceResponse<impl MessageBody + use<S, B>>, Error>> + use<S, B>
@@ -196,14 +196,22 @@ where
     let is_chunked = request.chunked().unwrap_or(false);
     // No upgrade is offered, and after an answer to one who asked, actix ends the connection.
     let asks_for_upgrade = request.head().upgrade();
+    let is_taken_for_websocket = upgrade::is_taken_for_websocket(&request);
+    if is_taken_for_websocket {
+        upgrade::end_body(&mut request);
+    }
     let has_body = !matches!(request.parts().1, Payload::None);
     let under_way = activity.map(|activity| UnderWay::begin(activity, has_body, is_chunked));
     let response = service.call(request);
     async move {
         let mut response = response.await?;
         let is_unread = under_way.as_ref().is_some_and(UnderWay::has_unread_body);
-        if stopping.has_begun() || is_unread || asks_for_upgrade {
-            response.response_mut().head_mut().set_connection_type(ConnectionType::Close);
+        let head = response.response_mut().head_mut();
+        if stopping.has_begun() || is_unread || asks_for_upgrade || is_taken_for_websocket {
+            head.set_connection_type(ConnectionType::Close);
+        }
+        if is_taken_for_websocket {
+            upgrade::end_answer_with_connection(head);
         }
         Ok(response.map_body(|_, body| TrackedBody { body: Box::pin(body), under_way }))
     }

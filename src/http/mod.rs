@@ -17,6 +17,7 @@ mod health;
 mod history;
 mod list;
 mod measure;
+mod methods;
 mod metrics;
 mod openapi;
 mod pages;
@@ -25,6 +26,7 @@ mod question;
 mod shared;
 mod status;
 mod timeline;
+mod upgrade;
 mod wire;
 
 use std::sync::Arc;
@@ -32,10 +34,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::HttpServiceFactory;
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Handler, HttpRequest, Responder};
+use actix_web::{Handler, HttpRequest, HttpResponse, Responder};
 
 pub use connections::Connections;
 pub(crate) use connections::{note_connection, track};
@@ -101,7 +103,7 @@ pub(crate) fn routes(paths: &mut ServiceConfig) {
             web::resource("/api/status")
                 .route(web::post().to(status::post))
                 .route(web::delete().to(status::delete))
-                .default_service(other_methods("POST, DELETE"))
+                .default_service(methods::others("POST, DELETE"))
                 .wrap_fn(move |request, service| updates.measure(request, service)),
         )
         .service(reading("/status.json", list::status_json))
@@ -137,15 +139,19 @@ where
     web::resource(path)
         .route(web::get().to(handler.clone()))
         .route(web::head().to(handler))
-        .default_service(other_methods("GET, HEAD"))
+        .default_service(methods::others("GET, HEAD"))
         .wrap_fn(move |request, service| meter.measure(request, service))
 }
 
-async fn no_such_path(request: HttpRequest, services: Data<Services>) -> ApiError {
+async fn no_such_path(
+    request: HttpRequest,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
+    // `OPTIONS *` asks about the server, not about a path.
+    if request.method() == Method::OPTIONS && request.path() == "*" {
+        measure::note_no_route(&request, &services, StatusCode::NO_CONTENT);
+        return Ok(methods::options("GET, HEAD, POST, DELETE"));
+    }
     measure::note_no_route(&request, &services, StatusCode::NOT_FOUND);
-    ApiError::NoSuchPath
-}
-
-fn other_methods(allowed: &'static str) -> actix_web::Route {
-    web::to(move || async move { ApiError::MethodNotAllowed { allowed } })
+    Err(ApiError::NoSuchPath)
 }

@@ -242,7 +242,7 @@ fn every_path_that_can_be_read_takes_head_and_compresses_if_asked() {
         assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
         let packed = app.get_with(path, &[("Accept-Encoding", "gzip")]);
         assert!(packed.inflated() == get.body, "{path}");
-        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "get", "FOO"] {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "TRACE", "get", "FOO"] {
             let reply = app.send(method, path, &[], b"");
             assert_eq!(reply.header("allow"), Some("GET, HEAD"), "{method} {path}");
             reply.error(405);
@@ -263,4 +263,25 @@ fn every_path_that_can_be_read_takes_head_and_compresses_if_asked() {
         app.get(path).error(404);
         app.send("POST", path, &[], b"{").error(404);
     }
+}
+
+#[test]
+fn options_tells_which_methods_a_path_takes() {
+    let app = TestApp::spawn();
+    for (path, methods) in [
+        ("/", "GET, HEAD"),
+        ("/status.json?anything", "GET, HEAD"),
+        ("/api/events", "GET, HEAD"),
+        ("/api/status", "POST, DELETE"),
+        ("*", "GET, HEAD, POST, DELETE"),
+    ] {
+        let reply = app.send("OPTIONS", path, &[("Origin", "http://elsewhere.example")], b"");
+        assert_eq!((reply.status, reply.body.len()), (204, 0), "{path}");
+        assert_eq!(reply.header("allow"), Some(methods), "{path}");
+        let mut names = reply.headers.iter().map(|(name, _)| name);
+        assert!(!names.any(|name| name.starts_with("access-control")), "{path}");
+    }
+    app.send("OPTIONS", "/no/such/path", &[], b"").error(404);
+    // HAProxy asks this to find out whether a server is up.
+    assert_eq!(app.raw(b"OPTIONS / HTTP/1.0\r\n\r\n").unwrap().status, 204);
 }

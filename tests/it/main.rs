@@ -55,3 +55,4 @@ mod store;
 mod support;
 mod tidy;
 mod timeline;
+mod upgrades;
