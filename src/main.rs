@@ -8,7 +8,7 @@ use std::sync::Arc;
 use gitops_status_server::app::{App, AppError};
 use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
-use gitops_status_server::config::Config;
+use gitops_status_server::config::{Config, DatabaseUrl};
 use gitops_status_server::logging::{self, Log};
 use gitops_status_server::shutdown::Signals;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,18 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => say(&error, error.exit_status()),
         },
+        Ok(Invocation::Repair(database)) => repair(&database),
         Err(error) => say(&error, error.exit_status()),
+    }
+}
+
+fn repair(database: &DatabaseUrl) -> ExitCode {
+    match actix_web::rt::System::new().block_on(cli::repair(database)) {
+        Ok(text) => print(&text),
+        Err(error) => {
+            let error = AppError::from(error);
+            say(format_args!("error: {error}"), error.exit_status())
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! environment, prints nothing, and must not know how a server is run.
 
 mod healthcheck;
+mod repair;
 
 use std::env;
 use std::ffi::OsString;
@@ -14,13 +15,15 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use thiserror::Error;
 
 use crate::config::{
-    self, CONFIG_FILE, Config, ConfigError, Kind, Lookup, Resolved, SETTINGS, Setting,
+    self, CONFIG_FILE, Config, ConfigError, DatabaseUrl, Kind, Lookup, Resolved, SETTINGS, Setting,
 };
 
 pub use healthcheck::healthcheck;
+pub use repair::repair;
 
 const CHECK_CONFIG: &str = "check-config";
 const HEALTHCHECK: &str = "healthcheck";
+const REPAIR: &str = "repair";
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,6 +34,8 @@ pub enum Invocation {
     CheckConfig(String),
     /// Ask the server at this address whether it is healthy, by [`healthcheck()`].
     Healthcheck(SocketAddr),
+    /// Make a sound database of this one, by [`repair()`].
+    Repair(DatabaseUrl),
     /// Print this text: the help or the version.
     Print(String),
 }
@@ -95,6 +100,9 @@ pub fn parse(
         Some(CHECK_CONFIG) => {
             Ok(Invocation::CheckConfig(Resolved::load(&flags, environment)?.to_toml()))
         }
+        Some(REPAIR) => {
+            Ok(Invocation::Repair(Resolved::load(&flags, environment)?.config.database))
+        }
         Some(_) => {
             let listen = config::listen_address(&flags, environment)?;
             Ok(Invocation::Healthcheck(healthcheck::reachable(listen)))
@@ -120,6 +128,9 @@ fn command() -> Command {
         .about("Print the settings in force as TOML, with where each came from, and exit");
     let healthcheck = Command::new(HEALTHCHECK)
         .about("Ask the server on the configured address for its health: exit 0 if well, else 1");
+    let repair = Command::new(REPAIR).about(
+        "Make a sound database of a damaged one that no server has open, and say what is lost",
+    );
     let settings = SETTINGS.iter().chain([&CONFIG_FILE]).map(flag);
     Command::new(env!("CARGO_PKG_NAME"))
         .version(env!("CARGO_PKG_VERSION"))
@@ -132,7 +143,7 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .next_line_help(true)
         .args(settings)
-        .subcommands([check_config, healthcheck])
+        .subcommands([check_config, healthcheck, repair])
 }
 
 /// Makes the flag of a setting; where its value comes from without it is for the settings.

@@ -15,12 +15,14 @@ pub enum OpenError {
     #[error("the database {0} is in use by another process")]
     InUse(String),
     /// It is damaged, not one of ours, or of a newer version; it was left as it was.
-    #[error("the database {path} is refused: {reason}; it was left as it is")]
+    #[error("the database {path} is refused: {reason}; it was left as it is. {way_out}")]
     Refused {
         /// Which database.
         path: String,
         /// What is wrong with it.
         reason: String,
+        /// What to do about it, in a sentence.
+        way_out: &'static str,
     },
     /// It cannot be read or written.
     #[error("the database {path} cannot be opened: {cause}")]

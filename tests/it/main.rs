@@ -24,6 +24,7 @@ mod bodies;
 mod builds;
 mod clock;
 mod config;
+mod damage;
 mod dashboards;
 mod disk;
 mod documents;

@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("board", &["clock", "domain", "metrics", "store"]),
     ("http", &["board", "clock", "domain", "metrics", "page", "render"]),
     ("config", &[]),
-    ("cli", &["config"]),
+    ("cli", &["config", "store"]),
     ("logging", &[]),
     ("shutdown", &[]),
     ("app", &["board", "clock", "config", "domain", "http", "logging", "metrics", "store"]),

@@ -4,8 +4,10 @@ use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
+use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection};
 
 use super::file::beside;
@@ -17,30 +19,69 @@ use crate::store::StoreError;
 /// kill at any moment leaves either no database or a whole one, and never an empty file.
 pub(super) async fn create(path: &Path, migrator: &Migrator) -> Result<(), StoreError> {
     let unfinished = beside(path, ".new");
-    remove_if_there(&unfinished)?;
-    remove_if_there(&beside(&unfinished, "-journal"))?;
-    let options = SqliteConnectOptions::new()
-        .filename(&unfinished)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Delete)
-        .synchronous(SqliteSynchronous::Full);
-    let mut connection = options.disable_statement_logging().connect().await?;
+    let mut connection = connect_to_new(&unfinished).await?;
     migrator.run(&mut connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
     connection.close().await?;
     File::open(&unfinished)?.sync_all()?;
-    fs::rename(&unfinished, path)?;
+    rename_to_nothing(&unfinished, path)?;
     sync_folder_of(path)?;
     Ok(())
 }
 
+/// Makes a new file under a name where only an unfinished one may lie, without a schema yet.
+pub(super) async fn connect_to_new(unfinished: &Path) -> Result<SqliteConnection, StoreError> {
+    remove_unfinished(unfinished)?;
+    let options = SqliteConnectOptions::new()
+        .filename(unfinished)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Delete)
+        .synchronous(SqliteSynchronous::Full);
+    Ok(options.disable_statement_logging().connect().await?)
+}
+
+pub(super) fn remove_unfinished(unfinished: &Path) -> io::Result<()> {
+    remove_if_there(unfinished)?;
+    remove_if_there(&beside(unfinished, "-journal"))
+}
+
+/// Renames a file, unless another one has been put where it goes: that is not to be lost.
+fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // Some file systems and old kernels do not know this way.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if !to.try_exists()? => {
+            fs::rename(from, to)
+        }
+        done => Ok(done?),
+    }
+}
+
 /// Makes a rename durable.
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
 }
 
-fn remove_if_there(path: &Path) -> io::Result<()> {
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_put_where_a_new_database_goes_is_not_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let [new, place] = ["status.db.new", "status.db"].map(|name| folder.path().join(name));
+        fs::write(&new, "new").unwrap();
+        fs::write(&place, "restored meanwhile").unwrap();
+        let error = rename_to_nothing(&new, &place).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        assert_eq!(fs::read_to_string(&place).unwrap(), "restored meanwhile");
+        fs::remove_file(&place).unwrap();
+        rename_to_nothing(&new, &place).unwrap();
+        assert_eq!(fs::read_to_string(&place).unwrap(), "new");
     }
 }

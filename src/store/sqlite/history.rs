@@ -150,7 +150,7 @@ const fn states(event: Event) -> &'static [u8] {
 }
 
 /// Reads a row of `transitions`.
-fn decode(row: &SqliteRow) -> Result<HistoryItem, StoreError> {
+pub(super) fn decode(row: &SqliteRow) -> Result<HistoryItem, StoreError> {
     let Key { repo, server } = pairs::decode(row, "transitions")?;
     let at = Timestamp::from_millis(row.try_get("at")?);
     let event = Event::parse(row.try_get("event")?).ok_or_else(|| damaged("an unknown event"))?;

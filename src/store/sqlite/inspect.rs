@@ -4,6 +4,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use futures_util::future::join;
@@ -13,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 
 use super::file::beside;
 use super::present::{Everything, read_rows};
-use super::sighting_log;
+use super::{ends, sighting_log};
 use crate::domain::Revision;
 use crate::store::{OpenError, StoreError};
 
@@ -21,6 +22,14 @@ use crate::store::{OpenError, StoreError};
 const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Where a SQLite file says which program it belongs to, and what ours say: "gsts".
 const APPLICATION_ID: (std::ops::Range<usize>, &[u8]) = (68..72, b"gsts");
+
+/// What to do about a database that cannot be used, by what is wrong with it.
+const RESTORE: &str = "Restore a copy of it from a backup, or move it and its -wal file away to \
+     start with an empty one";
+const REPAIR: &str = "Run `gitops-status-server repair` with the same settings: it keeps this file \
+     under another name and makes a sound one of what is sound in it";
+const NAME_ANOTHER: &str = "Let the setting database_url name another file";
+const UPGRADE: &str = "Start the newer version, or restore a copy from before it ran";
 
 /// What lies where the database should be.
 #[derive(Debug)]
@@ -34,7 +43,7 @@ pub(super) enum Found {
 }
 
 /// Which version a database's schema is of.
-enum Schema {
+pub(super) enum Schema {
     Older,
     Current,
 }
@@ -42,7 +51,7 @@ enum Schema {
 /// Why a file is not to be opened.
 pub(super) enum Unfit {
     /// It is damaged or not ours.
-    Refused(String),
+    Refused { reason: String, way_out: &'static str },
     /// It cannot be read.
     Unreadable(Box<dyn std::error::Error + Send + Sync>),
 }
@@ -51,10 +60,34 @@ impl Unfit {
     pub(super) fn at(self, path: &Path) -> OpenError {
         let path = path.display().to_string();
         match self {
-            Self::Refused(reason) => OpenError::Refused { path, reason },
+            Self::Refused { reason, way_out } => OpenError::Refused { path, reason, way_out },
             Self::Unreadable(cause) => OpenError::Unusable { path, cause },
         }
     }
+
+    fn refused(reason: impl Into<String>, way_out: &'static str) -> Self {
+        Self::Refused { reason: reason.into(), way_out }
+    }
+
+    /// Says of what was found in the history that it was found there.
+    fn in_the_history(self) -> Self {
+        match self {
+            Self::Refused { reason, .. } => damaged("transitions", &reason),
+            Self::Unreadable(cause) => Self::Unreadable(cause),
+        }
+    }
+}
+
+/// Says which part of a database is damaged, and what is lost with it.
+fn damaged(table: &str, reason: &str) -> Unfit {
+    let (part, way_out) = match table {
+        "transitions" => ("its history is damaged", REPAIR),
+        "entries" | "sightings" => ("its entries are damaged", RESTORE),
+        // Neither what was removed lately nor the list of free pages is missed by a new file.
+        "tombstones" | "sqlite_schema" => ("it is damaged", REPAIR),
+        _ => ("it is damaged", RESTORE),
+    };
+    Unfit::refused(format!("{part} ({reason})"), way_out)
 }
 
 impl From<io::Error> for Unfit {
@@ -68,7 +101,7 @@ impl From<sqlx::Error> for Unfit {
         // SQLite's primary codes: 1 a table or column is missing, 11 a damaged database, 26 none.
         let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
         match (code.map(|code| code & 0xff), &error) {
-            (Some(11 | 26), _) => Self::Refused(format!("it is damaged ({error})")),
+            (Some(11 | 26), _) => Self::refused(format!("it is damaged ({error})"), RESTORE),
             (Some(1), _)
             | (
                 None,
@@ -76,7 +109,7 @@ impl From<sqlx::Error> for Unfit {
                 | sqlx::Error::ColumnNotFound(_)
                 | sqlx::Error::ColumnDecode { .. }
                 | sqlx::Error::Decode(_),
-            ) => Self::Refused(format!("it lacks what its schema promises ({error})")),
+            ) => Self::refused(format!("it lacks what its schema promises ({error})"), RESTORE),
             (Some(_) | None, _) => Self::Unreadable(Box::new(error)),
         }
     }
@@ -85,7 +118,7 @@ impl From<sqlx::Error> for Unfit {
 impl From<StoreError> for Unfit {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Damaged { .. } => Self::Refused(error.to_string()),
+            StoreError::Damaged { .. } => Self::refused(error.to_string(), RESTORE),
             StoreError::Unavailable(cause) => match cause.downcast::<sqlx::Error>() {
                 Ok(error) => Self::from(*error),
                 Err(cause) => Self::Unreadable(cause),
@@ -103,23 +136,26 @@ impl From<StoreError> for Unfit {
 pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, Unfit> {
     if !path.try_exists()? {
         if beside(path, "-wal").try_exists()? {
-            let reason = "there is a -wal file but no database beside it: restore the database, \
-                          or move the -wal file away to start with an empty one";
-            return Err(Unfit::Refused(reason.to_owned()));
+            return Err(Unfit::refused("there is a -wal file but no database beside it", RESTORE));
         }
         return Ok(Found::Nothing);
     }
     check_header(path)?;
-    // Without a log there is nothing to recover, and even reading would make an empty one.
-    let has_no_log = !beside(path, "-wal").try_exists()?;
-    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(has_no_log);
-    let options = options.disable_statement_logging();
+    let options = options(path)?;
     let mut connection = options.connect().await?;
     let mut beside = options.connect().await?;
     let found = look(&mut connection, &mut beside, migrator).await;
     connection.close().await?;
     beside.close().await?;
     found
+}
+
+/// Returns how a file is opened so that nothing changes it.
+pub(super) fn options(path: &Path) -> io::Result<SqliteConnectOptions> {
+    // Without a log there is nothing to recover, and even reading would make an empty one.
+    let has_no_log = !beside(path, "-wal").try_exists()?;
+    let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(has_no_log);
+    Ok(options.pragma("cell_size_check", "on").disable_statement_logging())
 }
 
 /// Looks at the schema, the pages and the content. Damage is told before what came of it.
@@ -131,11 +167,15 @@ async fn look(
     let schema = check_schema(connection, migrator).await;
     if !matches!(schema, Ok(Schema::Current)) {
         check_pages(beside).await?;
+        // A migration may read all of the history.
+        check_table(beside, "transitions").await?;
         return schema.map(|_| Found::Older);
     }
     // Each connection has a thread of its own, and there is far more to read of rows.
     let log = async {
         check_pages(beside).await?;
+        let ends = ends::check(beside).await;
+        ends.map_err(|error| Unfit::from(error).in_the_history())?;
         Ok::<_, Unfit>(sighting_log::read(beside, Revision(0)).await)
     };
     let (rows, log) = join(read_rows(connection), log).await;
@@ -143,52 +183,64 @@ async fn look(
     Ok(Found::Current(Everything::new(rows?, log?)))
 }
 
-fn check_header(path: &Path) -> Result<(), Unfit> {
-    if !path.metadata()?.is_file() {
+pub(super) fn check_header(path: &Path) -> Result<(), Unfit> {
+    let metadata = path.metadata()?;
+    if !metadata.is_file() {
         return Err(Unfit::Unreadable("it is not a file".into()));
+    }
+    if metadata.nlink() > 1 {
+        // Each name has a lock and a log of its own, so two processes would overwrite each other.
+        let reason = "the file has more than one name (hard link); remove all but one, or copy it";
+        return Err(Unfit::Unreadable(reason.into()));
     }
     let mut header = Vec::with_capacity(100);
     File::open(path)?.take(100).read_to_end(&mut header)?;
-    let refused = |reason: &str| Err(Unfit::Refused(reason.to_owned()));
+    let refused = |reason: &str, way_out| Err(Unfit::refused(reason, way_out));
     if header.is_empty() {
-        return refused("it is empty: remove it to start with a new one");
+        return refused("it is empty", RESTORE);
     }
     if header.len() < 100 || !header.starts_with(MAGIC) {
-        return refused("it is not a SQLite database, or it is damaged");
+        return refused("it is not a SQLite database, or it is damaged", RESTORE);
     }
     let (place, ours) = APPLICATION_ID;
     if header.get(place) != Some(ours) {
-        return refused("it is not a database of gitops-status-server");
+        return refused("it is not a database of gitops-status-server", NAME_ANOTHER);
     }
     Ok(())
 }
 
-/// Looks at every page that the present is read from. The history is left out: it can be far larger
-/// than all else, and a start would wait for all of it to be read. What is damaged there is found
-/// when it is asked for.
+/// Looks at every page but those of the history, which can be far larger than all else: a start
+/// would wait for all of it to be read.
 async fn check_pages(connection: &mut SqliteConnection) -> Result<(), Unfit> {
     let tables = "select name from sqlite_schema where type = 'table' and name <> 'transitions'";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *connection).await?;
-    for table in tables {
-        let check = sqlx::query_scalar("select quick_check from pragma_quick_check($1)");
-        let verdict: String = check.bind(table).fetch_one(&mut *connection).await?;
-        if verdict != "ok" {
-            return Err(Unfit::Refused(format!("it is damaged ({})", verdict.replace('\n', " "))));
-        }
+    for table in &tables {
+        check_table(connection, table).await?;
     }
-    Ok(())
+    // The free pages are looked at along with the table of tables.
+    check_table(connection, "sqlite_schema").await
+}
+
+/// Looks at every page of a table and of its indexes.
+pub(super) async fn check_table(
+    connection: &mut SqliteConnection,
+    table: &str,
+) -> Result<(), Unfit> {
+    let check = sqlx::query_scalar("select quick_check from pragma_quick_check($1)");
+    let verdict: String = check.bind(table.to_owned()).fetch_one(connection).await?;
+    if verdict == "ok" { Ok(()) } else { Err(damaged(table, &verdict.replace('\n', " "))) }
 }
 
 /// Makes sure that every migration of a database is one of ours.
-async fn check_schema(
+pub(super) async fn check_schema(
     connection: &mut SqliteConnection,
     migrator: &Migrator,
 ) -> Result<Schema, Unfit> {
-    let query = "select version, checksum, success from _sqlx_migrations order by version";
+    let query = "select version, checksum, success from _sqlx_migrations";
     let applied = match sqlx::query(query).fetch_all(&mut *connection).await {
         Ok(applied) => applied,
         Err(sqlx::Error::Database(error)) if error.message().starts_with("no such table") => {
-            return Err(Unfit::Refused("it has no schema of gitops-status-server".to_owned()));
+            return Err(Unfit::refused("it has no schema of gitops-status-server", RESTORE));
         }
         Err(error) => return Err(error.into()),
     };
@@ -196,14 +248,14 @@ async fn check_schema(
         let (version, checksum, success): (i64, Vec<u8>, bool) =
             (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
         let known = migrator.iter().find(|known| known.version == version);
-        let reason = match known {
-            None => "it was written by a newer version of gitops-status-server",
+        let (reason, way_out) = match known {
+            None => ("it was written by a newer version of gitops-status-server", UPGRADE),
             Some(known) if *known.checksum != *checksum || !success => {
-                "its schema is not one of gitops-status-server's"
+                ("its schema is not one of gitops-status-server's", RESTORE)
             }
             Some(_) => continue,
         };
-        return Err(Unfit::Refused(format!("{reason} (migration {version})")));
+        return Err(Unfit::refused(format!("{reason} (migration {version})"), way_out));
     }
     let is_older = applied.len() < migrator.iter().count();
     Ok(if is_older { Schema::Older } else { Schema::Current })

@@ -5,6 +5,7 @@
 //! history is read beside it, by connections that only read.
 
 mod create;
+mod ends;
 mod excess;
 mod file;
 mod history;
@@ -13,11 +14,14 @@ mod open;
 mod pairs;
 mod present;
 mod readers;
+mod repair;
 mod rows;
 mod sighting_log;
 mod sightings;
 mod sql;
 mod timeline;
+
+pub use repair::{HistoryRepair, Repair};
 
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 

@@ -19,7 +19,7 @@ use super::sightings::Sightings;
 use super::{Slot, SqliteStore, Writing, create, sql};
 use crate::store::{OpenError, StoreError};
 
-static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
+pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// What must be in force on the writing connection: a pragma and its value.
 ///
@@ -41,13 +41,9 @@ impl SqliteStore {
     /// # Errors
     /// See [`OpenError`]; a database that is refused is the same, byte for byte, afterwards.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
-        let shown = path.display().to_string();
-        let unusable = |cause| OpenError::Unusable { path: shown.clone(), cause };
-        let path = resolve(path).map_err(|error| unusable(error.into()))?;
-        let lock = Lock::take(&path).map_err(|error| unusable(error.into()))?;
-        let lock = lock.ok_or_else(|| OpenError::InUse(shown.clone()))?;
-        let store = Self::open_locked(&path, lock).await;
-        store.map_err(|unfit| unfit.at(Path::new(&shown)))
+        let (resolved, lock) = take_lock(path)?;
+        let store = Self::open_locked(&resolved, lock).await;
+        store.map_err(|unfit| unfit.at(path))
     }
 
     async fn open_locked(path: &Path, lock: Lock) -> Result<Self, Unfit> {
@@ -76,6 +72,15 @@ impl SqliteStore {
             _lock: lock,
         })
     }
+}
+
+/// Takes the lock of a database for this process, and returns the path behind all links.
+pub(super) fn take_lock(path: &Path) -> Result<(PathBuf, Lock), OpenError> {
+    let unusable = |error: std::io::Error| Unfit::from(error).at(path);
+    let resolved = resolve(path).map_err(unusable)?;
+    let lock = Lock::take(&resolved).map_err(unusable)?;
+    let lock = lock.ok_or_else(|| OpenError::InUse(path.display().to_string()))?;
+    Ok((resolved, lock))
 }
 
 async fn migrate(file: &DatabaseFile) -> Result<(), StoreError> {

@@ -1,0 +1,39 @@
+//! `repair`: makes a sound database of a damaged one, and says what was done and what is lost.
+
+use crate::config::DatabaseUrl;
+use crate::store::OpenError;
+use crate::store::sqlite::{HistoryRepair, Repair, SqliteStore};
+
+/// Repairs a database that no server has open, and returns what that came to, in words.
+///
+/// # Errors
+/// As [`SqliteStore::repair`].
+pub async fn repair(database: &DatabaseUrl) -> Result<String, OpenError> {
+    let DatabaseUrl::Sqlite(path) = database;
+    Ok(match SqliteStore::repair(path).await? {
+        Repair::NotNeeded => {
+            format!("Nothing is damaged in {}: it was left as it is.\n", path.display())
+        }
+        Repair::Done { entries, history, old } => format!(
+            "{} is sound again.\n\
+             Entries: {entries}, all that there were.\n\
+             History: {}.\n\
+             The damaged file was kept: {}\n",
+            path.display(),
+            in_words(&history),
+            old.display()
+        ),
+    })
+}
+
+fn in_words(history: &HistoryRepair) -> String {
+    match history {
+        HistoryRepair::Kept(count) => {
+            format!("{count} transitions, all that there were; their indexes were made anew")
+        }
+        HistoryRepair::SetAside(reason) => format!(
+            "lost, since it could not be read to its end ({reason}); it begins anew with the next \
+             change of an entry"
+        ),
+    }
+}

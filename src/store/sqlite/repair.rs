@@ -1,0 +1,244 @@
+//! Making a sound database of a damaged one.
+//!
+//! What is sound is copied into a new file, and the damaged file is kept under another name: writing
+//! into damaged pages could damage more. The present is copied as a whole or not at all.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use futures_util::TryStreamExt;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+
+use super::file::beside;
+use super::inspect::{self, Schema, Unfit, check_header, check_schema, check_table};
+use super::open::{MIGRATOR, take_lock};
+use super::present::{Everything, read_all};
+use super::{SqliteStore, create, history};
+use crate::store::{Loaded, OpenError, StoreError};
+
+/// The tables that the present is made of, as far as a version has them.
+const PRESENT: &str = "select name from sqlite_schema where type = 'table' \
+     and name in ('meta', 'entries', 'sightings') order by name";
+
+const ATTACH: &str = "attach database $1 as damaged";
+/// The new file is the same database, so it keeps its name. Tombstones are left out: they are for
+/// those who know an earlier revision, and with the process that had shown it they are gone.
+const COPY_PRESENT: [&str; 2] = [
+    "update meta set (store_id, revision) = (select store_id, revision from damaged.meta)",
+    "insert into entries select * from damaged.entries",
+];
+const COPY_SIGHTINGS: &str = "insert into sightings select * from damaged.sightings";
+
+/// The columns that every version of the history has.
+macro_rules! columns {
+    () => {
+        "id, at, revision, repo, server, event, sync_status, drift_count, files_added, \
+         files_added_count, files_removed, files_removed_count, report_revision, url, \"by\""
+    };
+}
+/// Reads the history by its table alone, from which its indexes can be made anew.
+const HISTORY: &str = concat!("select ", columns!(), " from transitions not indexed order by id");
+const COPY_HISTORY: &str = concat!(
+    "insert into transitions (",
+    columns!(),
+    ") select ",
+    columns!(),
+    " from damaged.transitions not indexed order by id"
+);
+
+/// What a repair came to.
+#[derive(Debug)]
+pub enum Repair {
+    /// Nothing was found to be damaged, and nothing was done.
+    NotNeeded,
+    /// A sound file has taken the place of the damaged one.
+    Done {
+        /// How many entries there are: as many as before.
+        entries: u64,
+        /// What became of the history.
+        history: HistoryRepair,
+        /// Where the damaged file is now.
+        old: PathBuf,
+    },
+}
+
+/// What became of the history in a repair.
+#[derive(Debug)]
+pub enum HistoryRepair {
+    /// All of it was kept: this many transitions. Its indexes were made anew.
+    Kept(u64),
+    /// It begins anew, since it could not be read to its end for this reason.
+    SetAside(String),
+}
+
+impl SqliteStore {
+    /// Makes a sound database of a damaged one, and keeps the damaged file under another name.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A database whose present is damaged is refused: it is not for a program to
+    /// guess what is on the servers. After any error it is what it was before.
+    pub async fn repair(path: &Path) -> Result<Repair, OpenError> {
+        let (resolved, _lock) = take_lock(path)?;
+        let unfinished = beside(&resolved, ".new");
+        let outcome = repair(&resolved, &unfinished).await;
+        if outcome.is_err() {
+            // It may fill the disk; if it cannot be removed, the next repair tries to.
+            create::remove_unfinished(&unfinished).ok();
+        }
+        outcome.map_err(|unfit| unfit.at(path))
+    }
+}
+
+async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Unfit> {
+    if !path.try_exists()? {
+        return Err(Unfit::Unreadable("there is no such file".into()));
+    }
+    check_header(path)?;
+    let mut old = inspect::options(path)?.connect().await?;
+    let present = Present::read(&mut old).await?;
+    let history = match read_history(&mut old).await.map_err(Unfit::from) {
+        Ok(_) if is_sound(&mut old).await => return Ok(Repair::NotNeeded),
+        Ok(count) => HistoryRepair::Kept(count),
+        Err(Unfit::Refused { reason, .. }) => HistoryRepair::SetAside(reason),
+        Err(unreadable @ Unfit::Unreadable(_)) => return Err(unreadable),
+    };
+    old.close().await?;
+    copy(path, unfinished, &present, &history).await?;
+    let old = replace(path, unfinished).await?;
+    Ok(Repair::Done { entries: present.entries, history, old })
+}
+
+/// What is to be kept as a whole.
+struct Present {
+    schema: i64,
+    entries: u64,
+    has_sightings: bool,
+    /// All of it, if the schema is of this version.
+    loaded: Option<Loaded>,
+}
+
+impl Present {
+    /// Reads it, and makes sure that all of it is sound.
+    async fn read(connection: &mut SqliteConnection) -> Result<Self, Unfit> {
+        let schema = check_schema(connection, &MIGRATOR).await?;
+        let versions = sqlx::query_scalar("select max(version) from _sqlx_migrations not indexed");
+        let version = versions.fetch_one(&mut *connection).await?;
+        let tables: Vec<String> = sqlx::query_scalar(PRESENT).fetch_all(&mut *connection).await?;
+        for table in &tables {
+            check_table(connection, table).await?;
+        }
+        let loaded = match schema {
+            Schema::Current => Some(read_loaded(connection).await?),
+            Schema::Older => None,
+        };
+        let entries = sqlx::query_scalar("select count(*) from entries").fetch_one(connection);
+        let entries = entries.await?;
+        let has_sightings = tables.iter().any(|table| table == "sightings");
+        Ok(Self { schema: version, entries, has_sightings, loaded })
+    }
+}
+
+async fn read_loaded(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
+    let Everything { loaded, unfolded: _ } = read_all(connection).await?;
+    Ok(loaded)
+}
+
+/// Reads all of the history, and returns how long it is.
+async fn read_history(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let mut rows = sqlx::query(HISTORY).fetch(connection);
+    let mut count = 0;
+    while let Some(row) = rows.try_next().await? {
+        history::decode(&row)?;
+        count += 1;
+    }
+    Ok(count)
+}
+
+/// Whether all pages are sound, and the indexes have what the tables have.
+async fn is_sound(connection: &mut SqliteConnection) -> bool {
+    let verdict = sqlx::query_scalar::<_, String>("pragma main.integrity_check(1)");
+    verdict.fetch_one(connection).await.is_ok_and(|verdict| verdict == "ok")
+}
+
+/// Makes a new file of what is sound, and makes sure of it.
+async fn copy(
+    path: &Path,
+    unfinished: &Path,
+    present: &Present,
+    history: &HistoryRepair,
+) -> Result<(), Unfit> {
+    let mut new = create::connect_to_new(unfinished).await?;
+    let made = MIGRATOR.run_to(present.schema, &mut new).await;
+    made.map_err(|error| Unfit::Unreadable(error.into()))?;
+    sqlx::query(ATTACH).bind(read_only_url(path)?).execute(&mut new).await?;
+    for copy in COPY_PRESENT {
+        sqlx::query(copy).execute(&mut new).await?;
+    }
+    if present.has_sightings {
+        sqlx::query(COPY_SIGHTINGS).execute(&mut new).await?;
+    }
+    if let HistoryRepair::Kept(_) = history {
+        sqlx::query(COPY_HISTORY).execute(&mut new).await?;
+    }
+    let is_same = match &present.loaded {
+        Some(loaded) => read_loaded(&mut new).await?.entries == loaded.entries,
+        None => true,
+    };
+    if !is_same || !is_sound(&mut new).await {
+        return Err(Unfit::Unreadable("what was copied is not what was read".into()));
+    }
+    new.close().await?;
+    File::open(unfinished)?.sync_all()?;
+    Ok(())
+}
+
+/// Returns the URL by which SQLite attaches a file without changing it.
+fn read_only_url(path: &Path) -> io::Result<String> {
+    let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+    let has_no_log = !beside(path, "-wal").try_exists()?;
+    Ok(format!("file:{name}?mode=ro&immutable={}", u8::from(has_no_log)))
+}
+
+/// Puts a finished file in the place of another one, which is kept. Returns where that is.
+///
+/// At no moment is there no database, or one with another's log: a start would make an empty one, or
+/// mix them.
+async fn replace(path: &Path, finished: &Path) -> Result<PathBuf, Unfit> {
+    if beside(path, "-wal").try_exists()? {
+        take_log_in(path).await?;
+    }
+    let kept = keep(path)?;
+    fs::rename(finished, path)?;
+    create::sync_folder_of(path)?;
+    Ok(kept)
+}
+
+/// Moves all of the log into its database, page by page.
+async fn take_log_in(path: &Path) -> Result<(), Unfit> {
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
+    let mut connection = options.disable_statement_logging().connect().await?;
+    let outcome = sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut connection).await?;
+    let is_held_up: bool = outcome.try_get(0)?;
+    connection.close().await?;
+    let log = beside(path, "-wal");
+    let is_empty = log.metadata().map_or(true, |metadata| metadata.len() == 0);
+    if is_held_up || !is_empty {
+        return Err(Unfit::Unreadable("its log is in use by another program".into()));
+    }
+    Ok(create::remove_if_there(&log)?)
+}
+
+/// Gives a file another name that is not in use.
+fn keep(path: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let name = beside(path, &format!(".damaged-{number}"));
+        match fs::hard_link(path, &name) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            done => return done.map(|()| name),
+        }
+    }
+}

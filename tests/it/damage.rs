@@ -1,0 +1,226 @@
+//! What users see of a database that is damaged: at the start, while it runs, and on the way out.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use tempfile::TempDir;
+
+use crate::support::{Process, report, run_sql, stored};
+
+const NO_ARGUMENTS: &[&str] = &[];
+
+/// The root pages of the history: its table and its indexes.
+const ROOTS: [(&str, &str); 3] = [
+    ("transitions", "select rootpage || '' from sqlite_schema where name = 'transitions'"),
+    (
+        "transitions_by_time",
+        "select rootpage || '' from sqlite_schema where name = 'transitions_by_time'",
+    ),
+    (
+        "transitions_by_state",
+        "select rootpage || '' from sqlite_schema where name = 'transitions_by_state'",
+    ),
+];
+
+/// Makes a database with some hundred entries, cleanly closed.
+fn filled() -> (TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("status.db");
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    for number in 0..300 {
+        let files = [format!("file-{number}.conf")];
+        server.accept(report("repo", &format!("server-{number}"), "OUT_OF_SYNC", &[&files[0]]));
+    }
+    assert_eq!(server.terminate().code(), Some(0));
+    (folder, path)
+}
+
+fn bytes_of(path: &Path) -> Vec<Option<Vec<u8>>> {
+    ["", "-wal"].map(|suffix| fs::read(format!("{}{suffix}", path.display())).ok()).into()
+}
+
+/// Runs `repair` on a database, and returns its exit status and what it has said.
+fn repair(path: &Path) -> (Option<i32>, String) {
+    let mut command = Process::command(path);
+    let output = command.arg("repair").stdout(Stdio::piped()).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code(), said.concat())
+}
+
+fn history_of(server: &Process) -> usize {
+    server.get("/api/history?limit=1000").json()["items"].as_array().unwrap().len()
+}
+
+/// Zeroes the page that a query finds, as a disk does that has lost it.
+fn zero_page(path: &Path, query: &'static str) {
+    let page: usize = stored(path, query)[0].parse().unwrap();
+    let mut content = fs::read(path).unwrap();
+    content[(page - 1) * 4096..page * 4096].fill(0);
+    fs::write(path, content).unwrap();
+}
+
+fn break_free_pages(path: &Path) {
+    // The header says where their list begins.
+    let mut content = fs::read(path).unwrap();
+    let first = u32::from_be_bytes(content[32..36].try_into().unwrap());
+    assert!(first > 0, "there are to be free pages");
+    let place = (usize::try_from(first).unwrap() - 1) * 4096;
+    content[place..place + 4096].fill(0xff);
+    fs::write(path, content).unwrap();
+}
+
+/// Starts the program on a database that it has to refuse, and that must stay as it is.
+fn refusal(path: &Path) -> String {
+    let before = bytes_of(path);
+    let (status, log) = Process::run_to_end(&mut Process::command(path));
+    assert_eq!(status.code(), Some(65), "{log}");
+    assert!(bytes_of(path) == before, "the file was changed: {log}");
+    log
+}
+
+#[test]
+fn a_history_that_no_commit_could_be_added_to_is_refused_at_the_start() {
+    let (_folder, path) = filled();
+    let sound = fs::read(&path).unwrap();
+    for (name, root) in ROOTS {
+        zero_page(&path, root);
+        let log = refusal(&path);
+        assert!(log.contains("its history is damaged"), "{name}: {log}");
+        assert!(log.contains("gitops-status-server repair"), "{name}: {log}");
+        fs::write(&path, &sound).unwrap();
+    }
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.list("").len(), 300, "what was broken is what was refused");
+}
+
+#[test]
+fn damage_to_the_present_is_refused_with_advice_that_does_not_lose_it() {
+    let (_folder, path) = filled();
+    zero_page(&path, "select rootpage || '' from sqlite_schema where name = 'entries'");
+    let log = refusal(&path);
+    assert!(log.contains("its entries are damaged"), "{log}");
+    assert!(log.contains("Restore a copy"), "{log}");
+}
+
+#[test]
+fn a_database_that_has_two_names_is_refused() {
+    let (folder, path) = filled();
+    let other = folder.path().join("other.db");
+    fs::hard_link(&path, &other).unwrap();
+    let before = bytes_of(&path);
+    for name in [&path, &other] {
+        let (status, log) = Process::run_to_end(&mut Process::command(name));
+        assert_eq!(status.code(), Some(74), "{log}");
+        assert!(log.contains("hard link"), "{log}");
+    }
+    assert!(bytes_of(&path) == before);
+    fs::remove_file(&other).unwrap();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.list("").len(), 300);
+}
+
+/// Makes a database, damages it, and has it refused, repaired and served again. Returns what the
+/// repair has said, and the new server.
+fn repaired(path: &Path, damage: &'static str) -> (String, Process) {
+    zero_page(path, damage);
+    let damaged = fs::read(path).unwrap();
+    let log = refusal(path);
+    assert!(log.contains("gitops-status-server repair"), "{log}");
+    let (status, said) = repair(path);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("Entries: 300, all that there were"), "{said}");
+    let kept = format!("{}.damaged-1", path.display());
+    assert!(said.contains(&kept), "{said}");
+    assert!(fs::read(&kept).unwrap() == damaged, "the damaged file is to be kept as it was");
+    let server = Process::start(path, NO_ARGUMENTS);
+    assert_eq!(server.list("").len(), 300);
+    server.accept(report("repo", "server-1", "SYNCED", &[]));
+    (said, server)
+}
+
+#[test]
+fn damaged_indexes_of_the_history_are_repaired_without_a_loss() {
+    for (name, root) in &ROOTS[1..] {
+        let (_folder, path) = filled();
+        let (said, server) = repaired(&path, root);
+        assert!(said.contains("History: 300 transitions, all"), "{name}: {said}");
+        assert_eq!(history_of(&server), 301, "{name}");
+    }
+}
+
+#[test]
+fn a_damaged_history_is_set_aside_and_the_present_is_kept() {
+    let (_folder, path) = filled();
+    let (said, server) = repaired(&path, ROOTS[0].1);
+    assert!(said.contains("History: lost"), "{said}");
+    assert_eq!(history_of(&server), 1, "what happens from now on is recorded");
+}
+
+#[test]
+fn what_only_the_log_has_is_in_the_repaired_database_too() {
+    let (_folder, path) = filled();
+    let root: usize = stored(&path, ROOTS[1].1)[0].parse().unwrap();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    // This changes but a row of `sightings`, so the log has no page of the history.
+    server.accept(report("repo", "server-7", "OUT_OF_SYNC", &["file-7.conf"]));
+    let list = server.get("/status.json").text();
+    server.kill();
+    let mut content = fs::read(&path).unwrap();
+    content[(root - 1) * 4096..root * 4096].fill(0);
+    fs::write(&path, content).unwrap();
+    refusal(&path);
+    let (status, said) = repair(&path);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("History: 300 transitions"), "{said}");
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.get("/status.json").text(), list);
+}
+
+#[test]
+fn repair_leaves_alone_what_is_sound_and_what_is_in_use() {
+    let (_folder, path) = filled();
+    let before = bytes_of(&path);
+    let (status, said) = repair(&path);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("Nothing is damaged"), "{said}");
+    assert!(bytes_of(&path) == before);
+    let server = Process::start(&path, NO_ARGUMENTS);
+    let (status, said) = repair(&path);
+    assert_eq!(status, Some(75), "{said}");
+    assert!(said.contains("in use by another process"), "{said}");
+    drop(server);
+    let (status, said) = repair(&path.with_extension("missing"));
+    assert_eq!(status, Some(74), "{said}");
+}
+
+#[test]
+fn repair_does_not_guess_what_the_present_was() {
+    let (folder, path) = filled();
+    zero_page(&path, "select rootpage || '' from sqlite_schema where name = 'entries'");
+    let before = bytes_of(&path);
+    let (status, said) = repair(&path);
+    assert_eq!(status, Some(65), "{said}");
+    assert!(said.contains("its entries are damaged") && said.contains("Restore a copy"), "{said}");
+    assert!(bytes_of(&path) == before);
+    // The other way out: to start with an empty one.
+    for suffix in ["", "-wal"] {
+        let away = folder.path().join(format!("away.db{suffix}"));
+        fs::rename(format!("{}{suffix}", path.display()), away).unwrap();
+    }
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.list("").len(), 0);
+}
+
+#[test]
+fn a_damaged_list_of_free_pages_is_repaired() {
+    let (_folder, path) = filled();
+    run_sql(&path, "delete from transitions where id > 20");
+    break_free_pages(&path);
+    let log = refusal(&path);
+    assert!(log.contains("gitops-status-server repair"), "{log}");
+    let (status, said) = repair(&path);
+    assert_eq!(status, Some(0), "{said}");
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!((server.list("").len(), history_of(&server)), (300, 20));
+}
