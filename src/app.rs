@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::board::{Board, BoardSettings, Feed, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
-use crate::domain::{Policy, Retention};
+use crate::domain::{Capacity, Policy, Retention};
 use crate::http::{self, Connections, Limits, Services, Stopping, WholeLists};
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -115,20 +115,11 @@ impl App {
             loaded.entries.len(),
             loaded.revision.0
         );
-        let settings = BoardSettings {
-            policy: Policy { stale_after: config.stale_after, ttl: config.ttl },
-            max_entries: config.max_entries,
-            retention: Retention {
-                age: config.history_retention,
-                rows_per_entry: config.history_rows_per_entry,
-                bytes: config.history_max_bytes.map(|bytes| bytes as u64),
-            },
-        };
         let metrics =
             Arc::new(Metrics::new(entry_series(config), clock.read().wall, logging::lines_dropped));
         let commits = metrics.commits.clone();
         let (board, writer, feed) =
-            Board::new(loaded, store, Arc::clone(&clock), settings, commits);
+            Board::new(loaded, store, Arc::clone(&clock), board_settings(config), commits);
         let stopping = Stopping::default();
         let connections = Connections::default();
         let limits = Limits {
@@ -212,6 +203,21 @@ impl App {
             0 => Ok(()),
             requests => Err(AppError::Unanswered { requests, grace }),
         }
+    }
+}
+
+fn board_settings(config: &Config) -> BoardSettings {
+    BoardSettings {
+        policy: Policy { stale_after: config.stale_after, ttl: config.ttl },
+        capacity: Capacity {
+            entries: config.max_entries,
+            bytes: config.max_stored_bytes.map(|bytes| bytes as u64),
+        },
+        retention: Retention {
+            age: config.history_retention,
+            rows_per_entry: config.history_rows_per_entry,
+            bytes: config.history_max_bytes.map(|bytes| bytes as u64),
+        },
     }
 }
 

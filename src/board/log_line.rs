@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use log::Level;
 
-use crate::domain::{Change, Entry, Event};
+use crate::domain::{Change, Entry, Event, Omitted};
 
 /// A change, in the words of the log.
 pub(super) struct LogLine {
     entry: Arc<Entry>,
     news: News,
+    omitted: Omitted,
 }
 
 enum News {
@@ -32,7 +33,7 @@ impl News {
 impl LogLine {
     /// Returns the line for a change, unless nobody would read it.
     pub(super) fn of(change: Change) -> Option<Self> {
-        let Change { entry, event, is_news } = change;
+        let Change { entry, event, is_news, omitted } = change;
         let news = match event {
             Some(Event::Stale) => News::Silent,
             Some(Event::Expired) => News::Expired,
@@ -46,11 +47,16 @@ impl LogLine {
                 }
             }
         };
-        log::log_enabled!(news.level()).then_some(Self { entry, news })
+        let line = Self { entry, news, omitted };
+        log::log_enabled!(line.level()).then_some(line)
     }
 
     pub(super) fn write(self) {
-        log::log!(self.news.level(), "{}", self.text());
+        log::log!(self.level(), "{}", self.text());
+    }
+
+    fn level(&self) -> Level {
+        if self.omitted == Omitted::default() { self.news.level() } else { Level::Warn }
     }
 
     fn text(&self) -> String {
@@ -61,7 +67,13 @@ impl LogLine {
         match self.news {
             News::Updated | News::OnlyTimes => {
                 let (status, count) = (report.sync_status.as_str(), report.drift_count.get());
-                format!("Status update: {repo}:{server} -> {status} (drift_count: {count})")
+                let line =
+                    format!("Status update: {repo}:{server} -> {status} (drift_count: {count})");
+                let omitted: Vec<&str> = self.omitted.fields().collect();
+                if omitted.is_empty() {
+                    return line;
+                }
+                format!("{line}, without {}: max_stored_bytes is reached", omitted.join(", "))
             }
             News::Silent => {
                 format!("Status stale: {repo}:{server}, silent since {}", self.entry.updated_at)

@@ -22,7 +22,7 @@ pub use writer::Writer;
 
 use self::queue::{Command, Queue};
 use crate::clock::{Clock, Reading, Steadiness};
-use crate::domain::{Key, Now, Policy, Report, Retention, State};
+use crate::domain::{Capacity, Full, Key, KeyRef, Now, Omitted, Policy, Report, Retention, State};
 use crate::metrics::{Commits, Present};
 use crate::store::{Loaded, Store, Usage};
 
@@ -32,9 +32,9 @@ pub enum Refusal {
     /// Too many updates are waiting already; this one was not applied.
     #[error("too many updates are waiting")]
     Busy,
-    /// There are as many entries as there may be; this one was not applied.
-    #[error("the limit on the number of entries is reached")]
-    Full,
+    /// It would be a new entry, and a limit keeps those out; this one was not applied.
+    #[error("a limit on what is stored is reached")]
+    Full(Full),
     /// It could not be stored; whether it was applied is not known.
     #[error("the update could not be stored")]
     NotStored,
@@ -54,8 +54,8 @@ pub enum Removal {
 pub struct BoardSettings {
     /// The life of entries.
     pub policy: Policy,
-    /// How many entries there may be; `None` is any number.
-    pub max_entries: Option<usize>,
+    /// How much there may be.
+    pub capacity: Capacity,
     /// How long the history is kept.
     pub retention: Retention,
 }
@@ -76,6 +76,9 @@ struct Shared {
     published: Mutex<Arc<State>>,
     /// Says that the published state is another one; heard by the feed alone.
     has_changed: Notify,
+    capacity: Capacity,
+    /// Whether the published state takes no new entries: asked for each update, without the lock.
+    is_full: AtomicBool,
     is_storing: AtomicBool,
     /// What the store said last of its room: whoever asks should not have to wait for a disk.
     usage: Mutex<Usage>,
@@ -90,8 +93,23 @@ impl Shared {
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut published));
+        self.note_fullness(&published);
         drop(published);
         self.has_changed.notify_one();
+    }
+
+    fn note_fullness(&self, state: &State) {
+        let full = self.capacity.reached(state.kept(), state.row_bytes());
+        self.is_full.store(full.is_some(), Ordering::Relaxed);
+    }
+
+    /// Returns the limit that keeps an update out, as far as the published state goes.
+    fn is_full_for(&self, key: KeyRef<'_>) -> Option<Full> {
+        if !self.is_full.load(Ordering::Relaxed) {
+            return None;
+        }
+        let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        published.is_full_for(key, &self.capacity)
     }
 
     fn note_usage(&self, usage: Usage) {
@@ -101,6 +119,7 @@ impl Shared {
     /// Replaces the published state by one that took its time to make.
     fn replace(&self, state: State) {
         let state = Arc::new(state);
+        self.note_fullness(&state);
         *self.published.lock().unwrap_or_else(PoisonError::into_inner) = state;
         self.has_changed.notify_one();
     }
@@ -122,9 +141,13 @@ impl Board {
         let (now, _): (Now, bool) = steadiness.observe(reading);
         let Loaded { store_id: _, revision, entries } = loaded;
         let state = State::load(settings.policy, revision, entries, now);
+        let capacity = settings.capacity;
+        let is_full = capacity.reached(state.kept(), state.row_bytes()).is_some();
         let shared = Arc::new(Shared {
             published: Mutex::new(Arc::new(state)),
             has_changed: Notify::new(),
+            capacity,
+            is_full: AtomicBool::new(is_full),
             is_storing: AtomicBool::new(true),
             usage: Mutex::new(store.usage()),
         });
@@ -141,11 +164,16 @@ impl Board {
     }
 
     /// Records an update. Once this returns `Ok`, the update survives a power cut and every
-    /// snapshot shows it.
+    /// snapshot shows it, but for what was omitted for want of room.
     ///
     /// # Errors
     /// See [`Refusal`].
-    pub async fn record(&self, report: Report) -> Result<(), Refusal> {
+    pub async fn record(&self, report: Report) -> Result<Omitted, Refusal> {
+        // Asked for before there is a place in the queue or a store that works: those who must not
+        // try again have to be told so first.
+        if let Some(full) = self.shared.is_full_for(report.key()) {
+            return Err(Refusal::Full(full));
+        }
         let weight = report.weight();
         self.queue.send(weight, |answer| Command::Record { report, answer }).await?
     }
@@ -182,6 +210,7 @@ impl Board {
     pub fn present(&self) -> Present {
         Present {
             state: self.snapshot(),
+            capacity: self.shared.capacity,
             queue: self.queue.load(),
             is_storing: self.is_storing(),
             listeners: self.listeners(),

@@ -6,7 +6,7 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::{Refusal, Removal};
-use crate::domain::{Key, Report};
+use crate::domain::{Key, Omitted, Report};
 use crate::metrics::QueueLoad;
 
 /// How many commands may wait.
@@ -17,7 +17,7 @@ const CAPACITY_BYTES: usize = 64 * 1024 * 1024;
 /// What the writer is asked to do, and where it answers.
 #[derive(Debug)]
 pub(super) enum Command {
-    Record { report: Report, answer: oneshot::Sender<Result<(), Refusal>> },
+    Record { report: Report, answer: oneshot::Sender<Result<Omitted, Refusal>> },
     Remove { key: Key, answer: oneshot::Sender<Result<Removal, Refusal>> },
 }
 

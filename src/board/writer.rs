@@ -17,7 +17,7 @@ use super::pruner::Pruner;
 use super::queue::{Command, Queued};
 use super::{BoardSettings, Refusal, Removal, Shared};
 use crate::clock::{Clock, Steadiness};
-use crate::domain::{Batch, Change, Now, SETTLING_TIME, State, TransitionId};
+use crate::domain::{Batch, Capacity, Change, Now, Omitted, SETTLING_TIME, State, TransitionId};
 use crate::metrics::Commits;
 use crate::store::{CommitError, Loaded, Store, StoreError};
 
@@ -43,7 +43,7 @@ pub struct Writer {
     clock: Arc<dyn Clock>,
     steadiness: Steadiness,
     pruner: Pruner,
-    max_entries: Option<usize>,
+    capacity: Capacity,
     metrics: Commits,
     ticks: Interval,
     ticks_seen: u32,
@@ -57,7 +57,7 @@ pub struct Writer {
 
 /// An answer that is due once the batch is committed, and what the log says of it.
 enum Outcome {
-    Recorded(oneshot::Sender<Result<(), Refusal>>, Result<(), Refusal>),
+    Recorded(oneshot::Sender<Result<Omitted, Refusal>>, Result<Omitted, Refusal>),
     Removed(oneshot::Sender<Result<Removal, Refusal>>, Removal),
 }
 
@@ -71,7 +71,7 @@ impl Writer {
         settings: BoardSettings,
         metrics: Commits,
     ) -> Self {
-        let BoardSettings { policy: _, max_entries, retention } = settings;
+        let BoardSettings { policy: _, capacity, retention } = settings;
         let pruner = Pruner::new(Arc::clone(&store), retention);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -82,7 +82,7 @@ impl Writer {
             clock,
             steadiness,
             pruner,
-            max_entries,
+            capacity,
             metrics,
             ticks,
             ticks_seen: 0,
@@ -174,13 +174,10 @@ impl Writer {
     ) -> (Outcome, Option<Change>) {
         match command {
             Command::Record { report, answer } => {
-                let is_full =
-                    self.max_entries.is_some_and(|most| batch.kept_of(state.kept()) >= most);
-                if is_full && !batch.keeps(state, report.key()) {
-                    return (Outcome::Recorded(answer, Err(Refusal::Full)), None);
+                match batch.record(state, report, now, &self.capacity) {
+                    Ok(change) => (Outcome::Recorded(answer, Ok(change.omitted)), Some(change)),
+                    Err(full) => (Outcome::Recorded(answer, Err(Refusal::Full(full))), None),
                 }
-                let change = batch.apply(state, report, now);
-                (Outcome::Recorded(answer, Ok(())), Some(change))
             }
             Command::Remove { key, answer } => match batch.remove(state, key.borrow(), now) {
                 Some(change) => (Outcome::Removed(answer, Removal::Removed), Some(change)),
@@ -362,7 +359,9 @@ impl Outcome {
         // Whoever asked may have gone away; that changes nothing.
         match self {
             Self::Recorded(to, outcome) => {
-                to.send(if is_stored { outcome } else { Err(Refusal::NotStored) }).ok();
+                let stored =
+                    |omitted| if is_stored { Ok(omitted) } else { Err(Refusal::NotStored) };
+                to.send(outcome.and_then(stored)).ok();
             }
             Self::Removed(to, removal) => {
                 to.send(if is_stored { Ok(removal) } else { Err(Refusal::NotStored) }).ok();

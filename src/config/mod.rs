@@ -32,8 +32,8 @@ pub use value::InvalidValue;
 use sources::Sources;
 use value::{address, number, number_or_off, switch};
 
-/// The most bytes that the history can be allowed: more than any disk has.
-const MOST_HISTORY_BYTES: usize = 1 << 50;
+/// The most bytes that can be allowed: more than any disk has.
+const MOST_BYTES: usize = 1 << 50;
 /// The most threads that serve requests.
 const MOST_WORKERS: usize = 256;
 
@@ -61,6 +61,8 @@ pub struct Config {
     pub history_max_bytes: Option<usize>,
     /// The most entries that are kept; `None` means no limit.
     pub max_entries: Option<usize>,
+    /// The most bytes of entries, as in `/status.json`; `None` means no limit.
+    pub max_stored_bytes: Option<usize>,
     /// The longest body of an update in bytes, after decompression.
     pub max_body_bytes: usize,
     /// The time a client has to send a whole body; above zero.
@@ -109,6 +111,7 @@ impl Config {
             history_rows_per_entry,
             history_max_bytes,
             max_entries,
+            max_stored_bytes,
             max_body_bytes,
             request_timeout,
             idle_timeout,
@@ -129,8 +132,9 @@ impl Config {
             history_rows_per_entry: sources
                 .read(history_rows_per_entry, number_or_off(1, MOST_ENTRIES))?,
             history_max_bytes: sources
-                .read(history_max_bytes, number_or_off(1_048_576, MOST_HISTORY_BYTES))?,
+                .read(history_max_bytes, number_or_off(1_048_576, MOST_BYTES))?,
             max_entries: sources.read(max_entries, number_or_off(1, MOST_ENTRIES))?,
+            max_stored_bytes: sources.read(max_stored_bytes, number_or_off(1, MOST_BYTES))?,
             max_body_bytes: sources.read(max_body_bytes, number(1024..=67_108_864))?,
             request_timeout: sources.read(request_timeout, duration::parse_above_zero)?,
             idle_timeout: sources.read(idle_timeout, duration::parse_above_zero)?,
@@ -205,6 +209,7 @@ impl Config {
             history_rows_per_entry,
             history_max_bytes,
             max_entries,
+            max_stored_bytes,
             max_body_bytes,
             request_timeout,
             idle_timeout,
@@ -225,6 +230,7 @@ impl Config {
             shown_number(history_rows_per_entry.unwrap_or_default()),
             shown_number(history_max_bytes.unwrap_or_default()),
             shown_number(max_entries.unwrap_or_default()),
+            shown_number(max_stored_bytes.unwrap_or_default()),
             shown_number(*max_body_bytes),
             shown_duration(*request_timeout),
             shown_duration(*idle_timeout),

@@ -6,7 +6,7 @@
 //! patterns in `config/mod.rs` then make the compiler point at every other line to write.
 
 /// The number of settings.
-pub const COUNT: usize = 18;
+pub const COUNT: usize = 19;
 
 /// What every environment name begins with.
 const PREFIX: &str = "GITOPS_STATUS_";
@@ -166,6 +166,15 @@ pub static SETTINGS: [Setting; COUNT] = [
         secret: false,
         heading: LIMITS,
         help: "Entries kept at most, new ones beyond are answered 507; 0 = no limit",
+    },
+    Setting {
+        name: "max_stored_bytes",
+        value_name: "BYTES",
+        default: "1073741824",
+        kind: Kind::Number,
+        secret: false,
+        heading: LIMITS,
+        help: "Size of all entries at most, new ones from 90 % on are answered 507; 0 = no limit",
     },
     Setting {
         name: "max_body_bytes",

@@ -35,6 +35,7 @@ fn without_any_source_the_defaults_are_in_force() {
     assert_eq!(config.history_rows_per_entry, Some(1000));
     assert_eq!(config.history_max_bytes, Some(1_073_741_824));
     assert_eq!(config.max_entries, Some(1_000_000));
+    assert_eq!(config.max_stored_bytes, Some(1 << 30));
     assert_eq!(config.max_body_bytes, 1_048_576);
     assert_eq!(config.request_timeout, Duration::from_secs(10));
     assert_eq!(config.idle_timeout, Duration::from_secs(30));
@@ -72,6 +73,7 @@ fn a_value_reaches_the_setting_it_was_given_for() {
         ("history_rows_per_entry", "22"),
         ("history_max_bytes", "2300000"),
         ("max_entries", "13"),
+        ("max_stored_bytes", "130000"),
         ("max_body_bytes", "1400"),
         ("request_timeout", "15s"),
         ("idle_timeout", "16s"),
@@ -100,16 +102,18 @@ fn a_value_reaches_the_setting_it_was_given_for() {
     assert_eq!(config.shutdown_delay.as_secs(), 19);
     assert_eq!(config.shutdown_grace.as_secs(), 20);
     assert_eq!((config.max_entries, config.max_body_bytes), (Some(13), 1400));
+    assert_eq!(config.max_stored_bytes, Some(130_000));
     assert_eq!((config.max_connections, config.workers), (17, 18));
     assert_eq!((config.metrics_per_entry, config.metrics_max_entries), (false, Some(21)));
 }
 
 #[test]
 fn zero_turns_off_what_can_be_off() {
-    let off = ["stale_after=0", "ttl=0", "max_entries=0", "metrics_max_entries=0"];
+    let off =
+        ["stale_after=0", "ttl=0", "max_entries=0", "max_stored_bytes=0", "metrics_max_entries=0"];
     let config = load(&off, &[]).unwrap().config;
     assert_eq!((config.stale_after, config.ttl, config.max_entries), (None, None, None));
-    assert_eq!(config.metrics_max_entries, None);
+    assert_eq!((config.max_stored_bytes, config.metrics_max_entries), (None, None));
 }
 
 #[test]

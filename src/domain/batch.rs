@@ -10,7 +10,7 @@ use hashbrown::{Equivalent, HashMap};
 
 use super::hints::Hints;
 use super::state::Place;
-use super::{Entry, Event, KeyRef, Now, Report, Slot, State, Timestamp, Transition};
+use super::{Entry, Event, KeyRef, Now, Omitted, Report, Slot, State, Timestamp, Transition};
 
 /// What a commit does to the row of one pair.
 #[derive(Clone, Debug)]
@@ -24,6 +24,14 @@ pub enum RowChange {
 }
 
 impl RowChange {
+    /// Returns how many bytes the row takes in the plain list after the change.
+    fn row_bytes(&self) -> u64 {
+        match self {
+            Self::Put(slot) | Self::Seen(slot) => slot.row_bytes(),
+            Self::Removed(_) => 0,
+        }
+    }
+
     /// Returns the entry that is there now, or was.
     #[must_use]
     pub fn entry(&self) -> &Arc<Entry> {
@@ -42,6 +50,8 @@ pub struct Change {
     pub event: Option<Event>,
     /// Whether anything but times changed.
     pub is_news: bool,
+    /// What of an update is not in the entry.
+    pub omitted: Omitted,
 }
 
 /// Changes to be committed together: one final row a key, and every transition in order.
@@ -51,6 +61,8 @@ pub struct Batch {
     transitions: Vec<Transition>,
     /// How many entries more there are in the end, and how many fewer.
     kept: (usize, usize),
+    /// How many bytes of rows more there are in the end, and how many fewer.
+    row_bytes: (u64, u64),
     /// Room for the hints of so many, if the state has too little: made before anybody has to wait
     /// for the state to accept this.
     hints: Option<Arc<Hints>>,
@@ -105,6 +117,13 @@ impl Batch {
         (before + more).saturating_sub(fewer)
     }
 
+    /// Returns how many bytes of rows there are once a state has accepted this.
+    #[must_use]
+    pub fn row_bytes_of(&self, state: &State) -> u64 {
+        let (more, fewer) = self.row_bytes;
+        (state.row_bytes() + more).saturating_sub(fewer)
+    }
+
     /// Whether a pair has an entry once a state has accepted this, expired or not.
     #[must_use]
     pub fn keeps(&self, state: &State, key: KeyRef<'_>) -> bool {
@@ -112,7 +131,18 @@ impl Batch {
     }
 
     /// Applies an update that was received now: the last word of a pair wins, whatever it says.
-    pub fn apply(&mut self, state: &State, mut report: Report, now: Now) -> Change {
+    pub fn apply(&mut self, state: &State, report: Report, now: Now) -> Change {
+        self.apply_known(state, report, now, true)
+    }
+
+    /// Applies an update; if its files are not known, the history is told of none.
+    pub(super) fn apply_known(
+        &mut self,
+        state: &State,
+        mut report: Report,
+        now: Now,
+        are_files_known: bool,
+    ) -> Change {
         let (place, old) = self.find(state, report.key());
         let Some(old) = old else {
             if let Some(name) = state.repo_name_beside(report.key()) {
@@ -124,8 +154,9 @@ impl Batch {
             self.kept.0 += 1;
             self.hints =
                 self.hints.take().or_else(|| state.larger_hints(self.kept_of(state.kept())));
-            return self.add(place, RowChange::Put(slot), transitions, true);
+            return self.add(place, 0, RowChange::Put(slot), transitions, true);
         };
+        let old_bytes = old.row_bytes();
         let silence = unrecorded_silence(old, now);
         let recorded = silence.is_some().then(|| old.with_silence_recorded());
         let old = recorded.as_ref().unwrap_or(old);
@@ -136,7 +167,7 @@ impl Batch {
             let (entry, first) = Entry::first(report, now.at);
             (entry, endings(old).into_iter().chain(first).collect())
         } else {
-            before.updated(report, now.at)
+            before.updated(report, now.at, are_files_known)
         };
         if let Some(silence) = silence {
             transitions.insert(0, silence);
@@ -148,7 +179,7 @@ impl Batch {
         let has_other_times_only = !is_news && entry.differs_in_times_only(before);
         let slot = Slot::new(Arc::new(entry), state.policy(), now.at);
         let row = if has_other_times_only { RowChange::Seen(slot) } else { RowChange::Put(slot) };
-        self.add(place, row, transitions, is_news)
+        self.add(place, old_bytes, row, transitions, is_news)
     }
 
     /// Takes an entry out; `None` if no answer shows it.
@@ -158,24 +189,31 @@ impl Batch {
         let deleted = Transition::of(slot.entry(), Event::Deleted, now.at);
         let transitions = unrecorded_silence(&slot, now).into_iter().chain([deleted]).collect();
         self.kept.1 += 1;
-        Some(self.add(place, RowChange::Removed(slot), transitions, true))
+        Some(self.add(place, slot.row_bytes(), RowChange::Removed(slot), transitions, true))
     }
 
     /// Makes final what an entry's mark says: silence is noted for the history, an expired entry
     /// is taken out. See [`State::unsettled`].
     pub fn settle(&mut self, state: &State, slot: &Slot) -> Change {
-        let (place, _) = self.find(state, slot.entry().key());
+        let (place, old) = self.find(state, slot.entry().key());
+        let old_bytes = old.map_or(0, Slot::row_bytes);
         if slot.is_listed() {
             let silence = Transition::of(slot.entry(), Event::Stale, slot.stale_at());
-            self.add(place, RowChange::Put(slot.with_silence_recorded()), vec![silence], true)
+            let row = RowChange::Put(slot.with_silence_recorded());
+            self.add(place, old_bytes, row, vec![silence], true)
         } else {
             self.kept.1 += 1;
-            self.add(place, RowChange::Removed(slot.clone()), endings(slot), true)
+            let row = RowChange::Removed(slot.clone());
+            self.add(place, old_bytes, row, endings(slot), true)
         }
     }
 
     /// Returns where a pair is or belongs in the state, and its entry after this batch.
-    fn find<'a>(&'a self, state: &'a State, key: KeyRef<'_>) -> (Place, Option<&'a Slot>) {
+    pub(super) fn find<'a>(
+        &'a self,
+        state: &'a State,
+        key: KeyRef<'_>,
+    ) -> (Place, Option<&'a Slot>) {
         match self.rows.get(&key) {
             Some(Planned { row: RowChange::Put(slot) | RowChange::Seen(slot), place }) => {
                 (*place, Some(slot))
@@ -188,6 +226,7 @@ impl Batch {
     fn add(
         &mut self,
         place: Place,
+        old_bytes: u64,
         row: RowChange,
         transitions: Vec<Transition>,
         is_news: bool,
@@ -195,6 +234,8 @@ impl Batch {
         let entry = Arc::clone(row.entry());
         let event = transitions.last().map(|transition| transition.event);
         self.transitions.extend(transitions);
+        self.row_bytes.0 += row.row_bytes();
+        self.row_bytes.1 += old_bytes;
         match (row, self.rows.get_mut(&entry.key())) {
             // What was put in this batch has to be put as a whole, whatever was seen of it since.
             (RowChange::Seen(slot), Some(Planned { row: present @ RowChange::Put(_), .. })) => {
@@ -205,7 +246,7 @@ impl Batch {
                 self.rows.insert(ByKey(Arc::clone(&entry)), Planned { row, place });
             }
         }
-        Change { entry, event, is_news }
+        Change { entry, event, is_news, omitted: Omitted::default() }
     }
 }
 

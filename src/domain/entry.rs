@@ -60,11 +60,22 @@ impl Entry {
         (entry, vec![first])
     }
 
-    /// Makes the entry that follows this one when the next report arrives.
+    /// Makes the entry that follows this one when the next report arrives. If the report's files are
+    /// not known, that they are not there is no change.
     #[must_use]
-    pub fn updated(&self, report: Report, at: Timestamp) -> (Self, Vec<Transition>) {
+    pub fn updated(
+        &self,
+        report: Report,
+        at: Timestamp,
+        are_files_known: bool,
+    ) -> (Self, Vec<Transition>) {
         let same_status = self.report.sync_status == report.sync_status;
-        let same = self.report.says_the_same_as(&report);
+        let same = if are_files_known {
+            self.report.says_the_same_as(&report)
+        } else {
+            same_status && self.report.drift_count == report.drift_count
+        };
+        let files_before: &[_] = if are_files_known { &self.report.files } else { &[] };
         let status_since = if same_status { self.status_since } else { at };
         let next = Self { report, updated_at: at, status_since, stale_recorded: false };
         let mut transitions = Vec::new();
@@ -77,7 +88,7 @@ impl Entry {
                 (false, SyncStatus::Synced) => Event::Synced,
                 (false, SyncStatus::OutOfSync) => Event::Drifted,
             };
-            transitions.push(Transition::by_update(&next, event, &self.report.files));
+            transitions.push(Transition::by_update(&next, event, files_before));
         }
         (next, transitions)
     }

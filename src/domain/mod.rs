@@ -4,6 +4,7 @@
 //! The same input always gives the same output, so every rule can be tested without a server.
 
 mod batch;
+mod capacity;
 mod column;
 mod difference;
 mod entry;
@@ -16,6 +17,7 @@ mod name;
 mod pattern;
 mod report;
 mod retention;
+mod row_size;
 mod segment;
 mod selection;
 mod state;
@@ -25,6 +27,7 @@ mod timestamp;
 mod transition;
 
 pub use batch::{Batch, ByKey, Change, RowChange};
+pub use capacity::{Capacity, Full, Omitted};
 pub use column::Column;
 pub use difference::Difference;
 pub use entry::{Entry, Key, KeyRef};

@@ -24,6 +24,8 @@ pub struct Slot {
     entry: Arc<Entry>,
     deadlines: Deadlines,
     mark: Mark,
+    /// See [`super::Report::row_bytes`].
+    report_bytes: u32,
     content: u128,
 }
 
@@ -33,7 +35,8 @@ impl Slot {
     pub fn new(entry: Arc<Entry>, policy: &Policy, now: Timestamp) -> Self {
         let deadlines = policy.deadlines(entry.report.promise, entry.updated_at, now);
         let content = entry.fingerprint();
-        Self { entry, deadlines, mark: deadlines.mark(now), content }
+        let report_bytes = entry.report.row_bytes();
+        Self { entry, deadlines, mark: deadlines.mark(now), report_bytes, content }
     }
 
     /// Returns the same once the history knows of the silence. The deadlines stay: those of an
@@ -47,6 +50,10 @@ impl Slot {
     #[must_use]
     pub fn entry(&self) -> &Arc<Entry> {
         &self.entry
+    }
+
+    pub(super) fn report_bytes(&self) -> u32 {
+        self.report_bytes
     }
 
     /// Whether the reporter has fallen silent.
@@ -107,6 +114,7 @@ impl Slot {
 pub struct Segment {
     slots: Vec<Slot>,
     weight: usize,
+    row_bytes: u64,
     listed: usize,
     unsettled: usize,
     /// No mark changes before this moment (at it, perhaps none).
@@ -142,6 +150,11 @@ impl Segment {
     #[must_use]
     pub fn weight(&self) -> usize {
         self.weight
+    }
+
+    /// Returns the sum of [`Slot::row_bytes`].
+    pub(super) fn row_bytes(&self) -> u64 {
+        self.row_bytes
     }
 
     /// Returns the place for what others make of this segment.
@@ -235,6 +248,7 @@ impl Segment {
 
     fn count_in(&mut self, slot: &Slot) {
         self.weight += slot.entry.report.weight();
+        self.row_bytes += slot.row_bytes();
         self.listed += usize::from(slot.is_listed());
         self.unsettled += usize::from(slot.is_unsettled());
         self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
@@ -243,6 +257,7 @@ impl Segment {
 
     fn count_out(&mut self, slot: &Slot) {
         self.weight -= slot.entry.report.weight();
+        self.row_bytes -= slot.row_bytes();
         self.listed -= usize::from(slot.is_listed());
         self.unsettled -= usize::from(slot.is_unsettled());
         self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());

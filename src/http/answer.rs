@@ -46,8 +46,8 @@ pub(super) fn not_modified(tag: &Tag, cache_control: &'static str) -> HttpRespon
         .finish()
 }
 
-/// Answers with a constant JSON text.
-pub(super) fn json(text: &'static str) -> HttpResponse {
+/// Answers with a JSON text.
+pub(super) fn json(text: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text)
 }
 

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 
 use crate::board::{Refusal, Unanswered};
-use crate::domain::InvalidField;
+use crate::domain::{Full, InvalidField};
 use crate::render::RenderError;
 
 /// Why a request fails. Its text is what the client is told.
@@ -67,9 +67,13 @@ impl fmt::Display for ApiError {
             Self::Refused(Refusal::Busy) => {
                 f.write_str("Too many updates are waiting; this one was not applied, try again")
             }
-            Self::Refused(Refusal::Full) => f.write_str(
-                "The limit on the number of entries is reached; updates of known entries are \
-                 still taken",
+            Self::Refused(Refusal::Full(Full::Entries)) => f.write_str(
+                "max_entries is reached, and this would be a new entry; updates of known entries \
+                 are still taken",
+            ),
+            Self::Refused(Refusal::Full(Full::Bytes)) => f.write_str(
+                "90 % of max_stored_bytes are used, and this would be a new entry; updates of known \
+                 entries are still taken",
             ),
             Self::Refused(Refusal::NotStored) => {
                 f.write_str("The update could not be stored; try again")
@@ -107,7 +111,7 @@ impl ResponseError for ApiError {
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedType | Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Refused(Refusal::Full) => StatusCode::INSUFFICIENT_STORAGE,
+            Self::Refused(Refusal::Full(_)) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Refused(Refusal::Busy | Refusal::NotStored)
             | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
             | Self::TooManyStreams
@@ -148,7 +152,7 @@ impl ResponseError for ApiError {
             | Self::NoSuchEntry
             | Self::UnsupportedType
             | Self::UnsupportedEncoding
-            | Self::Refused(Refusal::Full)
+            | Self::Refused(Refusal::Full(_))
             | Self::Unanswered(Unanswered::TooManyEntries)
             | Self::Internal(_)
             | Self::Lost => {}

@@ -27,6 +27,7 @@ mod shared;
 mod status;
 mod timeline;
 mod upgrade;
+mod warning;
 mod wire;
 
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
+use super::warning::{self, Warning};
 use super::{Services, answer, body, query, wire};
 use crate::board::Removal;
 
@@ -15,13 +16,13 @@ use crate::board::Removal;
     summary = "Take an update",
     request_body = schema::Update,
     responses(
-        (status = 200, description = "It is on disk", body = schema::Done),
+        (status = 200, description = "It is on disk", body = schema::Updated),
         (status = 400, description = "It is not acceptable", body = schema::Failure),
         (status = 408, description = "The body did not arrive in time", body = schema::Failure),
         (status = 413, description = "The body is too large", body = schema::Failure),
         (status = 415, description = "The body is not JSON", body = schema::Failure),
         (status = 503, description = "It could not be stored", body = schema::Failure),
-        (status = 507, description = "There are as many entries as there may be", body = schema::Failure),
+        (status = 507, description = "It would be a new entry, and max_entries or 90 % of max_stored_bytes are reached", body = schema::Failure),
     ),
 )]
 pub(super) async fn post(
@@ -29,10 +30,17 @@ pub(super) async fn post(
     payload: Payload,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let body = body::read_json(&request, payload, services.limits).await?;
-    let report = wire::parse_report(&body)?;
-    services.board.record(report).await?;
-    Ok(answer::json(wire::UPDATED))
+    // The body is gone before the report waits for its commit.
+    let report = wire::parse_report(&body::read_json(&request, payload, services.limits).await?)?;
+    let omitted = services.board.record(report).await?;
+    let warnings: Vec<Warning> = warning::of_omitted(omitted).collect();
+    if warnings.is_empty() {
+        return Ok(answer::json(wire::UPDATED));
+    }
+    for warning in &warnings {
+        services.metrics.warnings.note(warning.field);
+    }
+    Ok(answer::json(wire::updated_with(&warnings)?))
 }
 
 /// `DELETE /api/status`: takes an entry out, for a server that is no more.

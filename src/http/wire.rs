@@ -12,15 +12,27 @@ use serde_json::value::RawValue;
 
 use super::document;
 use super::error::ApiError;
+use super::warning::Warning;
 use crate::domain::{
     DriftCount, FileName, GitRevision, InvalidField, MAX_FILES, Promise, RepoName, Report,
     ReportedTime, RunUrl, ServerName, SyncStatus,
 };
+use crate::render::RenderError;
 
 /// The answer to an accepted update.
 pub(super) const UPDATED: &str = r#"{"status":"ok","message":"Status updated successfully"}"#;
 /// The answer to a removal.
 pub(super) const REMOVED: &str = r#"{"status":"ok","message":"Status removed"}"#;
+
+/// Returns the answer to an update that was accepted with warnings.
+pub(super) fn updated_with(warnings: &[Warning]) -> Result<String, RenderError> {
+    let warnings: Vec<String> = warnings.iter().map(Warning::to_string).collect();
+    let mut answer = UPDATED.trim_end_matches('}').to_owned();
+    answer.push_str(",\"warnings\":");
+    answer.push_str(&serde_json::to_string(&warnings)?);
+    answer.push('}');
+    Ok(answer)
+}
 
 /// Reads a report.
 ///

@@ -8,6 +8,7 @@ mod present;
 mod requests;
 mod series;
 mod total;
+mod warnings;
 
 use std::fmt;
 
@@ -19,6 +20,7 @@ pub use commits::Commits;
 pub use present::{Present, QueueLoad};
 pub use requests::{RequestCounter, Requests};
 pub use series::EntrySeries;
+pub use warnings::Warnings;
 
 use self::present::Scrape;
 use crate::domain::Timestamp;
@@ -34,6 +36,8 @@ pub struct Metrics {
     pub requests: Requests,
     /// The commits to the store.
     pub commits: Commits,
+    /// The updates that were stored with a warning.
+    pub warnings: Warnings,
     counted: Registry,
     entries: EntrySeries,
     started: Timestamp,
@@ -48,7 +52,8 @@ impl Metrics {
         let mut counted = Registry::default();
         let requests = Requests::register(&mut counted);
         let commits = Commits::register(&mut counted);
-        Self { requests, commits, counted, entries, started, log_lines_dropped }
+        let warnings = Warnings::register(&mut counted);
+        Self { requests, commits, warnings, counted, entries, started, log_lines_dropped }
     }
 
     /// Returns what has been counted and what is so at present, in parts to be sent one after the

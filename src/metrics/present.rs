@@ -8,7 +8,7 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMet
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::domain::{Slot, State, Tally, Timestamp};
+use crate::domain::{Capacity, Slot, State, Tally, Timestamp};
 use crate::store::Usage;
 
 /// What the program's parts say of themselves at one moment.
@@ -16,6 +16,8 @@ use crate::store::Usage;
 pub struct Present {
     /// The published state.
     pub state: Arc<State>,
+    /// The limits on what is kept.
+    pub capacity: Capacity,
     /// The queue of updates.
     pub queue: QueueLoad,
     /// Whether updates can be stored, as far as is known.
@@ -89,11 +91,35 @@ impl Scrape {
             "gitops_status_snapshot_bytes",
             "Estimated size of all entries in memory, without answers that are kept ready",
             state.segments().iter().map(|segment| segment.weight()).sum::<usize>(),
+        )?;
+        self.write_limits(gauges)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more digits")]
+    fn write_limits(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
+        let Present { state, capacity: Capacity { entries, bytes }, .. } = &self.present;
+        gauges.write(
+            "gitops_status_stored_bytes",
+            "Size of all entries that are kept, as in /status.json",
+            state.row_bytes(),
+        )?;
+        let used = [
+            ("max_entries", state.kept() as f64, entries.map(|most| most as f64)),
+            ("max_stored_bytes", state.row_bytes() as f64, bytes.map(|most| most as f64)),
+        ];
+        let ratios = used.into_iter().filter_map(|(limit, used, most)| Some((limit, used / most?)));
+        gauges.write_labelled(
+            "gitops_status_limit_used_ratio",
+            "How much of a limit on what is kept is used; at 1 new entries are answered 507, for \
+             max_stored_bytes from 0.9 on",
+            "limit",
+            ratios,
         )
     }
 
     fn write_storage(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
-        let Present { state: _, queue, is_storing, listeners: _, usage } = &self.present;
+        let Present { state: _, capacity: _, queue, is_storing, listeners: _, usage } =
+            &self.present;
         let QueueLoad { depth, capacity, bytes, capacity_bytes } = *queue;
         let Usage { database_bytes, log_bytes, free_bytes } = *usage;
         gauges.write("gitops_status_queue_depth", "Updates that wait for a commit", depth)?;
@@ -178,12 +204,12 @@ impl Gauges<'_> {
         ConstGauge::new(value).encode(metric)
     }
 
-    fn write_labelled<const N: usize>(
+    fn write_labelled<'a>(
         &mut self,
         name: &str,
         help: &str,
         label: &str,
-        values: [(&str, usize); N],
+        values: impl IntoIterator<Item = (&'a str, impl EncodeGaugeValue)>,
     ) -> fmt::Result {
         let mut metric =
             self.0.encode_descriptor(name, &sentence(help), None, MetricType::Gauge)?;

@@ -11,7 +11,7 @@ use std::thread;
 
 use run::Run;
 
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 19] = [
     "listen",
     "allow_anonymous_writes",
     "database_url",
@@ -21,6 +21,7 @@ const NAMES: [&str; 18] = [
     "history_rows_per_entry",
     "history_max_bytes",
     "max_entries",
+    "max_stored_bytes",
     "max_body_bytes",
     "request_timeout",
     "idle_timeout",

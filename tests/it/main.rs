@@ -22,6 +22,7 @@
 mod badge;
 mod bodies;
 mod builds;
+mod capacity;
 mod clock;
 mod config;
 mod damage;

@@ -65,6 +65,18 @@ pub(in crate::http) struct Done {
     message: String,
 }
 
+/// An update that was stored.
+#[derive(ToSchema)]
+pub(in crate::http) struct Updated {
+    #[schema(example = "ok")]
+    status: String,
+    #[schema(example = "Status updated successfully")]
+    message: String,
+    /// Which fields were not stored, and why; only there if there are some.
+    #[schema(required = false)]
+    warnings: Vec<String>,
+}
+
 /// Every error.
 #[derive(ToSchema)]
 pub(in crate::http) struct Failure {

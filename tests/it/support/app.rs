@@ -56,6 +56,7 @@ impl TestApp {
             history_rows_per_entry: Some(1000),
             history_max_bytes: Some(1 << 30),
             max_entries: Some(1_000_000),
+            max_stored_bytes: Some(1 << 30),
             max_body_bytes: 1024 * 1024,
             request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),

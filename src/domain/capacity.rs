@@ -1,0 +1,128 @@
+//! How much may be kept, and what is done with an update for which there is no room.
+//!
+//! The limit on bytes never hides a drift: what it leaves out of an update are its names.
+
+use super::{Batch, Change, KeyRef, Now, Report, Slot, State};
+
+/// From how many tenths of the bytes on there are no new entries: known ones need room to grow.
+const TENTHS_FOR_NEW_ENTRIES: u64 = 9;
+
+/// The limits on what is kept; `None` is no limit.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// How many entries.
+    pub entries: Option<usize>,
+    /// How many bytes of rows, see [`State::row_bytes`].
+    pub bytes: Option<u64>,
+}
+
+/// Which limit keeps new entries out.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Full {
+    /// That on their number.
+    Entries,
+    /// That on their bytes.
+    Bytes,
+}
+
+/// What an update was stored without, for want of room.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Omitted {
+    /// The names of its files.
+    pub files: bool,
+    /// Its commit.
+    pub revision: bool,
+    /// The address of its run.
+    pub url: bool,
+}
+
+impl Omitted {
+    /// Returns the names of the fields.
+    pub fn fields(self) -> impl Iterator<Item = &'static str> {
+        let Self { files, revision, url } = self;
+        let fields = [("files", files), ("revision", revision), ("url", url)];
+        fields.into_iter().filter(|(_, is_omitted)| *is_omitted).map(|(field, _)| field)
+    }
+}
+
+impl Capacity {
+    /// Returns the limit that keeps new entries out, if so much is kept.
+    #[must_use]
+    pub fn reached(&self, entries: usize, bytes: u64) -> Option<Full> {
+        let Self { entries: most_entries, bytes: most_bytes } = *self;
+        if most_entries.is_some_and(|most| entries >= most) {
+            Some(Full::Entries)
+        } else if most_bytes.is_some_and(|most| bytes * 10 >= most * TENTHS_FOR_NEW_ENTRIES) {
+            Some(Full::Bytes)
+        } else {
+            None
+        }
+    }
+}
+
+impl State {
+    /// Returns the limit that keeps an update out, if it is of a new entry.
+    #[must_use]
+    pub fn is_full_for(&self, key: KeyRef<'_>, capacity: &Capacity) -> Option<Full> {
+        let full = capacity.reached(self.kept(), self.row_bytes());
+        full.filter(|_| self.find(key).1.is_none())
+    }
+}
+
+impl Batch {
+    /// Applies an update within a capacity, like [`Batch::apply`].
+    ///
+    /// # Errors
+    /// The limit that keeps new entries out. Updates of known entries are always applied, but
+    /// without their names if those are too much.
+    pub fn record(
+        &mut self,
+        state: &State,
+        mut report: Report,
+        now: Now,
+        capacity: &Capacity,
+    ) -> Result<Change, Full> {
+        let full = capacity.reached(self.kept_of(state.kept()), self.row_bytes_of(state));
+        if let Some(full) = full
+            && !self.keeps(state, report.key())
+        {
+            return Err(full);
+        }
+        let omitted = match capacity.bytes {
+            Some(most) => self.omit_what_has_no_room(state, &mut report, most),
+            None => Omitted::default(),
+        };
+        let change = self.apply_known(state, report, now, !omitted.files);
+        Ok(Change { omitted, ..change })
+    }
+
+    /// Takes out of a report what would lead beyond the limit, the files first. What is no longer
+    /// than it was stays; times and numbers are not looked at, since they hardly take room.
+    fn omit_what_has_no_room(&self, state: &State, report: &mut Report, most: u64) -> Omitted {
+        let mut omitted = Omitted::default();
+        let used = self.row_bytes_of(state);
+        if used + u64::from(report.row_bytes()) <= most {
+            return omitted;
+        }
+        let old = self.find(state, report.key()).1;
+        let others = used - old.map_or(0, |old| u64::from(old.report_bytes()));
+        let before = old.map(|old: &Slot| &old.entry().report);
+        let has_room = |report: &Report| {
+            others + u64::from(report.row_bytes()) <= most
+                || before.is_some_and(|before| report.extras_bytes() <= before.extras_bytes())
+        };
+        if !report.files.is_empty() && !has_room(report) {
+            report.files = Box::default();
+            omitted.files = true;
+        }
+        if report.url.is_some() && !has_room(report) {
+            report.url = None;
+            omitted.url = true;
+        }
+        if report.revision.is_some() && !has_room(report) {
+            report.revision = None;
+            omitted.revision = true;
+        }
+        omitted
+    }
+}

@@ -1,0 +1,63 @@
+//! How many bytes an entry takes as a row of the plain list, `/status.json`.
+//!
+//! The limit on what is stored counts these, since they are what people can see and count too. Of
+//! JSON this knows only how long things get; tests hold it against rendered rows.
+
+use super::{FileName, GitRevision, Report, RunUrl, Slot, Timestamp};
+
+/// A row without its values.
+const FRAME: &str = concat!(
+    r#"{"repo":,"server":,"sync_status":,"drift_count":,"files":,"last_check":,"#,
+    r#""updated_at":,"status_since":,"stale":,"expires_at":,"revision":,"url":}"#,
+);
+/// A moment by the server's clock, in quotes.
+const MOMENT: usize = "'2026-04-21T10:32:16.042Z'".len();
+const NULL: usize = "null".len();
+
+impl Report {
+    /// Returns what the row of an entry takes for this report, and for the two moments that every
+    /// entry has; at most 4 GiB.
+    pub(super) fn row_bytes(&self) -> u32 {
+        let Self { repo, server, sync_status, drift_count, last_check, .. } = self;
+        let bytes = FRAME.len()
+            + text(repo.as_str())
+            + text(server.as_str())
+            + text(sync_status.as_str())
+            + 1
+            + drift_count.get().checked_ilog10().unwrap_or(0) as usize
+            + 2
+            + last_check.rfc3339().as_bytes().len()
+            + 2 * MOMENT
+            + self.extras_bytes();
+        u32::try_from(bytes).unwrap_or(u32::MAX)
+    }
+
+    /// Returns the part of that which has no small bound: files, revision and URL.
+    pub(super) fn extras_bytes(&self) -> usize {
+        files(&self.files)
+            + self.revision.as_ref().map(GitRevision::as_str).map_or(NULL, text)
+            + self.url.as_ref().map(RunUrl::as_str).map_or(NULL, text)
+    }
+}
+
+impl Slot {
+    /// Returns how many bytes the entry takes as a row of the plain list, without a comma.
+    #[must_use]
+    pub fn row_bytes(&self) -> u64 {
+        let stale = if self.is_stale() { "true" } else { "false" };
+        let expires = if self.expires_at() == Timestamp::NEVER { NULL } else { MOMENT };
+        u64::from(self.report_bytes()) + (stale.len() + expires) as u64
+    }
+}
+
+/// `[{"name":"a"},{"name":"b"}]`
+fn files(files: &[FileName]) -> usize {
+    let names = files.iter().map(|file| r#"{"name":},"#.len() + text(file.as_str()));
+    "[]".len() + names.sum::<usize>().saturating_sub(1)
+}
+
+/// A text in quotes. Control characters, which JSON escapes as well, are in none.
+fn text(text: &str) -> usize {
+    let escaped = text.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    2 + text.len() + escaped
+}
