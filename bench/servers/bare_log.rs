@@ -83,6 +83,10 @@ impl Store for BareLog {
         Usage::default()
     }
 
+    fn lost_commits(&self) -> u64 {
+        0
+    }
+
     async fn close(&self) {}
 }
 

@@ -24,7 +24,7 @@ use self::queue::{Command, Queue};
 use crate::clock::{Clock, Reading, Steadiness};
 use crate::domain::{Capacity, Full, Key, KeyRef, Now, Omitted, Policy, Report, Retention, State};
 use crate::metrics::{Commits, Present};
-use crate::store::{Loaded, Store, Usage};
+use crate::store::{Loaded, Soundness, Store, Usage};
 
 /// Why an update was not accepted.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -215,6 +215,7 @@ impl Board {
             is_storing: self.is_storing(),
             listeners: self.listeners(),
             usage: *self.shared.usage.lock().unwrap_or_else(PoisonError::into_inner),
+            soundness: Soundness { lost_commits: self.store.lost_commits() },
         }
     }
 

@@ -14,16 +14,24 @@ pub async fn repair(database: &DatabaseUrl) -> Result<String, OpenError> {
         Repair::NotNeeded => {
             format!("Nothing is damaged in {}: it was left as it is.\n", path.display())
         }
-        Repair::Done { entries, history, old } => format!(
+        Repair::Done { entries, history, lost_commits, old } => format!(
             "{} is sound again.\n\
-             Entries: {entries}, all that there were.\n\
+             Entries: {entries}, {}.\n\
              History: {}.\n\
              The damaged file was kept: {}\n",
             path.display(),
+            as_of(lost_commits),
             in_words(&history),
             old.display()
         ),
     })
+}
+
+fn as_of(lost_commits: u64) -> String {
+    if lost_commits == 0 {
+        return "all that there were".to_owned();
+    }
+    format!("as they were up to {lost_commits} commits ago: those are lost with the damaged log")
 }
 
 fn in_words(history: &HistoryRepair) -> String {

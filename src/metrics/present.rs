@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::domain::{Capacity, Slot, State, Tally, Timestamp};
-use crate::store::Usage;
+use crate::store::{Soundness, Usage};
 
 /// What the program's parts say of themselves at one moment.
 #[derive(Clone, Debug)]
@@ -26,6 +26,8 @@ pub struct Present {
     pub listeners: usize,
     /// The room that the store takes and has.
     pub usage: Usage,
+    /// What is known of damage to the store.
+    pub soundness: Soundness,
 }
 
 /// How full the queue of updates is.
@@ -57,6 +59,7 @@ impl Collector for Scrape {
         let mut gauges = Gauges(encoder);
         self.write_entries(&mut gauges)?;
         self.write_storage(&mut gauges)?;
+        self.write_soundness(&mut gauges)?;
         self.write_program(&mut gauges)
     }
 }
@@ -118,8 +121,7 @@ impl Scrape {
     }
 
     fn write_storage(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
-        let Present { state: _, capacity: _, queue, is_storing, listeners: _, usage } =
-            &self.present;
+        let Present { queue, is_storing, usage, .. } = &self.present;
         let QueueLoad { depth, capacity, bytes, capacity_bytes } = *queue;
         let Usage { database_bytes, log_bytes, free_bytes } = *usage;
         gauges.write("gitops_status_queue_depth", "Updates that wait for a commit", depth)?;
@@ -161,6 +163,15 @@ impl Scrape {
             }
         }
         Ok(())
+    }
+
+    fn write_soundness(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
+        let Soundness { lost_commits } = self.present.soundness;
+        gauges.write(
+            "gitops_status_wal_commits_lost",
+            "Commits that had been confirmed and were found lost at the start, at most",
+            lost_commits,
+        )
     }
 
     fn write_program(&self, gauges: &mut Gauges<'_>) -> fmt::Result {

@@ -3,11 +3,13 @@
 //! Knows the domain and databases; knows nothing of HTTP, of queues, or of what time it is.
 
 mod error;
+mod soundness;
 pub mod sqlite;
 
 use async_trait::async_trait;
 
 pub use error::{CommitError, OpenError, StoreError};
+pub use soundness::Soundness;
 
 use crate::domain::{
     Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, KeyRef, Names, Revision, Search,
@@ -86,6 +88,10 @@ pub trait Store: Send + Sync {
 
     /// Looks how much room there is. Needs no connection, but asks the file system.
     fn usage(&self) -> Usage;
+
+    /// Returns how many commits that had been confirmed were found lost when the store was opened,
+    /// at most.
+    fn lost_commits(&self) -> u64;
 
     /// Puts everything in order for the next start. Nothing can be committed afterwards.
     async fn close(&self);

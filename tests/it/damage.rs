@@ -1,5 +1,7 @@
 //! What users see of a database that is damaged: at the start, while it runs, and on the way out.
 
+mod wal;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;

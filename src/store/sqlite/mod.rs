@@ -20,6 +20,7 @@ mod sighting_log;
 mod sightings;
 mod sql;
 mod timeline;
+mod wal;
 
 pub use repair::{HistoryRepair, Repair};
 
@@ -52,6 +53,7 @@ pub struct SqliteStore {
     /// What the look at the file found, until somebody asks for it.
     preloaded: Mutex<Option<Loaded>>,
     readers: Readers,
+    lost_commits: u64,
     _lock: Lock,
 }
 
@@ -212,6 +214,10 @@ impl Store for SqliteStore {
 
     fn usage(&self) -> Usage {
         self.file.usage()
+    }
+
+    fn lost_commits(&self) -> u64 {
+        self.lost_commits
     }
 
     async fn close(&self) {

@@ -16,7 +16,7 @@ use super::inspect::{Found, Unfit, inspect};
 use super::present::{Everything, read_all};
 use super::readers::Readers;
 use super::sightings::Sightings;
-use super::{Slot, SqliteStore, Writing, create, sql};
+use super::{Slot, SqliteStore, Writing, create, sql, wal};
 use crate::store::{OpenError, StoreError};
 
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -47,6 +47,7 @@ impl SqliteStore {
     }
 
     async fn open_locked(path: &Path, lock: Lock) -> Result<Self, Unfit> {
+        let lost_commits = wal::lost_commits(path)?;
         let found = inspect(path, &MIGRATOR).await?;
         if matches!(found, Found::Nothing) {
             create::create(path, &MIGRATOR).await?;
@@ -56,6 +57,15 @@ impl SqliteStore {
             migrate(&file).await?;
         }
         let mut connection = connect(&file).await?;
+        if lost_commits > 0 {
+            log::warn!(
+                "The database's log is damaged: up to {lost_commits} commits that had been \
+                 confirmed are lost. Updates after them bring their entries up to date"
+            );
+            // The log begins anew, so that the next start does not find these again.
+            connection.execute("pragma wal_checkpoint(truncate)").await?;
+            connection.execute(sql::TOUCH).await?;
+        }
         let Everything { loaded, unfolded } = match found {
             Found::Current(everything) => everything,
             Found::Older | Found::Nothing => read_all(&mut connection).await?,
@@ -69,6 +79,7 @@ impl SqliteStore {
             entries: AtomicUsize::new(loaded.entries.len()),
             preloaded: Mutex::new(Some(loaded)),
             readers: Readers::new(),
+            lost_commits,
             _lock: lock,
         })
     }

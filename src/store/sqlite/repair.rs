@@ -16,7 +16,7 @@ use super::file::beside;
 use super::inspect::{self, Schema, Unfit, check_header, check_schema, check_table};
 use super::open::{MIGRATOR, take_lock};
 use super::present::{Everything, read_all};
-use super::{SqliteStore, create, history};
+use super::{SqliteStore, create, history, wal};
 use crate::store::{Loaded, OpenError, StoreError};
 
 /// The tables that the present is made of, as far as a version has them.
@@ -60,6 +60,8 @@ pub enum Repair {
         entries: u64,
         /// What became of the history.
         history: HistoryRepair,
+        /// How many commits that had been confirmed were found lost in the log, at most.
+        lost_commits: u64,
         /// Where the damaged file is now.
         old: PathBuf,
     },
@@ -97,6 +99,7 @@ async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Unfit> {
         return Err(Unfit::Unreadable("there is no such file".into()));
     }
     check_header(path)?;
+    let lost_commits = wal::lost_commits(path)?;
     let mut old = inspect::options(path)?.connect().await?;
     let present = Present::read(&mut old).await?;
     let history = match read_history(&mut old).await.map_err(Unfit::from) {
@@ -108,7 +111,7 @@ async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Unfit> {
     old.close().await?;
     copy(path, unfinished, &present, &history).await?;
     let old = replace(path, unfinished).await?;
-    Ok(Repair::Done { entries: present.entries, history, old })
+    Ok(Repair::Done { entries: present.entries, history, lost_commits, old })
 }
 
 /// What is to be kept as a whole.
