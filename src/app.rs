@@ -11,7 +11,8 @@ use actix_web::middleware::DefaultHeaders;
 use actix_web::web::Data;
 use actix_web::{App as Routes, HttpServer};
 use thiserror::Error;
-use tokio::task::JoinHandle;
+use tokio::runtime::Handle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -94,8 +95,12 @@ impl App {
     /// # Errors
     /// See [`AppError`].
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
-        let DatabaseUrl::Sqlite(path) = &config.database;
-        Self::with_store(config, clock, Arc::new(SqliteStore::open(path).await?)).await
+        let DatabaseUrl::Sqlite(path) = config.database.clone();
+        let runtime = Handle::current();
+        // On a thread that a disk may hold up: signals are heard meanwhile.
+        let store = spawn_blocking(move || runtime.block_on(SqliteStore::open(&path))).await;
+        let store = store.map_err(|_| AppError::TaskDied("opening of the database"))??;
+        Self::with_store(config, clock, Arc::new(store)).await
     }
 
     /// Does the same with a store that is open already, whatever the settings say of it.
@@ -117,9 +122,9 @@ impl App {
         );
         let metrics =
             Arc::new(Metrics::new(entry_series(config), clock.read().wall, logging::lines_dropped));
-        let commits = metrics.commits.clone();
+        let (commits, usage) = (metrics.commits.clone(), store.usage().await);
         let (board, writer, feed) =
-            Board::new(loaded, store, Arc::clone(&clock), board_settings(config), commits);
+            Board::new(loaded, store, Arc::clone(&clock), board_settings(config), commits, usage);
         let stopping = Stopping::default();
         let connections = Connections::default();
         let limits = Limits {

@@ -79,7 +79,7 @@ impl Store for BareLog {
         Ok(())
     }
 
-    fn usage(&self) -> Usage {
+    async fn usage(&self) -> Usage {
         Usage::default()
     }
 

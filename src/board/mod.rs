@@ -135,6 +135,7 @@ impl Board {
         clock: Arc<dyn Clock>,
         settings: BoardSettings,
         commits: Commits,
+        usage: Usage,
     ) -> (Self, Writer, Feed) {
         let reading: Reading = clock.read();
         let mut steadiness = Steadiness::begin(reading);
@@ -149,7 +150,7 @@ impl Board {
             capacity,
             is_full: AtomicBool::new(is_full),
             is_storing: AtomicBool::new(true),
-            usage: Mutex::new(store.usage()),
+            usage: Mutex::new(usage),
         });
         let (queue, commands) = queue::queue();
         let feed = Feed::new(Arc::clone(&shared));

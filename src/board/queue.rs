@@ -21,12 +21,49 @@ pub(super) enum Command {
     Remove { key: Key, answer: oneshot::Sender<Result<Removal, Refusal>> },
 }
 
-/// A command and its share of the queue's bytes, which is free again when this is dropped.
+impl Command {
+    /// Answers that it was not stored.
+    pub(super) fn refuse(self) {
+        match self {
+            Self::Record { report: _, answer } => {
+                answer.send(Err(Refusal::NotStored)).ok();
+            }
+            Self::Remove { key: _, answer } => {
+                answer.send(Err(Refusal::NotStored)).ok();
+            }
+        }
+    }
+}
+
+/// An answer that is due once the batch is committed.
+pub(super) enum Outcome {
+    Recorded(oneshot::Sender<Result<Omitted, Refusal>>, Result<Omitted, Refusal>),
+    Removed(oneshot::Sender<Result<Removal, Refusal>>, Removal),
+}
+
+impl Outcome {
+    /// Gives the answer. Whoever asked may have gone away; that changes nothing.
+    pub(super) fn answer(self, is_stored: bool) {
+        match self {
+            Self::Recorded(to, outcome) => {
+                let stored =
+                    |omitted| if is_stored { Ok(omitted) } else { Err(Refusal::NotStored) };
+                to.send(outcome.and_then(stored)).ok();
+            }
+            Self::Removed(to, removal) => {
+                to.send(if is_stored { Ok(removal) } else { Err(Refusal::NotStored) }).ok();
+            }
+        }
+    }
+}
+
+/// A command and its share of the queue's bytes, which is free again when that is dropped: not
+/// before the commit has ended, since a batch that hangs in it is in memory as well.
 #[derive(Debug)]
 pub(super) struct Queued {
     pub(super) command: Command,
     pub(super) weight: usize,
-    _bytes: OwnedSemaphorePermit,
+    pub(super) share: OwnedSemaphorePermit,
 }
 
 /// The end where commands go in.
@@ -63,7 +100,7 @@ impl Queue {
         let bytes = Arc::clone(&self.bytes);
         let bytes = bytes.try_acquire_many_owned(permits).map_err(|_| Refusal::Busy)?;
         let (sender, receiver) = oneshot::channel();
-        let queued = Queued { command: command(sender), weight, _bytes: bytes };
+        let queued = Queued { command: command(sender), weight, share: bytes };
         self.sender.try_send(queued).map_err(|_| Refusal::Busy)?;
         // An answer that never comes means that the writer has died with the command.
         receiver.await.map_err(|_| Refusal::NotStored)

@@ -7,19 +7,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::future::{BoxFuture, OptionFuture};
 use tokio::sync::mpsc::Receiver;
-use tokio::sync::oneshot;
 use tokio::time::{Interval, MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use super::log_line::LogLine;
 use super::pruner::Pruner;
-use super::queue::{Command, Queued};
+use super::queue::{Command, Outcome, Queued};
 use super::{BoardSettings, Refusal, Removal, Shared};
 use crate::clock::{Clock, Steadiness};
-use crate::domain::{Batch, Capacity, Change, Now, Omitted, SETTLING_TIME, State, TransitionId};
+use crate::domain::{Batch, Capacity, Change, Now, SETTLING_TIME, State, TransitionId};
 use crate::metrics::Commits;
-use crate::store::{CommitError, Loaded, Store, StoreError};
+use crate::store::{CommitError, Loaded, Store, StoreError, Usage};
 
 /// How many commands a batch may have.
 const BATCH_COMMANDS: usize = 1024;
@@ -53,12 +53,8 @@ pub struct Writer {
     is_in_doubt: bool,
     has_more_to_mark: bool,
     has_more_to_settle: bool,
-}
-
-/// An answer that is due once the batch is committed, and what the log says of it.
-enum Outcome {
-    Recorded(oneshot::Sender<Result<Omitted, Refusal>>, Result<Omitted, Refusal>),
-    Removed(oneshot::Sender<Result<Removal, Refusal>>, Removal),
+    /// The look at the store's room that is under way.
+    look: Option<BoxFuture<'static, Usage>>,
 }
 
 impl Writer {
@@ -90,6 +86,7 @@ impl Writer {
             is_in_doubt: false,
             has_more_to_mark: false,
             has_more_to_settle: false,
+            look: None,
         }
     }
 
@@ -116,6 +113,10 @@ impl Writer {
                 }
                 () = std::future::ready(()), if self.has_more_to_mark => self.follow_the_clock(),
                 () = std::future::ready(()), if self.has_more_to_settle => self.settle().await,
+                Some(usage) = OptionFuture::from(self.look.as_mut()) => {
+                    self.look = None;
+                    self.shared.note_usage(usage);
+                }
                 found = self.pruner.find() => self.prune(found).await,
                 () = std::future::ready(()), if !updates_go_first => {}
             }
@@ -142,7 +143,7 @@ impl Writer {
     async fn process_batch(&mut self, queued: Vec<Queued>) {
         if self.is_in_doubt && !self.catch_up().await {
             for queued in queued {
-                refuse(queued.command);
+                queued.command.refuse();
             }
             return;
         }
@@ -151,13 +152,14 @@ impl Writer {
         let mut batch = Batch::default();
         let mut log = Vec::new();
         let mut outcomes = Vec::with_capacity(queued.len());
-        for queued in queued {
-            let (outcome, change) = self.apply(queued.command, &state, &mut batch, now);
-            outcomes.push(outcome);
+        for Queued { command, weight: _, share } in queued {
+            let (outcome, change) = self.apply(command, &state, &mut batch, now);
+            outcomes.push((outcome, share));
             log.extend(change.and_then(LogLine::of));
         }
         let is_stored = batch.is_empty() || self.commit(state, &batch).await;
-        for outcome in outcomes {
+        for (outcome, share) in outcomes {
+            drop(share);
             outcome.answer(is_stored);
         }
         if is_stored {
@@ -269,9 +271,16 @@ impl Writer {
 
     /// Finds out whether the store works, without waiting for an update to fail.
     async fn check_store(&mut self) {
-        self.shared.note_usage(self.store.usage());
+        let store = Arc::clone(&self.store);
+        if self.look.is_none() {
+            let store = Arc::clone(&store);
+            self.look = Some(Box::pin(async move { store.usage().await }));
+        } else {
+            // What cannot be told for a second is not known any more.
+            self.shared.note_usage(Usage::default());
+        }
         if self.is_storing() {
-            if let Err(error) = self.store.check().await {
+            if let Err(error) = self.meanwhile(store.check()).await {
                 self.note_outcome(&Err(CommitError::Unknown(error)));
             }
         } else if !self.is_in_doubt || self.catch_up().await {
@@ -315,9 +324,13 @@ impl Writer {
                 () = std::future::ready(()), if self.has_more_to_mark => {}
             }
             self.follow_the_clock();
-            if waited == TICKS_OF_PATIENCE && self.is_storing() {
-                let silence = StoreError::Silent(TICK * waited);
-                self.note_outcome(&Err(CommitError::Unknown(silence)));
+            if waited == TICKS_OF_PATIENCE {
+                // What was looked at may be long ago.
+                self.shared.note_usage(Usage::default());
+                if self.is_storing() {
+                    let silence = StoreError::Silent(TICK * waited);
+                    self.note_outcome(&Err(CommitError::Unknown(silence)));
+                }
             }
         }
     }
@@ -351,32 +364,5 @@ impl Writer {
             self.publish_with(|state| state.reschedule(now));
         }
         now
-    }
-}
-
-impl Outcome {
-    fn answer(self, is_stored: bool) {
-        // Whoever asked may have gone away; that changes nothing.
-        match self {
-            Self::Recorded(to, outcome) => {
-                let stored =
-                    |omitted| if is_stored { Ok(omitted) } else { Err(Refusal::NotStored) };
-                to.send(outcome.and_then(stored)).ok();
-            }
-            Self::Removed(to, removal) => {
-                to.send(if is_stored { Ok(removal) } else { Err(Refusal::NotStored) }).ok();
-            }
-        }
-    }
-}
-
-fn refuse(command: Command) {
-    match command {
-        Command::Record { answer, .. } => {
-            answer.send(Err(Refusal::NotStored)).ok();
-        }
-        Command::Remove { answer, .. } => {
-            answer.send(Err(Refusal::NotStored)).ok();
-        }
     }
 }

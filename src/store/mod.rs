@@ -45,7 +45,7 @@ pub struct Usage {
 
 /// A durable home for entries and their history.
 ///
-/// One caller at a time writes. A store never answers from memory: what it returns is on disk.
+/// No call holds up the thread that awaits it, also where a disk hangs. One caller at a time writes. A store never answers from memory: what it returns is on disk.
 /// Questions about the history are asked beside the writer and do not hold it up, however many
 /// there are; they see commits that have returned before they were asked. A question that takes
 /// more than some seconds fails with [`StoreError::TooSlow`].
@@ -87,7 +87,7 @@ pub trait Store: Send + Sync {
     async fn check(&self) -> Result<(), StoreError>;
 
     /// Looks how much room there is. Needs no connection, but asks the file system.
-    fn usage(&self) -> Usage;
+    async fn usage(&self) -> Usage;
 
     /// Returns how many commits that had been confirmed were found lost when the store was opened,
     /// at most.

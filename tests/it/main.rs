@@ -36,6 +36,7 @@ mod filters;
 mod folding;
 mod formats;
 mod framing;
+mod hangs;
 mod history;
 mod infinity;
 mod kills;

@@ -4,9 +4,15 @@ use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
 
 use crate::store::{StoreError, Usage};
+
+/// How many threads may wait for the file system at once.
+const ASKING: usize = 4;
 
 /// An exclusive lock on a database, for as long as it lives; the system frees it with the process.
 ///
@@ -60,13 +66,14 @@ pub(super) struct DatabaseFile {
     database: Identity,
     /// The log of the present connection; a new connection may make a new one.
     log: Mutex<Option<Identity>>,
+    asking: Arc<Semaphore>,
 }
 
 impl DatabaseFile {
     /// Remembers which file lies there now.
     pub(super) fn new(path: PathBuf) -> io::Result<Self> {
         let database = Identity::of(&path)?;
-        Ok(Self { path, database, log: Mutex::new(None) })
+        Ok(Self { path, database, log: Mutex::new(None), asking: Arc::new(Semaphore::new(ASKING)) })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -74,10 +81,27 @@ impl DatabaseFile {
     }
 
     /// Remembers which log lies beside the database now.
-    pub(super) fn note_log(&self) -> io::Result<()> {
+    pub(super) fn note_log(&self) -> Result<(), StoreError> {
         let log = Identity::of(&beside(&self.path, "-wal"))?;
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
         Ok(())
+    }
+
+    /// Asks the file system on a thread that may wait for it: where a disk hangs, so may every call,
+    /// and no thread that serves requests or writes may hang with it.
+    pub(super) async fn ask<T: Send + 'static>(
+        self: &Arc<Self>,
+        question: fn(&Self) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let asking = Arc::clone(&self.asking).acquire_owned().await;
+        let file = Arc::clone(self);
+        let answer = spawn_blocking(move || {
+            let answer = question(&file);
+            // Kept until the answer is there, also if nobody waits for that any more.
+            drop(asking);
+            answer
+        });
+        answer.await.map_err(|error| StoreError::Unavailable(error.into()))?
     }
 
     /// Makes sure that both are still there.

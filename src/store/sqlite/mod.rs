@@ -4,6 +4,7 @@
 //! error has left behind in a connection is not known; see `docs/decisions/0002-commits.md`. The
 //! history is read beside it, by connections that only read.
 
+mod aside;
 mod create;
 mod ends;
 mod excess;
@@ -24,13 +25,14 @@ mod wal;
 
 pub use repair::{HistoryRepair, Repair};
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
-use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::Mutex;
 
+use self::aside::aside;
 use self::file::{DatabaseFile, Lock};
 use self::present::{Everything, read_all, read_changes, read_unfolded};
 use self::readers::Readers;
@@ -44,7 +46,9 @@ use crate::domain::{
 /// A SQLite file that this process has for itself.
 #[derive(Debug)]
 pub struct SqliteStore {
-    file: DatabaseFile,
+    file: Arc<DatabaseFile>,
+    /// Names what was opened, which lives as long as the database.
+    store_id: String,
     connection: Mutex<Slot>,
     /// The last revision that a commit confirmed or a load found.
     confirmed: AtomicI64,
@@ -86,16 +90,25 @@ impl SqliteStore {
     }
 
     async fn reconnect(&self) -> Result<Box<Writing>, StoreError> {
-        self.file.check()?;
-        let mut connection = open::connect(&self.file).await?;
-        let found = read_revision(&mut connection).await?;
+        self.file.ask(DatabaseFile::check).await?;
+        let (file, store_id) = (Arc::clone(&self.file), self.store_id.clone());
         let confirmed = self.confirmed.load(Ordering::Relaxed);
-        if found.0 < confirmed {
-            return Err(StoreError::WentBack { confirmed, found: found.0 });
-        }
-        let unfolded = read_unfolded(&mut connection, Revision(0)).await?;
-        let sightings = Sightings::of_log(self.entries.load(Ordering::Relaxed), unfolded, found);
-        Ok(Box::new(Writing { connection, sightings }))
+        let entries = self.entries.load(Ordering::Relaxed);
+        aside(async move {
+            let mut connection = open::connect(&file).await?;
+            let (found_id, found): (String, i64) =
+                sqlx::query_as(sql::META).fetch_one(&mut connection).await?;
+            if found_id != store_id {
+                return Err(StoreError::Displaced);
+            }
+            if found < confirmed {
+                return Err(StoreError::WentBack { confirmed, found });
+            }
+            let unfolded = read_unfolded(&mut connection, Revision(0)).await?;
+            let sightings = Sightings::of_log(entries, unfolded, Revision(found));
+            Ok(Box::new(Writing { connection, sightings }))
+        })
+        .await
     }
 
     /// Keeps a connection that has worked; drops one that hasn't.
@@ -106,7 +119,10 @@ impl SqliteStore {
         outcome: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         // Checked after the fact: a file that is gone now may have been gone before.
-        let outcome = outcome.and_then(|value| self.file.check().map(|()| value));
+        let outcome = match outcome {
+            Ok(value) => self.file.ask(DatabaseFile::check).await.map(|()| value),
+            Err(error) => Err(error),
+        };
         match outcome {
             Ok(value) => {
                 *slot = Slot::Open(writing);
@@ -115,7 +131,7 @@ impl SqliteStore {
             Err(error) => {
                 // Whether closing works makes no difference: the connection is not used again, and
                 // the log that it wrote may go with it.
-                writing.connection.close().await.ok();
+                aside::close(writing.connection).await.ok();
                 self.file.forget_log();
                 Err(error)
             }
@@ -171,7 +187,7 @@ impl Store for SqliteStore {
         let answer = async {
             let mut loan = self.readers.lend(&self.file).await?;
             let page = history::read(loan.connection()?, query).await;
-            loan.give_back(page, &self.file)
+            loan.give_back(page, &self.file).await
         };
         self.readers.ask(answer).await
     }
@@ -185,7 +201,7 @@ impl Store for SqliteStore {
         let answer = async {
             let mut loan = self.readers.lend(&self.file).await?;
             let timeline = timeline::read(loan.connection()?, query, repos, passes).await;
-            loan.give_back(timeline, &self.file)
+            loan.give_back(timeline, &self.file).await
         };
         self.readers.ask(answer).await
     }
@@ -194,7 +210,7 @@ impl Store for SqliteStore {
         let answer = async {
             let mut loan = self.readers.lend(&self.file).await?;
             let excess = excess::find(loan.connection()?, search).await;
-            loan.give_back(excess, &self.file)
+            loan.give_back(excess, &self.file).await
         };
         self.readers.ask(answer).await
     }
@@ -209,11 +225,11 @@ impl Store for SqliteStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        self.file.check()
+        self.file.ask(DatabaseFile::check).await
     }
 
-    fn usage(&self) -> Usage {
-        self.file.usage()
+    async fn usage(&self) -> Usage {
+        self.file.ask(|file| Ok(file.usage())).await.unwrap_or_default()
     }
 
     fn lost_commits(&self) -> u64 {
@@ -224,7 +240,7 @@ impl Store for SqliteStore {
         self.readers.close().await;
         let mut slot = self.connection.lock().await;
         if let Slot::Open(writing) = std::mem::replace(&mut *slot, Slot::Closed)
-            && let Err(error) = writing.connection.close().await
+            && let Err(error) = aside::close(writing.connection).await
         {
             log::warn!("The database was not closed cleanly, which loses nothing: {error}");
         }

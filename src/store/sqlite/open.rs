@@ -1,6 +1,7 @@
 //! The opening of a SQLite store: lock, look, make or migrate, connect.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::time::Duration;
 
@@ -52,7 +53,7 @@ impl SqliteStore {
         if matches!(found, Found::Nothing) {
             create::create(path, &MIGRATOR).await?;
         }
-        let file = DatabaseFile::new(path.to_owned())?;
+        let file = Arc::new(DatabaseFile::new(path.to_owned())?);
         if matches!(found, Found::Older) {
             migrate(&file).await?;
         }
@@ -74,6 +75,7 @@ impl SqliteStore {
         let writing = Writing { connection, sightings };
         Ok(Self {
             file,
+            store_id: loaded.store_id.clone(),
             connection: Mutex::new(Slot::Open(Box::new(writing))),
             confirmed: AtomicI64::new(loaded.revision.0),
             entries: AtomicUsize::new(loaded.entries.len()),
@@ -94,7 +96,7 @@ pub(super) fn take_lock(path: &Path) -> Result<(PathBuf, Lock), OpenError> {
     Ok((resolved, lock))
 }
 
-async fn migrate(file: &DatabaseFile) -> Result<(), StoreError> {
+async fn migrate(file: &Arc<DatabaseFile>) -> Result<(), StoreError> {
     let mut connection = open_connection(file).await?;
     MIGRATOR.run(&mut connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
     // An older version looks at the file without the log first, and must find the new schema.
@@ -117,29 +119,31 @@ fn resolve(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// Makes the writing connection of a database that has the present schema.
-pub(super) async fn connect(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
+pub(super) async fn connect(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, StoreError> {
     let mut connection = open_connection(file).await?;
     connection.execute(sql::PREPARE).await?;
     // A write at once: it shows that the file can be written, and makes the log that is noted.
     connection.execute(sql::TOUCH).await?;
-    file.note_log()?;
+    file.ask(DatabaseFile::note_log).await?;
     Ok(connection)
 }
 
 /// Makes a connection that only reads.
-pub(super) async fn connect_to_read(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
+pub(super) async fn connect_to_read(
+    file: &Arc<DatabaseFile>,
+) -> Result<SqliteConnection, StoreError> {
     let options = options(file).pragma("query_only", "on").pragma("cache_size", "-16384");
     Ok(options.connect().await?)
 }
 
 /// Opens a connection and makes sure that it is as durable as it must be.
-async fn open_connection(file: &DatabaseFile) -> Result<SqliteConnection, StoreError> {
+async fn open_connection(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, StoreError> {
     let mut connection = options(file).pragma("cache_size", "-65536").connect().await?;
     check_settings(&mut connection).await?;
     Ok(connection)
 }
 
-fn options(file: &DatabaseFile) -> SqliteConnectOptions {
+fn options(file: &Arc<DatabaseFile>) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file.path())
         .create_if_missing(false)

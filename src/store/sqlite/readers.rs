@@ -12,6 +12,7 @@ use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use super::aside::{self, aside};
 use super::file::DatabaseFile;
 use super::open;
 use crate::store::StoreError;
@@ -60,9 +61,9 @@ impl Readers {
     }
 
     /// Lends a connection to a database that still lies where it was opened.
-    pub(super) async fn lend(&self, file: &DatabaseFile) -> Result<Loan<'_>, StoreError> {
+    pub(super) async fn lend(&self, file: &Arc<DatabaseFile>) -> Result<Loan<'_>, StoreError> {
         let place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
-        file.check()?;
+        file.ask(DatabaseFile::check).await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut loan = Loan { readers: self, reader: idle, _place: place };
         if let Some(reader) = &mut loan.reader
@@ -71,7 +72,7 @@ impl Readers {
             // This waits for the end of what was given up, so that what follows is not.
             match reader.connection.ping().await {
                 Ok(()) => reader.is_given_up.store(false, Ordering::Relaxed),
-                Err(_) => loan.reader = None,
+                Err(_) => loan.discard().await,
             }
         }
         if loan.reader.is_none() {
@@ -86,7 +87,7 @@ impl Readers {
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
         for reader in idle {
             reader.is_given_up.store(true, Ordering::Relaxed);
-            reader.connection.close().await.ok();
+            aside::close(reader.connection).await.ok();
         }
     }
 
@@ -96,8 +97,9 @@ impl Readers {
 }
 
 impl Reader {
-    async fn open(file: &DatabaseFile) -> Result<Self, StoreError> {
-        let mut connection = open::connect_to_read(file).await?;
+    async fn open(file: &Arc<DatabaseFile>) -> Result<Self, StoreError> {
+        let opened = Arc::clone(file);
+        let mut connection = aside(async move { open::connect_to_read(&opened).await }).await?;
         let is_given_up = Arc::new(AtomicBool::new(false));
         let should_go_on = {
             let is_given_up = Arc::clone(&is_given_up);
@@ -115,18 +117,29 @@ impl Loan<'_> {
     }
 
     /// Gives the connection back if it has worked; drops it if it hasn't.
-    pub(super) fn give_back<T>(
+    pub(super) async fn give_back<T>(
         mut self,
         outcome: Result<T, StoreError>,
-        file: &DatabaseFile,
+        file: &Arc<DatabaseFile>,
     ) -> Result<T, StoreError> {
         // Checked after the fact: a file that is gone now may have been gone before.
-        let outcome = outcome.and_then(|value| file.check().map(|()| value));
-        let reader = self.reader.take();
-        if let Some(reader) = reader.filter(|_| outcome.is_ok()) {
+        let outcome = match outcome {
+            Ok(value) => file.ask(DatabaseFile::check).await.map(|()| value),
+            Err(error) => Err(error),
+        };
+        if outcome.is_err() {
+            self.discard().await;
+        } else if let Some(reader) = self.reader.take() {
             self.readers.put(reader);
         }
         outcome
+    }
+
+    async fn discard(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            // The connection is not used again, whether closing works or not.
+            aside::close(reader.connection).await.ok();
+        }
     }
 }
 
@@ -166,7 +179,7 @@ mod tests {
         let mut loan = readers.lend(file).await.unwrap();
         let one: i64 =
             sqlx::query_scalar("select 1").fetch_one(loan.connection().unwrap()).await.unwrap();
-        assert_eq!(loan.give_back(Ok(one), file).unwrap(), 1);
+        assert_eq!(loan.give_back(Ok(one), file).await.unwrap(), 1);
         readers.close().await;
         assert!(matches!(readers.lend(file).await.err(), Some(StoreError::Closed)));
     }

@@ -81,6 +81,12 @@ impl Process {
         (process, reader)
     }
 
+    /// Starts a command that does not come so far as to listen: its client reaches nobody.
+    pub fn launch(command: &mut Command) -> Self {
+        let (child, log, _) = spawn(command);
+        Self { client: Client { address: ([127, 0, 0, 1], 0).into() }, child, log }
+    }
+
     /// Runs a command that is expected to end by itself; returns its status and what it said.
     pub fn run_to_end(command: &mut Command) -> (ExitStatus, String) {
         let (mut child, log, reader) = spawn(command.stderr(Stdio::piped()));

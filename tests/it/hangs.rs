@@ -1,0 +1,132 @@
+//! What users see when the disk hangs, in whatever call.
+
+use std::fs;
+use std::process::Command;
+use std::thread;
+
+use tempfile::TempDir;
+
+use crate::support::{Process, report, update_request, wait_until};
+
+/// Calls that look at files, and open them.
+const LOOKS: &str = "HANG_LOOKS";
+/// Calls that make what was written durable.
+const SYNCS: &str = "HANG_SYNCS";
+
+/// A folder with a database on a disk that can be made to hang.
+struct Disk(TempDir);
+
+impl Disk {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/hang.c");
+        let mut compiler = Command::new("gcc");
+        compiler.args(["-shared", "-fPIC", "-o"]).arg(folder.path().join("hang.so")).arg(source);
+        let status = compiler.status().expect("gcc is needed, which `scripts/test` installs");
+        assert!(status.success());
+        Self(folder)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Process::command(&self.0.path().join("status.db"));
+        command.env("LD_PRELOAD", self.0.path().join("hang.so"));
+        for calls in [LOOKS, SYNCS] {
+            command.env(calls, self.0.path().join(calls));
+        }
+        command.args(["--shutdown-grace", "3s", "--workers", "1"]);
+        command
+    }
+
+    fn start(&self) -> Process {
+        let server = Process::run(&mut self.command());
+        server.accept(report("repo", "server", "SYNCED", &[]));
+        server
+    }
+
+    fn hang(&self, calls: &str) {
+        fs::write(self.0.path().join(calls), b"").unwrap();
+    }
+
+    fn go_on(&self, calls: &str) {
+        fs::remove_file(self.0.path().join(calls)).unwrap();
+    }
+}
+
+fn catches_sigterm(process: u32) -> bool {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:\t")).unwrap();
+    u64::from_str_radix(caught, 16).unwrap() & 1 << (15 - 1) != 0
+}
+
+fn status(server: &Process) -> String {
+    server.get("/health").json()["status"].as_str().unwrap().to_owned()
+}
+
+fn metric(server: &Process, name: &str) -> Option<f64> {
+    let metrics = server.get("/metrics").text();
+    let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.map(|value| value.parse().unwrap())
+}
+
+#[test]
+fn a_disk_that_hangs_in_looks_at_files_is_seen_in_the_health_and_reads_go_on() {
+    let disk = Disk::new();
+    let server = disk.start();
+    let client = server.client;
+    disk.hang(LOOKS);
+    let update = thread::spawn(move || client.post(report("repo", "late", "SYNCED", &[])).status);
+    let questions: Vec<_> =
+        (0..6).map(|_| thread::spawn(move || client.get("/api/history").status)).collect();
+    wait_until("it is degraded", || status(&server) == "degraded");
+    assert_eq!(server.names(""), ["repo/server"]);
+    let size = "gitops_status_database_bytes";
+    wait_until("sizes are not known", || metric(&server, size).is_none());
+    disk.go_on(LOOKS);
+    assert_eq!(update.join().unwrap(), 200);
+    for question in questions {
+        assert!([200, 503].contains(&question.join().unwrap()));
+    }
+    wait_until("it is healthy again", || status(&server) == "healthy");
+    wait_until("sizes are known again", || metric(&server, size).is_some());
+    assert_eq!(server.names(""), ["repo/late", "repo/server"]);
+    assert_eq!(server.get("/api/history").status, 200);
+}
+
+#[test]
+fn a_disk_that_hangs_does_not_keep_the_program_from_stopping() {
+    for calls in [LOOKS, SYNCS] {
+        let disk = Disk::new();
+        let mut server = disk.start();
+        disk.hang(calls);
+        assert_eq!(server.terminate().code(), Some(0), "{calls}: nobody waits for an answer");
+    }
+}
+
+#[test]
+fn a_stop_that_cannot_answer_what_hangs_in_a_commit_is_a_failure() {
+    for calls in [LOOKS, SYNCS] {
+        let disk = Disk::new();
+        let mut server = disk.start();
+        let client = server.client;
+        disk.hang(calls);
+        let request = update_request(&report("repo", "late", "SYNCED", &[]));
+        let update = thread::spawn(move || client.raw(request.as_bytes()));
+        let bytes = "gitops_status_queue_bytes";
+        wait_until("an update has come", || metric(&server, bytes) > Some(0.0));
+        let depth = "gitops_status_queue_depth";
+        wait_until("it is being committed", || metric(&server, depth) == Some(0.0));
+        assert!(metric(&server, bytes) > Some(0.0), "{calls}: it is in memory all the same");
+        assert_eq!(server.terminate().code(), Some(1), "{calls}");
+        assert!(update.join().unwrap().is_none());
+    }
+}
+
+#[test]
+fn a_start_on_a_disk_that_hangs_can_be_stopped() {
+    let disk = Disk::new();
+    disk.start().terminate();
+    disk.hang(LOOKS);
+    let mut server = Process::launch(&mut disk.command());
+    wait_until("it listens to signals", || catches_sigterm(server.id()));
+    assert_eq!(server.terminate().code(), Some(0));
+}
