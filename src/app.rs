@@ -20,7 +20,7 @@ use crate::board::{Board, BoardSettings, Feed, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::{Capacity, Policy, Retention};
-use crate::http::{self, Connections, Limits, Services, Stopping, WholeLists};
+use crate::http::{self, Bodies, Connections, Limits, Services, Stopping, WholeLists};
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
 use crate::store::sqlite::SqliteStore;
@@ -136,7 +136,15 @@ impl App {
         };
         let whole_lists = WholeLists::default();
         let stopped = stopping.clone();
-        let services = Services { board, clock, whole_lists, limits, stopping: stopped, metrics };
+        let services = Services {
+            board,
+            clock,
+            whole_lists,
+            bodies: Bodies::default(),
+            limits,
+            stopping: stopped,
+            metrics,
+        };
         let (server, address) = bind(config, Data::new(services), &connections)
             .map_err(|error| AppError::Listen { address: config.listen, error })?;
         Ok(Self {

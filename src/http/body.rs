@@ -6,54 +6,75 @@ use actix_web::HttpRequest;
 use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName};
 use actix_web::web::Payload;
 use flate2::write::MultiGzDecoder;
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 
-use super::Limits;
-use super::connections;
+use super::bodies::{NoRoom, Share};
 use super::error::ApiError;
+use super::{Services, connections};
+
+/// About what the inflating of a body takes beside its bytes.
+const INFLATER_BYTES: usize = 96 * 1024;
+
+/// A whole body, and its share of the memory of all bodies.
+pub(super) struct Body {
+    pub(super) bytes: Vec<u8>,
+    _share: Share,
+}
 
 /// Reads a JSON body, inflated.
 ///
 /// # Errors
-/// 415, 413 and 408, in the order in which they can be known; a body that breaks off or cannot be
-/// inflated is no JSON.
+/// 415, 413, 408 and 503, in the order in which they can be known; a body that breaks off or cannot
+/// be inflated is no JSON.
 pub(super) async fn read_json(
     request: &HttpRequest,
     payload: Payload,
-    limits: Limits,
-) -> Result<Vec<u8>, ApiError> {
+    services: &Services,
+) -> Result<Body, ApiError> {
     if !is_json(header(request, &CONTENT_TYPE)) {
         return Err(ApiError::UnsupportedType);
     }
-    let limit = limits.max_body_bytes;
-    let sink = Bounded { bytes: Vec::new(), limit, is_exceeded: false };
-    let sink = match header(request, &CONTENT_ENCODING).trim().to_ascii_lowercase().as_str() {
-        "" | "identity" => Sink::Plain(sink),
-        "gzip" => Sink::Gzip(Box::new(MultiGzDecoder::new(sink))),
+    let limit = services.limits.max_body_bytes;
+    let is_gzip = match header(request, &CONTENT_ENCODING).trim().to_ascii_lowercase().as_str() {
+        "" | "identity" => false,
+        "gzip" => true,
         _ => return Err(ApiError::UnsupportedEncoding),
     };
     let length = header(request, &CONTENT_LENGTH).parse::<u64>();
     if length.is_ok_and(|length| length > limit as u64) {
         return Err(ApiError::BodyTooLarge { limit });
     }
-    tokio::time::timeout(limits.request_timeout, receive(request, payload, sink, limit))
-        .await
-        .map_err(|_| ApiError::BodyTooSlow)?
+    let sink = Bounded { bytes: Vec::new(), share: services.bodies.begin(), limit, failure: None };
+    let received = receive(request, payload, sink, is_gzip);
+    let body = tokio::time::timeout(services.limits.request_timeout, received).await;
+    let body = body.unwrap_or(Err(ApiError::BodyTooSlow));
+    if matches!(body, Err(ApiError::TooManyBodies)) {
+        services.metrics.overload.note("bodies");
+    }
+    body
 }
 
 async fn receive(
     request: &HttpRequest,
     mut payload: Payload,
-    mut sink: Sink,
-    limit: usize,
-) -> Result<Vec<u8>, ApiError> {
-    while let Some(chunk) = payload.next().await {
+    bounded: Bounded,
+    is_gzip: bool,
+) -> Result<Body, ApiError> {
+    let mut sink = Sink::new(bounded, is_gzip)?;
+    loop {
+        // Most bodies are there as a whole, and never wait.
+        let chunk = match payload.next().now_or_never() {
+            Some(chunk) => chunk,
+            None => sink.bounded_mut().share.wait(payload.next()).await?,
+        };
+        let Some(chunk) = chunk else { break };
         connections::note_progress(request);
-        let chunk = chunk.map_err(|_| ApiError::InvalidJson)?;
-        sink.write(&chunk, limit)?;
+        sink.write(&chunk.map_err(|_| ApiError::InvalidJson)?)?;
     }
     connections::note_body_end(request);
-    sink.finish(limit)
+    let Bounded { bytes, mut share, .. } = sink.finish()?;
+    share.complete()?;
+    Ok(Body { bytes, _share: share })
 }
 
 fn header<'a>(request: &'a HttpRequest, name: &HeaderName) -> &'a str {
@@ -77,21 +98,38 @@ enum Sink {
 }
 
 impl Sink {
-    fn write(&mut self, chunk: &[u8], limit: usize) -> Result<(), ApiError> {
-        let (written, sink) = match self {
-            Self::Plain(sink) => (sink.write_all(chunk), &*sink),
-            Self::Gzip(decoder) => (decoder.write_all(chunk), decoder.get_ref()),
-        };
-        written.map_err(|_| sink.error(limit))
+    fn new(mut bounded: Bounded, is_gzip: bool) -> Result<Self, ApiError> {
+        if !is_gzip {
+            return Ok(Self::Plain(bounded));
+        }
+        bounded.share.grow(INFLATER_BYTES)?;
+        Ok(Self::Gzip(Box::new(MultiGzDecoder::new(bounded))))
     }
 
-    fn finish(self, limit: usize) -> Result<Vec<u8>, ApiError> {
+    fn bounded_mut(&mut self) -> &mut Bounded {
         match self {
-            Self::Plain(sink) => Ok(sink.bytes),
-            Self::Gzip(mut decoder) => match decoder.try_finish() {
-                Ok(()) => Ok(std::mem::take(&mut decoder.get_mut().bytes)),
-                Err(_) => Err(decoder.get_ref().error(limit)),
-            },
+            Self::Plain(bounded) => bounded,
+            Self::Gzip(decoder) => decoder.get_mut(),
+        }
+    }
+
+    fn write(&mut self, chunk: &[u8]) -> Result<(), ApiError> {
+        let written = match self {
+            Self::Plain(bounded) => bounded.write_all(chunk),
+            Self::Gzip(decoder) => decoder.write_all(chunk),
+        };
+        written.map_err(|_| self.bounded_mut().error())
+    }
+
+    fn finish(mut self) -> Result<Bounded, ApiError> {
+        if let Self::Gzip(decoder) = &mut self
+            && decoder.try_finish().is_err()
+        {
+            return Err(decoder.get_ref().error());
+        }
+        match self {
+            Self::Plain(bounded) => Ok(bounded),
+            Self::Gzip(decoder) => decoder.finish().map_err(|_| ApiError::InvalidJson),
         }
     }
 }
@@ -99,21 +137,47 @@ impl Sink {
 /// Bytes up to a limit: a small gzip body can inflate to a thousand times its size.
 struct Bounded {
     bytes: Vec<u8>,
+    share: Share,
     limit: usize,
-    is_exceeded: bool,
+    failure: Option<Failure>,
+}
+
+/// Why bytes were not taken.
+#[derive(Clone, Copy)]
+enum Failure {
+    TooLarge,
+    NoRoom,
 }
 
 impl Bounded {
-    fn error(&self, limit: usize) -> ApiError {
-        if self.is_exceeded { ApiError::BodyTooLarge { limit } } else { ApiError::InvalidJson }
+    fn error(&self) -> ApiError {
+        match self.failure {
+            Some(Failure::TooLarge) => ApiError::BodyTooLarge { limit: self.limit },
+            Some(Failure::NoRoom) => ApiError::TooManyBodies,
+            None => ApiError::InvalidJson,
+        }
+    }
+
+    /// Makes room for so many bytes in all, and counts it.
+    fn reserve(&mut self, length: usize) -> Result<(), Failure> {
+        if length > self.limit {
+            return Err(Failure::TooLarge);
+        }
+        let capacity = self.bytes.capacity();
+        if length > capacity {
+            let enlarged = length.max(2 * capacity).min(self.limit);
+            self.share.grow(enlarged - capacity).map_err(|NoRoom| Failure::NoRoom)?;
+            self.bytes.reserve_exact(enlarged - self.bytes.len());
+        }
+        Ok(())
     }
 }
 
 impl Write for Bounded {
     fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
-        if self.bytes.len() + chunk.len() > self.limit {
-            self.is_exceeded = true;
-            return Err(io::ErrorKind::FileTooLarge.into());
+        if let Err(failure) = self.reserve(self.bytes.len() + chunk.len()) {
+            self.failure = Some(failure);
+            return Err(io::ErrorKind::OutOfMemory.into());
         }
         self.bytes.extend_from_slice(chunk);
         Ok(chunk.len())

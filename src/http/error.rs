@@ -8,6 +8,7 @@ use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 
+use super::bodies::NoRoom;
 use crate::board::{Refusal, Unanswered};
 use crate::domain::{Full, InvalidField};
 use crate::render::RenderError;
@@ -25,6 +26,7 @@ pub(crate) enum ApiError {
     MethodNotAllowed { allowed: &'static str },
     BodyTooSlow,
     BodyTooLarge { limit: usize },
+    TooManyBodies,
     UnsupportedType,
     UnsupportedEncoding,
     Refused(Refusal),
@@ -57,6 +59,9 @@ impl fmt::Display for ApiError {
             }
             Self::BodyTooSlow => f.write_str("The body did not arrive in time"),
             Self::BodyTooLarge { limit } => write!(f, "The body must be at most {limit} bytes"),
+            Self::TooManyBodies => {
+                f.write_str("Too many large bodies are arriving; this one was not read, try again")
+            }
             Self::UnsupportedType => f.write_str(
                 "Content-Type must be application/json: send the header \
                  'Content-Type: application/json'",
@@ -64,20 +69,7 @@ impl fmt::Display for ApiError {
             Self::UnsupportedEncoding => {
                 f.write_str("Content-Encoding must be gzip or identity, or not be there")
             }
-            Self::Refused(Refusal::Busy) => {
-                f.write_str("Too many updates are waiting; this one was not applied, try again")
-            }
-            Self::Refused(Refusal::Full(Full::Entries)) => f.write_str(
-                "max_entries is reached, and this would be a new entry; updates of known entries \
-                 are still taken",
-            ),
-            Self::Refused(Refusal::Full(Full::Bytes)) => f.write_str(
-                "90 % of max_stored_bytes are used, and this would be a new entry; updates of known \
-                 entries are still taken",
-            ),
-            Self::Refused(Refusal::NotStored) => {
-                f.write_str("The update could not be stored; try again")
-            }
+            Self::Refused(refusal) => f.write_str(reason_of(*refusal)),
             Self::Unanswered(Unanswered::TooManyEntries) => f.write_str(
                 "limit must be at least the number of entries: raise it, or ask for fewer by repo \
                  or server",
@@ -94,6 +86,21 @@ impl fmt::Display for ApiError {
             Self::Stopping => f.write_str("The server is shutting down"),
             Self::Internal(_) | Self::Lost => f.write_str("Internal error; see the server's log"),
         }
+    }
+}
+
+fn reason_of(refusal: Refusal) -> &'static str {
+    match refusal {
+        Refusal::Busy => "Too many updates are waiting; this one was not applied, try again",
+        Refusal::Full(Full::Entries) => {
+            "max_entries is reached, and this would be a new entry; updates of known entries are \
+             still taken"
+        }
+        Refusal::Full(Full::Bytes) => {
+            "90 % of max_stored_bytes are used, and this would be a new entry; updates of known \
+             entries are still taken"
+        }
+        Refusal::NotStored => "The update could not be stored; try again",
     }
 }
 
@@ -114,6 +121,7 @@ impl ResponseError for ApiError {
             Self::Refused(Refusal::Full(_)) => StatusCode::INSUFFICIENT_STORAGE,
             Self::Refused(Refusal::Busy | Refusal::NotStored)
             | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
+            | Self::TooManyBodies
             | Self::TooManyStreams
             | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) | Self::Lost => StatusCode::INTERNAL_SERVER_ERROR,
@@ -138,6 +146,10 @@ impl ResponseError for ApiError {
             | Self::TooManyStreams
             | Self::Stopping => {
                 response.insert_header((RETRY_AFTER, "5"));
+            }
+            Self::TooManyBodies => {
+                response.insert_header((RETRY_AFTER, "1"));
+                response.force_close();
             }
             // What is left of the body is not worth reading.
             Self::BodyTooSlow | Self::BodyTooLarge { .. } => {
@@ -172,6 +184,12 @@ impl Responder for ApiError {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
+    }
+}
+
+impl From<NoRoom> for ApiError {
+    fn from(NoRoom: NoRoom) -> Self {
+        Self::TooManyBodies
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod answer;
 mod badge;
+mod bodies;
 mod body;
 mod coding;
 mod connections;
@@ -40,6 +41,7 @@ use actix_web::web::Data;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Handler, HttpRequest, HttpResponse, Responder};
 
+pub use bodies::Bodies;
 pub use connections::Connections;
 pub(crate) use connections::{note_connection, track};
 pub use list::WholeLists;
@@ -58,6 +60,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// The list of everything, made once for all who ask for it at the same time.
     pub whole_lists: WholeLists,
+    /// The bodies that are being received.
+    pub bodies: Bodies,
     /// What requests may ask of the server.
     pub limits: Limits,
     /// Whether the server has been told to stop.

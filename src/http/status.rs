@@ -21,7 +21,7 @@ use crate::board::Removal;
         (status = 408, description = "The body did not arrive in time", body = schema::Failure),
         (status = 413, description = "The body is too large", body = schema::Failure),
         (status = 415, description = "The body is not JSON", body = schema::Failure),
-        (status = 503, description = "It could not be stored", body = schema::Failure),
+        (status = 503, description = "It could not be stored, or too much is being sent", body = schema::Failure),
         (status = 507, description = "It would be a new entry, and max_entries or 90 % of max_stored_bytes are reached", body = schema::Failure),
     ),
 )]
@@ -31,7 +31,7 @@ pub(super) async fn post(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     // The body is gone before the report waits for its commit.
-    let report = wire::parse_report(&body::read_json(&request, payload, services.limits).await?)?;
+    let report = wire::parse_report(&body::read_json(&request, payload, &services).await?.bytes)?;
     let omitted = services.board.record(report).await?;
     let warnings: Vec<Warning> = warning::of_omitted(omitted).collect();
     if warnings.is_empty() {

@@ -4,6 +4,7 @@
 //! It knows the domain and what a store says of its disk, but not who asks, or over what.
 
 mod commits;
+mod overload;
 mod present;
 mod requests;
 mod series;
@@ -17,6 +18,7 @@ use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
 
 pub use commits::Commits;
+pub use overload::Overload;
 pub use present::{Present, QueueLoad};
 pub use requests::{RequestCounter, Requests};
 pub use series::EntrySeries;
@@ -36,6 +38,8 @@ pub struct Metrics {
     pub requests: Requests,
     /// The commits to the store.
     pub commits: Commits,
+    /// The requests that were refused for want of room or time.
+    pub overload: Overload,
     /// The updates that were stored with a warning.
     pub warnings: Warnings,
     counted: Registry,
@@ -52,8 +56,9 @@ impl Metrics {
         let mut counted = Registry::default();
         let requests = Requests::register(&mut counted);
         let commits = Commits::register(&mut counted);
+        let overload = Overload::register(&mut counted);
         let warnings = Warnings::register(&mut counted);
-        Self { requests, commits, warnings, counted, entries, started, log_lines_dropped }
+        Self { requests, commits, overload, warnings, counted, entries, started, log_lines_dropped }
     }
 
     /// Returns what has been counted and what is so at present, in parts to be sent one after the

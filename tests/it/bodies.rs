@@ -1,8 +1,10 @@
 //! What bodies of requests may take in memory.
 
 use std::fs;
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
 
-use crate::support::{Process, report};
+use crate::support::{Process, Reply, report, update_request};
 
 /// Returns the most memory in bytes that a process has had so far.
 fn peak_memory(server: &Process) -> usize {
@@ -25,4 +27,58 @@ fn a_body_with_millions_of_files_takes_hardly_more_memory_than_its_bytes() {
     assert!(reply.error(400).starts_with("files must be an array of at most 10000"));
     let took = peak_memory(&server) - before;
     assert!(took < 3 * body.len(), "{took} bytes for a body of {}", body.len());
+}
+
+#[test]
+fn clients_that_stop_in_the_middle_of_large_bodies_keep_nobody_out() {
+    const SENT: usize = 60 << 20;
+    let folder = tempfile::tempdir().unwrap();
+    let limits = ["--max-body-bytes", "67108864", "--request-timeout", "1m"];
+    let server = Process::start(&folder.path().join("s.db"), &limits);
+    let head = update_request("").replace("Content-Length: 0", "Content-Length: 67108864");
+    let part = [head.as_bytes(), &vec![b' '; SENT]].concat();
+    // Four of these fit. A fifth makes the first give way, and a sixth the second.
+    let mut slow: Vec<TcpStream> = (0..6)
+        .map(|_| {
+            let mut stream = server.client.connect();
+            stream.write_all(&part).unwrap();
+            stream
+        })
+        .collect();
+    server.accept(report("r", "small", "SYNCED", &[]));
+    server.accept(report("r", "large", "SYNCED", &[&"x".repeat(4000)]));
+    for stream in &mut slow[..2] {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        let reply = Reply::parse(&answer).unwrap();
+        assert!(reply.header("retry-after").is_some());
+        assert!(reply.error(503).contains("bodies"));
+    }
+    let counted = "gitops_status_overload_total{reason=\"bodies\"} 2\n";
+    assert!(server.get("/metrics").text().contains(counted));
+    assert!(peak_memory(&server) < 400 << 20, "{}", peak_memory(&server));
+    for stream in &mut slow[2..] {
+        stream.set_nonblocking(true).unwrap();
+        let waits = stream.read(&mut [0]).is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        assert!(waits, "those that fit may go on");
+    }
+}
+
+#[test]
+fn a_length_that_is_only_announced_takes_no_room() {
+    let folder = tempfile::tempdir().unwrap();
+    let limits = ["--max-body-bytes", "67108864"];
+    let server = Process::start(&folder.path().join("s.db"), &limits);
+    let head = update_request("").replace("Content-Length: 0", "Content-Length: 67108864");
+    let clients: Vec<TcpStream> = (0..20)
+        .map(|_| {
+            let mut stream = server.client.connect();
+            stream.write_all(head.as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    server.accept(report("r", "s", "SYNCED", &[]));
+    let none = "gitops_status_overload_total{reason=\"bodies\"} 0\n";
+    assert!(server.get("/metrics").text().contains(none));
+    drop(clients);
 }
