@@ -20,7 +20,9 @@ use crate::board::{Board, BoardSettings, Feed, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::{Capacity, Policy, Retention};
-use crate::http::{self, Bodies, Connections, Limits, Services, Stopping, WholeLists};
+use crate::http::{
+    self, Bodies, ConnectionLimits, Connections, Limits, Services, Stopping, WholeLists,
+};
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
 use crate::store::sqlite::SqliteStore;
@@ -112,7 +114,7 @@ impl App {
         clock: Arc<dyn Clock>,
         store: Arc<dyn Store>,
     ) -> Result<Self, AppError> {
-        allow_many_files(config.max_connections);
+        let room = connection_limits(config);
         let loaded = store.load().await?;
         log::info!(
             "Database {}: {} entries at revision {}",
@@ -126,12 +128,12 @@ impl App {
         let (board, writer, feed) =
             Board::new(loaded, store, Arc::clone(&clock), board_settings(config), commits, usage);
         let stopping = Stopping::default();
-        let connections = Connections::default();
+        let connections = Connections::new(room, metrics.connections.clone());
         let limits = Limits {
             max_body_bytes: config.max_body_bytes,
             request_timeout: config.request_timeout,
             // Those who send updates must get through as well.
-            max_event_streams: (config.max_connections / 2).max(1),
+            max_event_streams: (room.total / 2).max(1),
             keep_alive: KEEP_ALIVE.min(config.idle_timeout / 2),
         };
         let whole_lists = WholeLists::default();
@@ -145,7 +147,7 @@ impl App {
             stopping: stopped,
             metrics,
         };
-        let (server, address) = bind(config, Data::new(services), &connections)
+        let (server, address) = bind(config, Data::new(services), &connections, room)
             .map_err(|error| AppError::Listen { address: config.listen, error })?;
         Ok(Self {
             server,
@@ -238,17 +240,37 @@ fn entry_series(config: &Config) -> EntrySeries {
     EntrySeries { is_on: config.metrics_per_entry, max_entries: config.metrics_max_entries }
 }
 
-/// Raises this process's limit of open files to what its connections need, as far as it may.
-fn allow_many_files(max_connections: usize) {
-    // A connection is held by two handles, and the database and the log need some too.
-    let needed = 2 * max_connections as u64 + 100;
+/// Returns how many connections may be open: as many as the settings say, or fewer if this process
+/// may not have enough files open.
+fn connection_limits(config: &Config) -> ConnectionLimits {
+    let total = files_for_connections(config.max_connections, config.workers);
+    ConnectionLimits { total, per_address: config.max_connections_per_address }
+}
+
+/// Raises this process's limit of open files to what its connections need, as far as it may;
+/// returns how many connections that is enough for.
+fn files_for_connections(max_connections: usize, workers: usize) -> usize {
+    // The database, the log and the listener need some, each worker needs four, and its share of
+    // the connections is rounded up. A connection is held by two handles.
+    let others = 32 + 6 * workers as u64;
+    let limits = ConnectionLimits { total: max_connections, per_address: None };
+    let needed = others + 2 * limits.most_at_once() as u64;
     match rlimit::increase_nofile_limit(needed) {
-        Ok(limit) if limit >= needed => {}
-        Ok(limit) => log::warn!(
-            "Only {limit} files may be open, but max_connections = {max_connections} needs \
-             {needed}: raise the limit (ulimit -n) or lower the setting"
-        ),
-        Err(error) => log::warn!("The limit of open files cannot be read: {error}"),
+        Ok(limit) if limit >= needed => max_connections,
+        Ok(limit) => {
+            let at_once = usize::try_from(limit.saturating_sub(others) / 2).unwrap_or(usize::MAX);
+            let affordable = ConnectionLimits::total_within(at_once);
+            log::warn!(
+                "Only {limit} files may be open: at most {affordable} connections are open at \
+                 once, not max_connections = {max_connections}, which needs {needed} files; raise \
+                 the limit (ulimit -n) or lower the setting"
+            );
+            affordable
+        }
+        Err(error) => {
+            log::warn!("The limit of open files cannot be read: {error}");
+            max_connections
+        }
     }
 }
 
@@ -296,6 +318,7 @@ fn bind(
     config: &Config,
     services: Data<Services>,
     connections: &Connections,
+    room: ConnectionLimits,
 ) -> io::Result<(Server, SocketAddr)> {
     let stopping = services.stopping.clone();
     let connections = connections.clone();
@@ -309,10 +332,11 @@ fn bind(
     })
     .on_connect(move |io, data| http::note_connection(&connections, io, data))
     .workers(config.workers)
-    .max_connections(config.max_connections.div_ceil(config.workers))
+    .max_connections(room.most_at_once().div_ceil(config.workers))
     // Answers in several writes would otherwise wait for the client's acknowledgement.
     .tcp_nodelay(true)
-    .keep_alive(KeepAlive::Timeout(config.idle_timeout))
+    // The reaper ends those that are idle for too long.
+    .keep_alive(KeepAlive::Os)
     // Connections are held until the writer has answered; the end of the grace ends them.
     .shutdown_timeout(config.shutdown_grace.as_secs().saturating_add(1))
     .disable_signals()

@@ -34,6 +34,8 @@ use value::{address, number, number_or_off, switch};
 
 /// The most bytes that can be allowed: more than any disk has.
 const MOST_BYTES: usize = 1 << 50;
+/// The highest limit on a number of connections.
+const MOST_CONNECTIONS: usize = 1_000_000;
 /// The most threads that serve requests.
 const MOST_WORKERS: usize = 256;
 
@@ -71,6 +73,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// The most connections that are open at once.
     pub max_connections: usize,
+    /// The most connections of one address; `None` means any number.
+    pub max_connections_per_address: Option<usize>,
     /// The number of threads that serve requests, from 1 to 256.
     pub workers: usize,
     /// Whether metrics show each entry.
@@ -116,6 +120,7 @@ impl Config {
             request_timeout,
             idle_timeout,
             max_connections,
+            max_connections_per_address,
             workers,
             metrics_per_entry,
             metrics_max_entries,
@@ -138,7 +143,9 @@ impl Config {
             max_body_bytes: sources.read(max_body_bytes, number(1024..=67_108_864))?,
             request_timeout: sources.read(request_timeout, duration::parse_above_zero)?,
             idle_timeout: sources.read(idle_timeout, duration::parse_above_zero)?,
-            max_connections: sources.read(max_connections, number(16..=1_000_000))?,
+            max_connections: sources.read(max_connections, number(16..=MOST_CONNECTIONS))?,
+            max_connections_per_address: sources
+                .read(max_connections_per_address, number_or_off(1, MOST_CONNECTIONS))?,
             workers: sources.read(workers, number(0..=MOST_WORKERS))?,
             metrics_per_entry: sources.read(metrics_per_entry, switch)?,
             metrics_max_entries: sources
@@ -214,6 +221,7 @@ impl Config {
             request_timeout,
             idle_timeout,
             max_connections,
+            max_connections_per_address,
             workers,
             metrics_per_entry,
             metrics_max_entries,
@@ -235,6 +243,7 @@ impl Config {
             shown_duration(*request_timeout),
             shown_duration(*idle_timeout),
             shown_number(*max_connections),
+            shown_number(max_connections_per_address.unwrap_or_default()),
             shown_number(*workers),
             Value::Boolean(*metrics_per_entry),
             shown_number(metrics_max_entries.unwrap_or_default()),

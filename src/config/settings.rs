@@ -6,7 +6,7 @@
 //! patterns in `config/mod.rs` then make the compiler point at every other line to write.
 
 /// The number of settings.
-pub const COUNT: usize = 19;
+pub const COUNT: usize = 20;
 
 /// What every environment name begins with.
 const PREFIX: &str = "GITOPS_STATUS_";
@@ -197,11 +197,11 @@ pub static SETTINGS: [Setting; COUNT] = [
     Setting {
         name: "idle_timeout",
         value_name: "DURATION",
-        default: "30s",
+        default: "75s",
         kind: Kind::Duration,
         secret: false,
         heading: LIMITS,
-        help: "Time without progress after which a connection is closed",
+        help: "Time without progress after which a connection is closed; more than a proxy's",
     },
     Setting {
         name: "max_connections",
@@ -210,7 +210,16 @@ pub static SETTINGS: [Setting; COUNT] = [
         kind: Kind::Number,
         secret: false,
         heading: LIMITS,
-        help: "Connections open at once at most; 16 to 1000000",
+        help: "Connections open at once, beyond the longest idle is closed; 16 to 1000000",
+    },
+    Setting {
+        name: "max_connections_per_address",
+        value_name: "N",
+        default: "0",
+        kind: Kind::Number,
+        secret: false,
+        heading: LIMITS,
+        help: "Connections open at once of one address; 0 = any number, as proxies need",
     },
     Setting {
         name: "workers",

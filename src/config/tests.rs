@@ -38,8 +38,9 @@ fn without_any_source_the_defaults_are_in_force() {
     assert_eq!(config.max_stored_bytes, Some(1 << 30));
     assert_eq!(config.max_body_bytes, 1_048_576);
     assert_eq!(config.request_timeout, Duration::from_secs(10));
-    assert_eq!(config.idle_timeout, Duration::from_secs(30));
+    assert_eq!(config.idle_timeout, Duration::from_secs(75));
     assert_eq!(config.max_connections, 4096);
+    assert_eq!(config.max_connections_per_address, None);
     assert!((1..=MOST_WORKERS).contains(&config.workers));
     assert!(config.metrics_per_entry);
     assert_eq!(config.metrics_max_entries, Some(10_000));
@@ -78,6 +79,7 @@ fn a_value_reaches_the_setting_it_was_given_for() {
         ("request_timeout", "15s"),
         ("idle_timeout", "16s"),
         ("max_connections", "17"),
+        ("max_connections_per_address", "25"),
         ("workers", "18"),
         ("metrics_per_entry", "false"),
         ("metrics_max_entries", "21"),
@@ -104,6 +106,7 @@ fn a_value_reaches_the_setting_it_was_given_for() {
     assert_eq!((config.max_entries, config.max_body_bytes), (Some(13), 1400));
     assert_eq!(config.max_stored_bytes, Some(130_000));
     assert_eq!((config.max_connections, config.workers), (17, 18));
+    assert_eq!(config.max_connections_per_address, Some(25));
     assert_eq!((config.metrics_per_entry, config.metrics_max_entries), (false, Some(21)));
 }
 

@@ -5,7 +5,6 @@
 //! for as long as a chunked body goes on that nobody wants.
 
 use std::any::Any;
-use std::collections::HashMap;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::pin::Pin;
@@ -22,7 +21,9 @@ use bytes::Bytes;
 use socket2::SockRef;
 use tokio::time::Instant;
 
+use super::places::{ConnectionLimits, Places};
 use super::{Stopping, upgrade};
+use crate::metrics::{Closing, ConnectionCounts};
 
 /// How long an answered client may go on sending a body that is not read, in milliseconds; as long
 /// as actix gives those that have said how long it is. An end at once could destroy the answer.
@@ -40,23 +41,20 @@ pub struct Connections(Arc<Registry>);
 #[derive(Debug)]
 struct Registry {
     started: Instant,
-    next_id: AtomicU64,
-    open: Mutex<HashMap<u64, Open>>,
-}
-
-#[derive(Debug)]
-struct Open {
-    /// A second handle on the socket, to shut it from outside.
-    socket: TcpStream,
-    activity: Arc<Activity>,
+    places: Mutex<Places>,
+    /// How many connections should end with their answers: so many are too many, and none is idle.
+    excess: AtomicUsize,
+    counts: ConnectionCounts,
 }
 
 /// What a connection is doing.
 #[derive(Debug)]
-struct Activity {
+pub(super) struct Activity {
     started: Instant,
     /// When it last made progress, in milliseconds after `started`.
     progress_at: AtomicU64,
+    /// Whether a request has come.
+    has_asked: AtomicBool,
     /// How many of its requests have not been answered in full.
     requests: AtomicUsize,
     /// Whether the body of the present request is chunked and has not been read to its end.
@@ -74,11 +72,24 @@ impl Activity {
         self.requests.load(Ordering::Relaxed) > 0 && self.is_whole.load(Ordering::Relaxed)
     }
 
+    /// Returns when it last made progress, in milliseconds after all began.
+    pub(super) fn progress_at(&self) -> u64 {
+        self.progress_at.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_asked(&self) -> bool {
+        self.has_asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        self.requests.load(Ordering::Relaxed) == 0
+    }
+
     /// Returns for how long it may make no progress, in milliseconds.
-    fn patience(&self, limit: u64) -> u64 {
-        let is_answered = self.requests.load(Ordering::Relaxed) == 0;
-        let has_to_go = is_answered && self.has_unread_body.load(Ordering::Relaxed);
-        if has_to_go { limit.min(LINGER) } else { limit }
+    pub(super) fn patience(&self, limit: u64, is_ending: bool) -> u64 {
+        let is_unwanted = is_ending || self.has_unread_body.load(Ordering::Relaxed);
+        if self.is_idle() && is_unwanted { limit.min(LINGER) } else { limit }
     }
 }
 
@@ -95,52 +106,76 @@ struct Tracked {
 
 impl Drop for Tracked {
     fn drop(&mut self) {
-        self.registry.open().remove(&self.id);
+        let mut places = self.registry.places();
+        places.leave(self.id);
+        if self.registry.has_excess() {
+            self.registry.make_room(&mut places);
+        }
     }
 }
 
 impl Registry {
-    fn open(&self) -> MutexGuard<'_, HashMap<u64, Open>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn places(&self) -> MutexGuard<'_, Places> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
 
-impl Default for Connections {
-    fn default() -> Self {
-        Self(Arc::new(Registry {
-            started: Instant::now(),
-            next_id: AtomicU64::new(0),
-            open: Mutex::default(),
-        }))
+    fn now(&self) -> u64 {
+        millis_since(self.started)
+    }
+
+    fn make_room(&self, places: &mut Places) {
+        self.excess.store(places.make_room(self.now()), Ordering::Relaxed);
+    }
+
+    fn has_excess(&self) -> bool {
+        self.excess.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether a connection should end with its answer so that others find room; the next one
+    /// needs not, then.
+    fn wants_to_end_one(&self) -> bool {
+        let one_less = |excess: usize| excess.checked_sub(1);
+        let relaxed = Ordering::Relaxed;
+        let is_wanted =
+            self.has_excess() && self.excess.fetch_update(relaxed, relaxed, one_less).is_ok();
+        if is_wanted {
+            self.counts.note_closing(Closing::Full);
+        }
+        is_wanted
     }
 }
 
 impl Connections {
-    /// Shuts connections that have made no progress for this long.
+    /// Makes room for as many connections as the limits say.
+    #[must_use]
+    pub fn new(limits: ConnectionLimits, counts: ConnectionCounts) -> Self {
+        Self(Arc::new(Registry {
+            started: Instant::now(),
+            places: Mutex::new(Places::new(limits, counts.clone())),
+            excess: AtomicUsize::new(0),
+            counts,
+        }))
+    }
+
+    /// Ends connections that have made no progress for this long, and idle ones if there are too
+    /// many.
     pub fn close_stalled(&self, limit: Duration) {
-        let now = millis_since(self.0.started);
         let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
-        for Open { socket, activity } in self.0.open().values() {
-            let silent_for = now.saturating_sub(activity.progress_at.load(Ordering::Relaxed));
-            if silent_for > activity.patience(limit) {
-                // It may be gone already, which is as good.
-                socket.shutdown(Shutdown::Both).ok();
-            }
-        }
+        let mut places = self.0.places();
+        places.close_stalled(limit, self.0.now());
+        self.0.make_room(&mut places);
     }
 
     /// Returns how many requests have been received whole and not been answered in full.
     #[must_use]
     pub fn unanswered(&self) -> usize {
-        self.0.open().values().filter(|open| open.activity.is_unanswered()).count()
+        self.0.places().iter().filter(|open| open.activity.is_unanswered()).count()
     }
 
     /// Lets connections end that wait for no answer. What they were sent still arrives.
     pub fn close_idle(&self) {
-        for Open { socket, activity } in self.0.open().values() {
-            if activity.requests.load(Ordering::Relaxed) == 0 {
-                socket.shutdown(Shutdown::Read).ok();
-            }
+        for open in self.0.places().iter().filter(|open| open.activity.is_idle()) {
+            open.socket.shutdown(Shutdown::Read).ok();
         }
     }
 }
@@ -151,19 +186,25 @@ pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mu
     // A fast client gets as much under way as before. Without the limit a slow one may be cut off.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     SockRef::from(stream).set_tcp_notsent_lowat(UNSENT).ok();
-    // Without a second handle the connection cannot be watched; it works all the same.
-    let Ok(handle) = stream.as_fd().try_clone_to_owned() else { return };
+    let Ok(handle) = stream.as_fd().try_clone_to_owned() else {
+        // What cannot be watched could stay for ever.
+        SockRef::from(stream).shutdown(Shutdown::Both).ok();
+        return;
+    };
     let registry = Arc::clone(&connections.0);
+    let now = registry.now();
     let activity = Arc::new(Activity {
         started: registry.started,
-        progress_at: AtomicU64::new(millis_since(registry.started)),
+        progress_at: AtomicU64::new(now),
+        has_asked: AtomicBool::new(false),
         requests: AtomicUsize::new(0),
         has_unread_body: AtomicBool::new(false),
         is_whole: AtomicBool::new(false),
     });
-    let id = registry.next_id.fetch_add(1, Ordering::Relaxed);
-    let open = Open { socket: TcpStream::from(handle), activity: Arc::clone(&activity) };
-    registry.open().insert(id, open);
+    let mut places = registry.places();
+    let id = places.enter(TcpStream::from(handle), Arc::clone(&activity), now);
+    registry.make_room(&mut places);
+    drop(places);
     data.insert(Tracked { id, registry, activity });
 }
 
@@ -206,8 +247,16 @@ where
     async move {
         let mut response = response.await?;
         let is_unread = under_way.as_ref().is_some_and(UnderWay::has_unread_body);
+        let gives_way = || {
+            // A stream would stay for long.
+            let is_stream = response.response().body().size() == BodySize::Stream;
+            let tracked = response.request().conn_data::<Tracked>();
+            !is_stream && tracked.is_some_and(|tracked| tracked.registry.wants_to_end_one())
+        };
+        let has_to_end = asks_for_upgrade || is_taken_for_websocket || is_unread;
+        let is_last = has_to_end || stopping.has_begun() || gives_way();
         let head = response.response_mut().head_mut();
-        if stopping.has_begun() || is_unread || asks_for_upgrade || is_taken_for_websocket {
+        if is_last {
             head.set_connection_type(ConnectionType::Close);
         }
         if is_taken_for_websocket {
@@ -223,6 +272,7 @@ struct UnderWay(Arc<Activity>);
 impl UnderWay {
     fn begin(activity: Arc<Activity>, has_body: bool, is_chunked: bool) -> Self {
         activity.is_whole.store(!has_body, Ordering::Relaxed);
+        activity.has_asked.store(true, Ordering::Relaxed);
         activity.requests.fetch_add(1, Ordering::Relaxed);
         activity.has_unread_body.store(is_chunked, Ordering::Relaxed);
         activity.note();

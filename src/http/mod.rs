@@ -22,6 +22,7 @@ mod methods;
 mod metrics;
 mod openapi;
 mod pages;
+mod places;
 mod query;
 mod question;
 mod shared;
@@ -45,6 +46,7 @@ pub use bodies::Bodies;
 pub use connections::Connections;
 pub(crate) use connections::{note_connection, track};
 pub use list::WholeLists;
+pub use places::ConnectionLimits;
 
 use self::error::ApiError;
 use self::measure::Meter;

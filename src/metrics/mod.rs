@@ -4,6 +4,7 @@
 //! It knows the domain and what a store says of its disk, but not who asks, or over what.
 
 mod commits;
+mod connections;
 mod overload;
 mod present;
 mod requests;
@@ -18,6 +19,7 @@ use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
 
 pub use commits::Commits;
+pub use connections::{Closing, ConnectionCounts};
 pub use overload::Overload;
 pub use present::{Present, QueueLoad};
 pub use requests::{RequestCounter, Requests};
@@ -42,6 +44,8 @@ pub struct Metrics {
     pub overload: Overload,
     /// The updates that were stored with a warning.
     pub warnings: Warnings,
+    /// The open connections.
+    pub connections: ConnectionCounts,
     counted: Registry,
     entries: EntrySeries,
     started: Timestamp,
@@ -58,7 +62,18 @@ impl Metrics {
         let commits = Commits::register(&mut counted);
         let overload = Overload::register(&mut counted);
         let warnings = Warnings::register(&mut counted);
-        Self { requests, commits, overload, warnings, counted, entries, started, log_lines_dropped }
+        let connections = ConnectionCounts::register(&mut counted);
+        Self {
+            requests,
+            commits,
+            overload,
+            warnings,
+            connections,
+            counted,
+            entries,
+            started,
+            log_lines_dropped,
+        }
     }
 
     /// Returns what has been counted and what is so at present, in parts to be sent one after the

@@ -11,7 +11,7 @@ use std::thread;
 
 use run::Run;
 
-const NAMES: [&str; 19] = [
+const NAMES: [&str; 20] = [
     "listen",
     "allow_anonymous_writes",
     "database_url",
@@ -26,6 +26,7 @@ const NAMES: [&str; 19] = [
     "request_timeout",
     "idle_timeout",
     "max_connections",
+    "max_connections_per_address",
     "workers",
     "metrics_per_entry",
     "metrics_max_entries",

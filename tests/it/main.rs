@@ -25,6 +25,7 @@ mod builds;
 mod capacity;
 mod clock;
 mod config;
+mod connections;
 mod damage;
 mod dashboards;
 mod disk;

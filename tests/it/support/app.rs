@@ -61,6 +61,7 @@ impl TestApp {
             request_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(30),
             max_connections: 4096,
+            max_connections_per_address: None,
             workers: 1,
             metrics_per_entry: true,
             metrics_max_entries: Some(10_000),

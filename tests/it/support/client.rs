@@ -95,6 +95,13 @@ impl Client {
         let mut stream = self.try_connect()?;
         // A server that refuses early may close before it has read everything.
         stream.write_all(request).ok();
+        Reply::read(&mut stream)
+    }
+}
+
+impl Reply {
+    /// Reads one answer, or until the server closes; `None` if it says nothing.
+    pub fn read(stream: &mut TcpStream) -> Option<Self> {
         let (mut answer, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
         loop {
             let read = stream.read(&mut piece);
@@ -104,15 +111,13 @@ impl Client {
             let read = read.inspect_err(|error| eprintln!("reading: {error}"));
             let count = read.unwrap_or(0);
             answer.extend_from_slice(&piece[..count]);
-            let reply = Reply::parse(&answer);
-            if count == 0 || reply.as_ref().is_some_and(Reply::is_complete) {
+            let reply = Self::parse(&answer);
+            if count == 0 || reply.as_ref().is_some_and(Self::is_complete) {
                 return reply;
             }
         }
     }
-}
 
-impl Reply {
     /// Reads what has arrived of an answer.
     pub fn parse(answer: &[u8]) -> Option<Self> {
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;

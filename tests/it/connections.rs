@@ -1,0 +1,194 @@
+//! More connections than there is room for.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+
+use crate::support::{Client, Events, Process, Reply, TestApp, report, update_request, wait_until};
+
+const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nHost: t\r\n\r\n";
+
+/// Starts the program with arguments; the folder has its database.
+fn start(arguments: &[&str]) -> (TempDir, Process) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("status.db"), arguments);
+    (folder, server)
+}
+
+/// Opens a connection that has been answered once and stays.
+fn idle_client(server: &Client) -> TcpStream {
+    let mut stream = server.connect();
+    ask_again(&mut stream);
+    stream
+}
+
+fn ask_again(stream: &mut TcpStream) {
+    stream.write_all(LIVEZ).unwrap();
+    assert_eq!(Reply::read(stream).unwrap().status, 200);
+}
+
+/// Whether the server has ended a connection that it owes nothing.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+    let is_closed = matches!(stream.read(&mut [0]), Ok(0));
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    is_closed
+}
+
+/// Sends an update but for its last byte.
+fn half_an_update(server: &Client, name: &str) -> TcpStream {
+    let mut stream = server.connect();
+    let request = update_request(&report("half", name, "SYNCED", &[]));
+    stream.write_all(&request.as_bytes()[..request.len() - 1]).unwrap();
+    stream
+}
+
+fn metric(server: &Client, name: &str) -> f64 {
+    let text = server.get("/metrics").text();
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {name}")).parse().unwrap()
+}
+
+fn closed(server: &Client, reason: &str) -> f64 {
+    metric(server, &format!("gitops_status_connections_closed_total{{reason=\"{reason}\"}}"))
+}
+
+#[test]
+fn an_update_is_taken_at_once_when_idle_clients_have_all_connections() {
+    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
+    let mut clients: Vec<TcpStream> = (0..100).map(|_| idle_client(&server)).collect();
+    server.accept(report("r", "s", "SYNCED", &[]));
+    assert!(closed(&server, "full") >= 84.0);
+    assert!((metric(&server, "gitops_status_connections_capacity") - 16.0).abs() < 0.1);
+    wait_until("those in excess are gone", || metric(&server, "gitops_status_connections") <= 16.0);
+    // The last to come were there for the shortest.
+    let open: Vec<bool> = clients.iter_mut().map(|stream| !is_closed(stream)).collect();
+    let first_open = open.iter().position(|&is_open| is_open).unwrap();
+    assert!(first_open >= 84, "{open:?}");
+    assert!(open[first_open..].iter().all(|&is_open| is_open), "{open:?}");
+    ask_again(clients.last_mut().unwrap());
+}
+
+#[test]
+fn a_client_that_asks_again_and_again_is_not_the_first_to_go() {
+    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
+    let mut busy = idle_client(&server);
+    for _ in 0..50 {
+        idle_client(&server);
+        ask_again(&mut busy);
+    }
+    let others: Vec<TcpStream> = (0..10).map(|_| idle_client(&server)).collect();
+    ask_again(&mut busy);
+    drop(others);
+}
+
+#[test]
+fn streams_and_requests_under_way_are_not_closed_for_others() {
+    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
+    let mut streams: Vec<Events> =
+        (0..8).map(|_| Events::open(&server, "/api/events", &[]).0).collect();
+    let mut halves: Vec<TcpStream> =
+        (0..4).map(|number| half_an_update(&server, &format!("s{number}"))).collect();
+    let clients: Vec<TcpStream> = (0..60).map(|_| idle_client(&server)).collect();
+    for half in &mut halves {
+        half.write_all(b"}").unwrap();
+        assert_eq!(Reply::read(half).unwrap().status, 200);
+    }
+    for stream in &mut streams {
+        assert_eq!(stream.next().unwrap().0, "entry");
+    }
+    drop(clients);
+}
+
+#[test]
+fn where_every_connection_is_busy_the_next_answer_makes_room() {
+    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
+    // There is room for one more, who would have come in before another has left.
+    let mut halves: Vec<TcpStream> =
+        (0..17).map(|number| half_an_update(&server, &format!("s{number}"))).collect();
+    let mut waiting = server.connect();
+    waiting.write_all(update_request(&report("r", "waiting", "SYNCED", &[])).as_bytes()).unwrap();
+    let mut half = halves.remove(3);
+    half.write_all(b"}").unwrap();
+    let reply = Reply::read(&mut half).unwrap();
+    assert_eq!((reply.status, reply.header("connection")), (200, Some("close")));
+    assert_eq!(Reply::read(&mut waiting).unwrap().status, 200);
+    for half in &mut halves {
+        half.write_all(b"}").unwrap();
+        assert_eq!(Reply::read(half).unwrap().status, 200);
+    }
+    assert_eq!(server.list("").len(), 18);
+}
+
+#[test]
+fn clients_that_do_not_read_their_answers_give_way_too() {
+    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
+    let unread: Vec<TcpStream> = (0..40)
+        .filter_map(|_| {
+            let mut stream = server.try_connect()?;
+            // Its last request is not whole, and looks idle.
+            let requests = [LIVEZ.repeat(20).as_slice(), b"GET /livez HTTP/1.1\r\nX: "].concat();
+            stream.write_all(&requests).ok()?;
+            Some(stream)
+        })
+        .collect();
+    server.accept(report("r", "s", "SYNCED", &[]));
+    drop(unread);
+}
+
+#[test]
+fn with_few_files_allowed_many_clients_are_served_all_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let program = Process::command(&folder.path().join("status.db"));
+    let mut command = Command::new("sh");
+    command.env_clear().args(["-c", "ulimit -n 64; exec \"$0\" \"$@\" --workers 2"]);
+    command.arg(program.get_program()).args(program.get_args());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let server = Process::run(&mut command);
+    assert!(server.log().contains("Only 64 files may be open: at most "), "{}", server.log());
+    let clients: Vec<TcpStream> = (0..200).map(|_| idle_client(&server)).collect();
+    for number in 0..20 {
+        assert_eq!(server.get("/livez").status, 200);
+        server.accept(report("r", &format!("s{number}"), "SYNCED", &[]));
+        assert_eq!(server.get("/api/history").status, 200);
+    }
+    assert!(!server.log().contains("Too many open files"), "{}", server.log());
+    drop(clients);
+}
+
+#[test]
+fn an_address_has_no_more_connections_than_it_may() {
+    let app = TestApp::with(|config| config.max_connections_per_address = Some(3));
+    let mut clients: Vec<TcpStream> = (0..3).map(|_| idle_client(&app)).collect();
+    app.accept(report("r", "s", "SYNCED", &[]));
+    wait_until("its longest idle connection is closed", || is_closed(&mut clients[0]));
+    clients.iter_mut().skip(1).for_each(ask_again);
+    // Nothing of what is under way is closed for a new one.
+    let mut halves: Vec<TcpStream> =
+        (0..3).map(|number| half_an_update(&app, &format!("s{number}"))).collect();
+    wait_until("the idle ones are closed", || clients.iter_mut().skip(1).all(is_closed));
+    assert!(app.raw(LIVEZ).is_none(), "the newest is closed where none is idle");
+    for half in &mut halves {
+        half.write_all(b"}").unwrap();
+        assert_eq!(Reply::read(half).unwrap().status, 200);
+    }
+    drop(halves);
+    wait_until("there is room again", || app.raw(LIVEZ).is_some());
+    assert!(closed(&app, "address") >= 4.0);
+}
+
+#[test]
+fn connections_that_are_idle_for_too_long_are_closed_and_counted() {
+    let (_folder, server) = start(&["--idle-timeout", "1s"]);
+    let mut idle = idle_client(&server);
+    let mut half_asked = idle_client(&server);
+    half_asked.write_all(b"GET /livez HTTP/1.1\r\nX: ").unwrap();
+    wait_until("both are gone, however the second drips", || {
+        half_asked.write_all(b"x").is_err() && is_closed(&mut idle)
+    });
+    assert!(closed(&server, "idle") >= 2.0);
+    assert!(closed(&server, "full") < 1.0);
+}
