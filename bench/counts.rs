@@ -18,7 +18,7 @@ use gitops_status_server::domain::{
     RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State, SyncStatus,
     Tally, Timestamp,
 };
-use gitops_status_server::render::{self, Layout, Shape};
+use gitops_status_server::render::{self, Format, Layout, PIECE, Pieces, Rows};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
 const ENTRIES: usize = 20_000;
@@ -114,9 +114,16 @@ fn apply((state, reports): (State, Vec<Report>)) -> State {
 #[bench::a_text(setup = by_text)]
 #[bench::sorted(setup = sorted)]
 fn select((state, selection): (State, Selection)) -> State {
-    let layout = Layout { shape: Shape::Nested, only: None };
-    black_box(render::json(&selection.select(&state), &layout).unwrap());
-    state
+    let state = Arc::new(state);
+    let mut rows = Rows::new(&state, &selection.select(&state), Layout::PLAIN, Format::Json);
+    let mut has_more = true;
+    while has_more {
+        let mut piece = Vec::with_capacity(PIECE);
+        has_more = rows.write(&mut piece).unwrap();
+        black_box(piece);
+    }
+    drop(rows);
+    Arc::into_inner(state).unwrap()
 }
 
 #[library_benchmark]

@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::{Capacity, Policy, Retention};
 use crate::http::{
-    self, Bodies, ConnectionLimits, Connections, Limits, Services, Stopping, WholeLists,
+    self, Bodies, ConnectionLimits, Connections, Limits, Sending, Services, Stopping, WholeLists,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -139,6 +139,7 @@ impl App {
         let whole_lists = WholeLists::default();
         let stopped = stopping.clone();
         let services = Services {
+            sending: Sending::new(Arc::clone(&clock)),
             board,
             clock,
             whole_lists,

@@ -23,18 +23,18 @@ pub(super) struct Content {
     pub(super) coding: Coding,
     /// How many rows there are before limit and offset, if it is rows.
     pub(super) total: Option<usize>,
-    pub(super) parts: Vec<Bytes>,
+    pub(super) body: BoxBody,
 }
 
 /// Answers with content that the client has not seen.
 pub(super) fn content(tag: &Tag, content: Content) -> HttpResponse {
-    let Content { media_type, cache_control, coding, total, parts } = content;
+    let Content { media_type, cache_control, coding, total, body } = content;
     let mut response = described(media_type, cache_control, coding);
     response.insert_header((ETAG, tag.as_str()));
     if let Some(total) = total {
         response.insert_header(("X-Total-Count", total));
     }
-    response.body(in_pieces(parts))
+    response.body(body)
 }
 
 /// Answers that nothing has changed since the client asked last.
@@ -106,7 +106,8 @@ pub(super) async fn worked_out(
     Ok(fleeting("application/json", coding, vec![bytes]))
 }
 
-fn in_pieces(parts: Vec<Bytes>) -> BoxBody {
+/// Makes a body of bytes that are there already.
+pub(super) fn in_pieces(parts: Vec<Bytes>) -> BoxBody {
     let length: usize = parts.iter().map(Bytes::len).sum();
     if length <= PIECE {
         return BoxBody::new(joined(parts));

@@ -11,6 +11,7 @@ use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::BadgeQuery;
 use super::question::{self, MANY_ENTRIES, Page, Question};
+use super::sending::Begun;
 use crate::domain::{Selection, State};
 use crate::render::{self, RenderError};
 
@@ -56,7 +57,8 @@ impl Question for Badge {
         !self.selection.filter.looks_at_files() && self.selection.cost(state) < MANY_ENTRIES
     }
 
-    fn page(&self, state: &Arc<State>, coding: Coding) -> Result<Page, RenderError> {
-        Page::coded(render::badge(&self.selection.select(state), &self.label), None, coding)
+    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError> {
+        let badge = render::badge(&self.selection.select(state), &self.label);
+        Ok(Page { begun: Begun::small(badge), total: None })
     }
 }

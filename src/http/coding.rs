@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use actix_web::http::header::{ACCEPT_ENCODING, HeaderMap};
+use brotli::CompressorWriter;
 use brotli::enc::BrotliEncoderParams;
 use bytes::Bytes;
 use flate2::Compression;
@@ -68,14 +69,61 @@ impl Coding {
                 Ok(encoder.finish()?.into())
             }
             Self::Brotli => {
-                // Made anew for each answer, so it has to be quick rather than small.
-                let params = BrotliEncoderParams { quality: 4, ..BrotliEncoderParams::default() };
-                let mut encoder =
-                    brotli::CompressorWriter::with_params(Vec::new(), 16 * 1024, &params);
+                let mut encoder = brotli_encoder(22);
                 parts.iter().try_for_each(|part| encoder.write_all(part))?;
                 Ok(encoder.into_inner().into())
             }
         }
+    }
+}
+
+/// Makes an encoder that looks back as far as `2^window` bytes, which it holds. Brotli is made anew
+/// for each answer, so it has to be quick rather than small.
+fn brotli_encoder(window: i32) -> CompressorWriter<Vec<u8>> {
+    let params =
+        BrotliEncoderParams { quality: 4, lgwin: window, ..BrotliEncoderParams::default() };
+    CompressorWriter::with_params(Vec::new(), 16 * 1024, &params)
+}
+
+/// Codes an answer piece by piece.
+pub(super) enum Encoder {
+    Identity,
+    Gzip(Box<GzEncoder<Vec<u8>>>),
+    Brotli(Option<Box<CompressorWriter<Vec<u8>>>>),
+}
+
+impl Encoder {
+    pub(super) fn new(coding: Coding) -> Self {
+        match coding {
+            Coding::Identity => Self::Identity,
+            Coding::Gzip => Self::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::fast()))),
+            // Many answers may be on their way for long.
+            Coding::Brotli => Self::Brotli(Some(Box::new(brotli_encoder(18)))),
+        }
+    }
+
+    /// Codes what comes next. The result may be empty before the last piece.
+    pub(super) fn encode(&mut self, piece: Vec<u8>, is_last: bool) -> Result<Bytes, RenderError> {
+        let coded = match self {
+            Self::Identity => piece,
+            Self::Gzip(encoder) => {
+                encoder.write_all(&piece)?;
+                if is_last {
+                    encoder.try_finish()?;
+                }
+                std::mem::take(encoder.get_mut())
+            }
+            Self::Brotli(encoder) => {
+                if let Some(encoder) = encoder {
+                    encoder.write_all(&piece)?;
+                }
+                match encoder {
+                    Some(encoder) if !is_last => std::mem::take(encoder.get_mut()),
+                    finished => finished.take().map(|last| last.into_inner()).unwrap_or_default(),
+                }
+            }
+        };
+        Ok(coded.into())
     }
 }
 

@@ -11,6 +11,7 @@ use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::FiguresQuery;
 use super::question::{self, MANY_ENTRIES, Page, Question};
+use super::sending::Begun;
 use crate::domain::{Selection, State};
 use crate::render::{self, Figures, RenderError};
 
@@ -119,10 +120,10 @@ impl Question for Count {
         !looks_at_files && self.selection.cost(state) < MANY_ENTRIES
     }
 
-    fn page(&self, state: &Arc<State>, coding: Coding) -> Result<Page, RenderError> {
+    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError> {
         let Self { figures, selection, cut } = self;
         let selected = selection.select(state);
         let (bytes, total) = render::figures(*figures, &selected, &selection.filter.file, cut)?;
-        Page::coded(bytes, total, coding)
+        Ok(Page { begun: Begun::small(bytes), total })
     }
 }

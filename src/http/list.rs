@@ -10,17 +10,11 @@ use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::ListQuery;
-use super::question::{self, MANY_ENTRIES, Made, Page, Question};
+use super::question::{self, MANY_ENTRIES, Made, Page, Question, Ready, SharedAnswer};
+use super::sending::Begun;
 use super::shared::Shared;
 use crate::domain::State;
-use crate::render::{self, Layout, RenderError, Shape};
-
-/// How the list is written.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Format {
-    Json,
-    Csv,
-}
+use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
 
 /// `GET /status.json`
 #[utoipa::path(
@@ -91,8 +85,8 @@ impl List {
     /// Whether it is everything as it is kept ready.
     fn is_whole(&self) -> bool {
         let Self { query, format } = self;
-        let plain = Layout { shape: Shape::Nested, only: None };
-        *format == Format::Json && query.layout == plain && query.selection.is_everything()
+        let is_plain = *format == Format::Json && query.layout == Layout::PLAIN;
+        is_plain && query.selection.is_everything()
     }
 }
 
@@ -120,25 +114,25 @@ impl Question for List {
         !selection.filter.looks_at_files() && selection.cost(state) < MANY_ENTRIES
     }
 
-    fn shared<'a>(&self, services: &'a Services, coding: Coding) -> Option<&'a Shared<Made>> {
-        self.is_whole().then(|| services.whole_lists.coded(coding))
+    fn shared<'a>(&self, services: &'a Services, coding: Coding) -> Option<SharedAnswer<'a>> {
+        let place = services.whole_lists.coded(coding);
+        self.is_whole().then_some(SharedAnswer { place, make: whole })
     }
 
-    fn page(&self, state: &Arc<State>, coding: Coding) -> Result<Page, RenderError> {
-        if self.is_whole() {
-            let parts = match coding {
-                Coding::Identity => render::whole(state)?,
-                Coding::Gzip => vec![render::whole_gzip(state)?],
-                Coding::Brotli => vec![coding.encode(&render::whole(state)?)?],
-            };
-            return Ok(Page { parts, total: Some(state.listed()) });
-        }
-        let Self { query, format } = self;
-        let selected = query.selection.select(state);
-        let bytes = match format {
-            Format::Json => render::json(&selected, &query.layout)?,
-            Format::Csv => render::csv(&selected, &query.layout)?,
-        };
-        Page::coded(bytes, Some(selected.total), coding)
+    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError> {
+        let Self { query: ListQuery { selection, layout }, format } = self;
+        let selected = selection.select(state);
+        let rows = Rows::new(state, &selected, layout.clone(), *format);
+        Ok(Page { begun: Begun::new(rows)?, total: Some(selected.total) })
     }
+}
+
+/// Joins the list of everything from what the segments have ready.
+fn whole(state: &State, coding: Coding) -> Result<Ready, RenderError> {
+    let parts = match coding {
+        Coding::Identity => render::whole(state)?,
+        Coding::Gzip => vec![render::whole_gzip(state)?],
+        Coding::Brotli => vec![coding.encode(&render::whole(state)?)?],
+    };
+    Ok(Ready { parts, total: state.listed() })
 }

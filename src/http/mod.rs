@@ -25,6 +25,7 @@ mod pages;
 mod places;
 mod query;
 mod question;
+mod sending;
 mod shared;
 mod status;
 mod timeline;
@@ -47,6 +48,7 @@ pub use connections::Connections;
 pub(crate) use connections::{note_connection, track};
 pub use list::WholeLists;
 pub use places::ConnectionLimits;
+pub use sending::Sending;
 
 use self::error::ApiError;
 use self::measure::Meter;
@@ -64,6 +66,8 @@ pub struct Services {
     pub whole_lists: WholeLists,
     /// The bodies that are being received.
     pub bodies: Bodies,
+    /// What answers share that are rendered as they are sent.
+    pub sending: Sending,
     /// What requests may ask of the server.
     pub limits: Limits,
     /// Whether the server has been told to stop.

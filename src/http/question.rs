@@ -4,6 +4,7 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
+use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 
@@ -12,6 +13,7 @@ use super::answer::{self, Content};
 use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::Tag;
+use super::sending::Begun;
 use super::shared::Shared;
 use crate::domain::State;
 use crate::render::RenderError;
@@ -40,42 +42,47 @@ pub(super) trait Question: Hash + Send + 'static {
     fn is_quick(&self, state: &State, coding: Coding) -> bool;
 
     /// Where the answer is made for all who wait for it, if many are likely to ask the same.
-    fn shared<'a>(&self, _: &'a Services, _: Coding) -> Option<&'a Shared<Made>> {
+    fn shared<'a>(&self, _: &'a Services, _: Coding) -> Option<SharedAnswer<'a>> {
         None
     }
 
-    /// Works out the answer.
-    fn page(&self, state: &Arc<State>, coding: Coding) -> Result<Page, RenderError>;
+    /// Begins the answer.
+    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError>;
 }
 
-/// The body of an answer, coded.
-#[derive(Clone)]
+/// An answer that is begun, and not coded.
 pub(super) struct Page {
-    pub(super) parts: Vec<Bytes>,
+    pub(super) begun: Begun,
     /// How many rows there are before limit and offset, if the answer is rows.
     pub(super) total: Option<usize>,
 }
 
 impl Page {
-    /// Codes the bytes of an answer.
-    pub(super) fn coded(
-        bytes: Bytes,
-        total: Option<usize>,
-        coding: Coding,
-    ) -> Result<Self, RenderError> {
-        let bytes = match coding {
-            Coding::Identity => bytes,
-            Coding::Gzip | Coding::Brotli => coding.encode(&[bytes])?,
-        };
-        Ok(Self { parts: vec![bytes], total })
+    fn coded(self, coding: Coding) -> Result<Self, RenderError> {
+        let Self { begun, total } = self;
+        Ok(Self { begun: begun.coded(coding)?, total })
     }
 }
 
-/// A page, and the tag of the state that it was made of.
+/// A whole answer, coded.
+#[derive(Clone)]
+pub(super) struct Ready {
+    pub(super) parts: Vec<Bytes>,
+    /// How many rows it has.
+    pub(super) total: usize,
+}
+
+/// An answer that is made for all who wait for it.
+pub(super) struct SharedAnswer<'a> {
+    pub(super) place: &'a Shared<Made>,
+    pub(super) make: fn(&State, Coding) -> Result<Ready, RenderError>,
+}
+
+/// An answer, and the tag of the state that it was made of.
 #[derive(Clone)]
 pub(super) struct Made {
     tag: Tag,
-    page: Page,
+    ready: Ready,
 }
 
 /// Answers a question about the state as it is now, unless the client has the answer already.
@@ -91,25 +98,39 @@ pub(super) async fn answer(
     if tag.is_known_to(request.headers()) {
         return Ok(answer::not_modified(&tag, cache_control));
     }
-    let Made { tag, page } = if question.is_quick(&state, coding) {
-        Made { tag, page: question.page(&state, coding)? }
-    } else if let Some(shared) = question.shared(services, coding) {
-        drop(state);
-        shared.get(async || make(services.board.snapshot(), question, coding).await).await?
-    } else {
-        make(state, question, coding).await?
-    };
-    let Page { parts, total } = page;
-    Ok(answer::content(&tag, Content { media_type, cache_control, coding, total, parts }))
+    let is_quick = question.is_quick(&state, coding);
+    if let Some(SharedAnswer { place, make }) = question.shared(services, coding) {
+        let Made { tag, ready: Ready { parts, total } } = if is_quick {
+            Made { tag, ready: make(&state, coding)? }
+        } else {
+            drop(state);
+            let board = &services.board;
+            place.get(async || beside(board.snapshot(), question, coding, make).await).await?
+        };
+        let (total, body) = (Some(total), answer::in_pieces(parts));
+        return Ok(answer::content(
+            &tag,
+            Content { media_type, cache_control, coding, total, body },
+        ));
+    }
+    let place = services.sending.place(coding);
+    // The coding may be another one than was asked for.
+    let (tag, coding) = (Tag::new(&state, &question, place.coding), place.coding);
+    let make = move || question.page(&state)?.coded(coding);
+    let Page { begun, total } =
+        if is_quick { make()? } else { web::block(make).await.map_err(|_| ApiError::Lost)?? };
+    let body = services.sending.body(begun, place, request.method() != Method::HEAD);
+    Ok(answer::content(&tag, Content { media_type, cache_control, coding, total, body }))
 }
 
-/// Makes an answer beside the threads that serve requests.
-async fn make(
+/// Makes an answer for many, beside the threads that serve requests.
+async fn beside(
     state: Arc<State>,
     question: impl Question,
     coding: Coding,
+    make: fn(&State, Coding) -> Result<Ready, RenderError>,
 ) -> Result<Made, ApiError> {
     let tag = Tag::new(&state, &question, coding);
-    let page = web::block(move || question.page(&state, coding)).await;
-    Ok(Made { tag, page: page.map_err(|_| ApiError::Lost)?? })
+    let ready = web::block(move || make(&state, coding)).await;
+    Ok(Made { tag, ready: ready.map_err(|_| ApiError::Lost)?? })
 }

@@ -1,57 +1,58 @@
 //! One cell of a row: the value of one column of one entry.
 
-use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
 use super::Shape;
 use crate::domain::{Column, FileName, ReportedTime, Slot, Timestamp};
 
-/// The value of a column.
+/// What an entry has in a column.
+pub(super) enum Content<'a> {
+    One(Cell<'a>),
+    /// File names, which may be larger than a piece of an answer.
+    Files(&'a [FileName]),
+}
+
+/// A single value.
 pub(super) enum Cell<'a> {
     Text(&'a str),
     Number(u64),
     Truth(bool),
-    Files(&'a [FileName]),
-    Joined(String),
     Moment(Timestamp),
     Reported(ReportedTime),
     Nothing,
 }
 
-impl<'a> Cell<'a> {
+impl<'a> Content<'a> {
     /// Takes a column's value out of an entry.
     pub(super) fn of(slot: &'a Slot, column: Column, shape: Shape) -> Self {
         let entry = slot.entry();
         let report = &entry.report;
-        match column {
-            Column::Repo => Self::Text(report.repo.as_str()),
-            Column::Server => Self::Text(report.server.as_str()),
-            Column::SyncStatus => Self::Text(report.sync_status.as_str()),
-            Column::StatusCode => Self::Number(u64::from(report.sync_status.code())),
-            Column::DriftCount => Self::Number(u64::from(report.drift_count.get())),
-            Column::FileCount => Self::Number(report.files.len() as u64),
-            Column::Files => match shape {
-                Shape::Nested => Self::Files(&report.files),
-                Shape::Flat => Self::Joined(Column::joined_files(&report.files)),
-            },
-            Column::LastCheck => Self::Reported(report.last_check),
-            Column::UpdatedAt => Self::Moment(entry.updated_at),
-            Column::StatusSince => Self::Moment(entry.status_since),
+        Self::One(match column {
+            Column::Files => return Self::Files(&report.files),
+            Column::Repo => Cell::Text(report.repo.as_str()),
+            Column::Server => Cell::Text(report.server.as_str()),
+            Column::SyncStatus => Cell::Text(report.sync_status.as_str()),
+            Column::StatusCode => Cell::Number(u64::from(report.sync_status.code())),
+            Column::DriftCount => Cell::Number(u64::from(report.drift_count.get())),
+            Column::FileCount => Cell::Number(report.files.len() as u64),
+            Column::LastCheck => Cell::Reported(report.last_check),
+            Column::UpdatedAt => Cell::Moment(entry.updated_at),
+            Column::StatusSince => Cell::Moment(entry.status_since),
             Column::Stale => match shape {
-                Shape::Nested => Self::Truth(slot.is_stale()),
-                Shape::Flat => Self::Number(u64::from(slot.is_stale())),
+                Shape::Nested => Cell::Truth(slot.is_stale()),
+                Shape::Flat => Cell::Number(u64::from(slot.is_stale())),
             },
             Column::ExpiresAt => match slot.expires_at() {
-                Timestamp::NEVER => Self::Nothing,
-                moment => Self::Moment(moment),
+                Timestamp::NEVER => Cell::Nothing,
+                moment => Cell::Moment(moment),
             },
             Column::Revision => {
-                report.revision.as_ref().map_or(Self::Nothing, |text| Self::Text(text.as_str()))
+                report.revision.as_ref().map_or(Cell::Nothing, |text| Cell::Text(text.as_str()))
             }
             Column::Url => {
-                report.url.as_ref().map_or(Self::Nothing, |text| Self::Text(text.as_str()))
+                report.url.as_ref().map_or(Cell::Nothing, |text| Cell::Text(text.as_str()))
             }
-        }
+        })
     }
 }
 
@@ -61,24 +62,9 @@ impl Serialize for Cell<'_> {
             Self::Text(text) => serializer.serialize_str(text),
             Self::Number(number) => serializer.serialize_u64(*number),
             Self::Truth(truth) => serializer.serialize_bool(*truth),
-            Self::Files(files) => serialize_files(files, serializer),
-            Self::Joined(text) => serializer.serialize_str(text),
             Self::Moment(moment) => serializer.collect_str(moment),
             Self::Reported(moment) => serializer.collect_str(moment),
             Self::Nothing => serializer.serialize_none(),
         }
     }
-}
-
-#[derive(Serialize)]
-struct File<'a> {
-    name: &'a str,
-}
-
-fn serialize_files<S: Serializer>(files: &[FileName], serializer: S) -> Result<S::Ok, S::Error> {
-    let mut list = serializer.serialize_seq(Some(files.len()))?;
-    for file in files {
-        list.serialize_element(&File { name: file.as_str() })?;
-    }
-    list.end()
 }

@@ -1,51 +1,69 @@
-//! CSV as RFC 4180 has it: flat rows under a header line.
+//! Rows of CSV as RFC 4180 has them.
 
 use std::borrow::Cow;
 
-use bytes::Bytes;
-use csv::{Terminator, WriterBuilder};
+use super::Shape;
+use super::cell::{Cell, Content};
+use super::pieces::Place;
+use crate::domain::{Column, FileName, Slot};
 
-use super::cell::Cell;
-use super::{Layout, RenderError, Shape};
-use crate::domain::{Column, Selected};
-
-/// Returns the selected entries as CSV, with the header line also when there are none.
-///
-/// # Errors
-/// See [`RenderError`].
-pub fn csv(selected: &Selected<'_>, layout: &Layout) -> Result<Bytes, RenderError> {
-    let columns = layout.columns();
-    let mut writer = WriterBuilder::new().terminator(Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record(columns.iter().map(|column| column.name()))?;
-    for slot in selected.slots() {
-        for &column in columns {
-            let cell = Cell::of(slot, column, Shape::Flat);
-            writer.write_field(defused(column, &text(&cell)).as_bytes())?;
+/// Writes the line with the names of the columns.
+pub(super) fn write_header(out: &mut Vec<u8>, columns: &[Column]) {
+    for (position, column) in columns.iter().enumerate() {
+        if position > 0 {
+            out.push(b',');
         }
-        writer.write_record(None::<&[u8]>)?;
+        // Names of columns have nothing in them to be quoted.
+        out.extend_from_slice(column.name().as_bytes());
     }
-    let bytes = writer.into_inner().map_err(csv::IntoInnerError::into_error)?;
-    Ok(bytes.into())
+    out.extend_from_slice(b"\r\n");
 }
 
-fn text<'a>(cell: &'a Cell<'a>) -> Cow<'a, str> {
+/// Writes a flat row, or what comes next of it; stops behind a file name once `out` has as many
+/// bytes as `limit` says. Returns whether the row is whole.
+pub(super) fn write_row(
+    out: &mut Vec<u8>,
+    slot: &Slot,
+    columns: &[Column],
+    place: &mut Place,
+    limit: usize,
+) -> bool {
+    while let Some(&column) = columns.get(place.column) {
+        if place.column > 0 && place.names == 0 {
+            out.push(b',');
+        }
+        let start = out.len();
+        match Content::of(slot, column, Shape::Flat) {
+            Content::One(cell) => write_field(out, &text(&cell), is_from_a_reporter(column)),
+            Content::Files(files) => {
+                if !write_files(out, files, &mut place.names, limit) {
+                    return false;
+                }
+            }
+        }
+        if columns.len() == 1 && place.names == 0 && out.len() == start {
+            // An empty line would be no record.
+            out.extend_from_slice(b"\"\"");
+        }
+        place.leave_cell();
+    }
+    out.extend_from_slice(b"\r\n");
+    true
+}
+
+fn text<'a>(cell: &Cell<'a>) -> Cow<'a, str> {
     match cell {
         Cell::Text(text) => Cow::Borrowed(text),
-        Cell::Joined(text) => Cow::Borrowed(text),
         Cell::Number(number) => Cow::Owned(number.to_string()),
         Cell::Truth(truth) => Cow::Borrowed(if *truth { "1" } else { "0" }),
-        Cell::Files(files) => Cow::Owned(Column::joined_files(files)),
         Cell::Moment(moment) => Cow::Owned(moment.to_string()),
         Cell::Reported(moment) => Cow::Owned(moment.to_string()),
         Cell::Nothing => Cow::Borrowed(""),
     }
 }
 
-/// Keeps a spreadsheet from running a cell as a formula: an apostrophe in front makes it a text.
-fn defused(column: Column, text: &str) -> Cow<'_, str> {
-    // The starts of formulas that OWASP lists for CSV injection, and their full-width twins.
-    const STARTS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
-    let is_from_a_reporter = match column {
+fn is_from_a_reporter(column: Column) -> bool {
+    match column {
         Column::Repo | Column::Server | Column::Files | Column::Revision | Column::Url => true,
         Column::SyncStatus
         | Column::StatusCode
@@ -56,10 +74,69 @@ fn defused(column: Column, text: &str) -> Cow<'_, str> {
         | Column::StatusSince
         | Column::Stale
         | Column::ExpiresAt => false,
-    };
-    if is_from_a_reporter && text.starts_with(STARTS) {
-        Cow::Owned(format!("'{text}"))
-    } else {
-        Cow::Borrowed(text)
     }
+}
+
+/// Whether a spreadsheet would run a text as a formula.
+fn is_formula(text: &str) -> bool {
+    // The starts of formulas that OWASP lists for CSV injection, and their full-width twins.
+    const STARTS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
+    text.starts_with(STARTS)
+}
+
+fn needs_quotes(text: &str) -> bool {
+    text.bytes().any(|byte| matches!(byte, b',' | b'"' | b'\r' | b'\n'))
+}
+
+fn write_field(out: &mut Vec<u8>, text: &str, is_from_a_reporter: bool) {
+    let is_quoted = needs_quotes(text);
+    start_field(out, is_quoted, is_from_a_reporter && is_formula(text));
+    write_text(out, text);
+    if is_quoted {
+        out.push(b'"');
+    }
+}
+
+/// Starts a field; an apostrophe in front makes a formula a text.
+fn start_field(out: &mut Vec<u8>, is_quoted: bool, is_formula: bool) {
+    if is_quoted {
+        out.push(b'"');
+    }
+    if is_formula {
+        out.push(b'\'');
+    }
+}
+
+/// Writes what is in a field, each quote twice.
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    for (position, part) in text.split('"').enumerate() {
+        if position > 0 {
+            out.extend_from_slice(b"\"\"");
+        }
+        out.extend_from_slice(part.as_bytes());
+    }
+}
+
+/// Writes file names as one field, joined as in [`Column::joined_files`], as far as `limit` lets.
+fn write_files(out: &mut Vec<u8>, files: &[FileName], written: &mut usize, limit: usize) -> bool {
+    let Some(first) = files.first().map(FileName::as_str) else { return true };
+    // A comma is in what joins them.
+    let is_quoted = files.len() > 1 || needs_quotes(first);
+    if *written == 0 {
+        start_field(out, is_quoted, is_formula(first));
+    }
+    while let Some(name) = files.get(*written) {
+        if *written > 0 {
+            if out.len() >= limit {
+                return false;
+            }
+            out.extend_from_slice(b", ");
+        }
+        write_text(out, name.as_str());
+        *written += 1;
+    }
+    if is_quoted {
+        out.push(b'"');
+    }
+    true
 }

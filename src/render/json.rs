@@ -1,40 +1,24 @@
-//! JSON arrays of rows.
+//! Rows as JSON.
 
 use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::cell::Cell;
+use super::cell::{Cell, Content};
+use super::pieces::Place;
 use super::{Layout, RenderError, Shape};
-use crate::domain::{Column, Outdated, Rfc3339, Rows, Run, Segment, Selected, Slot};
+use crate::domain::{FileName, Outdated, Rfc3339, Rows, Segment, Slot};
 
-/// Returns a JSON array of the selected entries.
-///
-/// # Errors
-/// See [`RenderError`].
-pub fn json(selected: &Selected<'_>, layout: &Layout) -> Result<Bytes, RenderError> {
-    let mut out = vec![b'['];
-    let is_plain = *layout == (Layout { shape: Shape::Nested, only: None });
-    for run in &selected.runs {
-        if is_plain {
-            write_plain_run(&mut out, run)?;
-        } else {
-            for slot in run.slots() {
-                start_row(&mut out);
-                write_row(&mut out, slot, layout.columns(), layout.shape)?;
-            }
-        }
-    }
-    out.push(b']');
-    Ok(out.into())
-}
+/// From this weight on, rows of a segment are not made ready for one answer: they would be in memory
+/// from then on, and take long to make.
+const HEAVY: usize = 256 * 1024;
 
 /// Writes one entry as it is in a JSON array.
 ///
 /// # Errors
 /// See [`RenderError`].
 pub fn json_row(out: &mut Vec<u8>, slot: &Slot, layout: &Layout) -> Result<(), RenderError> {
-    write_row(out, slot, layout.columns(), layout.shape)
+    write_row(out, slot, layout, &mut Place::default(), usize::MAX).map(|_| ())
 }
 
 /// Returns the listed entries of a segment as plain rows, joined by commas; made once.
@@ -56,7 +40,7 @@ pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
             }
             match outdated.as_ref().and_then(|outdated| unchanged(outdated, place)) {
                 Some(row) => bytes.extend_from_slice(row),
-                None => write_row(&mut bytes, slot, Shape::Nested.columns(), Shape::Nested)?,
+                None => json_row(&mut bytes, slot, &Layout::PLAIN)?,
             }
         }
         ends.push(u32::try_from(bytes.len())?);
@@ -80,23 +64,19 @@ fn unchanged(outdated: &Outdated, place: usize) -> Option<&[u8]> {
     if changed.contains(&place) { None } else { slice(rows, &(place..place + 1)) }
 }
 
-/// Writes plain rows: ready ones if the segment has them or many are asked for.
-fn write_plain_run(out: &mut Vec<u8>, run: &Run<'_>) -> Result<(), RenderError> {
-    let memo = run.segment.memo();
-    let is_worth_it = 2 * run.places.len() >= run.segment.slots().len();
-    if is_worth_it || memo.has_most_rows() {
-        let rows = rows(run.segment)?;
-        if let Some(ready) = slice(rows, &run.places) {
-            start_row(out);
-            out.extend_from_slice(ready);
-        }
-    } else {
-        for slot in run.slots() {
-            start_row(out);
-            write_row(out, slot, Shape::Nested.columns(), Shape::Nested)?;
-        }
+/// Returns neighbouring rows, joined by commas, if they are ready or many enough to be made so.
+pub(super) fn ready_rows(
+    segment: &Segment,
+    places: &Range<usize>,
+) -> Result<Option<Bytes>, RenderError> {
+    let memo = segment.memo();
+    let are_most = 2 * places.len() >= segment.slots().len();
+    let is_worth_it = (are_most || memo.has_most_rows()) && segment.weight() < HEAVY;
+    if !is_worth_it && memo.rows.get().is_none() {
+        return Ok(None);
     }
-    Ok(())
+    let rows = rows(segment)?;
+    Ok(slice(rows, places).map(|ready| rows.bytes.slice_ref(ready)))
 }
 
 /// Returns the bytes of neighbouring rows, without a comma at either end.
@@ -108,36 +88,108 @@ fn slice<'a>(rows: &'a Rows, places: &Range<usize>) -> Option<&'a [u8]> {
     Some(bytes.strip_prefix(b",").unwrap_or(bytes))
 }
 
-fn start_row(out: &mut Vec<u8>) {
-    if out.len() > 1 {
-        out.push(b',');
-    }
-}
-
-fn write_row(
+/// Writes a row, or what comes next of it; stops behind a file name once `out` has as many bytes as
+/// `limit` says. Returns whether the row is whole.
+pub(super) fn write_row(
     out: &mut Vec<u8>,
     slot: &Slot,
-    columns: &[Column],
-    shape: Shape,
-) -> Result<(), RenderError> {
-    out.push(b'{');
-    for (position, &column) in columns.iter().enumerate() {
-        if position > 0 {
-            out.push(b',');
+    layout: &Layout,
+    place: &mut Place,
+    limit: usize,
+) -> Result<bool, RenderError> {
+    if place.is_start() {
+        out.push(b'{');
+    }
+    while let Some(&column) = layout.columns().get(place.column) {
+        if place.names == 0 {
+            if place.column > 0 {
+                out.push(b',');
+            }
+            // Names of columns have nothing in them to be escaped.
+            out.push(b'"');
+            out.extend_from_slice(column.name().as_bytes());
+            out.extend_from_slice(b"\":");
         }
-        // Names of columns have nothing in them to be escaped.
-        out.push(b'"');
-        out.extend_from_slice(column.name().as_bytes());
-        out.extend_from_slice(b"\":");
-        match Cell::of(slot, column, shape) {
+        match Content::of(slot, column, layout.shape) {
             // Nor have times, and to look for it takes longer than to write them.
-            Cell::Moment(moment) => write_moment(out, &moment.rfc3339()),
-            Cell::Reported(moment) => write_moment(out, &moment.rfc3339()),
-            other => serde_json::to_writer(&mut *out, &other)?,
+            Content::One(Cell::Moment(moment)) => write_moment(out, &moment.rfc3339()),
+            Content::One(Cell::Reported(moment)) => write_moment(out, &moment.rfc3339()),
+            Content::One(other) => serde_json::to_writer(&mut *out, &other)?,
+            Content::Files(files) => {
+                let write_files = match layout.shape {
+                    Shape::Nested => write_nested,
+                    Shape::Flat => write_joined,
+                };
+                if !write_files(out, files, &mut place.names, limit)? {
+                    return Ok(false);
+                }
+            }
         }
+        place.leave_cell();
     }
     out.push(b'}');
-    Ok(())
+    Ok(true)
+}
+
+/// Writes file names as an array of objects, as far as `limit` lets.
+fn write_nested(
+    out: &mut Vec<u8>,
+    files: &[FileName],
+    written: &mut usize,
+    limit: usize,
+) -> Result<bool, RenderError> {
+    if *written == 0 {
+        out.push(b'[');
+    }
+    while let Some(name) = files.get(*written) {
+        if *written > 0 {
+            if out.len() >= limit {
+                return Ok(false);
+            }
+            out.push(b',');
+        }
+        out.extend_from_slice(b"{\"name\":");
+        serde_json::to_writer(&mut *out, name.as_str())?;
+        out.push(b'}');
+        *written += 1;
+    }
+    out.push(b']');
+    Ok(true)
+}
+
+/// Writes file names as one text, joined as in [`Column::joined_files`](crate::domain::Column),
+/// as far as `limit` lets.
+fn write_joined(
+    out: &mut Vec<u8>,
+    files: &[FileName],
+    written: &mut usize,
+    limit: usize,
+) -> Result<bool, RenderError> {
+    if files.is_empty() {
+        out.extend_from_slice(b"\"\"");
+    }
+    while let Some(name) = files.get(*written) {
+        let start = out.len();
+        if *written > 0 && start >= limit {
+            return Ok(false);
+        }
+        serde_json::to_writer(&mut *out, name.as_str())?;
+        *written += 1;
+        if *written < files.len() {
+            // The closing quote becomes the comma, and the next opening one the blank.
+            overwrite(out.last_mut(), b',');
+        }
+        if *written > 1 {
+            overwrite(out.get_mut(start), b' ');
+        }
+    }
+    Ok(true)
+}
+
+fn overwrite(place: Option<&mut u8>, byte: u8) {
+    if let Some(present) = place {
+        *present = byte;
+    }
 }
 
 fn write_moment(out: &mut Vec<u8>, moment: &Rfc3339) {

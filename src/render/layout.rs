@@ -67,6 +67,9 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// All columns, as they were sent.
+    pub const PLAIN: Self = Self { shape: Shape::Nested, only: None };
+
     /// Returns the columns of a row in their order.
     #[must_use]
     pub fn columns(&self) -> &[Column] {

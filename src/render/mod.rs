@@ -10,15 +10,18 @@ mod figures;
 mod history;
 mod json;
 mod layout;
+mod pieces;
+mod rows;
 mod timeline;
 mod whole;
 
-pub use self::csv::csv;
 pub use self::history::history;
 pub use badge::badge;
 pub use figures::{Cut, Figures, figures};
-pub use json::{json, json_row};
+pub use json::json_row;
 pub use layout::{Layout, Shape};
+pub use pieces::{PIECE, Pieces};
+pub use rows::{Format, Rows};
 pub use timeline::timeline;
 pub use whole::{whole, whole_gzip};
 
@@ -31,9 +34,6 @@ pub enum RenderError {
     /// As JSON.
     #[error("JSON: {0}")]
     Json(#[from] serde_json::Error),
-    /// As CSV.
-    #[error("CSV: {0}")]
-    Csv(#[from] ::csv::Error),
     /// As text: metrics, or a page.
     #[error("text: {0}")]
     Text(#[from] std::fmt::Error),

@@ -52,6 +52,7 @@ mod retention;
 mod scraping;
 mod seed;
 mod selection;
+mod sending;
 mod shutdown;
 mod slow_clients;
 mod startup;

@@ -14,6 +14,7 @@ use crate::http::error::ApiError;
 use crate::http::openapi::parameter;
 use crate::http::query::overview_request;
 use crate::http::question::{self, MANY_ENTRIES, Page, Question};
+use crate::http::sending::Begun;
 use crate::page::{self, Asked, Setting};
 use crate::render::RenderError;
 
@@ -71,8 +72,8 @@ impl Question for Overview {
         is_small && !selection.filter.looks_at_files()
     }
 
-    fn page(&self, state: &Arc<State>, coding: Coding) -> Result<Page, RenderError> {
+    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError> {
         let text = page::overview(state, &self.asked, &self.setting).map_err(unwritable)?;
-        Page::coded(text.into(), None, coding)
+        Ok(Page { begun: Begun::small(text), total: None })
     }
 }

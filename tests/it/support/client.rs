@@ -19,6 +19,8 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
+    /// Whether the last chunk has arrived, if it came in chunks.
+    is_ended: bool,
 }
 
 impl Client {
@@ -128,13 +130,19 @@ impl Reply {
             let (name, value) = line.split_once(':').unwrap();
             (name.to_ascii_lowercase(), value.trim().to_owned())
         });
-        Some(Self { status, headers: headers.collect(), body: answer[end + 4..].to_vec() })
+        let (headers, body): (Vec<_>, _) = (headers.collect(), &answer[end + 4..]);
+        let coding = headers.iter().find(|(name, _)| name == "transfer-encoding");
+        let (body, is_ended) = match coding {
+            Some((_, coding)) if coding == "chunked" => dechunked(body),
+            _ => (body.to_vec(), false),
+        };
+        Some(Self { status, headers, body, is_ended })
     }
 
-    /// Whether the body is as long as the head says.
-    fn is_complete(&self) -> bool {
+    /// Whether the body is as long as the head says, or its last chunk is there.
+    pub fn is_complete(&self) -> bool {
         let length = self.header("content-length").and_then(|length| length.parse().ok());
-        length.is_some_and(|length: usize| length == self.body.len())
+        self.is_ended || length.is_some_and(|length: usize| length == self.body.len())
     }
 
     /// Returns a header's value.
@@ -172,6 +180,22 @@ impl Reply {
         assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
         body["message"].as_str().unwrap().to_owned()
     }
+}
+
+/// Joins the chunks that have arrived, and says whether the last one is among them.
+fn dechunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
+        let line = std::str::from_utf8(&rest[..end]).unwrap();
+        let length = usize::from_str_radix(line.split(';').next().unwrap(), 16).unwrap();
+        let chunk = &rest[end + 2..];
+        if length == 0 {
+            return (body, chunk == b"\r\n");
+        }
+        body.extend_from_slice(&chunk[..length.min(chunk.len())]);
+        rest = chunk.get(length + 2..).unwrap_or_default();
+    }
+    (body, false)
 }
 
 /// Returns a whole request that sends an update, for connections that are written to by hand.

@@ -1,0 +1,226 @@
+//! Answers that are rendered while they are sent: a piece at a time, once the one before is taken.
+//!
+//! Such an answer holds a piece, the state that it was asked of, and where it goes on. A state that
+//! is no longer the published one costs what has changed since, so an answer has its time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::body::{BodyStream, BoxBody};
+use actix_web::web;
+use bytes::Bytes;
+use futures_util::stream;
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::yield_now;
+
+use super::answer::in_pieces;
+use super::coding::{Coding, Encoder};
+use crate::clock::Clock;
+use crate::render::{PIECE, Pieces, RenderError};
+
+/// From how many bytes on an answer is sent in pieces.
+const SMALL: usize = 2 * PIECE;
+
+/// How long a client may take to read an answer that is rendered as it is sent.
+const PATIENCE: Duration = Duration::from_mins(10);
+
+/// How many answers may be compressed as they are sent, since a compressor needs up to a megabyte.
+const COMPRESSED: usize = 64;
+
+/// How many pieces are compressed at once. It takes a millisecond, which those that are served on
+/// the same thread should not wait for.
+const COMPRESSORS: usize = 2;
+
+/// Why an answer ends before its end.
+#[derive(Debug, Error)]
+enum Broken {
+    #[error(transparent)]
+    Unrenderable(#[from] RenderError),
+    #[error("the client has not read it within {PATIENCE:?}")]
+    TooSlow,
+    #[error("the thread that compressed it has died")]
+    Lost,
+}
+
+/// An answer whose beginning has been rendered.
+pub(super) struct Begun {
+    beginning: Vec<u8>,
+    /// What comes after it, if the answer is not a small one.
+    rest: Option<Box<dyn Pieces>>,
+}
+
+impl Begun {
+    /// Renders an answer as far as a small one goes.
+    pub(super) fn new(mut pieces: impl Pieces) -> Result<Self, RenderError> {
+        let mut beginning = Vec::new();
+        while beginning.len() < SMALL {
+            let (piece, is_last) = next(&mut pieces)?;
+            if beginning.is_empty() {
+                beginning = piece;
+            } else {
+                beginning.extend_from_slice(&piece);
+            }
+            if is_last {
+                return Ok(Self::small(beginning));
+            }
+        }
+        Ok(Self { beginning, rest: Some(Box::new(pieces)) })
+    }
+
+    /// Takes an answer that is small.
+    pub(super) fn small(whole: impl Into<Vec<u8>>) -> Self {
+        Self { beginning: whole.into(), rest: None }
+    }
+
+    /// Codes an answer that is small; others are coded as they are sent.
+    pub(super) fn coded(self, coding: Coding) -> Result<Self, RenderError> {
+        match (coding, self) {
+            (Coding::Gzip | Coding::Brotli, Self { beginning, rest: None }) => {
+                Ok(Self::small(coding.encode(&[beginning.into()])?))
+            }
+            (_, unchanged) => Ok(unchanged),
+        }
+    }
+}
+
+/// Renders the next piece, and says whether it is the last one.
+fn next(pieces: &mut (impl Pieces + ?Sized)) -> Result<(Vec<u8>, bool), RenderError> {
+    // With room for the end of a usual row.
+    let mut piece = Vec::with_capacity(PIECE + PIECE / 8);
+    let has_more = pieces.write(&mut piece)?;
+    Ok((piece, !has_more))
+}
+
+/// What the answers have in common that are rendered as they are sent.
+pub struct Sending {
+    clock: Arc<dyn Clock>,
+    compressed: Arc<Semaphore>,
+    compressors: Arc<Semaphore>,
+}
+
+/// The right to compress an answer as it is sent, or to send it as it is.
+pub(super) struct Place {
+    pub(super) coding: Coding,
+    _permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Sending {
+    /// Makes places for answers.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            compressed: Arc::new(Semaphore::new(COMPRESSED)),
+            compressors: Arc::new(Semaphore::new(COMPRESSORS)),
+        }
+    }
+
+    /// Takes a place for an answer: in the coding that was asked for, or in none if too many are
+    /// being compressed. Clients have to understand that one too.
+    pub(super) fn place(&self, asked: Coding) -> Place {
+        let permit = match asked {
+            Coding::Identity => None,
+            Coding::Gzip | Coding::Brotli => Arc::clone(&self.compressed).try_acquire_owned().ok(),
+        };
+        let coding = if permit.is_some() { asked } else { Coding::Identity };
+        Place { coding, _permit: permit }
+    }
+
+    /// Returns the body of an answer; without its bytes, if it is not wanted.
+    pub(super) fn body(&self, begun: Begun, place: Place, is_wanted: bool) -> BoxBody {
+        let Begun { beginning, rest } = begun;
+        let Some(rest) = rest else { return in_pieces(vec![beginning.into()]) };
+        if !is_wanted {
+            return BoxBody::new(BodyStream::new(stream::empty::<Result<Bytes, Broken>>()));
+        }
+        let work = Work {
+            beginning: Some(beginning),
+            rest: Some(rest),
+            encoder: Encoder::new(place.coding),
+        };
+        let sent = Sent {
+            work: Some(work),
+            until: self.clock.monotonic() + PATIENCE,
+            clock: Arc::clone(&self.clock),
+            compressors: Arc::clone(&self.compressors),
+            place,
+        };
+        let pieces = stream::unfold(sent, async |mut sent| {
+            let piece = sent.next().await.transpose()?;
+            Some((piece, sent))
+        });
+        BoxBody::new(BodyStream::new(Box::pin(pieces)))
+    }
+}
+
+/// What has to be done for the pieces of an answer.
+struct Work {
+    beginning: Option<Vec<u8>>,
+    /// `None` once the last piece has been rendered.
+    rest: Option<Box<dyn Pieces>>,
+    encoder: Encoder,
+}
+
+impl Work {
+    /// Makes the next piece; it may be empty, since a compressor gathers what it gets.
+    fn next(&mut self) -> Result<Option<Bytes>, RenderError> {
+        let Some(rest) = &mut self.rest else { return Ok(None) };
+        let (piece, is_last) = match self.beginning.take() {
+            Some(beginning) => (beginning, false),
+            None => next(&mut **rest)?,
+        };
+        if is_last {
+            self.rest = None;
+        }
+        self.encoder.encode(piece, is_last).map(Some)
+    }
+}
+
+/// An answer on its way.
+struct Sent {
+    /// `None` while it is being done.
+    work: Option<Work>,
+    clock: Arc<dyn Clock>,
+    until: Duration,
+    compressors: Arc<Semaphore>,
+    place: Place,
+}
+
+impl Sent {
+    /// Returns the next piece, once the connection has room for it; `None` is the end.
+    async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+        if self.clock.monotonic() > self.until {
+            return Err(Broken::TooSlow);
+        }
+        loop {
+            let piece = match self.place.coding {
+                Coding::Identity => self.render().await?,
+                Coding::Gzip | Coding::Brotli => self.compress().await?,
+            };
+            if piece.as_ref().is_none_or(|piece| !piece.is_empty()) {
+                return Ok(piece);
+            }
+        }
+    }
+
+    /// Renders a piece here: it takes some tens of microseconds.
+    async fn render(&mut self) -> Result<Option<Bytes>, Broken> {
+        // A quick reader would get all pieces in one go, while others wait for this thread.
+        yield_now().await;
+        Ok(self.work.as_mut().ok_or(Broken::Lost)?.next()?)
+    }
+
+    /// Renders and compresses a piece beside the threads that serve requests.
+    async fn compress(&mut self) -> Result<Option<Bytes>, Broken> {
+        let mut work = self.work.take().ok_or(Broken::Lost)?;
+        let _turn = self.compressors.acquire().await.map_err(|_| Broken::Lost)?;
+        let done = web::block(move || {
+            let piece = work.next();
+            (work, piece)
+        });
+        let (work, piece) = done.await.map_err(|_| Broken::Lost)?;
+        self.work = Some(work);
+        Ok(piece?)
+    }
+}

@@ -1,0 +1,118 @@
+//! Large answers, which are rendered while they are read.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
+use crate::support::{Client, Process, Reply, TestApp, report};
+
+/// Stores entries, most of them with so many files that a row is larger than many answers.
+fn fill(server: &Client, entries: usize, files: usize) {
+    let long = "x".repeat(90);
+    let files: Vec<String> = (0..files).map(|number| format!("{number:04}\"{long}")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    for number in 0..entries {
+        let count = if number % 3 == 2 { number } else { files.len() };
+        let name = format!("server-{number:03}");
+        server.accept(report("repo", &name, "OUT_OF_SYNC", &files[..count]));
+    }
+}
+
+fn decoded(reply: &Reply) -> Vec<u8> {
+    if reply.header("content-encoding") != Some("br") {
+        return reply.inflated();
+    }
+    let mut plain = Vec::new();
+    brotli::Decompressor::new(reply.body.as_slice(), 4096).read_to_end(&mut plain).unwrap();
+    plain
+}
+
+#[test]
+fn an_answer_that_comes_in_pieces_is_made_of_what_small_ones_say() {
+    const ENTRIES: usize = 4;
+    let app = TestApp::spawn();
+    fill(&app, ENTRIES, 2_000);
+    for query in [
+        "/status.json?sort=-server",
+        "/status.json?server=s*",
+        "/status.json?flat=true&sort=server",
+        "/status.json?fields=files,repo",
+        "/status.csv?sort=-server",
+        "/status.csv?fields=files",
+        "/status.csv?fields=revision,files,server",
+    ] {
+        let reply = app.get(query);
+        assert_eq!(reply.header("transfer-encoding"), Some("chunked"), "{query}");
+        assert_eq!(reply.header("content-length"), None, "{query}");
+        assert_eq!(reply.header("x-total-count"), Some("4"), "{query}");
+        assert!(reply.is_complete(), "{query}");
+        let rows: Vec<String> = (0..ENTRIES)
+            .map(|offset| app.get(&format!("{query}&limit=1&offset={offset}")).text())
+            .collect();
+        let expected = if query.starts_with("/status.csv") {
+            let header = rows[0].split_inclusive("\r\n").next().unwrap();
+            let lines: String = rows.iter().map(|row| &row[header.len()..]).collect();
+            header.to_owned() + &lines
+        } else {
+            let objects: Vec<&str> = rows.iter().map(|row| &row[1..row.len() - 1]).collect();
+            format!("[{}]", objects.join(","))
+        };
+        assert!(reply.text() == expected, "{query}");
+        for coding in ["gzip", "br"] {
+            let coded = app.get_with(query, &[("Accept-Encoding", coding)]);
+            assert_eq!(coded.header("content-encoding"), Some(coding), "{query}");
+            assert!(decoded(&coded) == reply.body, "{query} {coding}");
+            let tag = coded.header("etag").unwrap();
+            let again = app.get_with(query, &[("Accept-Encoding", coding), ("If-None-Match", tag)]);
+            assert_eq!(again.status, 304, "{query} {coding}");
+        }
+        let head = app.send("HEAD", query, &[], b"");
+        assert_eq!((head.status, head.body.len()), (200, 0), "{query}");
+        assert_eq!(head.header("etag"), reply.header("etag"), "{query}");
+        assert_eq!(head.header("content-length"), None, "{query}");
+    }
+}
+
+/// Returns how much memory a process has, in KiB.
+fn resident(process: u32) -> usize {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
+/// Asks for something, and reads no more than that the answer has begun.
+fn ask(server: &Client, target: &str, headers: &str) -> TcpStream {
+    let mut stream = server.connect();
+    let head = format!("GET {target} HTTP/1.1\r\nHost: t\r\n{headers}\r\n");
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut start = [0; 15];
+    stream.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 200 OK");
+    stream
+}
+
+#[test]
+fn clients_that_read_nothing_cost_little_memory() {
+    const CLIENTS: usize = 12;
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("status.db"), &[""; 0]);
+    fill(&server, 30, 9_000);
+    let columns = ["repo", "server", "sync_status", "status_code", "drift_count", "file_count"];
+    let targets: Vec<String> = (0..CLIENTS)
+        .map(|number| {
+            let mut order = columns.to_vec();
+            order.rotate_left(number % columns.len());
+            let path = if number < columns.len() { "csv" } else { "json" };
+            format!("/status.{path}?flat=true&fields=files,{}", order.join(","))
+        })
+        .collect();
+    // The rows of twenty entries are 18 MB.
+    let before = resident(server.id());
+    for coding in ["", "Accept-Encoding: gzip\r\n", "Accept-Encoding: br\r\n"] {
+        let clients: Vec<TcpStream> =
+            targets.iter().map(|target| ask(&server, target, coding)).collect();
+        let grown = resident(server.id()).saturating_sub(before);
+        drop(clients);
+        assert!(grown < 48 * 1024, "{coding:?}: {CLIENTS} clients cost {grown} KiB");
+    }
+}
