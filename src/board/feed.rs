@@ -70,7 +70,7 @@ pub struct Listener {
 }
 
 impl Drop for Listener {
-    /// He may come back: until then the feed goes on for a while.
+    /// Keeps the feed running for a while, so that this client can resume.
     fn drop(&mut self) {
         self.log.lock().unwrap_or_else(PoisonError::into_inner).last_heard_at = Instant::now();
     }
@@ -98,6 +98,8 @@ impl Feed {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.shared.has_changed.notified() => self.step().await,
+                // Where nothing changes, nothing else would notice that the last has left.
+                () = tokio::time::sleep(AFTERTIME) => self.log().forget_unless_heard(),
             }
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -160,11 +162,15 @@ impl Feed {
 impl Log {
     /// Returns the state that the last step led to, unless nobody wants to know any more.
     fn state_if_heard(&mut self) -> Option<Arc<State>> {
+        self.forget_unless_heard();
+        self.state.clone()
+    }
+
+    fn forget_unless_heard(&mut self) {
         let is_heard = self.listeners.as_ref().is_some_and(|to| to.receiver_count() > 0);
         if !is_heard && self.last_heard_at.elapsed() > AFTERTIME {
             self.forget();
         }
-        self.state.clone()
     }
 
     /// Makes a step of what has changed.
@@ -243,5 +249,38 @@ impl Listener {
             }
             self.last.changed().await.ok()?;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Capacity, Now, Policy, Revision, Timestamp};
+    use crate::store::Usage;
+
+    #[actix_web::test]
+    async fn a_snapshot_is_given_up_soon_after_the_last_listener_has_left_also_if_nothing_changes()
+    {
+        tokio::time::pause();
+        let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
+        let policy = Policy { stale_after: None, ttl: None };
+        let capacity = Capacity { entries: None, bytes: None };
+        let state = State::load(policy, Revision(0), Vec::new(), now);
+        let shared = Arc::new(Shared::new(state, capacity, Usage::default()));
+        let (feed, state) = (Feed::new(Arc::clone(&shared)), shared.snapshot());
+        let stop = CancellationToken::new();
+        let watch = async {
+            let listener = feed.listen(None);
+            assert_eq!(Arc::strong_count(&state), 3);
+            tokio::time::sleep(3 * AFTERTIME).await;
+            assert_eq!(Arc::strong_count(&state), 3, "there is a listener");
+            drop(listener);
+            tokio::time::sleep(AFTERTIME / 2).await;
+            assert_eq!(Arc::strong_count(&state), 3, "it may come back");
+            tokio::time::sleep(2 * AFTERTIME).await;
+            assert_eq!(Arc::strong_count(&state), 2);
+            stop.cancel();
+        };
+        tokio::join!(feed.clone().run(stop.clone()), watch);
     }
 }

@@ -85,6 +85,18 @@ struct Shared {
 }
 
 impl Shared {
+    fn new(state: State, capacity: Capacity, usage: Usage) -> Self {
+        let is_full = capacity.reached(state.kept(), state.row_bytes()).is_some();
+        Self {
+            published: Mutex::new(Arc::new(state)),
+            has_changed: Notify::new(),
+            capacity,
+            is_full: AtomicBool::new(is_full),
+            is_storing: AtomicBool::new(true),
+            usage: Mutex::new(usage),
+        }
+    }
+
     fn snapshot(&self) -> Arc<State> {
         Arc::clone(&self.published.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -142,16 +154,7 @@ impl Board {
         let (now, _): (Now, bool) = steadiness.observe(reading);
         let Loaded { store_id: _, revision, entries } = loaded;
         let state = State::load(settings.policy, revision, entries, now);
-        let capacity = settings.capacity;
-        let is_full = capacity.reached(state.kept(), state.row_bytes()).is_some();
-        let shared = Arc::new(Shared {
-            published: Mutex::new(Arc::new(state)),
-            has_changed: Notify::new(),
-            capacity,
-            is_full: AtomicBool::new(is_full),
-            is_storing: AtomicBool::new(true),
-            usage: Mutex::new(usage),
-        });
+        let shared = Arc::new(Shared::new(state, settings.capacity, usage));
         let (queue, commands) = queue::queue();
         let feed = Feed::new(Arc::clone(&shared));
         let board = Self {

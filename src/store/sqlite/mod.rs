@@ -94,7 +94,7 @@ impl SqliteStore {
         let (file, store_id) = (Arc::clone(&self.file), self.store_id.clone());
         let confirmed = self.confirmed.load(Ordering::Relaxed);
         let entries = self.entries.load(Ordering::Relaxed);
-        aside(async move {
+        let opened = aside(async move {
             let mut connection = open::connect(&file).await?;
             let (found_id, found): (String, i64) =
                 sqlx::query_as(sql::META).fetch_one(&mut connection).await?;
@@ -107,8 +107,9 @@ impl SqliteStore {
             let unfolded = read_unfolded(&mut connection, Revision(0)).await?;
             let sightings = Sightings::of_log(entries, unfolded, Revision(found));
             Ok(Box::new(Writing { connection, sightings }))
-        })
-        .await
+        });
+        // The log of a connection that is not used goes with it.
+        opened.await.inspect_err(|_| self.file.forget_log())
     }
 
     /// Keeps a connection that has worked; drops one that hasn't.
@@ -271,4 +272,29 @@ async fn write(
 
 async fn read_revision(connection: &mut SqliteConnection) -> Result<Revision, sqlx::Error> {
     sqlx::query_scalar(sql::REVISION).fetch_one(connection).await.map(Revision)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn another_database_that_was_copied_over_the_file_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other, own] =
+            ["store.db", "other.db", "own.db"].map(|name| folder.path().join(name));
+        SqliteStore::open(&other).await.unwrap().close().await;
+        let store = SqliteStore::open(&path).await.unwrap();
+        let slot = std::mem::replace(&mut *store.connection.lock().await, Slot::Broken);
+        let Slot::Open(writing) = slot else { panic!("it is open") };
+        aside::close(writing.connection).await.unwrap();
+        store.file.forget_log();
+        std::fs::copy(&path, &own).unwrap();
+        std::fs::copy(&other, &path).unwrap();
+        let taken = store.changes_since(Revision(0)).await;
+        assert!(matches!(taken, Err(StoreError::Displaced)), "{taken:?}");
+        std::fs::copy(&own, &path).unwrap();
+        store.changes_since(Revision(0)).await.unwrap();
+        store.close().await;
+    }
 }
