@@ -47,6 +47,7 @@ mod openapi;
 mod pages;
 mod panels;
 mod prometheus;
+mod proxies;
 mod reports;
 mod retention;
 mod scraping;

@@ -8,6 +8,7 @@ mod events;
 pub mod infinity;
 mod process;
 mod prometheus;
+pub mod proxy;
 mod tools;
 pub mod variables;
 
@@ -19,6 +20,7 @@ pub use database::{run_sql, stored};
 pub use events::Events;
 pub use process::{Process, is_traced};
 pub use prometheus::Prometheus;
+
 pub use tools::run_tool;
 
 /// How long a condition may take to come true before a test gives up.

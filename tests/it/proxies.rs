@@ -1,0 +1,147 @@
+//! The server behind real proxies, with the files that are shipped for them and with those that
+//! people have.
+
+use crate::support::proxy::{Proxy, shipped};
+use crate::support::{Client, Events, TestApp, report, wait_until};
+
+/// A common file for nginx: every request asks for a `WebSocket`.
+const HARD_CODED_UPGRADE: &str = "
+server {
+    listen 80;
+    location / {
+        proxy_pass http://127.0.0.1:8080;
+        proxy_http_version 1.1;
+        proxy_set_header Upgrade websocket;
+        proxy_set_header Connection upgrade;
+    }
+}
+";
+
+/// The file of nginx's own manual, which passes on what clients ask for.
+const PASSED_ON_UPGRADE: &str = r#"
+map $http_upgrade $connection_upgrade { default upgrade; "" close; }
+server {
+    listen 80;
+    location / {
+        proxy_pass http://127.0.0.1:8080/;
+        proxy_http_version 1.1;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $connection_upgrade;
+    }
+}
+"#;
+
+/// A file for `HAProxy` with its default check.
+const DEFAULT_CHECK: &str = "
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 60s
+    timeout server 60s
+frontend web
+    bind :80
+    default_backend status
+backend status
+    option httpchk
+    server status 127.0.0.1:8080 check inter 50ms fall 1
+";
+
+/// Does all that people and programs do, below a path.
+fn use_everything(proxy: &Client, prefix: &str) {
+    let post = |body: String, more: &[(&str, &str)]| {
+        let headers = [&[("Content-Type", "application/json")], more].concat();
+        proxy.send("POST", &format!("{prefix}/api/status"), &headers, body.as_bytes())
+    };
+    let (mut events, _) = Events::open(proxy, &format!("{prefix}/api/events"), &[]);
+    for (server, more) in [
+        ("plain", &[][..]),
+        ("ü/ +%2F&#", &[]),
+        ("asks for an upgrade", &[("Upgrade", "websocket")]),
+    ] {
+        let reply = post(report("proxied", server, "OUT_OF_SYNC", &["a.conf"]), more);
+        assert_eq!(reply.status, 200, "{server}: {}", reply.text());
+        let (event, row) = events.next().unwrap();
+        assert_eq!((event.as_str(), row["server"].as_str()), ("entry", Some(server)));
+    }
+    post("{".to_owned(), &[]).error(400);
+
+    let list = proxy.get_with(&format!("{prefix}/status.json"), &[("Accept-Encoding", "gzip")]);
+    let rows: Vec<serde_json::Value> = serde_json::from_slice(&list.inflated()).unwrap();
+    assert_eq!(rows.len(), 3);
+    let tag = [("If-None-Match", list.header("etag").unwrap()), ("Accept-Encoding", "gzip")];
+    assert_eq!(proxy.get_with(&format!("{prefix}/status.json"), &tag).status, 304);
+    assert_eq!(proxy.send("OPTIONS", &format!("{prefix}/status.json"), &[], b"").status, 204);
+
+    let page = proxy.get(&format!("{prefix}/")).text();
+    let (_, asset) = page.split_once("src=\"").expect("the page has a script");
+    let asset = asset.split('"').next().unwrap();
+    assert!(!asset.starts_with('/'), "{asset} is below the path");
+    assert_eq!(proxy.get(&format!("{prefix}/{asset}")).status, 200, "{asset}");
+
+    let target = format!("{prefix}/api/status?repo=proxied&server=%C3%BC%2F%20%2B%252F%26%23");
+    assert_eq!(proxy.send("DELETE", &target, &[], b"").status, 200);
+    assert_eq!(events.next().unwrap().0, "gone");
+    assert_eq!(proxy.get(&format!("{prefix}/livez")).status, 200);
+}
+
+/// An update that is too large gets the server's own answer.
+fn send_too_much(proxy: &Client) {
+    let json = [("Content-Type", "application/json")];
+    proxy.send("POST", "/drift/api/status", &json, &vec![b' '; 1_100_000]).error(413);
+}
+
+fn requests(app: &Client, labels: &str) -> u64 {
+    let text = app.get("/metrics").text();
+    let name = format!("gitops_status_http_requests_total{{{labels}}} ");
+    let count = text.lines().find_map(|line| line.strip_prefix(&name)?.parse().ok());
+    count.unwrap_or(0)
+}
+
+#[test]
+fn all_works_through_nginx_as_it_is_shipped() {
+    let app = TestApp::spawn();
+    let nginx = Proxy::nginx(&shipped("nginx.conf"), app.address);
+    use_everything(&nginx.client, "/drift");
+    send_too_much(&nginx.client);
+    let reply = nginx.client.get("/drift");
+    assert_eq!(reply.status, 301);
+    assert!(reply.header("location").unwrap().ends_with("/drift/"));
+}
+
+#[test]
+fn all_works_through_haproxy_as_it_is_shipped() {
+    let app = TestApp::spawn();
+    let haproxy = Proxy::haproxy(&shipped("haproxy.cfg"), app.address);
+    use_everything(&haproxy.client, "/drift");
+    send_too_much(&haproxy.client);
+    let reply = haproxy.client.get("/drift");
+    assert_eq!((reply.status, reply.header("location")), (302, Some("/drift/")));
+    wait_until("HAProxy has asked whether the server is ready", || {
+        requests(&app, r#"route="/readyz",method="GET",code="200""#) >= 2
+    });
+    assert_eq!(haproxy.client.get("/drift/livez").status, 200);
+}
+
+#[test]
+fn all_works_through_an_nginx_that_asks_for_websockets_always() {
+    let app = TestApp::spawn();
+    let nginx = Proxy::nginx(HARD_CODED_UPGRADE, app.address);
+    use_everything(&nginx.client, "");
+}
+
+#[test]
+fn all_works_through_an_nginx_that_passes_upgrades_on() {
+    let app = TestApp::spawn();
+    let nginx = Proxy::nginx(PASSED_ON_UPGRADE, app.address);
+    use_everything(&nginx.client, "");
+}
+
+#[test]
+fn haproxy_finds_the_server_up_by_its_default_check() {
+    let app = TestApp::spawn();
+    let haproxy = Proxy::haproxy(DEFAULT_CHECK, app.address);
+    wait_until("HAProxy has checked the server", || {
+        requests(&app, r#"route="/",method="OPTIONS",code="204""#) >= 3
+    });
+    use_everything(&haproxy.client, "");
+}

@@ -1,0 +1,102 @@
+//! Real proxies in front of a server.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use super::process::{Running, spawn};
+use super::{Client, wait_until};
+
+/// What the main file of nginx has around the files of `/etc/nginx/conf.d`, with all that it writes
+/// in a folder of its own.
+const NGINX: &str = "
+daemon off;
+pid FOLDER/nginx.pid;
+error_log stderr;
+events {}
+http {
+    access_log off;
+    client_body_temp_path FOLDER/body;
+    proxy_temp_path FOLDER/proxy;
+    fastcgi_temp_path FOLDER/fastcgi;
+    uwsgi_temp_path FOLDER/uwsgi;
+    scgi_temp_path FOLDER/scgi;
+    include FOLDER/site.conf;
+}
+";
+
+/// A running proxy on a port of its own; it is killed when this is dropped.
+pub struct Proxy {
+    pub client: Client,
+    _child: Running,
+    _folder: TempDir,
+}
+
+impl Proxy {
+    /// Starts nginx with a file that is made for its folder `conf.d`. It listens on port 80 there,
+    /// and takes the server to be on 127.0.0.1:8080.
+    pub fn nginx(site: &str, server: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = free_address();
+        let site = placed(site, "listen 80;", &format!("listen {address};"), server);
+        let path = folder.path().display().to_string();
+        fs::write(folder.path().join("site.conf"), site).unwrap();
+        fs::write(folder.path().join("nginx.conf"), NGINX.replace("FOLDER", &path)).unwrap();
+        let arguments = ["-p", &path, "-c", "nginx.conf", "-e", "stderr"];
+        Self::start("nginx", "nginx-light", &arguments, address, folder)
+    }
+
+    /// Starts `HAProxy` with a whole configuration. It listens on port 80 there, and takes the
+    /// server to be on 127.0.0.1:8080.
+    pub fn haproxy(configuration: &str, server: SocketAddr) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let address = free_address();
+        let configuration = placed(configuration, "bind :80", &format!("bind {address}"), server);
+        let path = folder.path().join("haproxy.cfg");
+        fs::write(&path, configuration).unwrap();
+        let arguments = ["-db", "-f", &path.display().to_string()];
+        Self::start("haproxy", "haproxy", &arguments, address, folder)
+    }
+
+    fn start(
+        name: &str,
+        package: &str,
+        arguments: &[&str],
+        address: SocketAddr,
+        folder: TempDir,
+    ) -> Self {
+        // Debian has them where only root looks.
+        let installed = PathBuf::from("/usr/sbin").join(name);
+        assert!(installed.exists(), "{name} is missing: install the Debian package {package}");
+        let mut command = Command::new(installed);
+        command.args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let (child, log, reader) = spawn(&mut command);
+        wait_until("the proxy listens or ends", || {
+            TcpStream::connect(address).is_ok() || reader.is_finished()
+        });
+        assert!(!reader.is_finished(), "{name} has ended: {}", log.lock().unwrap());
+        Self { client: Client { address }, _child: child, _folder: folder }
+    }
+}
+
+/// Returns a file that is shipped for a proxy.
+pub fn shipped(name: &str) -> String {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("deploy/proxies");
+    fs::read_to_string(folder.join(name)).unwrap()
+}
+
+/// Puts addresses of this test in the place of those of a configuration.
+fn placed(text: &str, port: &str, bound: &str, server: SocketAddr) -> String {
+    assert_eq!(text.matches(port).count(), 1, "{text}");
+    assert_eq!(text.matches("127.0.0.1:8080").count(), 1, "{text}");
+    text.replace(port, bound).replace("127.0.0.1:8080", &server.to_string())
+}
+
+/// Returns an address that nobody listens on: neither proxy can say which port it was given.
+fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+}
