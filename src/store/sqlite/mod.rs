@@ -112,7 +112,7 @@ impl SqliteStore {
         opened.await.inspect_err(|_| self.file.forget_log())
     }
 
-    /// Keeps a connection that has worked; drops one that hasn't.
+    /// Keeps a connection that has worked, if its files still lie where they were opened.
     async fn give_back<T>(
         &self,
         slot: &mut Slot,
@@ -124,12 +124,23 @@ impl SqliteStore {
             Ok(value) => self.file.ask(DatabaseFile::check).await.map(|()| value),
             Err(error) => Err(error),
         };
+        self.keep(slot, writing, outcome).await
+    }
+
+    /// Keeps a connection that has worked; drops one that hasn't.
+    async fn keep<T>(
+        &self,
+        slot: &mut Slot,
+        writing: Box<Writing>,
+        outcome: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         match outcome {
             Ok(value) => {
                 *slot = Slot::Open(writing);
                 Ok(value)
             }
             Err(error) => {
+                let error = self.file.ask(DatabaseFile::check).await.err().unwrap_or(error);
                 // Whether closing works makes no difference: the connection is not used again, and
                 // the log that it wrote may go with it.
                 aside::close(writing.connection).await.ok();
@@ -168,7 +179,8 @@ impl Store for SqliteStore {
             writing.sightings.note(entries, batch, &step, expected.next());
         }
         let outcome = outcome.map_err(StoreError::from);
-        let kept = self.give_back(&mut slot, writing, outcome).await;
+        // Whether its files are still there, the commit itself has looked; see `open::connect`.
+        let kept = self.keep(&mut slot, writing, outcome).await;
         if has_moved {
             return Err(CommitError::Moved);
         }

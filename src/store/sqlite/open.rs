@@ -125,6 +125,10 @@ pub(super) async fn connect(file: &Arc<DatabaseFile>) -> Result<SqliteConnection
     // A write at once: it shows that the file can be written, and makes the log that is noted.
     connection.execute(sql::TOUCH).await?;
     file.ask(DatabaseFile::note_log).await?;
+    // Asked by the thread behind the connection, before it writes: an update that is sent after the
+    // files were taken away is refused. To ask from here would be a hop to a thread for each commit.
+    let written = Arc::clone(file);
+    connection.lock_handle().await?.set_commit_hook(move || written.check().is_ok());
     Ok(connection)
 }
 
