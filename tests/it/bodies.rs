@@ -1,4 +1,4 @@
-//! What bodies of requests may take in memory.
+//! What bodies of requests, and what is made of them, may take in memory.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -8,8 +8,12 @@ use crate::support::{Process, Reply, report, update_request};
 
 /// Returns the most memory in bytes that a process has had so far.
 fn peak_memory(server: &Process) -> usize {
+    memory(server, "VmHWM:")
+}
+
+fn memory(server: &Process, figure: &str) -> usize {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(figure)).unwrap();
     line.trim().strip_suffix(" kB").unwrap().parse::<usize>().unwrap() * 1024
 }
 
@@ -81,4 +85,23 @@ fn a_length_that_is_only_announced_takes_no_room() {
     let none = "gitops_status_overload_total{reason=\"bodies\"} 0\n";
     assert!(server.get("/metrics").text().contains(none));
     drop(clients);
+}
+
+#[test]
+fn a_start_takes_hardly_more_memory_than_the_program_took_while_it_ran() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("s.db");
+    let server = Process::start(&database, &[""; 0]);
+    for number in 0..25 {
+        let name = |file: usize| format!("srv/site-{number}/images/{file:05}/{}", "x".repeat(60));
+        let files: Vec<String> = (0..9000).map(name).collect();
+        let files: Vec<&str> = files.iter().map(String::as_str).collect();
+        server.accept(report("r", &format!("s{number}"), "OUT_OF_SYNC", &files));
+    }
+    let running = memory(&server, "VmRSS:");
+    server.kill();
+    let server = Process::start(&database, &[""; 0]);
+    assert_eq!(server.get("/health").json()["tracked_repos"], 25);
+    let starting = peak_memory(&server);
+    assert!(starting * 10 < running * 13, "{starting} bytes after {running}");
 }

@@ -18,6 +18,9 @@ use crate::store::{Loaded, StoreError};
 
 /// How many entries are read at once.
 const READ_AT_ONCE: u16 = 4096;
+/// How many bytes of files are read at once, unless it is a single entry that has more: while a page
+/// is read and taken apart there are several copies of it, which a start has to have room for.
+const FILE_BYTES_AT_ONCE: i64 = 1024 * 1024;
 
 /// A repository and a server.
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
@@ -137,14 +140,13 @@ pub(super) async fn read_rows(
     let meta =
         Meta { store_id: meta.try_get("store_id")?, revision: Revision(meta.try_get("revision")?) };
     let mut rows = Rows::default();
-    let mut at_once = READ_AT_ONCE;
     // No name is empty, so this is before every pair.
-    let mut page = read_page(connection, KeyRef { repo: "", server: "" }, &mut at_once).await?;
+    let mut page = read_page(connection, KeyRef { repo: "", server: "" }).await?;
     while let Some(last) = &page.last {
         let (repo, server): Pair<'_> = serde_json::from_str(last).map_err(unreadable)?;
         let last = KeyRef { repo: &repo, server: &server };
         // A connection has a thread of its own, which reads a page while the one before is decoded.
-        let next = read_page(connection, last, &mut at_once);
+        let next = read_page(connection, last);
         let (next, decoded) = join(next, async { rows.decode(&page.rows) }).await;
         decoded?;
         page = next?;
@@ -153,24 +155,25 @@ pub(super) async fn read_rows(
     Ok((meta, rows))
 }
 
-/// Reads the next entries; of such long ones that SQLite makes no text of so many, fewer at once.
+/// Reads the next entries: many short ones, or few long ones.
 async fn read_page(
     connection: &mut SqliteConnection,
     after: KeyRef<'_>,
-    at_once: &mut u16,
 ) -> Result<Page, StoreError> {
-    loop {
-        let query = sqlx::query(sql::ENTRIES_AFTER)
-            .bind(after.repo.to_owned())
-            .bind(after.server.to_owned())
-            .bind(*at_once);
-        match query.fetch_one(&mut *connection).await {
-            Ok(page) => {
-                return Ok(Page { rows: page.try_get("page")?, last: page.try_get("last")? });
-            }
-            Err(error) => fewer(at_once, error)?,
-        }
-    }
+    let fitting: i64 = sqlx::query_scalar(sql::ENTRIES_THAT_FIT)
+        .bind(after.repo.to_owned())
+        .bind(after.server.to_owned())
+        .bind(READ_AT_ONCE)
+        .bind(FILE_BYTES_AT_ONCE)
+        .fetch_one(&mut *connection)
+        .await?;
+    let page = sqlx::query(sql::ENTRIES_AFTER)
+        .bind(after.repo.to_owned())
+        .bind(after.server.to_owned())
+        .bind(fitting.max(1))
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok(Page { rows: page.try_get("page")?, last: page.try_get("last")? })
 }
 
 /// Has fewer entries read at once, if the error is that so many are too long for one text.

@@ -149,6 +149,15 @@ pub(super) const ENTRIES_AFTER: &str = concat!(
     " as entry from entries where (repo, server) > ($1, $2) order by repo, server limit $3)"
 );
 
+/// How many of the next entries after a pair, at most so many, have files of at most so many bytes
+/// together. No file is read for it: SQLite has the length of a text in front of it.
+pub(super) const ENTRIES_THAT_FIT: &str = "select count(*) from ( \
+         select sum(size) over (order by repo, server rows unbounded preceding) as total from ( \
+             select repo, server, octet_length(files) as size from entries \
+             where (repo, server) > ($1, $2) order by repo, server limit $3 \
+         ) \
+     ) where total <= $4";
+
 /// The entries of some pairs in the order of their keys, as one JSON array.
 pub(super) const ENTRIES_OF: &str = concat!(
     "select '[' || coalesce(group_concat(entry), '') || ']' from (select ",
