@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
-use super::warning::{self, Warning};
+use super::warning;
 use super::{Services, answer, body, query, wire};
 use crate::board::Removal;
 
@@ -31,9 +31,13 @@ pub(super) async fn post(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     // The body is gone before the report waits for its commit.
-    let report = wire::parse_report(&body::read_json(&request, payload, &services).await?.bytes)?;
-    let omitted = services.board.record(report).await?;
-    let warnings: Vec<Warning> = warning::of_omitted(omitted).collect();
+    let (report, mut warnings) =
+        wire::parse_report(&body::read_json(&request, payload, &services).await?.bytes)?;
+    for warning in &warnings {
+        let (repo, server) = (report.repo.as_str(), report.server.as_str());
+        log::warn!("Update of {}:{}: {warning}", repo.escape_debug(), server.escape_debug());
+    }
+    warnings.extend(warning::of_omitted(services.board.record(report).await?));
     if warnings.is_empty() {
         return Ok(answer::json(wire::UPDATED));
     }

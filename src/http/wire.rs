@@ -34,11 +34,11 @@ pub(super) fn updated_with(warnings: &[Warning]) -> Result<String, RenderError> 
     Ok(answer)
 }
 
-/// Reads a report.
+/// Reads a report, and what is wrong with those of its fields that it can do without.
 ///
 /// # Errors
 /// The first check that fails.
-pub(super) fn parse_report(body: &[u8]) -> Result<Report, ApiError> {
+pub(super) fn parse_report(body: &[u8]) -> Result<(Report, Vec<Warning>), ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| ApiError::InvalidJson)?;
     if !document::is_acceptable(text) {
         return Err(ApiError::InvalidJson);
@@ -53,7 +53,8 @@ pub(super) fn parse_report(body: &[u8]) -> Result<Report, ApiError> {
     let last_check = required(document.last_check, "last_check")?;
 
     let word = string(sync_status).ok_or(ApiError::InvalidSyncStatus)?;
-    Ok(Report {
+    let mut warnings = Vec::new();
+    let report = Report {
         sync_status: SyncStatus::parse(&word).ok_or(ApiError::InvalidSyncStatus)?,
         repo: text_field(repo, RepoName::INVALID, RepoName::parse)?,
         server: text_field(server, ServerName::INVALID, ServerName::parse)?,
@@ -67,9 +68,15 @@ pub(super) fn parse_report(body: &[u8]) -> Result<Report, ApiError> {
             )?,
             ttl_seconds: seconds(document.ttl_seconds, Promise::INVALID_TTL)?,
         },
-        revision: optional_text(document.revision, GitRevision::INVALID, GitRevision::parse)?,
-        url: optional_text(document.url, RunUrl::INVALID, RunUrl::parse)?,
-    })
+        revision: dispensable(
+            document.revision,
+            GitRevision::INVALID,
+            GitRevision::parse,
+            &mut warnings,
+        ),
+        url: dispensable(document.url, RunUrl::INVALID, RunUrl::parse, &mut warnings),
+    };
+    Ok((report, warnings))
 }
 
 /// Declares the known fields of a JSON object: their values are kept as they were sent, null
@@ -266,13 +273,16 @@ fn is_empty(value: &RawValue) -> bool {
     value.get() == "\"\""
 }
 
-fn optional_text<T>(
+/// Reads a text that must not cost the report if it is wrong.
+fn dispensable<T>(
     value: Option<&RawValue>,
     invalid: InvalidField,
     parse: fn(&str) -> Result<T, InvalidField>,
-) -> Result<Option<T>, ApiError> {
-    let value = value.filter(|value| !is_empty(value));
-    value.map(|value| text_field(value, invalid, parse)).transpose()
+    warnings: &mut Vec<Warning>,
+) -> Option<T> {
+    let value = value.filter(|value| !is_empty(value))?;
+    let parsed = string(value).ok_or(invalid).and_then(|text| parse(&text));
+    parsed.map_err(|invalid| warnings.push(invalid.into())).ok()
 }
 
 fn seconds(value: Option<&RawValue>, invalid: InvalidField) -> Result<Option<u32>, ApiError> {

@@ -62,3 +62,4 @@ mod support;
 mod tidy;
 mod timeline;
 mod upgrades;
+mod warnings;

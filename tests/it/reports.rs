@@ -164,7 +164,6 @@ fn a_bad_value_is_refused_with_the_name_of_its_field() {
     let guarded = Guarded::spawn();
     let many: Vec<Value> = (0..10_001).map(|number| json!({"name": number.to_string()})).collect();
     let long = |length: usize| json!("ü".repeat(length));
-    let url = |length: usize| json!(format!("https://{}", "x".repeat(length - 8)));
     let mut cases: Vec<(&str, Value)> = vec![
         ("drift_count", json!(2_147_483_648_u64)),
         ("drift_count", json!(-1)),
@@ -190,12 +189,6 @@ fn a_bad_value_is_refused_with_the_name_of_its_field() {
         ("ttl_seconds", json!(-1)),
         ("ttl_seconds", json!("60")),
         ("ttl_seconds", json!(1.5)),
-        ("revision", json!("x".repeat(256))),
-        ("revision", json!("a\tb")),
-        ("revision", json!(7)),
-        ("url", json!("javascript:alert(1)")),
-        ("url", json!("https://a b")),
-        ("url", url(2049)),
     ];
     for name in ["repo", "server"] {
         for value in [
