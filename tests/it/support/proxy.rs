@@ -14,6 +14,7 @@ use super::{Client, wait_until};
 /// in a folder of its own.
 const NGINX: &str = "
 daemon off;
+master_process off;
 pid FOLDER/nginx.pid;
 error_log stderr;
 events {}
