@@ -75,6 +75,10 @@ impl Store for BareLog {
         Ok(())
     }
 
+    async fn tend(&self, _: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }

@@ -8,6 +8,7 @@ mod log_line;
 mod past;
 mod pruner;
 mod queue;
+mod upkeep;
 mod writer;
 
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -72,7 +72,7 @@ fn keys(state: &State, filter: Filter) -> Vec<Key> {
 }
 
 fn unanswered(error: &StoreError) -> Unanswered {
-    if let StoreError::TooSlow(_) = error {
+    if let StoreError::TooSlow(_) | StoreError::Interrupted = error {
         return Unanswered::TooSlow;
     }
     log::error!("The history cannot be read: {error}");

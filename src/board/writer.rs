@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::log_line::LogLine;
 use super::pruner::Pruner;
 use super::queue::{Command, Outcome, Queued};
+use super::upkeep::Upkeep;
 use super::{BoardSettings, Refusal, Removal, Shared};
 use crate::clock::{Clock, Steadiness};
 use crate::domain::{Batch, Capacity, Change, Now, SETTLING_TIME, State, TransitionId};
@@ -44,6 +45,7 @@ pub struct Writer {
     steadiness: Steadiness,
     pruner: Pruner,
     capacity: Capacity,
+    upkeep: Upkeep,
     metrics: Commits,
     ticks: Interval,
     ticks_seen: u32,
@@ -79,6 +81,7 @@ impl Writer {
             steadiness,
             pruner,
             capacity,
+            upkeep: Upkeep::default(),
             metrics,
             ticks,
             ticks_seen: 0,
@@ -225,6 +228,7 @@ impl Writer {
             self.check_store().await;
         }
         self.settle().await;
+        self.tend_store().await;
         let now = self.now();
         self.pruner.begin_if_due(now, self.clock.read().monotonic);
     }
@@ -266,6 +270,16 @@ impl Writer {
         if let Err(error) = self.meanwhile(store.prune(&found)).await {
             log::warn!("The history could not be pruned, which is tried again later: {error}");
             self.pruner.give_up();
+        }
+    }
+
+    /// Keeps the store small.
+    async fn tend_store(&mut self) {
+        if self.is_storing() {
+            let store = Arc::clone(&self.store);
+            let has_time = self.upkeep.has_time(self.commands.is_empty());
+            let outcome = self.meanwhile(store.tend(has_time)).await;
+            self.upkeep.note(outcome);
         }
     }
 

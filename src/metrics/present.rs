@@ -121,9 +121,8 @@ impl Scrape {
     }
 
     fn write_storage(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
-        let Present { queue, is_storing, usage, .. } = &self.present;
+        let Present { queue, is_storing, .. } = &self.present;
         let QueueLoad { depth, capacity, bytes, capacity_bytes } = *queue;
-        let Usage { database_bytes, log_bytes, free_bytes } = *usage;
         gauges.write("gitops_status_queue_depth", "Updates that wait for a commit", depth)?;
         gauges.write(
             "gitops_status_queue_capacity",
@@ -145,7 +144,13 @@ impl Scrape {
             "1 while updates can be stored, 0 after a failure until it works again",
             u32::from(*is_storing),
         )?;
-        for (name, help, bytes) in [
+        self.write_sizes(gauges)
+    }
+
+    fn write_sizes(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
+        let Usage { database_bytes, log_bytes, reusable_bytes, log_is_pinned, free_bytes } =
+            self.present.usage;
+        for (name, help, value) in [
             ("gitops_status_database_bytes", "Size of the database file", database_bytes),
             (
                 "gitops_status_database_wal_bytes",
@@ -153,13 +158,23 @@ impl Scrape {
                 log_bytes,
             ),
             (
+                "gitops_status_database_reusable_bytes",
+                "Size of the database's pages that hold nothing, which new data fills first",
+                reusable_bytes,
+            ),
+            (
+                "gitops_status_database_wal_pinned",
+                "1 while another program reads from the write-ahead log and so lets it grow",
+                log_is_pinned.map(u64::from),
+            ),
+            (
                 "gitops_status_disk_free_bytes",
                 "Free space where the database lies, as far as the program may use it",
                 free_bytes,
             ),
         ] {
-            if let Some(bytes) = bytes {
-                gauges.write(name, help, bytes)?;
+            if let Some(value) = value {
+                gauges.write(name, help, value)?;
             }
         }
         Ok(())

@@ -65,6 +65,9 @@ pub enum StoreError {
     /// A question takes so long that it was given up.
     #[error("a question was given up after {} seconds", .0.as_secs())]
     TooSlow(Duration),
+    /// A question was given up, since commits could not go on beside it for longer.
+    #[error("a question was given up, since the database's log has grown too large beside it")]
+    Interrupted,
     /// The store was closed.
     #[error("the database is closed")]
     Closed,

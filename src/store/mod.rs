@@ -39,6 +39,10 @@ pub struct Usage {
     pub database_bytes: Option<u64>,
     /// What has been written but is not yet in its place in the database.
     pub log_bytes: Option<u64>,
+    /// What of the database holds nothing, and is used before the database grows.
+    pub reusable_bytes: Option<u64>,
+    /// Whether the log cannot shrink, since another program reads from it.
+    pub log_is_pinned: Option<bool>,
     /// What is free where the database lies.
     pub free_bytes: Option<u64>,
 }
@@ -48,7 +52,8 @@ pub struct Usage {
 /// No call holds up the thread that awaits it, also where a disk hangs. One caller at a time writes. A store never answers from memory: what it returns is on disk.
 /// Questions about the history are asked beside the writer and do not hold it up, however many
 /// there are; they see commits that have returned before they were asked. A question that takes
-/// more than some seconds fails with [`StoreError::TooSlow`].
+/// more than some seconds fails with [`StoreError::TooSlow`], and one that many commits cannot go on
+/// beside with [`StoreError::Interrupted`].
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Reads all entries at one revision.
@@ -82,6 +87,10 @@ pub trait Store: Send + Sync {
 
     /// Deletes transitions. After an error they may be gone or not. Only the writer may ask this.
     async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError>;
+
+    /// Does what keeps the store small and comes with no commit, a little at a time: to be called
+    /// every now and then, `has_time` if no update waits. Only the writer may ask this.
+    async fn tend(&self, has_time: bool) -> Result<(), StoreError>;
 
     /// Makes sure that what was opened is still what lies where it was opened.
     async fn check(&self) -> Result<(), StoreError>;

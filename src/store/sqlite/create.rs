@@ -7,7 +7,9 @@ use std::path::Path;
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use rustix::io::Errno;
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::{
+    SqliteAutoVacuum, SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous,
+};
 use sqlx::{ConnectOptions, Connection};
 
 use super::file::beside;
@@ -34,6 +36,8 @@ pub(super) async fn connect_to_new(unfinished: &Path) -> Result<SqliteConnection
     let options = SqliteConnectOptions::new()
         .filename(unfinished)
         .create_if_missing(true)
+        // So that freed pages can be given back: this cannot be changed once there is a table.
+        .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Delete)
         .synchronous(SqliteSynchronous::Full);
     Ok(options.disable_statement_logging().connect().await?)

@@ -4,6 +4,7 @@ use std::fs::{File, Metadata, TryLockError};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Semaphore;
@@ -52,8 +53,13 @@ struct Identity {
 
 impl Identity {
     fn of(path: &Path) -> io::Result<Self> {
-        std::fs::metadata(path)
-            .map(|metadata: Metadata| Self { device: metadata.dev(), inode: metadata.ino() })
+        std::fs::metadata(path).map(|metadata| Self::from(&metadata))
+    }
+}
+
+impl From<&Metadata> for Identity {
+    fn from(metadata: &Metadata) -> Self {
+        Self { device: metadata.dev(), inode: metadata.ino() }
     }
 }
 
@@ -66,6 +72,8 @@ pub(super) struct DatabaseFile {
     database: Identity,
     /// The log of the present connection; a new connection may make a new one.
     log: Mutex<Option<Identity>>,
+    /// How large the log was when it was last looked at.
+    log_bytes: AtomicU64,
     asking: Arc<Semaphore>,
 }
 
@@ -73,7 +81,13 @@ impl DatabaseFile {
     /// Remembers which file lies there now.
     pub(super) fn new(path: PathBuf) -> io::Result<Self> {
         let database = Identity::of(&path)?;
-        Ok(Self { path, database, log: Mutex::new(None), asking: Arc::new(Semaphore::new(ASKING)) })
+        Ok(Self {
+            path,
+            database,
+            log: Mutex::new(None),
+            log_bytes: AtomicU64::new(0),
+            asking: Arc::new(Semaphore::new(ASKING)),
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -104,16 +118,23 @@ impl DatabaseFile {
         answer.await.map_err(|error| StoreError::Unavailable(error.into()))?
     }
 
-    /// Makes sure that both are still there.
+    /// Makes sure that both are still there, and takes note of how large the log is.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        let is = |path: &Path, expected| Identity::of(path).is_ok_and(|found| found == expected);
         let log = *self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let log_is_there = log.is_none_or(|log| is(&beside(&self.path, "-wal"), log));
-        if is(&self.path, self.database) && log_is_there {
+        let log_found = std::fs::metadata(beside(&self.path, "-wal")).ok();
+        self.log_bytes.store(log_found.as_ref().map_or(0, Metadata::len), Ordering::Relaxed);
+        let log_found = log_found.as_ref().map(Identity::from);
+        let database_is_there = Identity::of(&self.path).is_ok_and(|found| found == self.database);
+        if database_is_there && log.is_none_or(|log| log_found == Some(log)) {
             Ok(())
         } else {
             Err(StoreError::Displaced)
         }
+    }
+
+    /// Returns how large the log was at the last [`Self::check`].
+    pub(super) fn log_bytes(&self) -> u64 {
+        self.log_bytes.load(Ordering::Relaxed)
     }
 
     /// Looks how large the files are, and how much the file system leaves for more.
@@ -121,6 +142,8 @@ impl DatabaseFile {
         let size = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.len());
         let system = rustix::fs::statvfs(&self.path).ok();
         Usage {
+            reusable_bytes: None,
+            log_is_pinned: None,
             database_bytes: size(&self.path),
             log_bytes: size(&beside(&self.path, "-wal")),
             free_bytes: system.map(|system| system.f_bavail.saturating_mul(system.f_frsize)),

@@ -127,6 +127,7 @@ impl From<StoreError> for Unfit {
             | StoreError::WentBack { .. }
             | StoreError::Silent(_)
             | StoreError::TooSlow(_)
+            | StoreError::Interrupted
             | StoreError::Closed => Self::Unreadable(Box::new(error)),
         }
     }

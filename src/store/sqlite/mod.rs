@@ -9,6 +9,7 @@ mod create;
 mod ends;
 mod excess;
 mod file;
+mod gate;
 mod history;
 mod inspect;
 mod open;
@@ -21,6 +22,7 @@ mod sighting_log;
 mod sightings;
 mod sql;
 mod timeline;
+mod upkeep;
 mod wal;
 
 pub use repair::{HistoryRepair, Repair};
@@ -37,6 +39,7 @@ use self::file::{DatabaseFile, Lock};
 use self::present::{Everything, read_all, read_changes, read_unfolded};
 use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
+use self::upkeep::Sizes;
 use super::{CommitError, Loaded, Passes, Store, StoreError, Usage};
 use crate::domain::{
     Batch, Changes, Excess, HistoryPage, HistoryQuery, Names, Revision, Search, Timeline,
@@ -58,6 +61,7 @@ pub struct SqliteStore {
     preloaded: Mutex<Option<Loaded>>,
     readers: Readers,
     lost_commits: u64,
+    sizes: Sizes,
     _lock: Lock,
 }
 
@@ -137,9 +141,11 @@ impl SqliteStore {
         match outcome {
             Ok(value) => {
                 *slot = Slot::Open(writing);
+                self.bound_log();
                 Ok(value)
             }
             Err(error) => {
+                self.stop_bounding_log();
                 let error = self.file.ask(DatabaseFile::check).await.err().unwrap_or(error);
                 // Whether closing works makes no difference: the connection is not used again, and
                 // the log that it wrote may go with it.
@@ -237,12 +243,27 @@ impl Store for SqliteStore {
         self.give_back(&mut slot, writing, done).await
     }
 
+    async fn tend(&self, has_time: bool) -> Result<(), StoreError> {
+        let mut slot = self.connection.lock().await;
+        let mut writing = self.take(&mut slot).await?;
+        let connection = &mut writing.connection;
+        let mut done = self.relieve_log(connection).await;
+        if done.is_ok() && has_time {
+            done = self.give_pages_back(connection).await;
+        }
+        self.give_back(&mut slot, writing, done).await
+    }
+
     async fn check(&self) -> Result<(), StoreError> {
         self.file.ask(DatabaseFile::check).await
     }
 
     async fn usage(&self) -> Usage {
-        self.file.ask(|file| Ok(file.usage())).await.unwrap_or_default()
+        Usage {
+            reusable_bytes: Some(self.sizes.reusable_bytes()),
+            log_is_pinned: Some(self.sizes.log_is_pinned()),
+            ..self.file.ask(|file| Ok(file.usage())).await.unwrap_or_default()
+        }
     }
 
     fn lost_commits(&self) -> u64 {

@@ -17,6 +17,7 @@ use super::inspect::{Found, Unfit, inspect};
 use super::present::{Everything, read_all};
 use super::readers::Readers;
 use super::sightings::Sightings;
+use super::upkeep::{LARGE_LOG, Sizes};
 use super::{Slot, SqliteStore, Writing, create, sql, wal};
 use crate::store::{OpenError, StoreError};
 
@@ -71,6 +72,8 @@ impl SqliteStore {
             Found::Current(everything) => everything,
             Found::Older | Found::Nothing => read_all(&mut connection).await?,
         };
+        let sizes = Sizes::default();
+        sizes.look(&mut connection).await?;
         let sightings = Sightings::of_log(loaded.entries.len(), unfolded, loaded.revision);
         let writing = Writing { connection, sightings };
         Ok(Self {
@@ -82,6 +85,7 @@ impl SqliteStore {
             preloaded: Mutex::new(Some(loaded)),
             readers: Readers::new(),
             lost_commits,
+            sizes,
             _lock: lock,
         })
     }
@@ -160,6 +164,7 @@ fn options(file: &Arc<DatabaseFile>) -> SqliteConnectOptions {
         .pragma("temp_store", "memory")
         // A quarter of what is usual, see `docs/decisions/0010-checkpoints.md`.
         .pragma("wal_autocheckpoint", "250")
+        .pragma("journal_size_limit", LARGE_LOG.to_string())
         .disable_statement_logging()
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::aside::{self, aside};
 use super::file::DatabaseFile;
+use super::gate::{Gate, Pass};
 use super::open;
 use crate::store::StoreError;
 
@@ -30,6 +31,7 @@ const INSTRUCTIONS_A_LOOK: i32 = 10_000;
 pub(super) struct Readers {
     places: Semaphore,
     idle: Mutex<Vec<Reader>>,
+    pub(super) gate: Gate,
 }
 
 #[derive(Debug)]
@@ -43,12 +45,13 @@ struct Reader {
 pub(super) struct Loan<'a> {
     readers: &'a Readers,
     reader: Option<Reader>,
+    _pass: Pass<'a>,
     _place: SemaphorePermit<'a>,
 }
 
 impl Readers {
     pub(super) fn new() -> Self {
-        Self { places: Semaphore::new(PLACES), idle: Mutex::new(Vec::new()) }
+        Self { places: Semaphore::new(PLACES), idle: Mutex::new(Vec::new()), gate: Gate::default() }
     }
 
     /// Asks a question of a connection, and gives up after some seconds.
@@ -63,9 +66,10 @@ impl Readers {
     /// Lends a connection to a database that still lies where it was opened.
     pub(super) async fn lend(&self, file: &Arc<DatabaseFile>) -> Result<Loan<'_>, StoreError> {
         let place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
+        let pass = self.gate.enter().await?;
         file.ask(DatabaseFile::check).await?;
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut loan = Loan { readers: self, reader: idle, _place: place };
+        let mut loan = Loan { readers: self, reader: idle, _pass: pass, _place: place };
         if let Some(reader) = &mut loan.reader
             && reader.is_given_up.load(Ordering::Relaxed)
         {
@@ -76,7 +80,7 @@ impl Readers {
             }
         }
         if loan.reader.is_none() {
-            loan.reader = Some(Reader::open(file).await?);
+            loan.reader = Some(Reader::open(file, &self.gate).await?);
         }
         Ok(loan)
     }
@@ -97,13 +101,13 @@ impl Readers {
 }
 
 impl Reader {
-    async fn open(file: &Arc<DatabaseFile>) -> Result<Self, StoreError> {
+    async fn open(file: &Arc<DatabaseFile>, gate: &Gate) -> Result<Self, StoreError> {
         let opened = Arc::clone(file);
         let mut connection = aside(async move { open::connect_to_read(&opened).await }).await?;
         let is_given_up = Arc::new(AtomicBool::new(false));
         let should_go_on = {
-            let is_given_up = Arc::clone(&is_given_up);
-            move || !is_given_up.load(Ordering::Relaxed)
+            let (is_given_up, is_clearing) = (Arc::clone(&is_given_up), gate.clearing());
+            move || !is_given_up.load(Ordering::Relaxed) && !is_clearing.load(Ordering::Relaxed)
         };
         connection.lock_handle().await?.set_progress_handler(INSTRUCTIONS_A_LOOK, should_go_on);
         Ok(Self { connection, is_given_up })
@@ -127,6 +131,7 @@ impl Loan<'_> {
             Ok(value) => file.ask(DatabaseFile::check).await.map(|()| value),
             Err(error) => Err(error),
         };
+        let outcome = outcome.map_err(interrupted);
         if outcome.is_err() {
             self.discard().await;
         } else if let Some(reader) = self.reader.take() {
@@ -140,6 +145,22 @@ impl Loan<'_> {
             // The connection is not used again, whether closing works or not.
             aside::close(reader.connection).await.ok();
         }
+    }
+}
+
+/// Tells a question that had to make way for the writer from one that failed.
+fn interrupted(error: StoreError) -> StoreError {
+    let is_interrupt = |error: &sqlx::Error| {
+        // SQLite's code of a statement that its progress handler has ended.
+        error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("9"))
+    };
+    match error {
+        StoreError::Unavailable(cause)
+            if cause.downcast_ref::<sqlx::Error>().is_some_and(is_interrupt) =>
+        {
+            StoreError::Interrupted
+        }
+        other => other,
     }
 }
 

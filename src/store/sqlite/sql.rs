@@ -122,6 +122,26 @@ pub(super) const REVISION: &str = "select revision from meta";
 /// Writes without changing anything.
 pub(super) const TOUCH: &str = "update meta set revision = revision";
 
+/// Moves what it can of the log into the database, without waiting for anybody.
+pub(super) const MOVE_LOG: &str = "pragma wal_checkpoint(passive)";
+
+/// Moves all of the log into the database and empties it, if nobody else is in the way.
+pub(super) const EMPTY_LOG: &str = "pragma wal_checkpoint(truncate)";
+/// Has what others are in the way of fail at once.
+pub(super) const WAIT_FOR_NOBODY: &str = "pragma busy_timeout = 0";
+/// Has it wait as `super::open` has set it.
+pub(super) const WAIT_AS_EVER: &str = "pragma busy_timeout = 5000";
+
+/// How many pages hold nothing, and whether a few of them at a time can be given back.
+pub(super) const FREE_PAGES: &str = "\
+    select \
+        (select freelist_count from pragma_freelist_count) as free, \
+        (select page_size from pragma_page_size) as page_size, \
+        (select auto_vacuum from pragma_auto_vacuum) = 2 as is_incremental";
+
+/// Gives so many pages back as take some milliseconds: each can be a page that has to move.
+pub(super) const GIVE_PAGES_BACK: &str = "pragma incremental_vacuum(128)";
+
 /// What the database says of itself.
 pub(super) const META: &str = "select store_id, revision from meta";
 

@@ -1,0 +1,139 @@
+//! How large SQLite's log gets beside those who read from it, and that it gets small again.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Executor};
+use tempfile::TempDir;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::support::{Client, Process, report, run_sql, wait_until};
+
+const NO_ARGUMENTS: &[&str] = &[];
+const BOUND: u64 = 64_000_000;
+const SMALL: u64 = 17_000_000;
+
+/// Makes a database with a history that takes a while to search, and serves it.
+fn serve_long_history() -> (TempDir, PathBuf, Process) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("status.db");
+    assert_eq!(Process::start(&path, NO_ARGUMENTS).terminate().code(), Some(0));
+    run_sql(
+        &path,
+        "insert into transitions (at, revision, repo, server, event, sync_status, drift_count, \
+             files_added, files_added_count, files_removed, files_removed_count) \
+         with recursive number (n) as (select 1 union all select n + 1 from number where n < 2000) \
+         select 1776767535000 + n, 0, 'old', 's' || n % 50, 'changed', 'SYNCED', 1, \
+             '[\"a\"]', 1, '[\"b\"]', 1 from number",
+    );
+    // So many threads that updates do not wait for those that search.
+    let server = Process::start(&path, &["--workers", "8"]);
+    (folder, path, server)
+}
+
+fn log_bytes(database: &Path) -> u64 {
+    fs::metadata(format!("{}-wal", database.display())).map_or(0, |log| log.len())
+}
+
+/// A change that takes some hundred kilobytes of log.
+fn large_change(number: u64) -> String {
+    let names: Vec<String> = (0..28).map(|file| format!("{number}/{file:0>1000}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    report("large", "server", "OUT_OF_SYNC", &names)
+}
+
+fn metric(client: Client, name: &str) -> String {
+    let text = client.get("/metrics").text();
+    let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    found.unwrap_or_else(|| panic!("no {name}")).to_owned()
+}
+
+/// Another program that has begun to read and does not end.
+struct Foreign(Runtime, SqliteConnection);
+
+impl Foreign {
+    fn read(database: &Path) -> Self {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let options = SqliteConnectOptions::new().filename(database).read_only(true);
+        let mut connection = runtime.block_on(options.connect()).unwrap();
+        runtime.block_on(connection.execute("begin")).unwrap();
+        runtime.block_on(connection.fetch_one("select count(*) from transitions")).unwrap();
+        Self(runtime, connection)
+    }
+
+    fn end(self) {
+        self.0.block_on(self.1.close()).unwrap();
+    }
+}
+
+/// Does what the runbook tells to find who reads from a database.
+fn found_by_runbook(database: &Path) -> Vec<String> {
+    let runbook = fs::read_to_string("docs/alerts.md").unwrap();
+    let command = runbook.lines().find_map(|line| line.strip_prefix("# find /proc")).unwrap();
+    let name = database.display().to_string();
+    let command = command.replace("*/gitops-status.db", &name);
+    assert!(command.contains(&name), "{command}");
+    let output = Command::new("sh").args(["-c", &format!("find /proc{command}")]).output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn the_log_stays_small_beside_clients_that_search_the_history_without_end() {
+    let (_folder, path, server) = serve_long_history();
+    let (is_over, answers) = (AtomicBool::new(false), AtomicU64::new(0));
+    let client = server.client;
+    let search = || {
+        while !is_over.load(Ordering::Relaxed) {
+            let reply = client.get("/api/history?repo=old&q=nosuchfile");
+            assert!(matches!(reply.status, 200 | 503), "{}: {}", reply.status, reply.text());
+            answers.fetch_add(u64::from(reply.status == 200), Ordering::Relaxed);
+        }
+    };
+    thread::scope(|scope| {
+        let searchers = [scope.spawn(search), scope.spawn(search), scope.spawn(search)];
+        let updates = scope.spawn(|| {
+            wait_until("questions are answered", || answers.load(Ordering::Relaxed) > 0);
+            let sizes = (0..700).map(|number| {
+                server.accept(large_change(number));
+                log_bytes(&path)
+            });
+            sizes.max()
+        });
+        let largest = updates.join();
+        is_over.store(true, Ordering::Relaxed);
+        for searcher in searchers {
+            searcher.join().unwrap();
+        }
+        let largest = largest.unwrap().unwrap();
+        assert!(largest > SMALL, "nobody was in its way: {largest} bytes");
+        assert!(largest < BOUND, "{largest} bytes");
+    });
+    wait_until("the log is small again", || log_bytes(&path) < SMALL);
+    assert_eq!(server.get("/api/history?repo=old&limit=1").status, 200);
+}
+
+#[test]
+fn another_program_that_reads_lets_the_log_grow_which_is_said_and_ends_with_it() {
+    let (_folder, path, server) = serve_long_history();
+    let other = Foreign::read(&path);
+    for number in 0..300 {
+        server.accept(large_change(number));
+    }
+    assert!(log_bytes(&path) > SMALL);
+    let is_pinned =
+        |pinned: &str| metric(server.client, "gitops_status_database_wal_pinned") == pinned;
+    wait_until("it is said why", || is_pinned("1"));
+    assert_eq!(server.get("/api/history?limit=1").status, 200, "questions go on");
+    let own = std::process::id();
+    assert!(found_by_runbook(&path).iter().any(|line| line.starts_with(&format!("/proc/{own}/"))));
+    server.accept(report("repo", "server", "SYNCED", &[]));
+
+    other.end();
+    wait_until("the log is small again", || log_bytes(&path) < SMALL);
+    wait_until("and that is said", || is_pinned("0"));
+    assert_eq!(server.get("/api/history?limit=1").status, 200);
+}
