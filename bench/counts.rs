@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    Batch, Column, DriftCount, Entry, FileName, Filter, Names, Now, Order, Policy, Promise,
+    Batch, Column, DriftCount, Effort, Entry, FileName, Filter, Names, Now, Order, Policy, Promise,
     RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State, SyncStatus,
-    Tally, Timestamp,
+    Tally, Texts, Timestamp,
 };
 use gitops_status_server::render::{self, Format, Layout, PIECE, Pieces, Rows};
 use gungraun::{library_benchmark, library_benchmark_group, main};
@@ -84,7 +84,7 @@ fn by_repo() -> (State, Selection) {
 }
 
 fn by_text() -> (State, Selection) {
-    let filter = Filter { text: vec!["00123".to_owned()], ..Filter::default() };
+    let filter = Filter { text: Texts::parse(["00123"]).unwrap(), ..Filter::default() };
     (changed(), Selection { filter, ..Selection::default() })
 }
 
@@ -115,14 +115,15 @@ fn apply((state, reports): (State, Vec<Report>)) -> State {
 #[bench::sorted(setup = sorted)]
 fn select((state, selection): (State, Selection)) -> State {
     let state = Arc::new(state);
-    let mut rows = Rows::new(&state, &selection.select(&state), Layout::PLAIN, Format::Json);
+    let selected = selection.select(&state, &mut Effort::unlimited()).unwrap();
+    let mut rows = Rows::new(&state, &selected, Layout::PLAIN, Format::Json);
     let mut has_more = true;
     while has_more {
         let mut piece = Vec::with_capacity(PIECE);
         has_more = rows.write(&mut piece).unwrap();
         black_box(piece);
     }
-    drop(rows);
+    drop((rows, selected));
     Arc::into_inner(state).unwrap()
 }
 
@@ -145,7 +146,8 @@ fn whole_gzip(state: State) -> State {
 #[library_benchmark]
 #[bench::all_20_000(setup = state)]
 fn summary(state: State) -> State {
-    black_box(Tally::of(Selection::default().select(&state).slots()));
+    let all = Selection::default().select(&state, &mut Effort::unlimited()).unwrap();
+    black_box(Tally::of(all.slots()));
     state
 }
 

@@ -22,6 +22,7 @@ use crate::config::{Config, DatabaseUrl};
 use crate::domain::{Capacity, Policy, Retention};
 use crate::http::{
     self, Bodies, ConnectionLimits, Connections, Limits, Sending, Services, Stopping, WholeLists,
+    Work,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -138,11 +139,13 @@ impl App {
         };
         let whole_lists = WholeLists::default();
         let stopped = stopping.clone();
+        let work = Work::new(&metrics.overload);
         let services = Services {
             sending: Sending::new(Arc::clone(&clock)),
             board,
             clock,
             whole_lists,
+            work,
             bodies: Bodies::default(),
             limits,
             stopping: stopped,

@@ -7,7 +7,8 @@ use tokio::task::spawn_blocking;
 
 use super::Board;
 use crate::domain::{
-    Filter, HistoryPage, HistoryQuery, Key, KeyRef, Selection, State, Timeline, TimelineQuery,
+    Effort, Filter, GivenUp, HistoryPage, HistoryQuery, Key, KeyRef, Report, Selection, State,
+    Timeline, TimelineQuery,
 };
 use crate::store::StoreError;
 
@@ -48,7 +49,7 @@ impl Board {
         let chosen = if filter.looks_at_files() {
             let (state, filter) = (Arc::clone(&state), filter.clone());
             let chosen = spawn_blocking(move || keys(&state, filter)).await;
-            Some(chosen.map_err(|_| Unanswered::Unavailable)?)
+            Some(chosen.map_err(|_| Unanswered::Unavailable)?.map_err(|_| Unanswered::TooSlow)?)
         } else {
             None
         };
@@ -64,11 +65,12 @@ impl Board {
 
 /// Returns the pairs of the entries that pass, in order. Where that takes a look at the names of
 /// files, of which there can be many, it is not for a thread that serves requests.
-fn keys(state: &State, filter: Filter) -> Vec<Key> {
+fn keys(state: &State, filter: Filter) -> Result<Vec<Key>, GivenUp> {
     let selection = Selection { filter, ..Selection::default() };
-    let selected = selection.select(state);
+    let selected = selection.select(state, &mut Effort::unlimited())?;
     let reports = selected.slots().map(|slot| &slot.entry().report);
-    reports.map(|report| Key { repo: report.repo.clone(), server: report.server.clone() }).collect()
+    let key = |report: &Report| Key { repo: report.repo.clone(), server: report.server.clone() };
+    Ok(reports.map(key).collect())
 }
 
 fn unanswered(error: &StoreError) -> Unanswered {

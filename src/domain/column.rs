@@ -74,7 +74,7 @@ impl Column {
             Self::StatusCode => a.sync_status.code().cmp(&b.sync_status.code()),
             Self::DriftCount => a.drift_count.cmp(&b.drift_count),
             Self::FileCount => a.files.len().cmp(&b.files.len()),
-            Self::Files => Self::joined_files(&a.files).cmp(&Self::joined_files(&b.files)),
+            Self::Files => compare_joined(&a.files, &b.files),
             Self::LastCheck => a.last_check.instant().cmp(&b.last_check.instant()),
             Self::UpdatedAt => x.updated_at.cmp(&y.updated_at),
             Self::StatusSince => x.status_since.cmp(&y.status_since),
@@ -97,6 +97,18 @@ impl Column {
         }
         joined
     }
+}
+
+/// Orders lists of file names as [`Column::joined_files`] of them are ordered, without joining them.
+fn compare_joined(a: &[FileName], b: &[FileName]) -> Ordering {
+    // No name is empty, so equal beginnings of the lists are equal beginnings of the texts.
+    let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+    joined_bytes(a.iter().skip(same)).cmp(joined_bytes(b.iter().skip(same)))
+}
+
+fn joined_bytes<'a>(files: impl Iterator<Item = &'a FileName>) -> impl Iterator<Item = u8> {
+    let names = files.map(FileName::as_str).enumerate();
+    names.flat_map(|(place, name)| [if place > 0 { ", " } else { "" }, name]).flat_map(str::bytes)
 }
 
 fn absent_last<T: Ord>(a: Option<&T>, b: Option<&T>) -> Ordering {

@@ -68,6 +68,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::Effort;
     use crate::domain::{
         Batch, DriftCount, Entry, Now, Policy, Report, Revision, Selection, SyncStatus, Timestamp,
     };
@@ -106,7 +107,10 @@ mod tests {
     /// What is different, without a thought for segments.
     fn naive(old: &State, new: &State) -> Vec<String> {
         let mut pairs: BTreeMap<_, (Option<&Slot>, Option<&Slot>)> = BTreeMap::new();
-        let slots = |state| Selection::default().select(state).slots().collect::<Vec<&Slot>>();
+        let slots = |state| {
+            let selected = Selection::default().select(state, &mut Effort::unlimited()).unwrap();
+            selected.slots().collect::<Vec<&Slot>>()
+        };
         for slot in slots(old) {
             pairs.entry(slot.entry().key()).or_default().0 = Some(slot);
         }

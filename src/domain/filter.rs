@@ -1,6 +1,7 @@
 //! Filters: which entries an answer is about. [`Filter::matches`] is the definition.
 
-use super::{FileName, KeyRef, Names, Slot, SyncStatus};
+use super::effort::ENTRY;
+use super::{Effort, FileName, GivenUp, KeyRef, Names, Slot, SyncStatus, Texts};
 
 /// What filters look at, in an entry or in a change of one.
 pub trait Facts {
@@ -54,22 +55,36 @@ pub struct Filter {
     /// The stale, or the others.
     pub stale: Option<bool>,
     /// Entries whose repo, server or a file name contains one of these texts, in lower case.
-    pub text: Vec<String>,
+    pub text: Texts,
 }
 
 impl Filter {
     /// Whether an entry passes. Whether it has expired is not asked here.
     #[must_use]
     pub fn matches(&self, facts: &impl Facts) -> bool {
+        self.matches_within(facts, &mut Effort::unlimited()).unwrap_or(false)
+    }
+
+    /// Says the same, unless that takes more than it may.
+    ///
+    /// # Errors
+    /// [`GivenUp`] if the effort ends.
+    pub fn matches_within(
+        &self,
+        facts: &impl Facts,
+        effort: &mut Effort<'_>,
+    ) -> Result<bool, GivenUp> {
         let Self { repo, server, file, sync_status, drifted, stale, text } = self;
         let key = facts.key();
-        sync_status.is_none_or(|wanted| wanted == facts.sync_status())
+        effort.spend(ENTRY + repo.cost(key.repo) + server.cost(key.server))?;
+        let passes = sync_status.is_none_or(|wanted| wanted == facts.sync_status())
             && drifted.is_none_or(|wanted| wanted == facts.is_drifted())
             && stale.is_none_or(|wanted| wanted == facts.is_stale())
             && repo.matches(key.repo)
-            && server.matches(key.server)
-            && (file.is_any() || facts.files().any(|name| file.matches(name.as_str())))
-            && (text.is_empty() || mentions_any(facts, text))
+            && server.matches(key.server);
+        Ok(passes
+            && (file.is_any() || lists_any(facts, file, effort)?)
+            && (text.is_empty() || mentions_any(facts, text, effort)?))
     }
 
     /// Whether the names of a pair pass.
@@ -104,22 +119,39 @@ impl Filter {
         !self.file.is_any() || !self.text.is_empty()
     }
 
-    /// Turns a text into the form in which [`Filter::text`] compares: Unicode lower case.
+    /// Whether only a few pairs can pass, whatever there is.
     #[must_use]
-    pub fn fold(text: &str) -> String {
-        // Character by character, so that a part of a text folds as it does within the whole.
-        text.chars().flat_map(char::to_lowercase).collect()
+    pub fn names_few_pairs(&self) -> bool {
+        const FEW: usize = 16;
+        let count = |names: &Names| names.exact().map_or(usize::MAX, |names| names.len());
+        count(&self.repo).saturating_mul(count(&self.server)) <= FEW
     }
 }
 
-fn mentions_any(facts: &impl Facts, folded: &[String]) -> bool {
-    // A name is folded once, however many texts are looked for.
-    let contains_any = |name: &str| {
-        let name = Filter::fold(name);
-        folded.iter().any(|text| name.contains(text.as_str()))
-    };
+fn lists_any(facts: &impl Facts, names: &Names, effort: &mut Effort<'_>) -> Result<bool, GivenUp> {
+    for name in facts.files().map(FileName::as_str) {
+        effort.spend(names.cost(name))?;
+        if names.matches(name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+fn mentions_any(
+    facts: &impl Facts,
+    texts: &Texts,
+    effort: &mut Effort<'_>,
+) -> Result<bool, GivenUp> {
     let key = facts.key();
-    contains_any(key.repo)
-        || contains_any(key.server)
-        || facts.files().any(|name| contains_any(name.as_str()))
+    if texts.are_in(key.repo) || texts.are_in(key.server) {
+        return Ok(true);
+    }
+    for name in facts.files().map(FileName::as_str) {
+        effort.spend(name.len())?;
+        if texts.are_in(name) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

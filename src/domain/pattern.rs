@@ -64,6 +64,14 @@ impl Names {
         }
     }
 
+    /// Returns what [`Self::matches`] costs, in units of [`super::Effort`].
+    pub(super) fn cost(&self, name: &str) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::OneOf { literals: _, wildcards } => 1 + name.len() * wildcards.len(),
+        }
+    }
+
     /// Whether every name passes.
     #[must_use]
     pub fn is_any(&self) -> bool {

@@ -3,7 +3,8 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use super::{Column, Filter, KeyRef, Segment, Slot, State, Timestamp};
+use super::effort::ENTRY;
+use super::{Column, Effort, Filter, GivenUp, KeyRef, Segment, Slot, State, Timestamp};
 
 /// What an answer is about.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -113,9 +114,15 @@ impl Selection {
     }
 
     /// Picks the entries from a state.
-    #[must_use]
-    pub fn select<'a>(&self, state: &'a State) -> Selected<'a> {
-        self.in_order(passing(&self.filter, state))
+    ///
+    /// # Errors
+    /// [`GivenUp`] if the effort ends.
+    pub fn select<'a>(
+        &self,
+        state: &'a State,
+        effort: &mut Effort<'_>,
+    ) -> Result<Selected<'a>, GivenUp> {
+        Ok(self.in_order(passing(&self.filter, state, effort)?))
     }
 
     /// Orders and cuts what the same filter has picked already, in natural order and uncut.
@@ -135,15 +142,24 @@ impl Selection {
 }
 
 /// Returns the entries that a filter lets pass, in natural order.
-fn passing<'a>(filter: &Filter, state: &'a State) -> Vec<Run<'a>> {
-    let runs = candidates(filter, state);
+fn passing<'a>(
+    filter: &Filter,
+    state: &'a State,
+    effort: &mut Effort<'_>,
+) -> Result<Vec<Run<'a>>, GivenUp> {
     let is_decided = filter.is_by_repo_only() && !filter.repo.has_wildcards();
-    if is_decided {
-        runs.into_iter().flat_map(|run| keep(&run, Slot::is_listed)).collect()
-    } else {
-        let passes = |slot: &Slot| slot.is_listed() && filter.matches(slot);
-        runs.into_iter().flat_map(|run| keep(&run, passes)).collect()
+    let mut passing = Vec::new();
+    for run in candidates(filter, state) {
+        if is_decided {
+            effort.spend(ENTRY * run.places.len())?;
+            keep(&run, &mut passing, |slot| Ok(slot.is_listed()))?;
+        } else {
+            keep(&run, &mut passing, |slot| {
+                Ok(slot.is_listed() && filter.matches_within(slot, effort)?)
+            })?;
+        }
     }
+    Ok(passing)
 }
 
 /// Returns the entries that a filter can let pass at all, judged by its list of repositories; with
@@ -179,19 +195,23 @@ fn of_repo<'a>(state: &'a State, repo: &str) -> Vec<Run<'a>> {
     runs
 }
 
-/// Returns the parts of a run whose entries all pass.
-fn keep<'a>(run: &Run<'a>, passes: impl Fn(&Slot) -> bool) -> Vec<Run<'a>> {
-    let mut kept: Vec<Run<'a>> = Vec::new();
+/// Adds the parts of a run whose entries all pass.
+fn keep<'a>(
+    run: &Run<'a>,
+    kept: &mut Vec<Run<'a>>,
+    mut passes: impl FnMut(&Slot) -> Result<bool, GivenUp>,
+) -> Result<(), GivenUp> {
+    let first = kept.len();
     for (place, slot) in run.places.clone().zip(run.slots()) {
-        if !passes(slot) {
+        if !passes(slot)? {
             continue;
         }
-        match kept.last_mut() {
+        match kept.get_mut(first..).and_then(<[_]>::last_mut) {
             Some(last) if last.places.end == place => last.places.end = place + 1,
             _ => kept.push(Run { segment: run.segment, places: place..place + 1 }),
         }
     }
-    kept
+    Ok(())
 }
 
 /// Returns the first entries of an order, as many as are wanted.

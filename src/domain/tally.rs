@@ -5,7 +5,10 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use super::{FileName, Names, Report, Selected, Slot, SyncStatus, Timestamp};
+use super::{Effort, FileName, GivenUp, Names, Report, Selected, Slot, SyncStatus, Timestamp};
+
+/// What it costs to count a file name, in units of [`Effort`].
+const LOOK_UP: usize = 64;
 
 /// Counts over entries. Drifted and stale count across both statuses.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -102,8 +105,14 @@ impl<'a> FileSpread<'a> {
     /// Counts the files that drifted entries list, of these names: the most widespread first.
     ///
     /// The entries have to be selected in their natural order.
-    #[must_use]
-    pub fn of(selected: &Selected<'a>, names: &Names) -> Vec<Self> {
+    ///
+    /// # Errors
+    /// [`GivenUp`] if the effort ends.
+    pub fn of(
+        selected: &Selected<'a>,
+        names: &Names,
+        effort: &mut Effort<'_>,
+    ) -> Result<Vec<Self>, GivenUp> {
         let mut servers: HashMap<&str, usize> = HashMap::new();
         let mut found: HashMap<&str, Sightings<'a>> = HashMap::new();
         for slot in selected.slots().filter(|slot| slot.entry().report.is_drifted()) {
@@ -111,6 +120,8 @@ impl<'a> FileSpread<'a> {
             let next = servers.len();
             let server = *servers.entry(entry.report.server.as_str()).or_insert(next);
             for name in entry.report.files.iter().map(FileName::as_str) {
+                // Beside the comparisons, a look into a large map.
+                effort.spend(names.cost(name) + LOOK_UP)?;
                 if names.matches(name) {
                     let sightings = found.entry(name).or_default();
                     sightings.add(entry.report.repo.as_str(), server, entry.status_since);
@@ -120,7 +131,7 @@ impl<'a> FileSpread<'a> {
         let mut files: Vec<Self> =
             found.into_iter().map(|(name, sightings)| sightings.spread(name)).collect();
         files.sort_unstable_by_key(|file| (Reverse((file.servers, file.entries)), file.name));
-        files
+        Ok(files)
     }
 }
 

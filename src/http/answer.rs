@@ -2,11 +2,12 @@
 
 use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
 
+use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::Tag;
@@ -98,11 +99,12 @@ fn described(
 /// Answers GET with what is worked out beside the threads that serve requests, and may be another
 /// thing at the next moment.
 pub(super) async fn worked_out(
-    coding: Coding,
+    request: &HttpRequest,
+    services: &Services,
     work: impl FnOnce() -> Result<Bytes, RenderError> + Send + 'static,
 ) -> Result<HttpResponse, ApiError> {
-    let coded = web::block(move || coding.encode(&[work()?])).await;
-    let bytes = coded.map_err(|_| ApiError::Lost)??;
+    let coding = Coding::negotiate(request.headers());
+    let bytes = services.work.reads.run(request, move |_| coding.encode(&[work()?])).await?;
     Ok(fleeting("application/json", coding, vec![bytes]))
 }
 

@@ -12,7 +12,7 @@ use super::openapi::{parameter, schema};
 use super::query::BadgeQuery;
 use super::question::{self, MANY_ENTRIES, Page, Question};
 use super::sending::Begun;
-use crate::domain::{Selection, State};
+use crate::domain::{Effort, Selection, State};
 use crate::render::{self, RenderError};
 
 /// `GET /badge.svg`
@@ -25,6 +25,7 @@ use crate::render::{self, RenderError};
         (status = 200, description = "SVG", body = String, content_type = "image/svg+xml"),
         (status = 304, description = "Nothing has changed since `If-None-Match`"),
         (status = 400, description = "A parameter is wrong", body = schema::Failure),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(super) async fn badge(
@@ -57,8 +58,8 @@ impl Question for Badge {
         !self.selection.filter.looks_at_files() && self.selection.cost(state) < MANY_ENTRIES
     }
 
-    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError> {
-        let badge = render::badge(&self.selection.select(state), &self.label);
+    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
+        let badge = render::badge(&self.selection.select(state, effort)?, &self.label);
         Ok(Page { begun: Begun::small(badge), total: None })
     }
 }

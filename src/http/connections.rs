@@ -204,6 +204,9 @@ pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mu
     let mut places = registry.places();
     let id = places.enter(TcpStream::from(handle), Arc::clone(&activity), now);
     registry.make_room(&mut places);
+    if let Some(caller) = places.caller(id) {
+        data.insert(caller);
+    }
     drop(places);
     data.insert(Tracked { id, registry, activity });
 }

@@ -32,6 +32,8 @@ pub(crate) enum ApiError {
     Refused(Refusal),
     Unanswered(Unanswered),
     TooManyStreams,
+    Overloaded,
+    Abandoned,
     Stopping,
     Internal(RenderError),
     Lost,
@@ -83,6 +85,13 @@ impl fmt::Display for ApiError {
             Self::TooManyStreams => {
                 f.write_str("Too many streams of changes are open; try again, or poll")
             }
+            Self::Overloaded => f.write_str(
+                "Too much is being asked at once, or this takes too long to find: try again, or \
+                 ask for less",
+            ),
+            Self::Abandoned => {
+                f.write_str("The client has closed its side of the connection, so nobody waits")
+            }
             Self::Stopping => f.write_str("The server is shutting down"),
             Self::Internal(_) | Self::Lost => f.write_str("Internal error; see the server's log"),
         }
@@ -123,6 +132,8 @@ impl ResponseError for ApiError {
             | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
             | Self::TooManyBodies
             | Self::TooManyStreams
+            | Self::Overloaded
+            | Self::Abandoned
             | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) | Self::Lost => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -144,6 +155,8 @@ impl ResponseError for ApiError {
             Self::Refused(Refusal::NotStored)
             | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
             | Self::TooManyStreams
+            | Self::Overloaded
+            | Self::Abandoned
             | Self::Stopping => {
                 response.insert_header((RETRY_AFTER, "5"));
             }
@@ -207,6 +220,9 @@ impl From<InvalidField> for ApiError {
 
 impl From<RenderError> for ApiError {
     fn from(error: RenderError) -> Self {
-        Self::Internal(error)
+        match error {
+            RenderError::GivenUp(_) => Self::Overloaded,
+            other => Self::Internal(other),
+        }
     }
 }

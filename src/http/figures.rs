@@ -12,7 +12,7 @@ use super::openapi::{parameter, schema};
 use super::query::FiguresQuery;
 use super::question::{self, MANY_ENTRIES, Page, Question};
 use super::sending::Begun;
-use crate::domain::{Selection, State};
+use crate::domain::{Effort, Selection, State};
 use crate::render::{self, Figures, RenderError};
 
 /// `GET /api/summary`
@@ -25,6 +25,7 @@ use crate::render::{self, Figures, RenderError};
         (status = 200, description = "Counts", body = schema::Summary),
         (status = 304, description = "Nothing has changed since `If-None-Match`"),
         (status = 400, description = "A parameter is wrong", body = schema::Failure),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(super) async fn summary(
@@ -44,6 +45,7 @@ pub(super) async fn summary(
         (status = 200, description = "A row a repository", body = Vec<schema::Group>),
         (status = 304, description = "Nothing has changed since `If-None-Match`"),
         (status = 400, description = "A parameter is wrong", body = schema::Failure),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(super) async fn repos(
@@ -63,6 +65,7 @@ pub(super) async fn repos(
         (status = 200, description = "A row a server", body = Vec<schema::Group>),
         (status = 304, description = "Nothing has changed since `If-None-Match`"),
         (status = 400, description = "A parameter is wrong", body = schema::Failure),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(super) async fn servers(
@@ -82,6 +85,7 @@ pub(super) async fn servers(
         (status = 200, description = "A row a file, the most widespread first", body = Vec<schema::FileSpread>),
         (status = 304, description = "Nothing has changed since `If-None-Match`"),
         (status = 400, description = "A parameter is wrong", body = schema::Failure),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(super) async fn files(
@@ -120,10 +124,11 @@ impl Question for Count {
         !looks_at_files && self.selection.cost(state) < MANY_ENTRIES
     }
 
-    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError> {
+    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
         let Self { figures, selection, cut } = self;
-        let selected = selection.select(state);
-        let (bytes, total) = render::figures(*figures, &selected, &selection.filter.file, cut)?;
+        let selected = selection.select(state, effort)?;
+        let (bytes, total) =
+            render::figures(*figures, &selected, &selection.filter.file, cut, effort)?;
         Ok(Page { begun: Begun::small(bytes), total })
     }
 }

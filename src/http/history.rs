@@ -3,7 +3,6 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::HistoryRequest;
@@ -27,7 +26,6 @@ pub(super) async fn history(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let HistoryRequest { query, flat } = HistoryRequest::parse(request.query_string())?;
-    let coding = Coding::negotiate(request.headers());
     let page = services.board.history(&query).await?;
-    answer::worked_out(coding, move || render::history(&page, flat)).await
+    answer::worked_out(&request, &services, move || render::history(&page, flat)).await
 }

@@ -13,7 +13,7 @@ use super::query::ListQuery;
 use super::question::{self, MANY_ENTRIES, Made, Page, Question, Ready, SharedAnswer};
 use super::sending::Begun;
 use super::shared::Shared;
-use crate::domain::State;
+use crate::domain::{Effort, State};
 use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
 
 /// `GET /status.json`
@@ -26,6 +26,7 @@ use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
         (status = 200, description = "Entries, sorted by repo and server", body = Vec<schema::Entry>),
         (status = 304, description = "Nothing has changed since `If-None-Match`"),
         (status = 400, description = "A parameter is wrong", body = schema::Failure),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(super) async fn status_json(
@@ -46,6 +47,7 @@ pub(super) async fn status_json(
         (status = 200, description = "A header line and the rows", body = String, content_type = "text/csv"),
         (status = 304, description = "Nothing has changed since `If-None-Match`"),
         (status = 400, description = "A parameter is wrong", body = schema::Failure),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(super) async fn status_csv(
@@ -119,9 +121,9 @@ impl Question for List {
         self.is_whole().then_some(SharedAnswer { place, make: whole })
     }
 
-    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError> {
+    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
         let Self { query: ListQuery { selection, layout }, format } = self;
-        let selected = selection.select(state);
+        let selected = selection.select(state, effort)?;
         let rows = Rows::new(state, &selected, layout.clone(), *format);
         Ok(Page { begun: Begun::new(rows)?, total: Some(selected.total) })
     }

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use actix_web::web::{self, Data};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::coding::Coding;
 use super::error::ApiError;
+use super::openapi::schema;
 use super::{Services, answer};
 use crate::metrics::MEDIA_TYPE;
-use crate::render::RenderError;
 
 /// `GET /metrics`, whatever the parameters.
 #[utoipa::path(
@@ -18,6 +18,7 @@ use crate::render::RenderError;
     summary = "What Prometheus is told",
     responses(
         (status = 200, description = "Prometheus text", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(super) async fn metrics(
@@ -26,14 +27,13 @@ pub(super) async fn metrics(
 ) -> Result<HttpResponse, ApiError> {
     let coding = Coding::negotiate(request.headers());
     let metrics = Arc::clone(&services.metrics);
-    let present = services.board.present();
-    let parts = web::block(move || -> Result<_, RenderError> {
-        let parts = metrics.text(present)?;
+    let board = services.board.clone();
+    let parts = services.work.metrics.run(&request, move |_| {
+        let parts = metrics.text(board.present())?;
         match coding {
             Coding::Identity => Ok(parts),
             Coding::Gzip | Coding::Brotli => Ok(vec![coding.encode(&parts)?]),
         }
     });
-    let parts = parts.await.map_err(|_| ApiError::Lost)??;
-    Ok(answer::fleeting(MEDIA_TYPE, coding, parts))
+    Ok(answer::fleeting(MEDIA_TYPE, coding, parts.await?))
 }

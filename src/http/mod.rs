@@ -7,6 +7,7 @@ mod answer;
 mod badge;
 mod bodies;
 mod body;
+mod caller;
 mod coding;
 mod connections;
 mod document;
@@ -32,6 +33,7 @@ mod timeline;
 mod upgrade;
 mod warning;
 mod wire;
+mod work;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -49,6 +51,7 @@ pub(crate) use connections::{note_connection, track};
 pub use list::WholeLists;
 pub use places::ConnectionLimits;
 pub use sending::Sending;
+pub use work::Work;
 
 use self::error::ApiError;
 use self::measure::Meter;
@@ -64,6 +67,8 @@ pub struct Services {
     pub clock: Arc<dyn Clock>,
     /// The list of everything, made once for all who ask for it at the same time.
     pub whole_lists: WholeLists,
+    /// Where the work of reads is done.
+    pub work: Work,
     /// The bodies that are being received.
     pub bodies: Bodies,
     /// What answers share that are rendered as they are sent.

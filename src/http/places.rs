@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
 use std::sync::Arc;
 
+use super::caller::Caller;
 use super::connections::Activity;
 use crate::metrics::{Closing, ConnectionCounts};
 
@@ -48,7 +49,7 @@ impl ConnectionLimits {
 #[derive(Debug)]
 pub(super) struct Open {
     /// A second handle on the socket, to shut it from outside.
-    pub(super) socket: TcpStream,
+    pub(super) socket: Arc<TcpStream>,
     pub(super) activity: Arc<Activity>,
     /// Where it comes from, if that matters.
     address: Option<IpAddr>,
@@ -105,7 +106,7 @@ impl Places {
         self.next_id += 1;
         let peer = || socket.peer_addr().ok().map(|address| network(address.ip()));
         let address = self.limits.per_address.and_then(|_| peer());
-        let open = Open { socket, activity, address, is_ending: false };
+        let open = Open { socket: Arc::new(socket), activity, address, is_ending: false };
         self.open.insert(id, open);
         if let (Some(address), Some(limit)) = (address, self.limits.per_address) {
             self.of_address.entry(address).or_default().push(id);
@@ -113,6 +114,11 @@ impl Places {
         }
         self.counts.set_open(self.open.len());
         id
+    }
+
+    /// Returns who is at the other end of a connection.
+    pub(super) fn caller(&self, id: u64) -> Option<Caller> {
+        self.open.get(&id).map(|open| Caller::at(&open.socket))
     }
 
     /// Takes note that a connection is no more.

@@ -5,7 +5,7 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
 use super::Services;
@@ -15,7 +15,8 @@ use super::error::ApiError;
 use super::etag::Tag;
 use super::sending::Begun;
 use super::shared::Shared;
-use crate::domain::State;
+use super::work;
+use crate::domain::{Effort, State};
 use crate::render::RenderError;
 
 /// From how many entries on an answer is worked out beside the threads that serve requests.
@@ -47,7 +48,7 @@ pub(super) trait Question: Hash + Send + 'static {
     }
 
     /// Begins the answer.
-    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError>;
+    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError>;
 }
 
 /// An answer that is begun, and not coded.
@@ -104,8 +105,7 @@ pub(super) async fn answer(
             Made { tag, ready: make(&state, coding)? }
         } else {
             drop(state);
-            let board = &services.board;
-            place.get(async || beside(board.snapshot(), question, coding, make).await).await?
+            place.get(async || for_all(services, &question, coding, make).await).await?
         };
         let (total, body) = (Some(total), answer::in_pieces(parts));
         return Ok(answer::content(
@@ -115,22 +115,39 @@ pub(super) async fn answer(
     }
     let place = services.sending.place(coding);
     // The coding may be another one than was asked for.
-    let (tag, coding) = (Tag::new(&state, &question, place.coding), place.coding);
-    let make = move || question.page(&state)?.coded(coding);
-    let Page { begun, total } =
-        if is_quick { make()? } else { web::block(make).await.map_err(|_| ApiError::Lost)?? };
+    let coding = place.coding;
+    let (tag, Page { begun, total }) = if is_quick {
+        begin(&state, &question, coding, &mut Effort::unlimited())?
+    } else {
+        // What waits for its turn should not keep a state of its own in memory.
+        drop(state);
+        let board = services.board.clone();
+        let room = &services.work.reads;
+        room.run(request, move |effort| begin(&board.snapshot(), &question, coding, effort)).await?
+    };
     let body = services.sending.body(begun, place, request.method() != Method::HEAD);
     Ok(answer::content(&tag, Content { media_type, cache_control, coding, total, body }))
 }
 
-/// Makes an answer for many, beside the threads that serve requests.
-async fn beside(
-    state: Arc<State>,
-    question: impl Question,
+/// Makes an answer for all who wait for it.
+async fn for_all(
+    services: &Services,
+    question: &impl Question,
     coding: Coding,
     make: fn(&State, Coding) -> Result<Ready, RenderError>,
 ) -> Result<Made, ApiError> {
-    let tag = Tag::new(&state, &question, coding);
-    let ready = web::block(move || make(&state, coding)).await;
-    Ok(Made { tag, ready: ready.map_err(|_| ApiError::Lost)?? })
+    let state = services.board.snapshot();
+    let tag = Tag::new(&state, question, coding);
+    Ok(Made { tag, ready: work::for_all(move || make(&state, coding)).await? })
+}
+
+/// Begins an answer that is made for one request.
+fn begin(
+    state: &Arc<State>,
+    question: &impl Question,
+    coding: Coding,
+    effort: &mut Effort<'_>,
+) -> Result<(Tag, Page), RenderError> {
+    let page = question.page(state, effort)?.coded(coding)?;
+    Ok((Tag::new(state, question, coding), page))
 }

@@ -4,7 +4,6 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::TimelineRequest;
@@ -32,10 +31,10 @@ pub(super) async fn timeline(
 ) -> Result<HttpResponse, ApiError> {
     let now = services.clock.read().wall;
     let TimelineRequest { filter, query } = TimelineRequest::parse(request.query_string(), now)?;
-    let coding = Coding::negotiate(request.headers());
     let timeline = services.board.timeline(&filter, query).await?;
     let step = timeline.step.map(|step| step.to_string());
-    let mut response = answer::worked_out(coding, move || render::timeline(&timeline)).await?;
+    let rendered = move || render::timeline(&timeline);
+    let mut response = answer::worked_out(&request, &services, rendered).await?;
     if let Some(step) = step.and_then(|step| HeaderValue::from_str(&step).ok()) {
         response.headers_mut().insert(STEP, step);
     }

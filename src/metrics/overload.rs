@@ -7,14 +7,14 @@ use prometheus_client::registry::Registry;
 use super::total::Total;
 
 /// What there can be too much of.
-const REASONS: [&str; 1] = ["bodies"];
+const REASONS: [&str; 4] = ["bodies", "history", "metrics", "reads"];
 
 #[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
 struct ReasonLabels {
     reason: &'static str,
 }
 
-/// Counts refused requests by their reason.
+/// Counts refused requests by their reason; clones count together.
 #[derive(Clone, Debug)]
 pub struct Overload(Family<ReasonLabels, Total>);
 

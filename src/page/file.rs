@@ -6,8 +6,8 @@ use askama::Template;
 
 use super::frame::Frame;
 use super::row::Row;
-use super::{Parameters, Setting};
-use crate::domain::{FileName, Names, Order, Selection, State};
+use super::{PageError, Parameters, Setting};
+use crate::domain::{Effort, FileName, Names, Order, Selection, State};
 
 /// How many entries the page shows.
 const ENTRIES_SHOWN: usize = 500;
@@ -23,14 +23,19 @@ impl FilePage {
     /// Returns the page.
     ///
     /// # Errors
-    /// None that is known: the text is written into memory.
-    pub fn render(&self, state: &State, setting: &Setting) -> askama::Result<String> {
+    /// See [`PageError`].
+    pub fn render(
+        &self,
+        state: &State,
+        setting: &Setting,
+        effort: &mut Effort<'_>,
+    ) -> Result<String, PageError> {
         let name = self.name.as_str();
         let mut selection = Selection::default();
         selection.filter.file = Names::literal(name);
         selection.filter.drifted = Some(true);
         selection.order = Order::WorstFirst;
-        let selected = selection.select(state);
+        let selected = selection.select(state, effort)?;
         let (mut repos, mut servers) = (BTreeSet::new(), BTreeSet::new());
         for slot in selected.slots() {
             repos.insert(slot.entry().report.repo.as_str());
@@ -54,7 +59,7 @@ impl FilePage {
                 history: by_name.link("api/history"),
             }),
         };
-        template.render()
+        Ok(template.render()?)
     }
 }
 

@@ -21,6 +21,21 @@ pub use overview::{Asked, OTHER_PARAMETERS, View, overview};
 pub use parameters::Parameters;
 pub use problem::problem;
 
+use thiserror::Error;
+
+use crate::domain::GivenUp;
+
+/// Why there is no page.
+#[derive(Debug, Error)]
+pub enum PageError {
+    /// It took too much, or nobody waits for it any more.
+    #[error(transparent)]
+    GivenUp(#[from] GivenUp),
+    /// It cannot be written, of which no case is known: the text is written into memory.
+    #[error(transparent)]
+    Text(#[from] askama::Error),
+}
+
 /// What the pages of one moment have in common.
 #[derive(Clone, Debug)]
 pub struct Setting {

@@ -6,8 +6,8 @@ use super::frame::Frame;
 use super::moment::Moment;
 use super::row::Row;
 use super::wall::wall;
-use super::{Parameters, Setting};
-use crate::domain::{Column, Order, Selection, Sort, State, SyncStatus, Tally};
+use super::{PageError, Parameters, Setting};
+use crate::domain::{Column, Effort, Order, Selection, Sort, State, SyncStatus, Tally};
 
 /// How the overview is laid out.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -51,16 +51,22 @@ const SORTABLE: [(Column, &str, bool); 6] = [
 /// Returns the overview of a state.
 ///
 /// # Errors
-/// None that is known: the text is written into memory.
-pub fn overview(state: &State, asked: &Asked, setting: &Setting) -> askama::Result<String> {
+/// See [`PageError`].
+pub fn overview(
+    state: &State,
+    asked: &Asked,
+    setting: &Setting,
+    effort: &mut Effort<'_>,
+) -> Result<String, PageError> {
     let Asked { selection, view, parameters, notices } = asked;
     let filter = &selection.filter;
-    let all = Selection { filter: filter.clone(), ..Selection::default() }.select(state);
+    let all = Selection { filter: filter.clone(), ..Selection::default() };
+    let all = all.select(state, effort)?;
     let tally = Tally::of(all.slots());
     let filters = parameters.without(&OTHER_PARAMETERS);
     let frame = Frame::live(title(&tally), setting, &filters);
     if *view == View::Wall {
-        return wall(frame, &all, &tally, parameters, notices, setting.now);
+        return Ok(wall(frame, &all, &tally, parameters, notices, setting.now)?);
     }
     let page = selection.arrange(&all);
     let rows: Vec<Row<'_>> = page.slots().map(|slot| Row::new(slot, setting.now)).collect();
@@ -86,7 +92,7 @@ pub fn overview(state: &State, asked: &Asked, setting: &Setting) -> askama::Resu
         wall: filters.with(&[("view", Some("wall"))]).link("./"),
         origin: &setting.origin,
     };
-    template.render()
+    Ok(template.render()?)
 }
 
 fn title(tally: &Tally) -> String {

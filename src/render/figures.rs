@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::RenderError;
 use super::cell::Cell;
-use crate::domain::{FileSpread, Names, Selected, Tally};
+use crate::domain::{Effort, FileSpread, GivenUp, Names, Selected, Tally};
 
 /// What is counted, and by what.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -48,13 +48,18 @@ impl Figures {
     }
 
     /// Counts selected entries; of files, only those of these names.
-    fn rows<'a>(self, selected: &Selected<'a>, files: &Names) -> Vec<Vec<Cell<'a>>> {
-        match self {
+    fn rows<'a>(
+        self,
+        selected: &Selected<'a>,
+        files: &Names,
+        effort: &mut Effort<'_>,
+    ) -> Result<Vec<Vec<Cell<'a>>>, GivenUp> {
+        Ok(match self {
             Self::Summary => vec![summary(&Tally::of(selected.slots()))],
             Self::Repos => Tally::by_repo(selected).iter().map(group).collect(),
             Self::Servers => Tally::by_server(selected).iter().map(group).collect(),
-            Self::Files => FileSpread::of(selected, files).iter().map(file).collect(),
-        }
+            Self::Files => FileSpread::of(selected, files, effort)?.iter().map(file).collect(),
+        })
     }
 }
 
@@ -78,6 +83,7 @@ pub fn figures(
     selected: &Selected<'_>,
     files: &Names,
     cut: &Cut,
+    effort: &mut Effort<'_>,
 ) -> Result<(Bytes, Option<usize>), RenderError> {
     let Cut { only, limit, offset } = cut;
     let columns = figures.columns();
@@ -85,7 +91,7 @@ pub fn figures(
         Some(places) => places.clone(),
         None => (0..columns.len()).collect(),
     };
-    let rows = figures.rows(selected, files);
+    let rows = figures.rows(selected, files, effort)?;
     let total = rows.len();
     let page = rows.into_iter().skip(*offset).take(limit.unwrap_or(usize::MAX));
     let mut objects = page.map(|cells| Row { columns, cells, places: &places });

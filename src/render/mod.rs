@@ -27,8 +27,10 @@ pub use whole::{whole, whole_gzip};
 
 use thiserror::Error;
 
-/// A row could not be written. This never happens for entries that were checked, and it is an
-/// error rather than a panic so that it would cost one answer only.
+use crate::domain::GivenUp;
+
+/// Why there is no answer. But for the work that was given up this never happens for entries that
+/// were checked, and it is an error rather than a panic so that it would cost one answer only.
 #[derive(Debug, Error)]
 pub enum RenderError {
     /// As JSON.
@@ -43,4 +45,7 @@ pub enum RenderError {
     /// Offsets within rendered rows are kept in 32 bits.
     #[error("a segment of 4 GiB")]
     TooLarge(#[from] std::num::TryFromIntError),
+    /// It took too much, or nobody waits for it any more.
+    #[error(transparent)]
+    GivenUp(#[from] GivenUp),
 }

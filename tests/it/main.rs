@@ -46,6 +46,7 @@ mod log;
 mod log_size;
 mod metrics;
 mod openapi;
+mod overload;
 mod pages;
 mod panels;
 mod prometheus;

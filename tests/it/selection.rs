@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use gitops_status_server::domain::{
-    Batch, Column, DriftCount, Entry, Event, FileName, Filter, KeyRef, Names, Now, Order, Policy,
-    Promise, RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State,
+    Batch, Column, DriftCount, Effort, Entry, Event, FileName, Filter, KeyRef, Names, Now, Order,
+    Policy, Promise, RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State,
     SyncStatus, Timestamp,
 };
 use gitops_status_server::render;
@@ -118,7 +118,7 @@ fn list_by_gzip(state: &State) -> String {
 }
 
 fn shown(state: &State, selection: &Selection) -> (Vec<(String, String, u32)>, usize) {
-    let selected = selection.select(state);
+    let selected = selection.select(state, &mut Effort::unlimited()).unwrap();
     let rows = selected.slots().map(|slot| {
         let report = &slot.entry().report;
         let (repo, server) = key(report);

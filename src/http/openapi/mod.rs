@@ -6,13 +6,15 @@
 pub(super) mod parameter;
 pub(super) mod schema;
 
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use utoipa::OpenApi;
 
 use super::answer;
-use super::coding::Coding;
 use super::error::ApiError;
-use super::{badge, events, figures, health, history, list, metrics, pages, status, timeline};
+use super::{
+    Services, badge, events, figures, health, history, list, metrics, pages, status, timeline,
+};
 
 /// The whole of it; `paths` has every handler in the order of `http::routes`.
 #[derive(OpenApi)]
@@ -56,8 +58,10 @@ struct Api;
     summary = "This description",
     responses((status = 200, description = "OpenAPI 3.1", body = schema::Description)),
 )]
-pub(super) async fn openapi(request: HttpRequest) -> Result<HttpResponse, ApiError> {
-    let coding = Coding::negotiate(request.headers());
+pub(super) async fn openapi(
+    request: HttpRequest,
+    services: Data<Services>,
+) -> Result<HttpResponse, ApiError> {
     let describe = || Ok(serde_json::to_vec_pretty(&Api::openapi())?.into());
-    answer::worked_out(coding, describe).await
+    answer::worked_out(&request, &services, describe).await
 }

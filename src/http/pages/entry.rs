@@ -1,14 +1,14 @@
 //! One entry: `GET /entry`.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{self, Data};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{made, problem, setting, unwritable};
 use crate::domain::{Filter, HistoryQuery, Names, TimeRange};
 use crate::http::Services;
 use crate::http::error::ApiError;
-use crate::http::openapi::parameter;
+use crate::http::openapi::{parameter, schema};
 use crate::http::query::entry_request;
 use crate::page::{EntryPage, Past};
 
@@ -25,6 +25,7 @@ const TRANSITIONS_SHOWN: usize = 50;
         (status = 200, description = "A page", body = String, content_type = "text/html; charset=utf-8"),
         (status = 400, description = "A page that says which parameter is wrong", body = String, content_type = "text/html; charset=utf-8"),
         (status = 404, description = "A page that says that nothing is known of it", body = String, content_type = "text/html; charset=utf-8"),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(in crate::http) async fn entry(
@@ -52,7 +53,7 @@ pub(in crate::http) async fn entry(
     let state = services.board.snapshot();
     let setting = setting(&request, &services);
     // Ten thousand files may have to be listed.
-    let page = web::block(move || {
+    let page = services.work.reads.run(&request, move |_| {
         let page = EntryPage {
             key: key.borrow(),
             slot: state.get(key.borrow()),
@@ -60,8 +61,8 @@ pub(in crate::http) async fn entry(
             is_older: after.is_some(),
         };
         let status = if page.is_unknown() { StatusCode::NOT_FOUND } else { StatusCode::OK };
-        page.render(&setting).map(|text| (status, text))
+        page.render(&setting).map(|text| (status, text)).map_err(unwritable)
     });
-    let (status, text) = page.await.map_err(|_| ApiError::Lost)?.map_err(unwritable)?;
+    let (status, text) = page.await?;
     made(&request, status, text)
 }

@@ -1,13 +1,13 @@
 //! Where a file has drifted: `GET /file`.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{self, Data};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{made, problem, setting, unwritable};
 use crate::http::Services;
 use crate::http::error::ApiError;
-use crate::http::openapi::parameter;
+use crate::http::openapi::{parameter, schema};
 use crate::http::query::file_name;
 use crate::page::FilePage;
 
@@ -20,6 +20,7 @@ use crate::page::FilePage;
     responses(
         (status = 200, description = "A page", body = String, content_type = "text/html; charset=utf-8"),
         (status = 400, description = "A page that says which parameter is wrong", body = String, content_type = "text/html; charset=utf-8"),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(in crate::http) async fn file(
@@ -30,8 +31,11 @@ pub(in crate::http) async fn file(
         Ok(name) => FilePage { name },
         Err(error) => return problem(&request, &services, &error),
     };
-    let (state, setting) = (services.board.snapshot(), setting(&request, &services));
+    let (board, setting) = (services.board.clone(), setting(&request, &services));
     // The files of every drifted entry are looked at.
-    let text = web::block(move || page.render(&state, &setting)).await;
-    made(&request, StatusCode::OK, text.map_err(|_| ApiError::Lost)?.map_err(unwritable)?)
+    let room = &services.work.reads;
+    let text = room.run(&request, move |effort| {
+        page.render(&board.snapshot(), &setting, effort).map_err(unwritable)
+    });
+    made(&request, StatusCode::OK, text.await?)
 }

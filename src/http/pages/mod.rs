@@ -18,7 +18,7 @@ use super::Services;
 use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
-use crate::page::{self, Setting};
+use crate::page::{self, PageError, Setting};
 use crate::render::RenderError;
 
 const MEDIA_TYPE: &str = "text/html; charset=utf-8";
@@ -82,6 +82,9 @@ fn problem(
     made(request, status, text.map_err(unwritable)?)
 }
 
-fn unwritable(error: askama::Error) -> RenderError {
-    RenderError::Text(error.into())
+fn unwritable(error: impl Into<PageError>) -> RenderError {
+    match error.into() {
+        PageError::GivenUp(given_up) => given_up.into(),
+        PageError::Text(error) => RenderError::Text(error.into()),
+    }
 }

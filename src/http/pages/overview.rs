@@ -7,11 +7,11 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{CACHE_CONTROL, MEDIA_TYPE, guarded, setting, unwritable};
-use crate::domain::State;
+use crate::domain::{Effort, State};
 use crate::http::Services;
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
-use crate::http::openapi::parameter;
+use crate::http::openapi::{parameter, schema};
 use crate::http::query::overview_request;
 use crate::http::question::{self, MANY_ENTRIES, Page, Question};
 use crate::http::sending::Begun;
@@ -27,6 +27,7 @@ use crate::render::RenderError;
     responses(
         (status = 200, description = "A page", body = String, content_type = "text/html; charset=utf-8"),
         (status = 304, description = "Nothing has changed since `If-None-Match`"),
+        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
     ),
 )]
 pub(in crate::http) async fn overview(
@@ -72,8 +73,8 @@ impl Question for Overview {
         is_small && !selection.filter.looks_at_files()
     }
 
-    fn page(&self, state: &Arc<State>) -> Result<Page, RenderError> {
-        let text = page::overview(state, &self.asked, &self.setting).map_err(unwritable)?;
+    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
+        let text = page::overview(state, &self.asked, &self.setting, effort).map_err(unwritable)?;
         Ok(Page { begun: Begun::small(text), total: None })
     }
 }

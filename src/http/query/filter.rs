@@ -1,7 +1,7 @@
 //! The filters, which every path that lists or counts entries takes.
 
 use super::{Sent, TRUTHS, must_be, truth};
-use crate::domain::{Filter, Names, SyncStatus, means_all};
+use crate::domain::{Filter, Names, SyncStatus, Texts, means_all};
 use crate::http::error::ApiError;
 
 /// The parameters that are filters.
@@ -40,13 +40,9 @@ impl Sent<'_> {
     }
 
     /// Reads texts to be looked for.
-    fn texts(&self, name: &str) -> Result<Vec<String>, ApiError> {
-        let texts = self.values(name).filter(|text| !text.is_empty()).map(Filter::fold);
-        let texts: Vec<String> = texts.collect();
-        if texts.len() > MAX_PATTERNS {
-            return Err(must_be(name, &format!("given at most {MAX_PATTERNS} times")));
-        }
-        Ok(texts)
+    fn texts(&self, name: &str) -> Result<Texts, ApiError> {
+        let texts = Texts::parse(self.values(name)).filter(|texts| texts.len() <= MAX_PATTERNS);
+        texts.ok_or_else(|| must_be(name, &format!("given at most {MAX_PATTERNS} times")))
     }
 
     /// Reads a filter on a fact with two values: a list of words, of which both together, none, or

@@ -1,0 +1,92 @@
+//! Texts to be looked for within names, in Unicode lower case: the filter `q`.
+
+use std::borrow::Cow;
+use std::hash::{Hash, Hasher};
+
+use aho_corasick::{AhoCorasick, AhoCorasickKind};
+
+/// Any of some texts, folded. All are looked for at once, so a name costs its length and not its
+/// length times their number.
+#[derive(Clone, Debug, Default)]
+pub struct Texts {
+    folded: Vec<String>,
+    automaton: Option<AhoCorasick>,
+}
+
+impl Texts {
+    /// Folds texts; the empty ones are dropped. `None` if they are too long to be looked for,
+    /// which takes some gigabytes.
+    #[must_use]
+    pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let texts = texts.into_iter().filter(|text| !text.is_empty());
+        let folded: Vec<String> = texts.map(|text| fold(text).into_owned()).collect();
+        if folded.is_empty() {
+            return Some(Self::default());
+        }
+        // The other kinds are quicker by little and can take a hundred times the memory.
+        let kind = AhoCorasickKind::ContiguousNFA;
+        let automaton = AhoCorasick::builder().kind(Some(kind)).build(&folded).ok()?;
+        Some(Self { folded, automaton: Some(automaton) })
+    }
+
+    /// Whether there are none, so that everything passes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.folded.is_empty()
+    }
+
+    /// Returns how many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.folded.len()
+    }
+
+    /// Whether one of them is in a name.
+    #[must_use]
+    pub fn are_in(&self, name: &str) -> bool {
+        self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(fold(name).as_bytes()))
+    }
+}
+
+impl PartialEq for Texts {
+    fn eq(&self, other: &Self) -> bool {
+        self.folded == other.folded
+    }
+}
+
+impl Eq for Texts {}
+
+impl Hash for Texts {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.folded.hash(state);
+    }
+}
+
+/// Turns a text into Unicode lower case, character by character, so that a part of a text folds as
+/// it does within the whole.
+fn fold(text: &str) -> Cow<'_, str> {
+    if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().flat_map(char::to_lowercase).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn texts_are_found_wherever_looking_for_one_after_the_other_finds_them(
+            texts in prop::collection::vec("[abÄäßİ]{0,3}", 0..5), name in "[abABÄäßİ]{0,8}",
+        ) {
+            let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
+            let mut wanted = texts.iter().filter(|text| !text.is_empty());
+            let expected = wanted.any(|text| lower(&name).contains(&lower(text)));
+            let texts = Texts::parse(texts.iter().map(String::as_str)).unwrap();
+            prop_assert_eq!(texts.are_in(&name), expected);
+        }
+    }
+}

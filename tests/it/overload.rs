@@ -1,0 +1,105 @@
+//! Reads that take more than there is: they are bounded, and given up when nobody waits for them.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpStream};
+
+use crate::support::{Client, Process, Reply, report, update_request, wait_until};
+
+/// Fills a server with names that nearly match [`heavy`], in few updates.
+fn filled(folder: &tempfile::TempDir) -> Process {
+    let server = Process::start(&folder.path().join("status.db"), &[] as &[&str]);
+    let files: Vec<String> = (0..1000).map(|file| format!("{}{file:03}", "a".repeat(40))).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    for number in 0..50 {
+        server.accept(report("r", &format!("s{number}"), "OUT_OF_SYNC", &files));
+    }
+    server
+}
+
+/// A question without an answer that takes a processor for seconds.
+fn heavy() -> String {
+    let patterns = (0..100).map(|number| format!("*a*a*a*a*a*a*a*a*a*b{number:02}"));
+    format!("/status.json?file={}", patterns.collect::<Vec<_>>().join(","))
+}
+
+fn ask(client: &Client, target: &str) -> TcpStream {
+    let mut stream = client.connect();
+    write!(stream, "GET {target} HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
+    stream
+}
+
+fn answer(stream: &mut TcpStream) -> Reply {
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    Reply::parse(&answer).unwrap()
+}
+
+/// How much time of processors a process has used, in ticks of the system.
+fn time_used(server: &Process) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let behind_name = stat.rsplit_once(')').unwrap().1;
+    // The fields are numbered in proc(5); the first behind the name is the third.
+    let field = |number: usize| behind_name.split_whitespace().nth(number - 3).unwrap();
+    field(14).parse::<u64>().unwrap() + field(15).parse::<u64>().unwrap()
+}
+
+#[test]
+fn the_server_rests_soon_after_clients_with_heavy_questions_have_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = filled(&folder);
+    let questions: Vec<TcpStream> = (0..50).map(|_| ask(&server, &heavy())).collect();
+    let before = time_used(&server);
+    wait_until("it works on them", || time_used(&server) > before + 20);
+    drop(questions);
+    let mut used = 0;
+    // A tick is ten milliseconds, and so is a turn of this loop.
+    let mut quiet_turns = 0;
+    wait_until("it rests", || {
+        let now = time_used(&server);
+        quiet_turns = if now > used + 1 { 0 } else { quiet_turns + 1 };
+        used = now;
+        quiet_turns > 30
+    });
+}
+
+#[test]
+fn a_heavy_question_of_a_client_that_sends_no_more_is_given_up_and_an_update_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = filled(&folder);
+    let mut asking = ask(&server, &heavy());
+    asking.shutdown(Shutdown::Write).unwrap();
+    let reply = answer(&mut asking);
+    assert!(reply.error(503).contains("closed"), "{}", reply.text());
+    assert!(reply.header("retry-after").is_some());
+    let mut updating = server.connect();
+    updating.write_all(update_request(&report("r", "last", "SYNCED", &[])).as_bytes()).unwrap();
+    updating.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(answer(&mut updating).status, 200);
+    assert_eq!(server.names("?server=last"), ["r/last"]);
+    let mut asking = ask(&server, "/livez");
+    asking.shutdown(Shutdown::Write).unwrap();
+    assert_eq!(answer(&mut asking).status, 200, "what takes no time is answered all the same");
+}
+
+#[test]
+fn more_heavy_questions_than_can_wait_are_answered_503_and_updates_are_stored_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = filled(&folder);
+    let mut questions: Vec<TcpStream> = (0..600).map(|_| ask(&server, &heavy())).collect();
+    wait_until("some are refused and counted", || {
+        let metrics = server.get("/metrics").text();
+        !metrics.contains("gitops_status_overload_total{reason=\"reads\"} 0\n")
+    });
+    server.accept(report("r", "meanwhile", "SYNCED", &[]));
+    assert_eq!(server.get("/livez").status, 200);
+    assert_eq!(server.names("?server=meanwhile"), ["r/meanwhile"]);
+    let mut piece = [0; 4096];
+    let refused = questions.iter_mut().find_map(|stream| {
+        stream.set_nonblocking(true).unwrap();
+        let count = stream.read(&mut piece).ok()?;
+        Reply::parse(&piece[..count])
+    });
+    let refused = refused.expect("one of them has its answer");
+    refused.error(503);
+    assert!(refused.header("retry-after").is_some());
+}
