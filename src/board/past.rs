@@ -1,9 +1,6 @@
 //! Questions about the past, which the store answers; the present says which entries they are about.
 
-use std::sync::Arc;
-
 use thiserror::Error;
-use tokio::task::spawn_blocking;
 
 use super::Board;
 use crate::domain::{
@@ -35,7 +32,8 @@ impl Board {
         self.store.history(query).await.map_err(|error| unanswered(&error))
     }
 
-    /// Returns how entries stood: those that the filter lets pass as they are now, and, if it asks
+    /// Returns how entries stood. It may take long: ask it beside the threads that serve requests.
+    /// Those are shown that the filter lets pass as they are now, and, if it asks
     /// for nothing but names, those that are gone.
     ///
     /// # Errors
@@ -44,12 +42,11 @@ impl Board {
         &self,
         filter: &Filter,
         query: TimelineQuery,
+        effort: &mut Effort<'_>,
     ) -> Result<Timeline, Unanswered> {
         let state = self.snapshot();
         let chosen = if filter.looks_at_files() {
-            let (state, filter) = (Arc::clone(&state), filter.clone());
-            let chosen = spawn_blocking(move || keys(&state, filter)).await;
-            Some(chosen.map_err(|_| Unanswered::Unavailable)?.map_err(|_| Unanswered::TooSlow)?)
+            Some(keys(&state, filter, effort).map_err(|GivenUp| Unanswered::TooSlow)?)
         } else {
             None
         };
@@ -63,11 +60,10 @@ impl Board {
     }
 }
 
-/// Returns the pairs of the entries that pass, in order. Where that takes a look at the names of
-/// files, of which there can be many, it is not for a thread that serves requests.
-fn keys(state: &State, filter: Filter) -> Result<Vec<Key>, GivenUp> {
-    let selection = Selection { filter, ..Selection::default() };
-    let selected = selection.select(state, &mut Effort::unlimited())?;
+/// Returns the pairs of the entries that pass, in order.
+fn keys(state: &State, filter: &Filter, effort: &mut Effort<'_>) -> Result<Vec<Key>, GivenUp> {
+    let selection = Selection { filter: filter.clone(), ..Selection::default() };
+    let selected = selection.select(state, effort)?;
     let reports = selected.slots().map(|slot| &slot.entry().report);
     let key = |report: &Report| Key { repo: report.repo.clone(), server: report.server.clone() };
     Ok(reports.map(key).collect())

@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::HistoryRequest;
@@ -26,6 +27,11 @@ pub(super) async fn history(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let HistoryRequest { query, flat } = HistoryRequest::parse(request.query_string())?;
-    let page = services.board.history(&query).await?;
-    answer::worked_out(&request, &services, move || render::history(&page, flat)).await
+    let coding = Coding::negotiate(request.headers());
+    let (board, room) = (services.board.clone(), services.work.past(&query.filter));
+    let bytes = room.ask(&request, async move |_| {
+        let page = board.history(&query).await?;
+        Ok(coding.encode(&[render::history(&page, flat)?])?)
+    });
+    Ok(answer::fleeting("application/json", coding, vec![bytes.await?]))
 }

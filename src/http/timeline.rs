@@ -4,6 +4,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::TimelineRequest;
@@ -31,10 +32,15 @@ pub(super) async fn timeline(
 ) -> Result<HttpResponse, ApiError> {
     let now = services.clock.read().wall;
     let TimelineRequest { filter, query } = TimelineRequest::parse(request.query_string(), now)?;
-    let timeline = services.board.timeline(&filter, query).await?;
-    let step = timeline.step.map(|step| step.to_string());
-    let rendered = move || render::timeline(&timeline);
-    let mut response = answer::worked_out(&request, &services, rendered).await?;
+    let coding = Coding::negotiate(request.headers());
+    let (board, room) = (services.board.clone(), services.work.past(&filter));
+    let answer = room.ask(&request, async move |effort| {
+        let timeline = board.timeline(&filter, query, effort).await?;
+        let step = timeline.step.map(|step| step.to_string());
+        Ok((step, coding.encode(&[render::timeline(&timeline)?])?))
+    });
+    let (step, bytes) = answer.await?;
+    let mut response = answer::fleeting("application/json", coding, vec![bytes]);
     if let Some(step) = step.and_then(|step| HeaderValue::from_str(&step).ok()) {
         response.headers_mut().insert(STEP, step);
     }

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 use super::caller::Caller;
 use super::error::ApiError;
-use crate::domain::Effort;
+use crate::domain::{Effort, Filter};
 use crate::metrics::Overload;
 use crate::render::RenderError;
 
@@ -28,6 +30,10 @@ pub struct Work {
     pub(super) reads: Room,
     /// What Prometheus asks for.
     pub(super) metrics: Room,
+    /// Questions about the past.
+    past: Room,
+    /// Such questions about a few pairs, which take milliseconds.
+    short_past: Room,
 }
 
 impl Work {
@@ -40,7 +46,14 @@ impl Work {
         Self {
             reads: Room::new("reads", processors.saturating_sub(1).max(2), overload),
             metrics: Room::new("metrics", 1, overload),
+            past: Room::new("history", 2, overload),
+            short_past: Room::new("history", 1, overload),
         }
+    }
+
+    /// Returns the room for a question about the past: a short one does not wait for long ones.
+    pub(super) fn past(&self, filter: &Filter) -> &Room {
+        if filter.names_few_pairs() { &self.short_past } else { &self.past }
     }
 }
 
@@ -89,6 +102,32 @@ impl Room {
                 work(&mut Effort::watched(&mut goes_on))
             });
             Ok(done.await.map_err(|_| ApiError::Lost)??)
+        })
+        .await
+    }
+
+    /// Asks the store something, beside the threads that serve requests: what it has read takes a
+    /// while to decode.
+    ///
+    /// # Errors
+    /// Those of the question, and those of [`Room::serve`].
+    pub(super) async fn ask<T: Send + 'static>(
+        &self,
+        request: &HttpRequest,
+        question: impl AsyncFnOnce(&mut Effort<'_>) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        self.serve(request, async move |place| {
+            let given_up = CancellationToken::new();
+            let _watch = given_up.clone().drop_guard();
+            let runtime = Handle::current();
+            let done = web::block(move || {
+                let _place = place;
+                let mut goes_on = || !given_up.is_cancelled();
+                let mut effort = Effort::watched(&mut goes_on);
+                let answer = runtime.block_on(given_up.run_until_cancelled(question(&mut effort)));
+                answer.unwrap_or(Err(ApiError::Abandoned))
+            });
+            done.await.map_err(|_| ApiError::Lost)?
         })
         .await
     }

@@ -82,7 +82,8 @@ fn together(state: &State, is_ready: fn(&Segment) -> bool, work: fn(&[&Segment])
     }
     thread::scope(|scope| {
         for part in unready.chunks(unready.len().div_ceil(THREADS)) {
-            scope.spawn(move || work(part));
+            // Without a thread, which the system may refuse, whoever comes after does the work.
+            thread::Builder::new().spawn_scoped(scope, move || work(part)).ok();
         }
     });
 }

@@ -3,7 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
 
-use crate::support::{Client, Process, Reply, report, update_request, wait_until};
+use crate::support::{Client, Process, Reply, report, run_sql, update_request, wait_until};
 
 /// Fills a server with names that nearly match [`heavy`], in few updates.
 fn filled(folder: &tempfile::TempDir) -> Process {
@@ -43,6 +43,18 @@ fn time_used(server: &Process) -> u64 {
     field(14).parse::<u64>().unwrap() + field(15).parse::<u64>().unwrap()
 }
 
+/// Waits until a process uses no processor for a while.
+fn wait_for_rest(server: &Process) {
+    let (mut used, mut quiet_turns) = (0, 0);
+    wait_until("it rests", || {
+        let now = time_used(server);
+        // A tick is ten milliseconds, and so is a turn of this loop.
+        quiet_turns = if now > used + 1 { 0 } else { quiet_turns + 1 };
+        used = now;
+        quiet_turns > 30
+    });
+}
+
 #[test]
 fn the_server_rests_soon_after_clients_with_heavy_questions_have_left() {
     let folder = tempfile::tempdir().unwrap();
@@ -51,15 +63,38 @@ fn the_server_rests_soon_after_clients_with_heavy_questions_have_left() {
     let before = time_used(&server);
     wait_until("it works on them", || time_used(&server) > before + 20);
     drop(questions);
-    let mut used = 0;
-    // A tick is ten milliseconds, and so is a turn of this loop.
-    let mut quiet_turns = 0;
-    wait_until("it rests", || {
-        let now = time_used(&server);
-        quiet_turns = if now > used + 1 { 0 } else { quiet_turns + 1 };
-        used = now;
-        quiet_turns > 30
-    });
+    wait_for_rest(&server);
+}
+
+/// Many transitions of many pairs, none of which a search for `nosuchthing` finds.
+const LONG_HISTORY: &str = "\
+    with recursive number (n) as (select 1 union all select n + 1 from number where n < 200000) \
+    insert into transitions select n, 1700000000000 + n, 1, 'r' || (n % 300), 's', 'changed', 'SYNCED', \
+        0, '[]', 0, '[]', 0, null, null, null from number";
+
+#[test]
+fn a_question_about_one_entrys_past_does_not_wait_for_many_long_ones_and_those_end_with_their_clients()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("status.db");
+    drop(Process::start(&database, &[] as &[&str]));
+    run_sql(&database, LONG_HISTORY);
+    let server = Process::start(&database, &["--history-retention", "0"]);
+    let before = time_used(&server);
+    let questions: Vec<TcpStream> =
+        (0..50).map(|_| ask(&server, "/api/history?q=nosuchthing")).collect();
+    wait_until("it works on them", || time_used(&server) > before + 20);
+    for target in [
+        "/api/history?repo=r7&server=s&limit=5",
+        "/api/timeline?repo=r7&server=s&from=2020-01-01T00:00:00Z",
+    ] {
+        let reply = server.get(target);
+        assert_eq!(reply.status, 200, "{target}: {}", reply.text());
+        assert!(reply.text().contains("r7"), "{target}: {}", reply.text());
+    }
+    assert_eq!(server.get("/entry?repo=r7&server=s").status, 200);
+    drop(questions);
+    wait_for_rest(&server);
 }
 
 #[test]
@@ -93,13 +128,16 @@ fn more_heavy_questions_than_can_wait_are_answered_503_and_updates_are_stored_me
     server.accept(report("r", "meanwhile", "SYNCED", &[]));
     assert_eq!(server.get("/livez").status, 200);
     assert_eq!(server.names("?server=meanwhile"), ["r/meanwhile"]);
-    let mut piece = [0; 4096];
-    let refused = questions.iter_mut().find_map(|stream| {
-        stream.set_nonblocking(true).unwrap();
-        let count = stream.read(&mut piece).ok()?;
-        Reply::parse(&piece[..count])
+    let (mut refused, mut piece) = (None, [0; 4096]);
+    wait_until("one of them has its answer", || {
+        refused = questions.iter_mut().find_map(|stream| {
+            stream.set_nonblocking(true).unwrap();
+            let count = stream.read(&mut piece).ok()?;
+            Reply::parse(&piece[..count])
+        });
+        refused.is_some()
     });
-    let refused = refused.expect("one of them has its answer");
+    let refused = refused.unwrap();
     refused.error(503);
     assert!(refused.header("retry-after").is_some());
 }

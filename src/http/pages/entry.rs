@@ -49,7 +49,9 @@ pub(in crate::http) async fn entry(
         limit: TRANSITIONS_SHOWN,
     };
     // How the entry stands is in memory, and is shown whatever becomes of the history.
-    let past = services.board.history(&query).await.map_or(Past::Unavailable, Past::Known);
+    let (board, room) = (services.board.clone(), services.work.past(&query.filter));
+    let past = room.ask(&request, async move |_| Ok(board.history(&query).await?));
+    let past = past.await.map_or(Past::Unavailable, Past::Known);
     let state = services.board.snapshot();
     let setting = setting(&request, &services);
     // Ten thousand files may have to be listed.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -28,13 +29,23 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// How many transitions are read at once at the most.
 const MOST_AT_ONCE: usize = 10_000;
 
-/// The newest before a place, of all pairs.
+/// How many transitions are looked at between two places at which a page can end, where few of them
+/// may be asked for. It takes some tens of milliseconds.
+const WINDOW: usize = 50_000;
+
+/// The newest before a place and from another on, of all pairs.
 const OF_ALL: &str = "\
     select id, at, repo, server, event, sync_status, drift_count, files_added, files_added_count, \
         files_removed, files_removed_count, report_revision, url \
     from transitions \
     where (at, id) < ($1, $2) and at >= $3 and event in (select value from json_each($5)) \
+        and (at, id) >= ($6, $7) \
     order by at desc, id desc limit $4";
+
+/// The place that is some transitions before another.
+const BACK: &str = "\
+    select at, id from transitions where (at, id) < ($1, $2) and at >= $3 \
+    order by at desc, id desc limit 1 offset $4";
 
 /// The newest before a place, of some pairs and states. For each of them SQLite stops at the first
 /// that is older than all of the newest so far.
@@ -57,20 +68,37 @@ pub(super) async fn read(
     connection: &mut SqliteConnection,
     query: &HistoryQuery,
 ) -> Result<HistoryPage, StoreError> {
+    read_within(connection, query, WINDOW, tokio::time::sleep(PATIENCE)).await
+}
+
+/// Reads a page, as far as it gets before its time is over: not at all, or further than before.
+async fn read_within(
+    connection: &mut SqliteConnection,
+    query: &HistoryQuery,
+    window: usize,
+    time: impl Future<Output = ()>,
+) -> Result<HistoryPage, StoreError> {
+    let mut time = pin!(time);
     let walk = Walk::of(connection, query).await?;
     let end = HistoryPlace { at: query.range.to, id: i64::MIN };
-    let mut before = query.after.map_or(end, |after| after.min(end));
+    let start = query.after.map_or(end, |after| after.min(end));
+    let mut before = start;
     let mut page = PageInMaking::new(query);
     let mut count = query.limit.saturating_add(1);
-    let mut patience = pin!(tokio::time::sleep(PATIENCE));
     loop {
+        let back = tokio::select! {
+            biased;
+            () = &mut time => return stop(page, start, before),
+            back = walk.back(connection, before, window) => back?,
+        };
         count = count.min(MOST_AT_ONCE);
-        let mut rows = walk.next(before, count).fetch(&mut *connection);
+        let mut rows = walk.next(before, back, count).fetch(&mut *connection);
         let mut seen = 0;
         loop {
             let row = tokio::select! {
+                biased;
+                () = &mut time => return stop(page, start, before),
                 row = rows.try_next() => row?,
-                () = &mut patience => return Ok(page.stop(before)),
             };
             let Some(row) = row else { break };
             seen += 1;
@@ -80,11 +108,22 @@ pub(super) async fn read(
                 return Ok(page.finish());
             }
         }
-        if seen < count {
-            return Ok(page.finish());
+        match back {
+            _ if seen == count => count *= 4,
+            Some(back) => before = back,
+            None => return Ok(page.finish()),
         }
-        count *= 4;
     }
+}
+
+/// Ends a page whose time is over. One that got no further than where it began would be asked for
+/// again and again.
+fn stop(
+    page: PageInMaking<'_>,
+    start: HistoryPlace,
+    before: HistoryPlace,
+) -> Result<HistoryPage, StoreError> {
+    if before == start { Err(StoreError::TooSlow(PATIENCE)) } else { Ok(page.stop(before)) }
 }
 
 /// A way through the history that meets everything that a query asks for.
@@ -94,6 +133,8 @@ struct Walk {
     events: String,
     states: String,
     from: Timestamp,
+    /// Whether some events are not asked for.
+    skips_events: bool,
 }
 
 impl Walk {
@@ -121,19 +162,51 @@ impl Walk {
             events: pairs::json(&events.iter().map(|event| event.as_str()).collect::<Vec<_>>())?,
             states: pairs::json(&states)?,
             from: query.range.from,
+            skips_events: !query.events.is_empty(),
         })
     }
 
-    /// Asks for the newest transitions before a place.
-    fn next(&self, before: HistoryPlace, count: usize) -> Query<'_, Sqlite, SqliteArguments> {
-        let question = sqlx::query(if self.pairs.is_some() { OF_PAIRS } else { OF_ALL })
+    /// Returns a place that is some transitions back, if the way to the next one that is asked for
+    /// could be long, and as many are left.
+    async fn back(
+        &self,
+        connection: &mut SqliteConnection,
+        before: HistoryPlace,
+        window: usize,
+    ) -> Result<Option<HistoryPlace>, StoreError> {
+        if self.pairs.is_some() || !self.skips_events {
+            return Ok(None);
+        }
+        let row = sqlx::query(BACK)
             .bind(before.at.millis())
             .bind(before.id)
             .bind(self.from.millis())
+            .bind(i64::try_from(window).unwrap_or(i64::MAX))
+            .fetch_optional(connection)
+            .await?;
+        let place = |row: SqliteRow| {
+            let at = Timestamp::from_millis(row.try_get("at")?);
+            Ok(HistoryPlace { at, id: row.try_get("id")? })
+        };
+        row.map(place).transpose()
+    }
+
+    /// Asks for the newest transitions before a place, and from another on.
+    fn next(
+        &self,
+        before: HistoryPlace,
+        back: Option<HistoryPlace>,
+        count: usize,
+    ) -> Query<'_, Sqlite, SqliteArguments> {
+        let back = back.unwrap_or(HistoryPlace::START);
+        let question = sqlx::query(if self.pairs.is_some() { OF_PAIRS } else { OF_ALL })
+            .bind(before.at.millis())
+            .bind(before.id)
+            .bind(self.from.max(back.at).millis())
             .bind(i64::try_from(count).unwrap_or(i64::MAX));
         match &self.pairs {
             Some(pairs) => question.bind(pairs.as_str()).bind(self.states.as_str()),
-            None => question.bind(self.events.as_str()),
+            None => question.bind(self.events.as_str()).bind(back.at.millis()).bind(back.id),
         }
     }
 }
@@ -197,4 +270,59 @@ fn invalid(error: InvalidField) -> StoreError {
 
 fn damaged(reason: impl fmt::Display) -> StoreError {
     StoreError::Damaged { table: "transitions", reason: format!("{reason}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll;
+
+    use sqlx::ConnectOptions;
+    use sqlx::sqlite::SqliteConnectOptions;
+
+    use super::*;
+    use crate::domain::{Filter, TimeRange};
+    use crate::store::sqlite::SqliteStore;
+
+    /// Two transitions a millisecond, of which the oldest is the only one that is asked for.
+    const HISTORY: &str = "\
+        with recursive number (n) as (select 1 union all select n + 1 from number where n < 1000) \
+        insert into transitions select n, n / 2, 1, 'r', 's', iif(n = 1, 'first', 'changed'), \
+            'SYNCED', 0, '[]', 0, '[]', 0, null, null, null from number";
+
+    #[actix_web::test]
+    async fn a_page_whose_time_is_over_has_got_further_or_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("store.db");
+        SqliteStore::open(&path).await.unwrap();
+        let mut connection = SqliteConnectOptions::new().filename(&path).connect().await.unwrap();
+        sqlx::raw_sql(HISTORY).execute(&mut connection).await.unwrap();
+        let mut query = HistoryQuery {
+            filter: Filter::default(),
+            events: vec![Event::First],
+            range: TimeRange::ALL,
+            after: None,
+            limit: 10,
+        };
+        let (mut found, mut looks) = (0, 0);
+        loop {
+            let mut left = looks;
+            let time = std::future::poll_fn(|_| {
+                let is_over = left == 0;
+                left -= usize::from(!is_over);
+                if is_over { Poll::Ready(()) } else { Poll::Pending }
+            });
+            match read_within(&mut connection, &query, 90, time).await {
+                Ok(page) => {
+                    found += page.items.len();
+                    let Some(next) = page.next else { break };
+                    let before = query.after.replace(next);
+                    assert!(before.is_none_or(|before| next < before), "{before:?} {next:?}");
+                }
+                Err(StoreError::TooSlow(_)) => looks += 1,
+                Err(error) => panic!("{error}"),
+            }
+        }
+        assert!(looks > 0, "its time was never over");
+        assert_eq!(found, 1);
+    }
 }

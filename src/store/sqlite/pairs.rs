@@ -3,6 +3,7 @@
 use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use tokio::task::coop::consume_budget;
 
 use crate::domain::{InvalidField, Key, Names, RepoName, ServerName};
 use crate::store::{Passes, StoreError};
@@ -50,13 +51,17 @@ const OF_REPOS: &str = "\
     ) \
     select repo, server from pairs where server <> ''";
 
+/// How many bytes of names are found at once at the most: they are in memory some times.
+const MOST_BYTES: usize = 64 * 1024 * 1024;
+
 /// Pairs in the order of their names, or the word that there are too many of them.
 pub(super) enum Pairs {
     Few(Vec<Key>),
     TooMany,
 }
 
-/// Finds the pairs that pass, of some repositories or of all; no more than `most`.
+/// Finds the pairs that pass, of some repositories or of all; no more than `most`, nor than
+/// may be in memory.
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     repos: &Names,
@@ -68,13 +73,17 @@ pub(super) async fn find(
         None => sqlx::query(ALL),
     };
     let mut found: Vec<Key> = Vec::new();
+    let mut bytes = 0;
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
+        // Rows are often there already, and those who ask may have left.
+        consume_budget().await;
         let key = decode(&row, "transitions")?;
         if !passes(key.borrow()) {
             continue;
         }
-        if found.len() == most {
+        bytes += key.repo.as_str().len() + key.server.as_str().len();
+        if found.len() == most || bytes > MOST_BYTES {
             return Ok(Pairs::TooMany);
         }
         found.push(key);

@@ -18,8 +18,9 @@ use super::gate::{Gate, Pass};
 use super::open;
 use crate::store::StoreError;
 
-/// How many questions are worked on at once; others wait for their turn.
-const PLACES: usize = 2;
+/// How many questions are worked on at once; others wait for their turn. Three may come from outside
+/// (`http::work`), and one from the program itself.
+const PLACES: usize = 4;
 /// How long a question may take, its wait for a place included.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Every how many of its instructions SQLite looks whether it should give up: well under a

@@ -6,6 +6,7 @@
 use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use tokio::task::coop::consume_budget;
 
 use super::pairs::{self, Pairs};
 use crate::domain::{
@@ -192,6 +193,7 @@ async fn read_lives(
         .bind(range.to.millis());
     let mut rows = question.fetch(connection);
     while let Some(row) = rows.try_next().await? {
+        consume_budget().await;
         let at = Timestamp::from_millis(row.try_get("at")?);
         let place = HistoryPlace { at, id: row.try_get("id")? };
         let condition = match row.try_get("state")? {
@@ -218,6 +220,7 @@ async fn glimpse(
     let question = sqlx::query(GLIMPSES).bind(pairs.to_owned()).bind(moments);
     let mut rows = question.fetch(connection);
     while let Some(row) = rows.try_next().await? {
+        consume_budget().await;
         let place = |column: &str| {
             let text: Option<&str> = row.try_get(column)?;
             Ok::<_, sqlx::Error>(text.and_then(HistoryPlace::parse))
