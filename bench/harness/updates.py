@@ -2,6 +2,7 @@
 
 import re
 import socket
+from collections.abc import Callable
 from itertools import islice
 
 CONNECTIONS = 256
@@ -22,8 +23,9 @@ def update(key: int, members: str = "") -> bytes:
 
 
 def fill(
-    port: int, keys: range, members: str = "", connections: int = CONNECTIONS, at_once: int = AT_ONCE
-) -> None:
+    port: int, keys: range, members: str = "", connections: int = CONNECTIONS, at_once: int = AT_ONCE,
+    body: Callable[[int], bytes] | None = None,
+) -> None:  # fmt: skip
     """Posts each key once, pipelined over many connections so that it is quick."""
     head = b"POST /api/status HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
     sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(min(connections, len(keys)))]
@@ -32,7 +34,7 @@ def fill(
     while not done:
         sent = []
         for connection in sockets:
-            bodies = [update(key, members) for key in islice(rest, at_once)]
+            bodies = [body(key) if body else update(key, members) for key in islice(rest, at_once)]
             if not bodies:
                 done = True
                 break

@@ -1,0 +1,178 @@
+"""What good clients feel while others ask for too much."""
+
+import argparse
+import http.client
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote
+
+from .past import flap
+from .servers import TARGET, Ours
+from .updates import fill, update
+
+ENTRIES = 20_000
+CLIENTS = 200
+SECONDS = 20
+# 100 texts that nearly match every name.
+TEXTS = "/status.json?" + "&".join(f"q={'a' * 39}b{number:02}" for number in range(100))
+PATTERNS = "/status.json?file=" + ",".join(f"*a*a*a*a*a*a*a*a*a*b{number:02}" for number in range(100))
+PAIRS, DAYS, LONG_QUESTIONS = 12_000, 6, 50
+JSON = {"Content-Type": "application/json"}
+
+
+class Good:
+    """A client that asks the same again and again, on a connection of its own each time."""
+
+    def __init__(self, port: int, method: str, path: str, body: bytes | None = None):
+        self.port, self.request = port, (method, path, body)
+        self.times: list[float] = []
+        self.failures = 0
+        self.done = threading.Event()
+        self.thread = threading.Thread(target=self.run)
+
+    def run(self):
+        method, path, body = self.request
+        while not self.done.wait(0.1):
+            start = time.monotonic()
+            try:
+                connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=15)
+                connection.request(method, path, body, JSON if body else {})
+                self.failures += connection.getresponse().status != 200
+                connection.close()
+            except OSError:
+                self.failures += 1
+            self.times.append(1000 * (time.monotonic() - start))
+
+    def told(self, name: str) -> str:
+        times = sorted(self.times)
+        p50, p99 = (times[min(len(times) - 1, int(len(times) * share))] for share in (0.5, 0.99))
+        return f"  {name}: {len(times)} requests, {self.failures} failed, p50 {p50:.1f} ms, p99 {p99:.1f} ms"
+
+
+@contextmanager
+def beside(goods: dict[str, Good]):
+    """Runs good clients meanwhile, and says how they fared."""
+    for good in goods.values():
+        good.thread.start()
+    yield
+    for good in goods.values():
+        good.done.set()
+        good.thread.join()
+    for name, good in goods.items():
+        print(good.told(name), flush=True)
+
+
+def ask(port: int, path: str) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port), timeout=15)
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    return connection
+
+
+def leave_at_once(port: int, path: str, until: float):
+    """Has many clients ask and close, once a second."""
+    while time.monotonic() < until:
+        for connection in [ask(port, path) for _ in range(CLIENTS)]:
+            connection.close()
+        time.sleep(1)
+
+
+def stay(port: int, path: str, until: float, count: int = CLIENTS):
+    """Has many clients ask, wait for the answer, and ask again."""
+
+    def client():
+        while time.monotonic() < until:
+            try:
+                with ask(port, path) as connection:
+                    connection.recv(4096)
+            except OSError:
+                pass
+
+    threads = [threading.Thread(target=client) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(max(0.0, until - time.monotonic()))
+    return threads
+
+
+def seconds_until_idle(server: Ours) -> float:
+    """Waits until half a second takes a tenth of a processor at most."""
+    start = time.monotonic()
+    while time.monotonic() - start < 60:
+        before = server.cpu_seconds()
+        time.sleep(0.5)
+        if server.cpu_seconds() - before <= 0.05:
+            return time.monotonic() - start - 0.5
+    return float("inf")
+
+
+def many_files(key: int) -> bytes:
+    """An update with 20 names that nearly match."""
+    report = json.loads(update(key))
+    report["files"] = [{"name": f"{'a' * 39}{file:02}"} for file in range(20)]
+    report["sync_status"], report["drift_count"] = "OUT_OF_SYNC", 20
+    return json.dumps(report).encode()
+
+
+def questions(binary: Path):
+    attacks: list[tuple[str, str, Callable | None]] = [
+        ("nobody else", "", None),
+        (f"100 texts of {CLIENTS} clients a second that leave at once", TEXTS, leave_at_once),
+        (f"100 patterns of {CLIENTS} clients a second that leave at once", PATTERNS, leave_at_once),
+        (f"100 patterns of {CLIENTS} clients that stay", PATTERNS, stay),
+    ]
+    with Ours(binary=binary) as server:
+        fill(server.port, range(ENTRIES), body=many_files)
+        for name, path, attack in attacks:
+            print(f"{ENTRIES} entries of 20 files, beside {name}:", flush=True)
+            goods = {
+                "POST": Good(server.port, "POST", "/api/status", update(1)),
+                "/livez": Good(server.port, "GET", "/livez"),
+            }
+            with beside(goods):
+                until = time.monotonic() + SECONDS
+                if attack:
+                    attack(server.port, path, until)
+                else:
+                    time.sleep(SECONDS)
+            print(f"  idle after {seconds_until_idle(server):.1f} s", flush=True)
+
+
+def history(binary: Path):
+    with Ours(keeps_history=True, binary=binary) as server:
+        fill(server.port, range(PAIRS))
+        server.stop()
+        flap(server.folder / "status.db", DAYS)
+        server.start()
+        report = json.loads(update(7))
+        pair = f"repo={quote(report['repo'])}&server={quote(report['server'])}"
+        print(f"{PAIRS} pairs, {PAIRS * DAYS * 24} transitions, beside {LONG_QUESTIONS} long questions at once:", flush=True)
+        goods = {
+            "a good question": Good(server.port, "GET", f"/api/history?{pair}&limit=5"),
+            "POST": Good(server.port, "POST", "/api/status", update(1)),
+        }
+        with beside(goods):
+            stay(server.port, "/api/history?q=nosuchthing", time.monotonic() + SECONDS, LONG_QUESTIONS)
+        print(f"  idle after {seconds_until_idle(server):.1f} s", flush=True)
+
+
+PARTS = {"questions": questions, "history": history}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="bench/hostile", description=__doc__)
+    parser.add_argument("--only", choices=PARTS, help="one part instead of all")
+    parser.add_argument("--binary", type=Path, default=TARGET / "release" / "gitops-status-server", help="another build")
+    arguments = parser.parse_args()
+    for name, part in PARTS.items():
+        if arguments.only in (None, name):
+            part(arguments.binary)
+
+
+if __name__ == "__main__":
+    main()
