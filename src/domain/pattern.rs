@@ -68,7 +68,16 @@ impl Names {
     pub(super) fn cost(&self, name: &str) -> usize {
         match self {
             Self::Any => 0,
-            Self::OneOf { literals: _, wildcards } => 1 + name.len() * wildcards.len(),
+            Self::OneOf { .. } => 1 + name.len() * self.patterns(),
+        }
+    }
+
+    /// Returns how many patterns a name is held against.
+    #[must_use]
+    pub fn patterns(&self) -> usize {
+        match self {
+            Self::Any => 0,
+            Self::OneOf { literals: _, wildcards } => wildcards.len(),
         }
     }
 
@@ -81,7 +90,7 @@ impl Names {
     /// Whether names pass by a pattern rather than by being on the list.
     #[must_use]
     pub fn has_wildcards(&self) -> bool {
-        matches!(self, Self::OneOf { wildcards, .. } if !wildcards.is_empty())
+        self.patterns() > 0
     }
 
     /// Returns the only names that can pass, in byte order, or `None` if there is no such list.

@@ -106,11 +106,14 @@ impl Selection {
         filter.is_empty() && *order == Order::Natural && limit.is_none() && *offset == 0
     }
 
-    /// Returns how many entries have to be looked at, about.
+    /// Returns about how much work it is to select, in looks at an entry.
     #[must_use]
     pub fn cost(&self, state: &State) -> usize {
         let ranges = candidates(&self.filter, state);
-        ranges.iter().map(|run| run.places.len()).sum()
+        let entries: usize = ranges.iter().map(|run| run.places.len()).sum();
+        let Filter { repo, server, .. } = &self.filter;
+        // A few patterns are compared in the time that a look at an entry takes.
+        entries * (1 + (repo.patterns() + server.patterns()) / 8)
     }
 
     /// Picks the entries from a state.
