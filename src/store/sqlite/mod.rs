@@ -62,7 +62,8 @@ pub struct SqliteStore {
     readers: Readers,
     lost_commits: u64,
     sizes: Sizes,
-    _lock: Lock,
+    /// Until it is closed: who asks about the history may hold the store for longer.
+    lock: Mutex<Option<Lock>>,
 }
 
 /// The writing connection, and what is known of the log of sightings behind it.
@@ -278,6 +279,7 @@ impl Store for SqliteStore {
         {
             log::warn!("The database was not closed cleanly, which loses nothing: {error}");
         }
+        self.lock.lock().await.take();
     }
 }
 

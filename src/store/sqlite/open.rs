@@ -86,7 +86,7 @@ impl SqliteStore {
             readers: Readers::new(),
             lost_commits,
             sizes,
-            _lock: lock,
+            lock: Mutex::new(Some(lock)),
         })
     }
 }
