@@ -88,7 +88,7 @@ fn a_length_that_is_only_announced_takes_no_room() {
 }
 
 #[test]
-fn a_start_takes_hardly_more_memory_than_the_program_took_while_it_ran() {
+fn a_start_takes_no_more_memory_than_the_program_took_while_it_ran() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("s.db");
     let server = Process::start(&database, &[""; 0]);
@@ -103,5 +103,5 @@ fn a_start_takes_hardly_more_memory_than_the_program_took_while_it_ran() {
     let server = Process::start(&database, &[""; 0]);
     assert_eq!(server.get("/health").json()["tracked_repos"], 25);
     let starting = peak_memory(&server);
-    assert!(starting * 10 < running * 13, "{starting} bytes after {running}");
+    assert!(starting < running, "{starting} bytes after {running}");
 }
