@@ -29,6 +29,10 @@ use crate::metrics::{Closing, ConnectionCounts};
 /// as actix gives those that have said how long it is. An end at once could destroy the answer.
 const LINGER: u64 = 1000;
 
+/// How long a request or its answer may make no progress, in milliseconds, if the idle timeout is
+/// not shorter: a client that takes nothing of its answer is gone by then.
+const STALLED: u64 = 60_000;
+
 /// How much of an answer the system takes before it has sent it, in bytes. By itself it takes
 /// megabytes at once, and a slow client that reads them looks as if it made no progress. Much less
 /// than this costs speed: the compressed list of 20,000 entries should go out at once.
@@ -64,6 +68,17 @@ pub(super) struct Activity {
 }
 
 impl Activity {
+    fn begin(started: Instant) -> Self {
+        Self {
+            started,
+            progress_at: AtomicU64::new(millis_since(started)),
+            has_asked: AtomicBool::new(false),
+            requests: AtomicUsize::new(0),
+            has_unread_body: AtomicBool::new(false),
+            is_whole: AtomicBool::new(false),
+        }
+    }
+
     fn note(&self) {
         self.progress_at.store(millis_since(self.started), Ordering::Relaxed);
     }
@@ -89,7 +104,11 @@ impl Activity {
     /// Returns for how long it may make no progress, in milliseconds.
     pub(super) fn patience(&self, limit: u64, is_ending: bool) -> u64 {
         let is_unwanted = is_ending || self.has_unread_body.load(Ordering::Relaxed);
-        if self.is_idle() && is_unwanted { limit.min(LINGER) } else { limit }
+        match (self.is_idle(), is_unwanted) {
+            (true, true) => limit.min(LINGER),
+            (true, false) => limit,
+            (false, _) => limit.min(STALLED),
+        }
     }
 }
 
@@ -192,17 +211,9 @@ pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mu
         return;
     };
     let registry = Arc::clone(&connections.0);
-    let now = registry.now();
-    let activity = Arc::new(Activity {
-        started: registry.started,
-        progress_at: AtomicU64::new(now),
-        has_asked: AtomicBool::new(false),
-        requests: AtomicUsize::new(0),
-        has_unread_body: AtomicBool::new(false),
-        is_whole: AtomicBool::new(false),
-    });
+    let activity = Arc::new(Activity::begin(registry.started));
     let mut places = registry.places();
-    let id = places.enter(TcpStream::from(handle), Arc::clone(&activity), now);
+    let id = places.enter(TcpStream::from(handle), Arc::clone(&activity), registry.now());
     registry.make_room(&mut places);
     if let Some(caller) = places.caller(id) {
         data.insert(caller);
@@ -315,5 +326,23 @@ impl<B: MessageBody> MessageBody for TrackedBody<B> {
             activity.note();
         }
         self.body.as_mut().poll_next(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_has_a_minute_at_most_and_what_is_unwanted_a_second() {
+        let activity = Arc::new(Activity::begin(Instant::now()));
+        let patience = |limit| [false, true].map(|is_ending| activity.patience(limit, is_ending));
+        assert_eq!(patience(75_000), [75_000, LINGER]);
+        assert_eq!(patience(500), [500, 500]);
+        let under_way = UnderWay::begin(Arc::clone(&activity), false, false);
+        assert_eq!(patience(75_000), [60_000, 60_000]);
+        assert_eq!(patience(500), [500, 500]);
+        drop(under_way);
+        assert_eq!(patience(75_000), [75_000, LINGER]);
     }
 }

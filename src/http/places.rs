@@ -18,6 +18,9 @@ const FIRST_REQUEST: u64 = 1000;
 /// How many connections that may give way are found at once: to find them, all are asked.
 const FOUND_AT_ONCE: usize = 64;
 
+/// How often the log says that connections have to give way, in milliseconds.
+const SAID_AGAIN: u64 = 60_000;
+
 /// One in how many connections may come in before another has left.
 const OVERLAP: usize = 16;
 
@@ -80,6 +83,8 @@ pub(super) struct Places {
     /// Those that have been idle longest when they were last looked for, and since when; the
     /// longest last. Whoever stays idle stays ahead of all that are not in here.
     longest_idle: Vec<(u64, u64)>,
+    /// When the log said last that connections have to give way.
+    said_at: Option<u64>,
 }
 
 impl Places {
@@ -93,6 +98,7 @@ impl Places {
             ending: 0,
             of_address: HashMap::new(),
             longest_idle: Vec::new(),
+            said_at: None,
         }
     }
 
@@ -140,6 +146,10 @@ impl Places {
     /// still.
     pub(super) fn make_room(&mut self, now: u64) -> usize {
         let mut excess = (self.open.len() - self.ending).saturating_sub(self.limits.total);
+        if excess > 0 && self.said_at.is_none_or(|said_at| now - said_at >= SAID_AGAIN) {
+            self.said_at = Some(now);
+            log::warn!("All {} connections are taken: idle ones are closed", self.limits.total);
+        }
         while excess > 0
             && let Some(id) = self.next_idle(now)
         {
@@ -226,5 +236,34 @@ fn network(address: IpAddr) -> IpAddr {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))
         }
         address @ IpAddr::V4(_) => address,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_that_come_in_while_others_leave_are_within_what_there_is() {
+        for at_once in 2..10_000 {
+            let total = ConnectionLimits::total_within(at_once);
+            let limits = ConnectionLimits { total, per_address: None };
+            assert!(limits.most_at_once() > total && limits.most_at_once() <= at_once);
+            assert!(limits.most_at_once() + 2 > at_once, "{at_once}");
+        }
+    }
+
+    #[test]
+    fn one_client_is_one_address() {
+        for (one, other, is_same) in [
+            ("192.0.2.1", "192.0.2.1", true),
+            ("192.0.2.1", "192.0.2.2", false),
+            ("192.0.2.1", "::ffff:192.0.2.1", true),
+            ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", true),
+            ("2001:db8::1", "2001:db8:0:1::1", false),
+        ] {
+            let [one, other] = [one, other].map(|text| network(text.parse().unwrap()));
+            assert_eq!(one == other, is_same, "{one} {other}");
+        }
     }
 }
