@@ -8,9 +8,10 @@ use std::sync::Arc;
 use gitops_status_server::app::{App, AppError};
 use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
-use gitops_status_server::config::{Config, DatabaseUrl};
+use gitops_status_server::config::Config;
 use gitops_status_server::logging::{self, Log};
 use gitops_status_server::shutdown::Signals;
+use gitops_status_server::store::OpenError;
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
@@ -21,13 +22,15 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => say(&error, error.exit_status()),
         },
-        Ok(Invocation::Repair(database)) => repair(&database),
+        Ok(Invocation::Compact(database)) => work_on(cli::compact(&database)),
+        Ok(Invocation::Repair(database)) => work_on(cli::repair(&database)),
         Err(error) => say(&error, error.exit_status()),
     }
 }
 
-fn repair(database: &DatabaseUrl) -> ExitCode {
-    match actix_web::rt::System::new().block_on(cli::repair(database)) {
+/// Does what is done to a database that no server has open.
+fn work_on(work: impl Future<Output = Result<String, OpenError>>) -> ExitCode {
+    match actix_web::rt::System::new().block_on(work) {
         Ok(text) => print(&text),
         Err(error) => {
             let error = AppError::from(error);

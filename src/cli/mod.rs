@@ -3,6 +3,7 @@
 //! Flags are made from the table of settings. This module reads the process's arguments and
 //! environment, prints nothing, and must not know how a server is run.
 
+mod compact;
 mod healthcheck;
 mod repair;
 
@@ -18,11 +19,13 @@ use crate::config::{
     self, CONFIG_FILE, Config, ConfigError, DatabaseUrl, Kind, Lookup, Resolved, SETTINGS, Setting,
 };
 
+pub use compact::compact;
 pub use healthcheck::healthcheck;
 pub use repair::repair;
 
 const CHECK_CONFIG: &str = "check-config";
 const HEALTHCHECK: &str = "healthcheck";
+const COMPACT: &str = "compact";
 const REPAIR: &str = "repair";
 
 /// What the program is asked to do.
@@ -34,6 +37,8 @@ pub enum Invocation {
     CheckConfig(String),
     /// Ask the server at this address whether it is healthy, by [`healthcheck()`].
     Healthcheck(SocketAddr),
+    /// Make the file of this database as small as what it holds, by [`compact()`].
+    Compact(DatabaseUrl),
     /// Make a sound database of this one, by [`repair()`].
     Repair(DatabaseUrl),
     /// Print this text: the help or the version.
@@ -100,6 +105,9 @@ pub fn parse(
         Some(CHECK_CONFIG) => {
             Ok(Invocation::CheckConfig(Resolved::load(&flags, environment)?.to_toml()))
         }
+        Some(COMPACT) => {
+            Ok(Invocation::Compact(Resolved::load(&flags, environment)?.config.database))
+        }
         Some(REPAIR) => {
             Ok(Invocation::Repair(Resolved::load(&flags, environment)?.config.database))
         }
@@ -128,6 +136,8 @@ fn command() -> Command {
         .about("Print the settings in force as TOML, with where each came from, and exit");
     let healthcheck = Command::new(HEALTHCHECK)
         .about("Ask the server on the configured address for its health: exit 0 if well, else 1");
+    let compact = Command::new(COMPACT)
+        .about("Make the database's file as small as what it holds; the server must not run");
     let repair = Command::new(REPAIR).about(
         "Make a sound database of a damaged one that no server has open, and say what is lost",
     );
@@ -143,7 +153,7 @@ fn command() -> Command {
         .disable_help_subcommand(true)
         .next_line_help(true)
         .args(settings)
-        .subcommands([check_config, healthcheck, repair])
+        .subcommands([check_config, healthcheck, compact, repair])
 }
 
 /// Makes the flag of a setting; where its value comes from without it is for the settings.

@@ -11,16 +11,16 @@ use crate::support::{Process, is_traced, report, wait_until};
 const NO_ARGUMENTS: &[&str] = &[];
 
 /// A small file system of its own; unmounted when this is dropped.
-struct SmallDisk(TempDir);
+pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
-    fn mount() -> Self {
+    pub fn mount() -> Self {
         let folder = tempfile::tempdir().unwrap();
         run("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder.path().to_str().unwrap()]);
         Self(folder)
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.path()
     }
 

@@ -1,11 +1,14 @@
 //! Disk that the database does not need any more is given back.
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{Process, report, run_sql, wait_until};
+use crate::disk::SmallDisk;
+use crate::support::{Process, report, run_sql, stored, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
 /// What the program keeps free for what comes next, and what is in use of an almost empty database.
@@ -52,4 +55,104 @@ fn a_new_database_becomes_smaller_when_what_was_in_it_is_deleted() {
     wait_until("the disk is given back", || bytes(&path) < SMALL);
     wait_until("that is told", || reusable_bytes(&server) < SMALL);
     assert_eq!(server.names(""), ["repo/server"]);
+}
+
+/// Makes a database as earlier versions did, which keeps its free pages, and lets it have some.
+fn old_database() -> (TempDir, PathBuf) {
+    let (folder, path) = database();
+    run_sql(&path, "pragma journal_mode = delete; pragma auto_vacuum = none; vacuum");
+    free_pages_of(&path);
+    (folder, path)
+}
+
+/// Compacts a database as the runbook tells.
+fn compact(path: &Path) -> (Option<i32>, String) {
+    let runbook = fs::read_to_string("docs/alerts.md").unwrap();
+    let command = "gitops-status-server compact --database-url sqlite:///";
+    assert!(runbook.contains(command), "the runbook does not say how");
+    let output = compacting(path).output().unwrap();
+    let said = [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+    (output.status.code(), said.concat())
+}
+
+fn compacting(path: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+    command.env_clear().stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.args(["compact", "--database-url"]).arg(format!("sqlite://{}", path.display()));
+    command
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+#[test]
+fn an_old_database_is_compacted_as_the_runbook_tells_and_stays_the_same_store() {
+    let (_folder, path) = old_database();
+    fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    wait_until("it is told", || reusable_bytes(&server) > 4 * SMALL);
+    server.accept(report("repo", "later", "OUT_OF_SYNC", &["b"]));
+    let before = (server.list(""), server.get("/api/history").text());
+    let store = stored(&path, "select store_id from meta");
+    server.kill();
+    assert!(beside(&path, "-wal").exists(), "what came last is in the log");
+
+    let (status, said) = compact(&path);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains(&format!("{} bytes now", bytes(&path))), "{said}");
+    assert!(bytes(&path) < SMALL, "{said}");
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o640);
+    assert_eq!(stored(&path, "select store_id from meta"), store);
+    assert_eq!(stored(&path, "select cast(auto_vacuum as text) from pragma_auto_vacuum"), ["2"]);
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!((server.list(""), server.get("/api/history").text()), before);
+    drop(server);
+    let (status, said) = compact(&path);
+    assert_eq!(status, Some(0), "a second time as well: {said}");
+}
+
+#[test]
+fn a_database_that_is_in_use_is_not_compacted() {
+    let (_folder, path) = old_database();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    let (status, said) = compact(&path);
+    assert_eq!(status, Some(75), "{said}");
+    assert!(said.contains("in use by another process"), "{said}");
+    server.accept(report("repo", "after", "SYNCED", &[]));
+}
+
+#[test]
+fn a_database_is_left_as_it_is_where_there_is_no_room_for_a_copy() {
+    let disk = SmallDisk::mount();
+    let path = disk.path().join("status.db");
+    assert_eq!(Process::start(&path, NO_ARGUMENTS).terminate().code(), Some(0));
+    run_sql(
+        &path,
+        "create table ballast (content blob); insert into ballast values (randomblob(550000))",
+    );
+    let before = fs::read(&path).unwrap();
+    let (status, said) = compact(&path);
+    assert_eq!(status, Some(74), "{said}");
+    assert!(said.contains("no room beside it for a copy"), "{said}");
+    assert!(fs::read(&path).unwrap() == before);
+    assert!(!beside(&path, ".new").exists(), "what was copied takes room");
+}
+
+#[test]
+fn a_compaction_that_is_killed_leaves_the_database_as_it_was_and_nothing_behind() {
+    let (_folder, path) = database();
+    run_sql(
+        &path,
+        "create table ballast (content blob); \
+         with recursive number (n) as (select 1 union all select n + 1 from number where n < 40) \
+         insert into ballast select randomblob(1000000) from number",
+    );
+    let mut child = compacting(&path).spawn().unwrap();
+    wait_until("it copies", || beside(&path, ".new").exists());
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.names(""), ["repo/server"]);
+    assert!(!beside(&path, ".new").exists());
 }

@@ -5,6 +5,7 @@
 //! history is read beside it, by connections that only read.
 
 mod aside;
+mod compact;
 mod create;
 mod ends;
 mod excess;
@@ -25,6 +26,7 @@ mod timeline;
 mod upkeep;
 mod wal;
 
+pub use compact::Compacted;
 pub use repair::{HistoryRepair, Repair};
 
 use std::sync::Arc;

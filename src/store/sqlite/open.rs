@@ -12,7 +12,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection, Executor, Row};
 use tokio::sync::Mutex;
 
-use super::file::{DatabaseFile, Lock};
+use super::file::{DatabaseFile, Lock, beside};
 use super::inspect::{Found, Unfit, inspect};
 use super::present::{Everything, read_all};
 use super::readers::Readers;
@@ -53,6 +53,9 @@ impl SqliteStore {
         let found = inspect(path, &MIGRATOR).await?;
         if matches!(found, Found::Nothing) {
             create::create(path, &MIGRATOR).await?;
+        } else {
+            // A kill may have left it; it takes as much room as the database.
+            create::remove_unfinished(&beside(path, ".new")).ok();
         }
         let file = Arc::new(DatabaseFile::new(path.to_owned())?);
         if matches!(found, Found::Older) {

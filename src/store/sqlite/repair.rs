@@ -40,7 +40,8 @@ macro_rules! columns {
     };
 }
 /// Reads the history by its table alone, from which its indexes can be made anew.
-const HISTORY: &str = concat!("select ", columns!(), " from transitions not indexed order by id");
+pub(super) const HISTORY: &str =
+    concat!("select ", columns!(), " from transitions not indexed order by id");
 const COPY_HISTORY: &str = concat!(
     "insert into transitions (",
     columns!(),
@@ -144,7 +145,7 @@ impl Present {
     }
 }
 
-async fn read_loaded(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
+pub(super) async fn read_loaded(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
     let Everything { loaded, unfolded: _ } = read_all(connection).await?;
     Ok(loaded)
 }
@@ -161,7 +162,7 @@ async fn read_history(connection: &mut SqliteConnection) -> Result<u64, StoreErr
 }
 
 /// Whether all pages are sound, and the indexes have what the tables have.
-async fn is_sound(connection: &mut SqliteConnection) -> bool {
+pub(super) async fn is_sound(connection: &mut SqliteConnection) -> bool {
     let verdict = sqlx::query_scalar::<_, String>("pragma main.integrity_check(1)");
     verdict.fetch_one(connection).await.is_ok_and(|verdict| verdict == "ok")
 }
@@ -220,7 +221,7 @@ async fn replace(path: &Path, finished: &Path) -> Result<PathBuf, Unfit> {
 }
 
 /// Moves all of the log into its database, page by page.
-async fn take_log_in(path: &Path) -> Result<(), Unfit> {
+pub(super) async fn take_log_in(path: &Path) -> Result<(), Unfit> {
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
     let mut connection = options.disable_statement_logging().connect().await?;
     let outcome = sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut connection).await?;

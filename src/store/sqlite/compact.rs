@@ -1,0 +1,147 @@
+//! Making a database's file as small as what it holds.
+//!
+//! What it holds is copied into a new file, which gives freed pages back from then on; SQLite cannot
+//! change that of a file that has tables. The old file is untouched until the new one is complete.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::{MetadataExt, chown};
+use std::path::Path;
+
+use futures_util::TryStreamExt;
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use sqlx::error::DatabaseError;
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions, Connection, Executor};
+
+use super::file::beside;
+use super::inspect::{self, Schema, Unfit, check_header, check_schema};
+use super::open::{MIGRATOR, take_lock};
+use super::repair::{HISTORY, is_sound, read_loaded, take_log_in};
+use super::{SqliteStore, create, history, wal};
+use crate::store::{OpenError, StoreError};
+
+/// SQLite's code of a write that the disk has no room for.
+const FULL: &str = "13";
+
+/// How many bytes a database took, with its log, and how many it takes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Compacted {
+    /// Before it was compacted.
+    pub before: u64,
+    /// Since it was.
+    pub after: u64,
+}
+
+impl SqliteStore {
+    /// Puts a file without free pages in the place of a database: the same store, with the same
+    /// content.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. After any error the database is what it was before.
+    pub async fn compact(path: &Path) -> Result<Compacted, OpenError> {
+        let (resolved, _lock) = take_lock(path)?;
+        let unfinished = beside(&resolved, ".new");
+        let outcome = compact(&resolved, &unfinished).await;
+        if outcome.is_err() {
+            // It takes room; if it cannot be removed, the next start tries to.
+            create::remove_unfinished(&unfinished).ok();
+        }
+        outcome.map_err(|unfit| unfit.at(path))
+    }
+}
+
+async fn compact(path: &Path, unfinished: &Path) -> Result<Compacted, Unfit> {
+    if !path.try_exists()? {
+        return Err(Unfit::Unreadable("there is no such file".into()));
+    }
+    check_header(path)?;
+    if wal::lost_commits(path)? > 0 {
+        let reason = "its log is damaged: start the server, which says what is lost, and stop it";
+        return Err(Unfit::Unreadable(reason.into()));
+    }
+    create::remove_unfinished(unfinished)?;
+    let before = bytes(path)? + bytes(&beside(path, "-wal")).unwrap_or(0);
+    let mut old = inspect::options(path)?.connect().await?;
+    if matches!(check_schema(&mut old, &MIGRATOR).await?, Schema::Older) {
+        let reason = "it is of an older version: start the server, which brings it up to date, \
+                      and stop it";
+        return Err(Unfit::Unreadable(reason.into()));
+    }
+    copy(&mut old, unfinished).await.map_err(|error| without_room(error, before))?;
+    let mut new = inspect::options(unfinished)?.connect().await?;
+    if !is_copy(&mut new, &mut old).await? {
+        return Err(Unfit::Unreadable("what was copied is not what was read".into()));
+    }
+    new.close().await?;
+    old.close().await?;
+    take_access(path, unfinished)?;
+    File::open(unfinished)?.sync_all()?;
+    // At no moment does a database lie beside the log of another.
+    if beside(path, "-wal").try_exists()? {
+        take_log_in(path).await?;
+    }
+    fs::rename(unfinished, path)?;
+    create::sync_folder_of(path)?;
+    Ok(Compacted { before, after: bytes(path)? })
+}
+
+/// Copies all that a database holds into a new file that gives freed pages back.
+async fn copy(old: &mut SqliteConnection, unfinished: &Path) -> Result<(), sqlx::Error> {
+    let mode: i64 = sqlx::query_scalar("pragma auto_vacuum").fetch_one(&mut *old).await?;
+    if mode == 0 {
+        // This is for the copy: it changes nothing of a file that has tables.
+        old.execute("pragma auto_vacuum = incremental").await?;
+    }
+    let name = percent_encode(unfinished.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+    sqlx::query("vacuum into $1").bind(format!("file:{name}")).execute(old).await?;
+    Ok(())
+}
+
+fn without_room(error: sqlx::Error, bytes: u64) -> Unfit {
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    if code.as_deref() != Some(FULL) {
+        return error.into();
+    }
+    let reason =
+        format!("there is no room beside it for a copy, which takes {bytes} bytes at most");
+    Unfit::Unreadable(reason.into())
+}
+
+/// Whether a new file is sound, and holds what the old one does.
+async fn is_copy(new: &mut SqliteConnection, old: &mut SqliteConnection) -> Result<bool, Unfit> {
+    let (copied, original) = (read_loaded(new).await?, read_loaded(old).await?);
+    let is_same_present = copied.store_id == original.store_id
+        && copied.revision == original.revision
+        && copied.entries == original.entries;
+    Ok(is_same_present && has_same_history(new, old).await? && is_sound(new).await)
+}
+
+async fn has_same_history(
+    new: &mut SqliteConnection,
+    old: &mut SqliteConnection,
+) -> Result<bool, StoreError> {
+    let mut copied = sqlx::query(HISTORY).fetch(new);
+    let mut original = sqlx::query(HISTORY).fetch(old);
+    loop {
+        match (copied.try_next().await?, original.try_next().await?) {
+            (Some(copied), Some(original))
+                if history::decode(&copied)? == history::decode(&original)? => {}
+            (None, None) => return Ok(true),
+            (Some(_) | None, Some(_) | None) => return Ok(false),
+        }
+    }
+}
+
+/// Gives a new file the owner and the permissions of the old one.
+fn take_access(old: &Path, new: &Path) -> io::Result<()> {
+    let (of_old, of_new) = (fs::metadata(old)?, fs::metadata(new)?);
+    if (of_old.uid(), of_old.gid()) != (of_new.uid(), of_new.gid()) {
+        chown(new, Some(of_old.uid()), Some(of_old.gid()))?;
+    }
+    fs::set_permissions(new, of_old.permissions())
+}
+
+fn bytes(path: &Path) -> io::Result<u64> {
+    Ok(fs::metadata(path)?.len())
+}
