@@ -35,6 +35,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How much of the grace the writer and the store have for themselves.
 const SHARE_OF_STORE: Duration = Duration::from_secs(2);
 
+/// How long a client may take nothing of what it is sent.
+const UNTAKEN: Duration = Duration::from_mins(1);
+
 /// Why the application does not start or does not go on.
 #[derive(Debug, Error)]
 pub enum AppError {
@@ -129,7 +132,8 @@ impl App {
         let (board, writer, feed) =
             Board::new(loaded, store, Arc::clone(&clock), board_settings(config), commits, usage);
         let stopping = Stopping::default();
-        let connections = Connections::new(room, metrics.connections.clone());
+        let patience = UNTAKEN.min(config.idle_timeout);
+        let connections = Connections::new(room, patience, metrics.connections.clone());
         let limits = Limits {
             max_body_bytes: config.max_body_bytes,
             request_timeout: config.request_timeout,
@@ -137,18 +141,15 @@ impl App {
             max_event_streams: (room.total / 2).max(1),
             keep_alive: KEEP_ALIVE.min(config.idle_timeout / 2),
         };
-        let whole_lists = WholeLists::default();
-        let stopped = stopping.clone();
-        let work = Work::new(&metrics.overload);
         let services = Services {
             sending: Sending::new(Arc::clone(&clock)),
             board,
             clock,
-            whole_lists,
-            work,
+            whole_lists: WholeLists::default(),
+            work: Work::new(&metrics.overload),
             bodies: Bodies::default(),
             limits,
-            stopping: stopped,
+            stopping: stopping.clone(),
             metrics,
         };
         let (server, address) = bind(config, Data::new(services), &connections, room)

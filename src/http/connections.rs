@@ -48,6 +48,8 @@ struct Registry {
     places: Mutex<Places>,
     /// How many connections should end with their answers: so many are too many, and none is idle.
     excess: AtomicUsize,
+    /// How long a client may take nothing of what it is sent.
+    patience: Duration,
     counts: ConnectionCounts,
 }
 
@@ -165,13 +167,15 @@ impl Registry {
 }
 
 impl Connections {
-    /// Makes room for as many connections as the limits say.
+    /// Makes room for as many connections as the limits say, of clients that do not take longer
+    /// than `patience` to take something of what they are sent.
     #[must_use]
-    pub fn new(limits: ConnectionLimits, counts: ConnectionCounts) -> Self {
+    pub fn new(limits: ConnectionLimits, patience: Duration, counts: ConnectionCounts) -> Self {
         Self(Arc::new(Registry {
             started: Instant::now(),
             places: Mutex::new(Places::new(limits, counts.clone())),
             excess: AtomicUsize::new(0),
+            patience,
             counts,
         }))
     }
@@ -205,6 +209,9 @@ pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mu
     // A fast client gets as much under way as before. Without the limit a slow one may be cut off.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     SockRef::from(stream).set_tcp_notsent_lowat(UNSENT).ok();
+    // What the system has taken over it alone knows to be untaken, also of streams of changes.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    SockRef::from(stream).set_tcp_user_timeout(Some(connections.0.patience)).ok();
     let Ok(handle) = stream.as_fd().try_clone_to_owned() else {
         // What cannot be watched could stay for ever.
         SockRef::from(stream).shutdown(Shutdown::Both).ok();

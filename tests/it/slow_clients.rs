@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Process, Reply, report, wait_until};
+use crate::support::{Client, Process, Reply, TestApp, report, wait_until};
 
 const CLIENTS: usize = 150;
 const HEAD: &str = "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
@@ -92,6 +92,68 @@ fn a_client_that_sends_on_after_its_answer_is_cut_off_soon() {
     }
 }
 
+/// Opens a connection whose client's system takes little that the client has not read: by itself it
+/// would take megabytes, as fast as they come.
+fn narrow(client: &Client) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    socket.set_recv_buffer_size(16 * 1024).unwrap();
+    socket.connect(&client.address.into()).unwrap();
+    TcpStream::from(socket)
+}
+
+#[test]
+fn a_stream_that_is_not_read_is_ended_although_there_is_room_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("status.db"), &["--idle-timeout", "2s"]);
+    let mut streams: Vec<TcpStream> = (0..2)
+        .map(|_| {
+            let mut stream = narrow(&server.client);
+            stream.write_all(b"GET /api/events HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
+            stream
+        })
+        .collect();
+    let streams_are = |count: usize| {
+        let line = format!("\ngitops_status_event_streams {count}\n");
+        server.get("/metrics").text().contains(&line)
+    };
+    wait_until("both listen", || streams_are(2));
+    let mut read = streams.pop().unwrap();
+    let reader = std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while read.read(&mut piece).is_ok_and(|count| count > 0) {}
+    });
+    // More than the client's system takes, and less than the server's.
+    let name = "x".repeat(4_000);
+    for number in 0..10 {
+        let names: Vec<String> = (0..4).map(|file| format!("{number}{file}{name}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        server.accept(report("r", "s", "OUT_OF_SYNC", &names));
+    }
+    wait_until("the one that does not read is ended, and no other", || streams_are(1));
+    drop(server);
+    reader.join().unwrap();
+}
+
+#[test]
+fn an_answer_that_is_not_read_within_ten_minutes_breaks_off() {
+    let app = TestApp::spawn();
+    let names: Vec<String> = (0..2_000).map(|file| format!("{file}{}", "x".repeat(100))).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for number in 0..8 {
+        app.accept(report("r", &format!("s{number}"), "OUT_OF_SYNC", &names));
+    }
+    for (minutes, is_whole) in [(9, true), (11, false)] {
+        let mut stream = narrow(&app);
+        let request = "GET /status.csv HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = vec![0; 1000];
+        stream.read_exact(&mut answer).unwrap();
+        app.advance(Duration::from_mins(minutes));
+        stream.read_to_end(&mut answer).ok();
+        assert_eq!(Reply::parse(&answer).unwrap().is_complete(), is_whole, "{minutes} minutes");
+    }
+}
+
 #[test]
 fn a_slow_client_that_reads_on_gets_its_whole_answer() {
     const PIECE: usize = 20_000;
@@ -104,11 +166,7 @@ fn a_slow_client_that_reads_on_gets_its_whole_answer() {
     }
     let length = server.get("/status.json").body.len();
     assert!(length > 3_000_000);
-    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    // Otherwise this side's system would take megabytes from the server's, as fast as they come.
-    socket.set_recv_buffer_size(16 * 1024).unwrap();
-    socket.connect(&server.client.address.into()).unwrap();
-    let mut stream = TcpStream::from(socket);
+    let mut stream = narrow(&server.client);
     stream.write_all(b"GET /status.json HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
     let (mut answer, mut piece) = (Vec::new(), vec![0; PIECE]);
     loop {
