@@ -4,11 +4,18 @@ use askama::Template;
 
 use super::frame::Frame;
 use super::moment::Moment;
-use super::row::{FileLink, Row};
+use super::row::{FileLink, Row, first_links};
 use super::{Parameters, Setting};
 use crate::domain::{
     Event, FileDelta, GitRevision, HistoryPage, KeyRef, RunUrl, Slot, Timestamp, Transition,
 };
+
+/// How many files the page lists, and how many bytes of their names; the list as JSON has them all.
+const FILES_SHOWN: usize = 500;
+const FILE_BYTES_SHOWN: usize = 64 * 1024;
+/// How many files of those that a transition names.
+const CHANGES_SHOWN: usize = 20;
+const CHANGE_BYTES_SHOWN: usize = 4096;
 
 /// What is known of an entry's past.
 #[derive(Clone, Debug)]
@@ -50,21 +57,27 @@ impl EntryPage<'_> {
     pub fn render(&self, setting: &Setting) -> askama::Result<String> {
         let KeyRef { repo, server } = self.key;
         let pair = Parameters::new([("repo", repo), ("server", server)]);
+        let of_repo = Parameters::naming("repo", repo).map(|filter| filter.link("./"));
+        let of_server = Parameters::naming("server", server).map(|filter| filter.link("./"));
         let (items, next) = match &self.past {
             Past::Known(page) => (page.items.as_slice(), page.next),
             Past::Unavailable => (&[][..], None),
         };
         let steps = items.iter().map(|item| Step::new(&item.transition, setting.now));
         let older = next.map(|place| pair.with(&[("cursor", Some(&place.to_string()))]));
-        let files = self.slot.map(|slot| &*slot.entry().report.files);
+        let files = self.slot.map_or(&[][..], |slot| &slot.entry().report.files);
+        let can_be_named = of_repo.is_some() && of_server.is_some();
+        let as_json = || pair.with(&[("fields", Some("files"))]).link("status.json");
         let template = EntryTemplate {
             frame: Frame::live(format!("{repo} on {server} · GitOps status"), setting, &pair),
             repo,
             server,
-            of_repo: Parameters::naming("repo", repo).map(|filter| filter.link("./")),
-            of_server: Parameters::naming("server", server).map(|filter| filter.link("./")),
+            of_repo,
+            of_server,
             row: self.slot.map(|slot| Row::new(slot, setting.now)),
-            files: files.unwrap_or_default().iter().map(FileLink::new).collect(),
+            files: first_links(files, FILES_SHOWN, FILE_BYTES_SHOWN),
+            files_in_all: files.len(),
+            all_files: can_be_named.then(as_json),
             steps: steps.collect(),
             is_past_known: matches!(self.past, Past::Known(_)),
             newest: self.is_older.then(|| pair.link("entry")),
@@ -87,6 +100,9 @@ struct EntryTemplate<'a> {
     of_server: Option<String>,
     row: Option<Row<'a>>,
     files: Vec<FileLink<'a>>,
+    files_in_all: usize,
+    /// All of them, if a filter can name the entry and no other.
+    all_files: Option<String>,
     steps: Vec<Step<'a>>,
     is_past_known: bool,
     newest: Option<String>,
@@ -110,7 +126,7 @@ struct Step<'a> {
     url: Option<&'a str>,
 }
 
-/// Files that were added or removed: those that are known by name, and how many others.
+/// Files that were added or removed: the first ones by name, and how many others.
 struct Delta<'a> {
     names: Vec<FileLink<'a>>,
     others: usize,
@@ -119,10 +135,8 @@ struct Delta<'a> {
 impl<'a> Delta<'a> {
     fn new(delta: &'a FileDelta) -> Self {
         let FileDelta { names, count } = delta;
-        Self {
-            names: names.iter().map(FileLink::new).collect(),
-            others: count.saturating_sub(names.len()),
-        }
+        let names = first_links(names, CHANGES_SHOWN, CHANGE_BYTES_SHOWN);
+        Self { others: count.saturating_sub(names.len()), names }
     }
 }
 

@@ -6,9 +6,9 @@ use crate::domain::{FileName, RunUrl, Slot, SyncStatus, Timestamp};
 
 /// How many files a row shows at once.
 const FILES_SHOWN: usize = 3;
-/// How many it has at hand, with those that are shown on demand; the entry's own page has them all.
+/// How many it has at hand, with those that are shown on demand; the entry's own page has more.
 const FILES_AT_HAND: usize = 50;
-/// How many bytes of their names, but for the last one: a page of long names has to stay a page.
+/// How many bytes of their names.
 const FILE_BYTES_AT_HAND: usize = 4096;
 /// How many characters of a commit's name tell it from others.
 const SHORT_REVISION: usize = 10;
@@ -20,10 +20,22 @@ pub(super) struct FileLink<'a> {
 }
 
 impl<'a> FileLink<'a> {
-    pub(super) fn new(name: &'a FileName) -> Self {
+    fn new(name: &'a FileName) -> Self {
         let name = name.as_str();
         Self { name, link: Parameters::new([("name", name)]).link("file") }
     }
+}
+
+/// Returns links of the first files: this many at the most, and this many bytes of names, but for
+/// the last one. A page of thousands of names, or of long ones, has to stay a page.
+pub(super) fn first_links(files: &[FileName], most: usize, most_bytes: usize) -> Vec<FileLink<'_>> {
+    let mut bytes = 0;
+    let first = files.iter().take(most).take_while(|name| {
+        let has_room = bytes < most_bytes;
+        bytes += name.as_str().len();
+        has_room
+    });
+    first.map(FileLink::new).collect()
 }
 
 /// How an entry stands, in words: drift and silence apart.
@@ -83,13 +95,7 @@ impl<'a> Row<'a> {
         let report = &entry.report;
         let (repo, server) = (report.repo.as_str(), report.server.as_str());
         let pair = Parameters::new([("repo", repo), ("server", server)]);
-        let mut bytes = 0;
-        let at_hand = report.files.iter().take(FILES_AT_HAND).take_while(|name| {
-            let has_room = bytes < FILE_BYTES_AT_HAND;
-            bytes += name.as_str().len();
-            has_room
-        });
-        let mut files: Vec<FileLink<'_>> = at_hand.map(FileLink::new).collect();
+        let mut files = first_links(&report.files, FILES_AT_HAND, FILE_BYTES_AT_HAND);
         let files_left = report.files.len() - files.len();
         let more_files = files.split_off(files.len().min(FILES_SHOWN));
         Self {
