@@ -114,9 +114,8 @@ fn apply((state, reports): (State, Vec<Report>)) -> State {
 #[bench::a_text(setup = by_text)]
 #[bench::sorted(setup = sorted)]
 fn select((state, selection): (State, Selection)) -> State {
-    let state = Arc::new(state);
     let selected = selection.select(&state, &mut Effort::unlimited()).unwrap();
-    let mut rows = Rows::new(&state, &selected, Layout::PLAIN, Format::Json);
+    let mut rows = Rows::new(&selected, Layout::PLAIN, Format::Json);
     let mut has_more = true;
     while has_more {
         let mut piece = Vec::with_capacity(PIECE);
@@ -124,7 +123,7 @@ fn select((state, selection): (State, Selection)) -> State {
         black_box(piece);
     }
     drop((rows, selected));
-    Arc::into_inner(state).unwrap()
+    state
 }
 
 #[library_benchmark]

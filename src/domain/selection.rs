@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::effort::ENTRY;
 use super::{Column, Effort, Filter, GivenUp, KeyRef, Segment, Slot, State, Timestamp};
@@ -78,7 +79,7 @@ pub struct Selected<'a> {
 #[derive(Clone, Debug)]
 pub struct Run<'a> {
     /// Their segment.
-    pub segment: &'a Segment,
+    pub segment: &'a Arc<Segment>,
     /// Their places in it.
     pub places: Range<usize>,
 }
@@ -174,7 +175,7 @@ fn candidates<'a>(filter: &Filter, state: &'a State) -> Vec<Run<'a>> {
     }
 }
 
-fn whole(segment: &Segment) -> Run<'_> {
+fn whole(segment: &Arc<Segment>) -> Run<'_> {
     Run { segment, places: 0..segment.slots().len() }
 }
 
@@ -244,7 +245,7 @@ fn sorted<'a>(runs: Vec<Run<'a>>, order: Order, wanted: usize) -> Vec<Run<'a>> {
 /// One entry on its way to its place in an order.
 struct Single<'a> {
     slot: &'a Slot,
-    segment: &'a Segment,
+    segment: &'a Arc<Segment>,
     place: usize,
     /// Its place among all that are ordered, by (repo, server): it breaks the ties.
     position: usize,

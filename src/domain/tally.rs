@@ -4,8 +4,11 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
-use super::{Effort, FileName, GivenUp, Names, Report, Selected, Slot, SyncStatus, Timestamp};
+use super::{
+    Effort, Entry, FileName, GivenUp, Names, Report, Selected, Slot, SyncStatus, Timestamp,
+};
 
 /// What it costs to count a file name, in units of [`Effort`].
 const LOOK_UP: usize = 64;
@@ -65,32 +68,40 @@ impl Tally {
         }
     }
 
-    /// Counts entries by repository, in the order of the names.
+    /// Counts entries by repository, in the order of the names; with each comes an entry that has
+    /// the name.
     #[must_use]
-    pub fn by_repo<'a>(selected: &Selected<'a>) -> Vec<(&'a str, Self)> {
+    pub fn by_repo<'a>(selected: &Selected<'a>) -> Vec<(&'a Arc<Entry>, Self)> {
         Self::by(selected, |report| report.repo.as_str())
     }
 
-    /// Counts entries by server, in the order of the names.
+    /// Counts entries by server, likewise.
     #[must_use]
-    pub fn by_server<'a>(selected: &Selected<'a>) -> Vec<(&'a str, Self)> {
+    pub fn by_server<'a>(selected: &Selected<'a>) -> Vec<(&'a Arc<Entry>, Self)> {
         Self::by(selected, |report| report.server.as_str())
     }
 
-    fn by<'a>(selected: &Selected<'a>, name: fn(&'a Report) -> &'a str) -> Vec<(&'a str, Self)> {
-        let mut tallies: BTreeMap<&str, Self> = BTreeMap::new();
+    fn by<'a>(
+        selected: &Selected<'a>,
+        name: fn(&'a Report) -> &'a str,
+    ) -> Vec<(&'a Arc<Entry>, Self)> {
+        let mut tallies: BTreeMap<&str, (&Arc<Entry>, Self)> = BTreeMap::new();
         for slot in selected.slots() {
-            tallies.entry(name(&slot.entry().report)).or_default().add(slot);
+            let entry = slot.entry();
+            let tally = tallies.entry(name(&entry.report));
+            tally.or_insert_with(|| (entry, Self::default())).1.add(slot);
         }
-        tallies.into_iter().collect()
+        tallies.into_values().collect()
     }
 }
 
 /// How far the drift of files of one name has spread.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct FileSpread<'a> {
-    /// The name.
-    pub name: &'a str,
+    /// An entry that lists it.
+    pub entry: &'a Arc<Entry>,
+    /// Its place in that entry's list.
+    pub file: usize,
     /// How many drifted entries list it.
     pub entries: usize,
     /// Of how many repositories.
@@ -119,25 +130,27 @@ impl<'a> FileSpread<'a> {
             let entry = slot.entry();
             let next = servers.len();
             let server = *servers.entry(entry.report.server.as_str()).or_insert(next);
-            for name in entry.report.files.iter().map(FileName::as_str) {
+            for (file, name) in entry.report.files.iter().map(FileName::as_str).enumerate() {
                 // Beside the comparisons, a look into a large map.
                 effort.spend(names.cost(name) + LOOK_UP)?;
                 if names.matches(name) {
-                    let sightings = found.entry(name).or_default();
+                    let sightings = found.entry(name);
+                    let sightings = sightings.or_insert_with(|| Sightings::new(entry, file));
                     sightings.add(entry.report.repo.as_str(), server, entry.status_since);
                 }
             }
         }
-        let mut files: Vec<Self> =
-            found.into_iter().map(|(name, sightings)| sightings.spread(name)).collect();
-        files.sort_unstable_by_key(|file| (Reverse((file.servers, file.entries)), file.name));
-        Ok(files)
+        let mut files: Vec<(&str, Self)> =
+            found.into_iter().map(|(name, sightings)| (name, sightings.spread())).collect();
+        files.sort_unstable_by_key(|(name, file)| (Reverse((file.servers, file.entries)), *name));
+        Ok(files.into_iter().map(|(_, file)| file).collect())
     }
 }
 
 /// Where files of one name were seen so far.
-#[derive(Default)]
 struct Sightings<'a> {
+    /// The first entry, and the file's place in its list.
+    first: (&'a Arc<Entry>, usize),
     /// The number of repositories, and the last one: entries come ordered by it.
     repos: usize,
     repo: &'a str,
@@ -147,6 +160,10 @@ struct Sightings<'a> {
 }
 
 impl<'a> Sightings<'a> {
+    fn new(entry: &'a Arc<Entry>, file: usize) -> Self {
+        Self { first: (entry, file), repos: 0, repo: "", servers: Vec::new(), since: None }
+    }
+
     fn add(&mut self, repo: &'a str, server: usize, since: Timestamp) {
         let is_of_same_repo = self.repo == repo;
         if is_of_same_repo && self.servers.last() == Some(&server) {
@@ -159,12 +176,14 @@ impl<'a> Sightings<'a> {
         self.since = Some(self.since.unwrap_or(Timestamp::NEVER).min(since));
     }
 
-    fn spread(mut self, name: &'a str) -> FileSpread<'a> {
+    fn spread(mut self) -> FileSpread<'a> {
+        let (entry, file) = self.first;
         let entries = self.servers.len();
         self.servers.sort_unstable();
         self.servers.dedup();
         FileSpread {
-            name,
+            entry,
+            file,
             entries,
             repos: self.repos,
             servers: self.servers.len(),

@@ -2,12 +2,11 @@
 
 use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
-use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder};
+use actix_web::{HttpResponse, HttpResponseBuilder};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
 
-use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::Tag;
@@ -80,7 +79,7 @@ pub(super) fn untagged(
 }
 
 /// Begins an answer whose content the client may have had coded in another way.
-fn described(
+pub(super) fn described(
     media_type: &'static str,
     cache_control: &'static str,
     coding: Coding,
@@ -94,18 +93,6 @@ fn described(
         response.insert_header((CONTENT_ENCODING, name));
     }
     response
-}
-
-/// Answers GET with what is worked out beside the threads that serve requests, and may be another
-/// thing at the next moment.
-pub(super) async fn worked_out(
-    request: &HttpRequest,
-    services: &Services,
-    work: impl FnOnce() -> Result<Bytes, RenderError> + Send + 'static,
-) -> Result<HttpResponse, ApiError> {
-    let coding = Coding::negotiate(request.headers());
-    let bytes = services.work.reads.run(request, move |_| coding.encode(&[work()?])).await?;
-    Ok(fleeting("application/json", coding, vec![bytes]))
 }
 
 /// Makes a body of bytes that are there already.

@@ -127,8 +127,8 @@ impl Question for Count {
     fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
         let Self { figures, selection, cut } = self;
         let selected = selection.select(state, effort)?;
-        let (bytes, total) =
+        let (rows, total) =
             render::figures(*figures, &selected, &selection.filter.file, cut, effort)?;
-        Ok(Page { begun: Begun::small(bytes), total })
+        Ok(Page { begun: Begun::new(rows)?, total })
     }
 }

@@ -3,11 +3,12 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::HistoryRequest;
-use super::{Services, answer};
+use super::sending::Begun;
 use crate::render;
 
 /// `GET /api/history`
@@ -27,11 +28,12 @@ pub(super) async fn history(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let HistoryRequest { query, flat } = HistoryRequest::parse(request.query_string())?;
-    let coding = Coding::negotiate(request.headers());
+    let place = services.sending.place(Coding::negotiate(request.headers()));
+    let coding = place.coding;
     let (board, room) = (services.board.clone(), services.work.past(&query.filter));
-    let bytes = room.ask(&request, async move |_| {
+    let begun = room.ask(&request, async move |_| {
         let page = board.history(&query).await?;
-        Ok(coding.encode(&[render::history(&page, flat)?])?)
+        Ok(Begun::new(render::history(page, flat))?.coded(coding)?)
     });
-    Ok(answer::fleeting("application/json", coding, vec![bytes.await?]))
+    Ok(services.sending.fleeting(&request, begun.await?, place))
 }

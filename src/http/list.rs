@@ -124,7 +124,7 @@ impl Question for List {
     fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
         let Self { query: ListQuery { selection, layout }, format } = self;
         let selected = selection.select(state, effort)?;
-        let rows = Rows::new(state, &selected, layout.clone(), *format);
+        let rows = Rows::new(&selected, layout.clone(), *format);
         Ok(Page { begun: Begun::new(rows)?, total: Some(selected.total) })
     }
 }

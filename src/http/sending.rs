@@ -1,22 +1,25 @@
 //! Answers that are rendered while they are sent: a piece at a time, once the one before is taken.
 //!
-//! Such an answer holds a piece, the state that it was asked of, and where it goes on. A state that
-//! is no longer the published one costs what has changed since, so an answer has its time.
+//! Such an answer holds a piece, what its other rows are made of, and where it goes on. What is no
+//! longer in the published state costs memory for as long as it is held, so an answer has its time.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::{BodyStream, BoxBody};
-use actix_web::web;
+use actix_web::http::Method;
+use actix_web::{HttpRequest, HttpResponse, web};
 use bytes::Bytes;
 use futures_util::stream;
 use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
 
-use super::answer::in_pieces;
 use super::coding::{Coding, Encoder};
+use super::error::ApiError;
+use super::{Services, answer};
 use crate::clock::Clock;
+use crate::domain::Effort;
 use crate::render::{PIECE, Pieces, RenderError};
 
 /// From how many bytes on an answer is sent in pieces.
@@ -127,10 +130,21 @@ impl Sending {
         Place { coding, _permit: permit }
     }
 
+    /// Answers GET with JSON that may be another thing at the next moment.
+    pub(super) fn fleeting(
+        &self,
+        request: &HttpRequest,
+        begun: Begun,
+        place: Place,
+    ) -> HttpResponse {
+        let mut response = answer::described("application/json", "no-store", place.coding);
+        response.body(self.body(begun, place, request.method() != Method::HEAD))
+    }
+
     /// Returns the body of an answer; without its bytes, if it is not wanted.
     pub(super) fn body(&self, begun: Begun, place: Place, is_wanted: bool) -> BoxBody {
         let Begun { beginning, rest } = begun;
-        let Some(rest) = rest else { return in_pieces(vec![beginning.into()]) };
+        let Some(rest) = rest else { return answer::in_pieces(vec![beginning.into()]) };
         if !is_wanted {
             return BoxBody::new(BodyStream::new(stream::empty::<Result<Bytes, Broken>>()));
         }
@@ -152,6 +166,20 @@ impl Sending {
         });
         BoxBody::new(BodyStream::new(Box::pin(pieces)))
     }
+}
+
+/// Answers GET with JSON that is worked out beside the threads that serve requests, and may be
+/// another thing at the next moment.
+pub(super) async fn worked_out<P: Pieces>(
+    request: &HttpRequest,
+    services: &Services,
+    work: impl FnOnce() -> Result<P, RenderError> + Send + 'static,
+) -> Result<HttpResponse, ApiError> {
+    let place = services.sending.place(Coding::negotiate(request.headers()));
+    let coding = place.coding;
+    let started = move |_: &mut Effort<'_>| Begun::new(work()?)?.coded(coding);
+    let begun = services.work.reads.run(request, started).await?;
+    Ok(services.sending.fleeting(request, begun, place))
 }
 
 /// What has to be done for the pieces of an answer.

@@ -4,11 +4,12 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::TimelineRequest;
-use super::{Services, answer};
+use super::sending::Begun;
 use crate::render;
 
 /// Says that time was cut into steps, and how long they are.
@@ -32,15 +33,16 @@ pub(super) async fn timeline(
 ) -> Result<HttpResponse, ApiError> {
     let now = services.clock.read().wall;
     let TimelineRequest { filter, query } = TimelineRequest::parse(request.query_string(), now)?;
-    let coding = Coding::negotiate(request.headers());
+    let place = services.sending.place(Coding::negotiate(request.headers()));
+    let coding = place.coding;
     let (board, room) = (services.board.clone(), services.work.past(&filter));
     let answer = room.ask(&request, async move |effort| {
         let timeline = board.timeline(&filter, query, effort).await?;
         let step = timeline.step.map(|step| step.to_string());
-        Ok((step, coding.encode(&[render::timeline(&timeline)?])?))
+        Ok((step, Begun::new(render::timeline(timeline))?.coded(coding)?))
     });
-    let (step, bytes) = answer.await?;
-    let mut response = answer::fleeting("application/json", coding, vec![bytes]);
+    let (step, begun) = answer.await?;
+    let mut response = services.sending.fleeting(&request, begun, place);
     if let Some(step) = step.and_then(|step| HeaderValue::from_str(&step).ok()) {
         response.headers_mut().insert(STEP, step);
     }

@@ -1,13 +1,14 @@
 //! The overview for a screen on a wall: large tiles, nothing to operate.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use askama::Template;
 
 use super::Parameters;
 use super::frame::Frame;
 use super::moment::Moment;
-use crate::domain::{Selected, Tally, Timestamp};
+use crate::domain::{Entry, Selected, Tally, Timestamp};
 
 /// How many repositories fit on a screen.
 const REPOS_SHOWN: usize = 48;
@@ -54,15 +55,18 @@ pub(super) fn wall(
         (tally.drifted == 0, since, Reverse(tally.stale))
     });
     let hidden = groups.split_off(groups.len().min(REPOS_SHOWN));
-    let is_unwell = |(_, tally): &&(&str, Tally)| tally.drifted > 0 || tally.stale > 0;
+    let is_unwell = |(_, tally): &&(&Arc<Entry>, Tally)| tally.drifted > 0 || tally.stale > 0;
     let table = parameters.without(&["view"]);
-    let tiles = groups.into_iter().map(|(name, tally)| RepoTile {
-        name,
-        class: class(&tally),
-        since: tally.drifted_since.and_then(|at| Moment::new(at, now)),
-        link: Parameters::naming("repo", name)
-            .map(|_| table.with(&[("repo", Some(name))]).link("./")),
-        tally,
+    let tiles = groups.into_iter().map(|(entry, tally)| {
+        let name = entry.report.repo.as_str();
+        RepoTile {
+            name,
+            class: class(&tally),
+            since: tally.drifted_since.and_then(|at| Moment::new(at, now)),
+            link: Parameters::naming("repo", name)
+                .map(|_| table.with(&[("repo", Some(name))]).link("./")),
+            tally,
+        }
     });
     let wall = Wall {
         frame,

@@ -1,12 +1,15 @@
 //! Figures as JSON: one object of counts, and tables of counts by name.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::RenderError;
+use super::array::Array;
 use super::cell::Cell;
-use crate::domain::{Effort, FileSpread, GivenUp, Names, Selected, Tally};
+use super::{Pieces, RenderError};
+use crate::domain::{Effort, Entry, FileName, FileSpread, Names, Report, Selected, Tally};
 
 /// What is counted, and by what.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -46,21 +49,6 @@ impl Figures {
             Self::Files => &["name", "entries", "repos", "servers", "since"],
         }
     }
-
-    /// Counts selected entries; of files, only those of these names.
-    fn rows<'a>(
-        self,
-        selected: &Selected<'a>,
-        files: &Names,
-        effort: &mut Effort<'_>,
-    ) -> Result<Vec<Vec<Cell<'a>>>, GivenUp> {
-        Ok(match self {
-            Self::Summary => vec![summary(&Tally::of(selected.slots()))],
-            Self::Repos => Tally::by_repo(selected).iter().map(group).collect(),
-            Self::Servers => Tally::by_server(selected).iter().map(group).collect(),
-            Self::Files => FileSpread::of(selected, files, effort)?.iter().map(file).collect(),
-        })
-    }
 }
 
 /// Which rows of a table are shown, and what of them.
@@ -74,7 +62,15 @@ pub struct Cut {
     pub offset: usize,
 }
 
-/// Returns figures as JSON, and how many rows there are before limit and offset, if it is rows.
+impl Cut {
+    /// Picks the rows that are shown.
+    fn page<T>(&self, rows: Vec<T>) -> impl Iterator<Item = T> {
+        rows.into_iter().skip(self.offset).take(self.limit.unwrap_or(usize::MAX))
+    }
+}
+
+/// Counts selected entries; of files, only those of these names. Returns the figures as JSON, and
+/// how many rows there are before limit and offset, if it is rows.
 ///
 /// # Errors
 /// See [`RenderError`].
@@ -84,24 +80,62 @@ pub fn figures(
     files: &Names,
     cut: &Cut,
     effort: &mut Effort<'_>,
-) -> Result<(Bytes, Option<usize>), RenderError> {
-    let Cut { only, limit, offset } = cut;
+) -> Result<(Box<dyn Pieces>, Option<usize>), RenderError> {
     let columns = figures.columns();
-    let places = match only {
-        Some(places) => places.clone(),
-        None => (0..columns.len()).collect(),
-    };
-    let rows = figures.rows(selected, files, effort)?;
-    let total = rows.len();
-    let page = rows.into_iter().skip(*offset).take(limit.unwrap_or(usize::MAX));
-    let mut objects = page.map(|cells| Row { columns, cells, places: &places });
-    if figures == Figures::Summary {
-        return Ok((serde_json::to_vec(&objects.next())?.into(), None));
+    let places = cut.only.clone().unwrap_or_else(|| (0..columns.len()).collect());
+    let shown = Shown { columns, places };
+    match figures {
+        Figures::Summary => {
+            let mut out = Vec::new();
+            shown.write(&mut out, &summary(&Tally::of(selected.slots())))?;
+            Ok((Box::new(Bytes::from(out)), None))
+        }
+        Figures::Repos => {
+            Ok(groups(Tally::by_repo(selected), cut, shown, |report| report.repo.as_str()))
+        }
+        Figures::Servers => {
+            Ok(groups(Tally::by_server(selected), cut, shown, |report| report.server.as_str()))
+        }
+        Figures::Files => Ok(spreads(FileSpread::of(selected, files, effort)?, cut, shown)),
     }
-    Ok((serde_json::to_vec(&objects.collect::<Vec<_>>())?.into(), Some(total)))
 }
 
-fn summary(tally: &Tally) -> Vec<Cell<'static>> {
+/// Writes a table of counts by name, each with an entry that has the name.
+fn groups(
+    groups: Vec<(&Arc<Entry>, Tally)>,
+    cut: &Cut,
+    shown: Shown,
+    name: fn(&Report) -> &str,
+) -> (Box<dyn Pieces>, Option<usize>) {
+    let total = groups.len();
+    let rows: Vec<_> = cut.page(groups).map(|(entry, tally)| (Arc::clone(entry), tally)).collect();
+    let write = move |out: &mut Vec<u8>, (entry, tally): (Arc<Entry>, Tally)| {
+        shown.write(out, &group(name(&entry.report), &tally))
+    };
+    (Box::new(Array::new(rows, write)), Some(total))
+}
+
+/// Writes a table of files.
+fn spreads(
+    spreads: Vec<FileSpread<'_>>,
+    cut: &Cut,
+    shown: Shown,
+) -> (Box<dyn Pieces>, Option<usize>) {
+    let total = spreads.len();
+    let owned = |spread| {
+        let FileSpread { entry, file, entries, repos, servers, since } = spread;
+        (Arc::clone(entry), file, [entries, repos, servers], since)
+    };
+    let rows: Vec<_> = cut.page(spreads).map(owned).collect();
+    let write = move |out: &mut Vec<u8>, (entry, file, counts, since): (Arc<Entry>, _, _, _)| {
+        let name = entry.report.files.get(file).map_or("", FileName::as_str);
+        let [entries, repos, servers] = <[usize; 3]>::map(counts, number);
+        shown.write(out, &[Cell::Text(name), entries, repos, servers, Cell::Moment(since)])
+    };
+    (Box::new(Array::new(rows, write)), Some(total))
+}
+
+fn summary(tally: &Tally) -> [Cell<'static>; 8] {
     let Tally {
         entries,
         synced,
@@ -116,10 +150,10 @@ fn summary(tally: &Tally) -> Vec<Cell<'static>> {
     let [drifted, stale, stale_drifted] = [drifted, stale, stale_drifted].map(number);
     let since = drifted_since.map_or(Cell::Nothing, Cell::Moment);
     let drift_count = Cell::Number(drift_count);
-    vec![entries, synced, out_of_sync, drifted, stale, stale_drifted, drift_count, since]
+    [entries, synced, out_of_sync, drifted, stale, stale_drifted, drift_count, since]
 }
 
-fn group<'a>((name, tally): &(&'a str, Tally)) -> Vec<Cell<'a>> {
+fn group<'a>(name: &'a str, tally: &Tally) -> [Cell<'a>; 7] {
     let Tally {
         entries,
         synced,
@@ -133,31 +167,37 @@ fn group<'a>((name, tally): &(&'a str, Tally)) -> Vec<Cell<'a>> {
     let [entries, synced, out_of_sync] = [entries, synced, out_of_sync].map(number);
     let [drifted, stale] = [drifted, stale].map(number);
     let drift_count = Cell::Number(drift_count);
-    vec![Cell::Text(name), entries, synced, out_of_sync, drifted, stale, drift_count]
-}
-
-fn file<'a>(file: &FileSpread<'a>) -> Vec<Cell<'a>> {
-    let FileSpread { name, entries, repos, servers, since } = *file;
-    let [entries, repos, servers] = [entries, repos, servers].map(number);
-    vec![Cell::Text(name), entries, repos, servers, Cell::Moment(since)]
+    [Cell::Text(name), entries, synced, out_of_sync, drifted, stale, drift_count]
 }
 
 fn number<'a>(count: usize) -> Cell<'a> {
     Cell::Number(count as u64)
 }
 
-/// The cells of a row, and at which places those are that are shown.
-struct Row<'a> {
+/// The columns of a table, and the places of those that are shown.
+struct Shown {
     columns: &'static [&'static str],
-    cells: Vec<Cell<'a>>,
-    places: &'a [usize],
+    places: Vec<usize>,
+}
+
+impl Shown {
+    /// Writes a row that has these cells.
+    fn write(&self, out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), RenderError> {
+        Ok(serde_json::to_writer(out, &Row { shown: self, cells })?)
+    }
+}
+
+struct Row<'a> {
+    shown: &'a Shown,
+    cells: &'a [Cell<'a>],
 }
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut row = serializer.serialize_map(Some(self.places.len()))?;
-        for &place in self.places {
-            if let (Some(name), Some(cell)) = (self.columns.get(place), self.cells.get(place)) {
+        let Self { shown: Shown { columns, places }, cells } = self;
+        let mut row = serializer.serialize_map(Some(places.len()))?;
+        for &place in places {
+            if let (Some(name), Some(cell)) = (columns.get(place), cells.get(place)) {
                 row.serialize_entry(name, cell)?;
             }
         }

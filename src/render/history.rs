@@ -1,18 +1,12 @@
 //! The history as JSON.
 
-use bytes::Bytes;
 use serde::Serialize;
 
-use super::RenderError;
+use super::array::Array;
+use super::{Pieces, RenderError};
 use crate::domain::{
     Column, FileDelta, FileName, GitRevision, HistoryItem, HistoryPage, RunUrl, Transition,
 };
-
-#[derive(Serialize)]
-struct Page<'a> {
-    items: Vec<Item<'a>>,
-    next: Option<String>,
-}
 
 /// A transition. Fields are only ever added, at the end.
 #[derive(Serialize)]
@@ -47,14 +41,15 @@ struct File<'a> {
 }
 
 /// Returns a JSON object with a page of the history, its rows flat or nested.
-///
-/// # Errors
-/// See [`RenderError`].
-pub fn history(page: &HistoryPage, flat: bool) -> Result<Bytes, RenderError> {
+#[must_use]
+pub fn history(page: HistoryPage, flat: bool) -> impl Pieces {
     let HistoryPage { items, next } = page;
-    let items = items.iter().map(|HistoryItem { place: _, transition }| row(transition, flat));
-    let page = Page { items: items.collect(), next: next.map(|place| place.to_string()) };
-    Ok(serde_json::to_vec(&page)?.into())
+    // No place has anything to be escaped in it.
+    let next = next.map_or("null".to_owned(), |place| format!("\"{place}\""));
+    let write = move |out: &mut Vec<u8>, item: HistoryItem| {
+        serde_json::to_writer(out, &row(&item.transition, flat)).map_err(RenderError::from)
+    };
+    Array::within("{\"items\":[", items, write, format!("],\"next\":{next}}}"))
 }
 
 fn row(transition: &Transition, flat: bool) -> Item<'_> {

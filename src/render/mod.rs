@@ -3,6 +3,7 @@
 //!
 //! Knows the domain only: what a row looks like, not who asked for it or how it is sent.
 
+mod array;
 mod badge;
 mod cell;
 mod csv;

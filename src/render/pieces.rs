@@ -3,6 +3,8 @@
 //! What waits for a slow reader is a piece, the state, and the places of the rows to come; not the
 //! answer.
 
+use bytes::Bytes;
+
 use super::RenderError;
 
 /// How many bytes a piece has, and one name more at most.
@@ -15,6 +17,21 @@ pub trait Pieces: Send + 'static {
     /// # Errors
     /// See [`RenderError`].
     fn write(&mut self, out: &mut Vec<u8>) -> Result<bool, RenderError>;
+}
+
+/// An answer that is there already.
+impl Pieces for Bytes {
+    fn write(&mut self, out: &mut Vec<u8>) -> Result<bool, RenderError> {
+        let room = PIECE.saturating_sub(out.len());
+        out.extend_from_slice(&self.split_to(room.min(self.len())));
+        Ok(!self.is_empty())
+    }
+}
+
+impl Pieces for Box<dyn Pieces> {
+    fn write(&mut self, out: &mut Vec<u8>) -> Result<bool, RenderError> {
+        (**self).write(out)
+    }
 }
 
 /// Where a row goes on that is written in pieces: a row may be larger than many answers.

@@ -1,6 +1,5 @@
 //! Selected entries as a JSON array or as CSV, written piece by piece.
 
-use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::vec::IntoIter;
@@ -9,7 +8,7 @@ use bytes::Bytes;
 
 use super::pieces::{PIECE, Pieces, Place};
 use super::{Layout, RenderError, csv, json};
-use crate::domain::{Segment, Selected, Slot, State};
+use crate::domain::{Segment, Selected};
 
 /// How the rows of a list are written.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -20,15 +19,14 @@ pub enum Format {
     Csv,
 }
 
-/// The selected entries of a state, to be written piece by piece.
+/// Selected entries, to be written piece by piece. What has been written is let go of.
 pub struct Rows {
-    state: Arc<State>,
     layout: Layout,
     format: Format,
     /// The runs after the present one.
-    runs: IntoIter<Picked>,
+    runs: IntoIter<OwnRun>,
     /// The present run, without the rows that have been written.
-    run: Picked,
+    run: OwnRun,
     /// Where its first row goes on.
     place: Place,
     /// Ready rows that have not been written.
@@ -37,28 +35,26 @@ pub struct Rows {
     needs_comma: bool,
 }
 
-/// Neighbouring entries of a segment, by its number.
-#[derive(Clone, Debug, Default)]
-struct Picked {
-    segment: usize,
+/// A [`Run`](crate::domain::Run) that may outlive its state.
+#[derive(Default)]
+struct OwnRun {
+    segment: Arc<Segment>,
     places: Range<usize>,
 }
 
 impl Rows {
-    /// Begins the rows of entries that were selected from a state.
+    /// Begins the rows of selected entries.
     #[must_use]
-    pub fn new(
-        state: &Arc<State>,
-        selected: &Selected<'_>,
-        layout: Layout,
-        format: Format,
-    ) -> Self {
+    pub fn new(selected: &Selected<'_>, layout: Layout, format: Format) -> Self {
+        let runs = selected
+            .runs
+            .iter()
+            .map(|run| OwnRun { segment: Arc::clone(run.segment), places: run.places.clone() });
         Self {
-            state: Arc::clone(state),
             layout,
             format,
-            runs: picked(state, selected).into_iter(),
-            run: Picked::default(),
+            runs: runs.collect::<Vec<_>>().into_iter(),
+            run: OwnRun::default(),
             place: Place::default(),
             ready: Bytes::new(),
             has_begun: false,
@@ -75,13 +71,12 @@ impl Rows {
     }
 
     /// Goes on to a run; takes its rows as they are if they are ready, or worth to be made so.
-    fn enter(&mut self, out: &mut Vec<u8>, run: Picked) -> Result<(), RenderError> {
+    fn enter(&mut self, out: &mut Vec<u8>, run: OwnRun) -> Result<(), RenderError> {
         let is_plain = self.format == Format::Json && self.layout == Layout::PLAIN;
-        let segment = self.state.segments().get(run.segment).filter(|_| is_plain);
         self.run = run;
-        if let Some(segment) = segment
-            && let Some(ready) = json::ready_rows(segment, &self.run.places)?
-        {
+        let OwnRun { segment, places } = &self.run;
+        let ready = if is_plain { json::ready_rows(segment, places)? } else { None };
+        if let Some(ready) = ready {
             self.run.places = 0..0;
             self.ready = ready;
             self.start_row(out);
@@ -101,10 +96,8 @@ impl Rows {
         if self.place.is_start() {
             self.start_row(out);
         }
-        let Self { state, layout, format, run, place, .. } = self;
-        let segment = state.segments().get(run.segment);
-        let slot: Option<&Slot> = segment.and_then(|segment| segment.slots().get(run.places.start));
-        let is_whole = match (slot, format) {
+        let Self { layout, format, run, place, .. } = self;
+        let is_whole = match (run.segment.slots().get(run.places.start), format) {
             (None, _) => true,
             (Some(slot), Format::Json) => json::write_row(out, slot, layout, place, PIECE)?,
             (Some(slot), Format::Csv) => csv::write_row(out, slot, layout.columns(), place, PIECE),
@@ -139,16 +132,4 @@ impl Pieces for Rows {
         }
         Ok(true)
     }
-}
-
-/// Returns the runs of a selection by the numbers of their segments.
-fn picked(state: &State, selected: &Selected<'_>) -> Vec<Picked> {
-    let pointer = |segment: &Segment| std::ptr::from_ref(segment);
-    let numbers: HashMap<_, _> =
-        state.segments().iter().enumerate().map(|(n, segment)| (pointer(segment), n)).collect();
-    let runs = selected.runs.iter().filter_map(|run| {
-        let segment = *numbers.get(&pointer(run.segment))?;
-        Some(Picked { segment, places: run.places.clone() })
-    });
-    runs.collect()
 }

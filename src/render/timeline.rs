@@ -1,10 +1,10 @@
 //! Timelines as JSON.
 
-use bytes::Bytes;
 use serde::Serialize;
 
-use super::RenderError;
-use crate::domain::Timeline;
+use super::Pieces;
+use super::array::Array;
+use crate::domain::{Key, Timeline, Turn};
 
 /// Since when an entry stood how. Fields are only ever added, at the end.
 #[derive(Serialize)]
@@ -17,15 +17,17 @@ struct Row<'a> {
 }
 
 /// Returns a JSON array of a timeline's rows.
-///
-/// # Errors
-/// See [`RenderError`].
-pub fn timeline(timeline: &Timeline) -> Result<Bytes, RenderError> {
-    let rows = timeline.rows().map(|(key, turn)| Row {
-        time: turn.at.to_string(),
-        repo: key.repo.as_str(),
-        server: key.server.as_str(),
-        status_code: turn.condition.code(),
-    });
-    Ok(serde_json::to_vec(&rows.collect::<Vec<_>>())?.into())
+#[must_use]
+pub fn timeline(timeline: Timeline) -> impl Pieces {
+    let Timeline { keys, turns, step: _ } = timeline;
+    Array::new(turns, move |out, Turn { at, pair, condition }| {
+        let Some(Key { repo, server }) = keys.get(pair) else { return Ok(()) };
+        let row = Row {
+            time: at.to_string(),
+            repo: repo.as_str(),
+            server: server.as_str(),
+            status_code: condition.code(),
+        };
+        Ok(serde_json::to_writer(out, &row)?)
+    })
 }

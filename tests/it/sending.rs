@@ -3,6 +3,9 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
+
+use serde_json::Value;
 
 use crate::support::{Client, Process, Reply, TestApp, report};
 
@@ -70,6 +73,59 @@ fn an_answer_that_comes_in_pieces_is_made_of_what_small_ones_say() {
         assert_eq!((head.status, head.body.len()), (200, 0), "{query}");
         assert_eq!(head.header("etag"), reply.header("etag"), "{query}");
         assert_eq!(head.header("content-length"), None, "{query}");
+    }
+}
+
+/// Checks that an answer comes in pieces, and is the same in every coding; returns it.
+fn in_pieces(app: &TestApp, target: &str) -> Value {
+    let reply = app.get(target);
+    assert_eq!(
+        (reply.status, reply.header("transfer-encoding")),
+        (200, Some("chunked")),
+        "{target}"
+    );
+    assert!(reply.is_complete(), "{target}");
+    for coding in ["gzip", "br"] {
+        let coded = app.get_with(target, &[("Accept-Encoding", coding)]);
+        assert_eq!(coded.header("content-encoding"), Some(coding), "{target}");
+        assert!(decoded(&coded) == reply.body, "{target} {coding}");
+    }
+    assert_eq!(app.send("HEAD", target, &[], b"").status, 200, "{target}");
+    reply.json()
+}
+
+#[test]
+fn figures_and_the_past_come_in_pieces_too() {
+    let app = TestApp::spawn();
+    fill(&app, 4, 2_000);
+    let files = in_pieces(&app, "/api/files");
+    let rows: Vec<Value> = (0..4)
+        .flat_map(|page| {
+            let reply = app.get(&format!("/api/files?limit=500&offset={}", 500 * page));
+            assert_eq!(reply.header("x-total-count"), Some("2000"));
+            reply.json().as_array().unwrap().clone()
+        })
+        .collect();
+    assert_eq!(files, Value::from(rows));
+    let server = "s".repeat(250);
+    for number in 0..400 {
+        app.advance(Duration::from_secs(1));
+        let (status, files) =
+            if number % 2 == 0 { ("SYNCED", &[][..]) } else { ("OUT_OF_SYNC", &["a", "b\"c"][..]) };
+        app.accept(report("past", &server, status, files));
+    }
+    app.advance(Duration::from_secs(1));
+    let turns = in_pieces(&app, "/api/timeline?repo=past");
+    assert_eq!(turns.as_array().unwrap().len(), 400);
+    for query in ["", "&flat=true"] {
+        let page = in_pieces(&app, &format!("/api/history?repo=past&limit=399{query}"));
+        let rest = format!("&cursor={}", page["next"].as_str().unwrap());
+        let rest = app.get(&format!("/api/history?repo=past{query}{rest}")).json();
+        assert_eq!((rest["items"].as_array().unwrap().len(), &rest["next"]), (1, &Value::Null));
+        let mut items = page["items"].as_array().unwrap().clone();
+        items.push(rest["items"][0].clone());
+        let all = in_pieces(&app, &format!("/api/history?repo=past&limit=1000{query}"));
+        assert_eq!((&all["items"], &all["next"]), (&Value::from(items), &Value::Null));
     }
 }
 

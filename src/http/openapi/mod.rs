@@ -8,10 +8,11 @@ pub(super) mod schema;
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
+use bytes::Bytes;
 use utoipa::OpenApi;
 
-use super::answer;
 use super::error::ApiError;
+use super::sending;
 use super::{
     Services, badge, events, figures, health, history, list, metrics, pages, status, timeline,
 };
@@ -62,6 +63,6 @@ pub(super) async fn openapi(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let describe = || Ok(serde_json::to_vec_pretty(&Api::openapi())?.into());
-    answer::worked_out(&request, &services, describe).await
+    let describe = || Ok(Bytes::from(serde_json::to_vec_pretty(&Api::openapi())?));
+    sending::worked_out(&request, &services, describe).await
 }
