@@ -1,4 +1,4 @@
-"""What good clients feel while others ask for too much."""
+"""What good clients feel while others ask for too much, and what clients cost that read nothing."""
 
 import argparse
 import http.client
@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import contextmanager
+from itertools import islice, permutations
 from pathlib import Path
 from urllib.parse import quote
 
@@ -67,9 +68,9 @@ def beside(goods: dict[str, Good]):
         print(good.told(name), flush=True)
 
 
-def ask(port: int, path: str) -> socket.socket:
+def ask(port: int, path: str, headers: str = "") -> socket.socket:
     connection = socket.create_connection(("127.0.0.1", port), timeout=15)
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
     return connection
 
 
@@ -161,7 +162,34 @@ def history(binary: Path):
         print(f"  idle after {seconds_until_idle(server):.1f} s", flush=True)
 
 
-PARTS = {"questions": questions, "history": history}
+def thousands_of_files(key: int) -> bytes:
+    """An update of nearly a megabyte."""
+    report = json.loads(update(key))
+    report["files"] = [{"name": f"{key:03}-{file:04}{'x' * 90}"} for file in range(9000)]
+    report["sync_status"], report["drift_count"] = "OUT_OF_SYNC", 9000
+    return json.dumps(report, separators=(",", ":")).encode()
+
+
+def silent_readers(binary: Path):
+    """What clients cost in memory that read nothing of an answer of 280 MB, each of another one."""
+    with Ours(binary=binary) as server:
+        fill(server.port, range(300), connections=4, at_once=1, body=thousands_of_files)
+        before = server.resident_bytes()
+        columns = ["repo", "server", "sync_status", "files", "last_check"]
+        for coding in ("identity", "gzip", "br"):
+            orders = [",".join(order) for order in islice(permutations(columns), 12)]
+            headers = f"Accept-Encoding: {coding}\r\n"
+            readers = [ask(server.port, f"/status.csv?fields={order}", headers) for order in orders]
+            # Until its beginning has been rendered.
+            for reader in readers:
+                reader.recv(15)
+            grown = (server.resident_bytes() - before) / 2**20
+            print(f"{len(readers)} clients that read nothing ({coding}): {grown:.0f} MiB", flush=True)
+            for reader in readers:
+                reader.close()
+
+
+PARTS = {"questions": questions, "history": history, "readers": silent_readers}
 
 
 def main():
