@@ -1,5 +1,7 @@
 //! Successful answers: their headers, and bodies that are sent in handy pieces.
 
+use std::error::Error;
+
 use actix_web::body::{BodySize, BoxBody, MessageBody, SizedStream};
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, VARY};
 use actix_web::{HttpResponse, HttpResponseBuilder};
@@ -97,6 +99,14 @@ pub(super) fn described(
 
 /// Makes a body of bytes that are there already.
 pub(super) fn in_pieces(parts: Vec<Bytes>) -> BoxBody {
+    in_time(parts, || Ok::<_, std::convert::Infallible>(()))
+}
+
+/// Makes a body of bytes that are there already, and that breaks off where `is_in_time` fails.
+pub(super) fn in_time<E: Into<Box<dyn Error>> + 'static>(
+    parts: Vec<Bytes>,
+    is_in_time: impl Fn() -> Result<(), E> + 'static,
+) -> BoxBody {
     let length: usize = parts.iter().map(Bytes::len).sum();
     if length <= PIECE {
         return BoxBody::new(joined(parts));
@@ -104,7 +114,7 @@ pub(super) fn in_pieces(parts: Vec<Bytes>) -> BoxBody {
     let pieces = parts.into_iter().flat_map(|mut part| {
         std::iter::from_fn(move || (!part.is_empty()).then(|| part.split_to(part.len().min(PIECE))))
     });
-    let stream = stream::iter(pieces.map(Ok::<_, std::convert::Infallible>));
+    let stream = stream::iter(pieces.map(move |piece| is_in_time().map(|()| piece)));
     let body = SizedStream::new(length as u64, stream);
     debug_assert!(matches!(body.size(), BodySize::Sized(_)), "so that the length is sent");
     BoxBody::new(body)

@@ -107,7 +107,7 @@ pub(super) async fn answer(
             drop(state);
             place.get(async || for_all(services, &question, coding, make).await).await?
         };
-        let (total, body) = (Some(total), answer::in_pieces(parts));
+        let (total, body) = (Some(total), services.sending.ready(parts));
         return Ok(answer::content(
             &tag,
             Content { media_type, cache_control, coding, total, body },

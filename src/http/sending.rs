@@ -25,7 +25,7 @@ use crate::render::{PIECE, Pieces, RenderError};
 /// From how many bytes on an answer is sent in pieces.
 const SMALL: usize = 2 * PIECE;
 
-/// How long a client may take to read an answer that is rendered as it is sent.
+/// How long a client may take to read an answer from the published state.
 const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How many answers may be compressed as they are sent, since a compressor needs up to a megabyte.
@@ -130,6 +130,18 @@ impl Sending {
         Place { coding, _permit: permit }
     }
 
+    /// Returns the body of an answer that is ready. Its parts are shared with other answers, but
+    /// cost as much as any others once what they were made of has changed.
+    pub(super) fn ready(&self, parts: Vec<Bytes>) -> BoxBody {
+        let deadline = self.deadline();
+        answer::in_time(parts, move || deadline.check())
+    }
+
+    fn deadline(&self) -> Deadline {
+        let clock = Arc::clone(&self.clock);
+        Deadline { at: clock.monotonic() + PATIENCE, clock }
+    }
+
     /// Answers GET with JSON that may be another thing at the next moment.
     pub(super) fn fleeting(
         &self,
@@ -155,8 +167,7 @@ impl Sending {
         };
         let sent = Sent {
             work: Some(work),
-            until: self.clock.monotonic() + PATIENCE,
-            clock: Arc::clone(&self.clock),
+            deadline: self.deadline(),
             compressors: Arc::clone(&self.compressors),
             place,
         };
@@ -205,12 +216,23 @@ impl Work {
     }
 }
 
+/// Until when an answer has to be read.
+struct Deadline {
+    at: Duration,
+    clock: Arc<dyn Clock>,
+}
+
+impl Deadline {
+    fn check(&self) -> Result<(), Broken> {
+        if self.clock.monotonic() > self.at { Err(Broken::TooSlow) } else { Ok(()) }
+    }
+}
+
 /// An answer on its way.
 struct Sent {
     /// `None` while it is being done.
     work: Option<Work>,
-    clock: Arc<dyn Clock>,
-    until: Duration,
+    deadline: Deadline,
     compressors: Arc<Semaphore>,
     place: Place,
 }
@@ -218,9 +240,7 @@ struct Sent {
 impl Sent {
     /// Returns the next piece, once the connection has room for it; `None` is the end.
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
-        if self.clock.monotonic() > self.until {
-            return Err(Broken::TooSlow);
-        }
+        self.deadline.check()?;
         loop {
             let piece = match self.place.coding {
                 Coding::Identity => self.render().await?,

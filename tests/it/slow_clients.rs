@@ -142,15 +142,17 @@ fn an_answer_that_is_not_read_within_ten_minutes_breaks_off() {
     for number in 0..8 {
         app.accept(report("r", &format!("s{number}"), "OUT_OF_SYNC", &names));
     }
-    for (minutes, is_whole) in [(9, true), (11, false)] {
+    let cases = [("/status.csv", 9, true), ("/status.csv", 11, false), ("/status.json", 11, false)];
+    for (path, minutes, is_whole) in cases {
         let mut stream = narrow(&app);
-        let request = "GET /status.csv HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+        let request = format!("GET {path} HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = vec![0; 1000];
         stream.read_exact(&mut answer).unwrap();
         app.advance(Duration::from_mins(minutes));
         stream.read_to_end(&mut answer).ok();
-        assert_eq!(Reply::parse(&answer).unwrap().is_complete(), is_whole, "{minutes} minutes");
+        let is_complete = Reply::parse(&answer).unwrap().is_complete();
+        assert_eq!(is_complete, is_whole, "{path} after {minutes} minutes");
     }
 }
 
