@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use crate::board::{Board, BoardSettings, Feed, Writer};
+use crate::board::{Board, BoardSettings, Checker, Feed, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::{Capacity, Policy, Retention};
@@ -87,6 +87,7 @@ pub struct App {
     address: SocketAddr,
     writer: Writer,
     feed: Feed,
+    checker: Checker,
     connections: Connections,
     stopping: Stopping,
     idle_timeout: Duration,
@@ -131,16 +132,10 @@ impl App {
         let (commits, usage) = (metrics.commits.clone(), store.usage().await);
         let (board, writer, feed) =
             Board::new(loaded, store, Arc::clone(&clock), board_settings(config), commits, usage);
+        let checker = Checker::new(&board, Arc::clone(&clock));
         let stopping = Stopping::default();
         let patience = UNTAKEN.min(config.idle_timeout);
         let connections = Connections::new(room, patience, metrics.connections.clone());
-        let limits = Limits {
-            max_body_bytes: config.max_body_bytes,
-            request_timeout: config.request_timeout,
-            // Those who send updates must get through as well.
-            max_event_streams: (room.total / 2).max(1),
-            keep_alive: KEEP_ALIVE.min(config.idle_timeout / 2),
-        };
         let services = Services {
             sending: Sending::new(Arc::clone(&clock)),
             board,
@@ -148,7 +143,7 @@ impl App {
             whole_lists: WholeLists::default(),
             work: Work::new(&metrics.overload),
             bodies: Bodies::default(),
-            limits,
+            limits: limits(config, room),
             stopping: stopping.clone(),
             metrics,
         };
@@ -159,6 +154,7 @@ impl App {
             address,
             writer,
             feed,
+            checker,
             connections,
             stopping,
             idle_timeout: config.idle_timeout,
@@ -180,18 +176,20 @@ impl App {
     /// [`AppError::TaskDied`] if a task has ended before its time, [`AppError::Unanswered`] if
     /// requests have not got their answer when the grace is over.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
-        let Self { server, address: _, writer, feed, connections, stopping, .. } = self;
+        let Self { server, address: _, writer, feed, checker, connections, stopping, .. } = self;
         let handle = server.handle();
         let stop_writer = CancellationToken::new();
         let mut writer = start(writer.run(stop_writer.clone()));
         let stop_feed = CancellationToken::new();
         let mut feed = start(feed.run(stop_feed.clone()));
+        let mut checker = start(checker.run(stop_feed.clone()));
         let mut reaper = start(reap(connections.clone(), self.idle_timeout));
         let mut server = start(server);
         tokio::select! {
             () = shutdown.cancelled() => {}
             _ = &mut writer => return Err(AppError::TaskDied("writer")),
             _ = &mut feed => return Err(AppError::TaskDied("feed")),
+            _ = &mut checker => return Err(AppError::TaskDied("checker")),
             _ = &mut reaper => return Err(AppError::TaskDied("reaper of connections")),
             _ = &mut server => return Err(AppError::TaskDied("server")),
         }
@@ -204,6 +202,8 @@ impl App {
         let end = Instant::now() + grace;
         let close_idle = start(close_idle(connections.clone()));
         let all_ended = timeout(share_of_connections(grace), handle.stop(true)).await;
+        // Its connection is to be closed before the writer's, which takes the log away.
+        timeout(SHARE_OF_STORE / 2, checker).await.ok();
         stop_writer.cancel();
         let is_closed = match timeout_at(end, &mut writer).await {
             Ok(Ok(())) => true,
@@ -223,6 +223,16 @@ impl App {
             0 => Ok(()),
             requests => Err(AppError::Unanswered { requests, grace }),
         }
+    }
+}
+
+fn limits(config: &Config, room: ConnectionLimits) -> Limits {
+    Limits {
+        max_body_bytes: config.max_body_bytes,
+        request_timeout: config.request_timeout,
+        // Those who send updates must get through as well.
+        max_event_streams: (room.total / 2).max(1),
+        keep_alive: KEEP_ALIVE.min(config.idle_timeout / 2),
     }
 }
 

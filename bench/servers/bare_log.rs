@@ -17,7 +17,9 @@ use gitops_status_server::domain::{
     Batch, Changes, Excess, FileName, HistoryPage, HistoryQuery, Names, Report, Revision, Search,
     Timeline, TimelineQuery, TransitionId,
 };
-use gitops_status_server::store::{CommitError, Loaded, Passes, Store, StoreError, Usage};
+use gitops_status_server::store::{
+    CommitError, Examination, Loaded, Passes, Store, StoreError, Usage,
+};
 use tokio_util::sync::CancellationToken;
 
 struct BareLog(Mutex<File>);
@@ -85,6 +87,10 @@ impl Store for BareLog {
 
     async fn usage(&self) -> Usage {
         Usage::default()
+    }
+
+    async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
+        Err(StoreError::Closed)
     }
 
     fn lost_commits(&self) -> u64 {

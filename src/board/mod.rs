@@ -3,6 +3,7 @@
 //! Commit, then publish, then answer: nobody sees what is not on disk, and reading waits for
 //! nothing. Knows the domain and the store; knows nothing of HTTP.
 
+mod checker;
 mod feed;
 mod log_line;
 mod past;
@@ -11,21 +12,25 @@ mod queue;
 mod upkeep;
 mod writer;
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use thiserror::Error;
 use tokio::sync::Notify;
 
+pub use checker::Checker;
 pub use feed::{Feed, Listener, Step};
 pub use past::Unanswered;
 pub use writer::Writer;
 
 use self::queue::{Command, Queue};
 use crate::clock::{Clock, Reading, Steadiness};
-use crate::domain::{Capacity, Full, Key, KeyRef, Now, Omitted, Policy, Report, Retention, State};
+use crate::domain::{
+    Capacity, Full, Key, KeyRef, Now, Omitted, Policy, Report, Retention, State, Timestamp,
+};
 use crate::metrics::{Commits, Present};
-use crate::store::{Loaded, Soundness, Store, Usage};
+use crate::store::{Loaded, Part, Soundness, Store, Usage};
 
 /// Why an update was not accepted.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -83,6 +88,8 @@ struct Shared {
     is_storing: AtomicBool,
     /// What the store said last of its room: whoever asks should not have to wait for a disk.
     usage: Mutex<Usage>,
+    /// What is known of damage to the store.
+    soundness: Mutex<Soundness>,
 }
 
 impl Shared {
@@ -95,6 +102,7 @@ impl Shared {
             is_full: AtomicBool::new(is_full),
             is_storing: AtomicBool::new(true),
             usage: Mutex::new(usage),
+            soundness: Mutex::default(),
         }
     }
 
@@ -123,6 +131,21 @@ impl Shared {
         }
         let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
         published.is_full_for(key, &self.capacity)
+    }
+
+    fn soundness(&self) -> MutexGuard<'_, Soundness> {
+        self.soundness.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_damage(&self, part: Part) {
+        self.soundness().damaged.insert(part);
+    }
+
+    /// Replaces what earlier looks at the store have found. Returns whether that was nothing.
+    fn note_check(&self, damaged: BTreeSet<Part>, now: Timestamp) -> bool {
+        let mut soundness = self.soundness();
+        soundness.checked = Some(now);
+        std::mem::replace(&mut soundness.damaged, damaged).is_empty()
     }
 
     fn note_usage(&self, usage: Usage) {
@@ -156,6 +179,7 @@ impl Board {
         let Loaded { store_id: _, revision, entries } = loaded;
         let state = State::load(settings.policy, revision, entries, now);
         let shared = Arc::new(Shared::new(state, settings.capacity, usage));
+        shared.soundness().lost_commits = store.lost_commits();
         let (queue, commands) = queue::queue();
         let feed = Feed::new(Arc::clone(&shared));
         let board = Self {
@@ -220,8 +244,14 @@ impl Board {
             is_storing: self.is_storing(),
             listeners: self.listeners(),
             usage: *self.shared.usage.lock().unwrap_or_else(PoisonError::into_inner),
-            soundness: Soundness { lost_commits: self.store.lost_commits() },
+            soundness: self.soundness(),
         }
+    }
+
+    /// Returns what is known of damage to what is stored.
+    #[must_use]
+    pub fn soundness(&self) -> Soundness {
+        self.shared.soundness().clone()
     }
 
     /// Whether updates can be stored, as far as is known.

@@ -11,9 +11,15 @@ use crate::store::sqlite::{HistoryRepair, Repair, SqliteStore};
 pub async fn repair(database: &DatabaseUrl) -> Result<String, OpenError> {
     let DatabaseUrl::Sqlite(path) = database;
     Ok(match SqliteStore::repair(path).await? {
-        Repair::NotNeeded => {
+        Repair::NotNeeded { lost_commits: 0 } => {
             format!("Nothing is damaged in {}: it was left as it is.\n", path.display())
         }
+        Repair::NotNeeded { lost_commits } => format!(
+            "Nothing can be repaired in {}: it was left as it is.\n\
+             Entries and history are {}.\n",
+            path.display(),
+            as_of(lost_commits),
+        ),
         Repair::Done { entries, history, lost_commits, old } => format!(
             "{} is sound again.\n\
              Entries: {entries}, {}.\n\

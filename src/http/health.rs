@@ -16,7 +16,7 @@ struct Health {
     timestamp: String,
     tracked_repos: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
-    message: Option<&'static str>,
+    message: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -30,21 +30,34 @@ struct Probe {
     path = "/health",
     summary = "How the server is",
     responses(
-        (status = 200, description = "It answers, and says whether updates can be stored", body = schema::Health),
+        (status = 200, description = "It answers, and says what is wrong, if anything is", body = schema::Health),
     ),
 )]
 pub(super) async fn health(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let is_storing = services.board.is_storing();
+    let message = message(&services);
     let health = Health {
-        status: if is_storing { "healthy" } else { "degraded" },
+        status: if message.is_none() { "healthy" } else { "degraded" },
         timestamp: services.clock.read().wall.to_string(),
         tracked_repos: services.board.snapshot().listed(),
-        message: (!is_storing).then_some("Updates cannot be stored; see the server's log"),
+        message,
     };
     answer::small(&health, Coding::negotiate(request.headers()))
+}
+
+/// Says everything that is wrong, and whether updates go on.
+fn message(services: &Services) -> Option<String> {
+    let is_storing = services.board.is_storing();
+    let soundness = services.board.soundness();
+    let mut said: Vec<_> = soundness.meanings().collect();
+    said.push(match (is_storing, said.is_empty()) {
+        (true, true) => return None,
+        (true, false) => "updates go on; see the server's log",
+        (false, _) => "Updates cannot be stored; see the server's log",
+    });
+    Some(said.join("; "))
 }
 
 /// `GET /livez`: the process answers.

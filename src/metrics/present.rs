@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
 use crate::domain::{Capacity, Slot, State, Tally, Timestamp};
-use crate::store::{Soundness, Usage};
+use crate::store::{Part, Soundness, Usage};
 
 /// What the program's parts say of themselves at one moment.
 #[derive(Clone, Debug)]
@@ -181,11 +181,22 @@ impl Scrape {
     }
 
     fn write_soundness(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
-        let Soundness { lost_commits } = self.present.soundness;
+        let Soundness { lost_commits, damaged, checked } = &self.present.soundness;
+        gauges.write_labelled(
+            "gitops_status_database_damaged",
+            "1 for a part of the database in which damage was found",
+            "part",
+            Part::ALL.map(|part| (part.name(), usize::from(damaged.contains(&part)))),
+        )?;
+        gauges.write(
+            "gitops_status_database_checked_timestamp_seconds",
+            "When all of the database has last been looked through, in seconds since 1970",
+            checked.map_or(0, |checked| checked.millis().div_euclid(1000)),
+        )?;
         gauges.write(
             "gitops_status_wal_commits_lost",
             "Commits that had been confirmed and were found lost at the start, at most",
-            lost_commits,
+            *lost_commits,
         )
     }
 

@@ -9,7 +9,7 @@ pub mod sqlite;
 use async_trait::async_trait;
 
 pub use error::{CommitError, OpenError, StoreError};
-pub use soundness::Soundness;
+pub use soundness::{Examination, Examined, Part, Soundness};
 
 use crate::domain::{
     Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, KeyRef, Names, Revision, Search,
@@ -97,6 +97,9 @@ pub trait Store: Send + Sync {
 
     /// Looks how much room there is. Needs no connection, but asks the file system.
     async fn usage(&self) -> Usage;
+
+    /// Begins a look at everything that is stored, beside whatever else is asked.
+    async fn examine(&self) -> Result<Box<dyn Examination>, StoreError>;
 
     /// Returns how many commits that had been confirmed were found lost when the store was opened,
     /// at most.

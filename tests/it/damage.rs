@@ -1,5 +1,6 @@
 //! What users see of a database that is damaged: at the start, while it runs, and on the way out.
 
+mod running;
 mod wal;
 
 use std::fs;
@@ -54,12 +55,17 @@ fn history_of(server: &Process) -> usize {
     server.get("/api/history?limit=1000").json()["items"].as_array().unwrap().len()
 }
 
-/// Zeroes the page that a query finds, as a disk does that has lost it.
-fn zero_page(path: &Path, query: &'static str) {
+/// Changes the page that a query finds, in the file of a database that nothing has open.
+fn corrupt_page(path: &Path, query: &'static str, change: impl FnOnce(&mut [u8])) {
     let page: usize = stored(path, query)[0].parse().unwrap();
     let mut content = fs::read(path).unwrap();
-    content[(page - 1) * 4096..page * 4096].fill(0);
+    change(&mut content[(page - 1) * 4096..page * 4096]);
     fs::write(path, content).unwrap();
+}
+
+/// Zeroes the page that a query finds, as a disk does that has lost it.
+fn zero_page(path: &Path, query: &'static str) {
+    corrupt_page(path, query, |page| page.fill(0));
 }
 
 fn break_free_pages(path: &Path) {

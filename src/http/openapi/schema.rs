@@ -267,7 +267,7 @@ pub(in crate::http) struct Turn {
 /// How the server is.
 #[derive(ToSchema)]
 pub(in crate::http) struct Health {
-    /// `healthy`, or `degraded` while updates cannot be stored.
+    /// `healthy`, or `degraded` while updates cannot be stored or damage is known.
     status: String,
     #[schema(format = DateTime)]
     timestamp: String,

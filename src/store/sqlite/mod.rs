@@ -5,6 +5,7 @@
 //! history is read beside it, by connections that only read.
 
 mod aside;
+mod check;
 mod compact;
 mod create;
 mod ends;
@@ -37,12 +38,13 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::Mutex;
 
 use self::aside::aside;
+use self::check::Check;
 use self::file::{DatabaseFile, Lock};
 use self::present::{Everything, read_all, read_changes, read_unfolded};
 use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
 use self::upkeep::Sizes;
-use super::{CommitError, Loaded, Passes, Store, StoreError, Usage};
+use super::{CommitError, Examination, Loaded, Passes, Store, StoreError, Usage};
 use crate::domain::{
     Batch, Changes, Excess, HistoryPage, HistoryQuery, Names, Revision, Search, Timeline,
     TimelineQuery, TransitionId,
@@ -267,6 +269,11 @@ impl Store for SqliteStore {
             log_is_pinned: Some(self.sizes.log_is_pinned()),
             ..self.file.ask(|file| Ok(file.usage())).await.unwrap_or_default()
         }
+    }
+
+    async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
+        let entries = self.entries.load(Ordering::Relaxed);
+        Ok(Box::new(Check::begin(Arc::clone(&self.file), entries).await?))
     }
 
     fn lost_commits(&self) -> u64 {

@@ -147,6 +147,15 @@ pub(super) async fn connect_to_read(
     Ok(options.connect().await?)
 }
 
+/// Makes a connection that reads everything once, and keeps little of it.
+pub(super) async fn connect_to_look_through(
+    file: &Arc<DatabaseFile>,
+) -> Result<SqliteConnection, StoreError> {
+    let options = options(file).pragma("query_only", "on").pragma("cache_size", "-4096");
+    // An entry can be a megabyte long.
+    Ok(options.row_buffer_size(8).connect().await?)
+}
+
 /// Opens a connection and makes sure that it is as durable as it must be.
 async fn open_connection(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, StoreError> {
     let mut connection = options(file).pragma("cache_size", "-65536").connect().await?;

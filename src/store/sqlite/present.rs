@@ -78,7 +78,7 @@ pub(super) struct Rows {
 
 impl Rows {
     /// Decodes a JSON array of rows that come after these.
-    fn decode(&mut self, rows: &str) -> Result<(), StoreError> {
+    pub(super) fn decode(&mut self, rows: &str) -> Result<(), StoreError> {
         let rows: Vec<StoredRow<'_>> = serde_json::from_str(rows).map_err(unreadable)?;
         for row in rows {
             self.written.push(Revision(row.13));

@@ -53,8 +53,11 @@ const COPY_HISTORY: &str = concat!(
 /// What a repair came to.
 #[derive(Debug)]
 pub enum Repair {
-    /// Nothing was found to be damaged, and nothing was done.
-    NotNeeded,
+    /// No page of the database was found to be damaged, and nothing was done.
+    NotNeeded {
+        /// How many commits that had been confirmed were found lost in the log, at most.
+        lost_commits: u64,
+    },
     /// A sound file has taken the place of the damaged one.
     Done {
         /// How many entries there are: as many as before.
@@ -104,7 +107,9 @@ async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Unfit> {
     let mut old = inspect::options(path)?.connect().await?;
     let present = Present::read(&mut old).await?;
     let history = match read_history(&mut old).await.map_err(Unfit::from) {
-        Ok(_) if is_sound(&mut old).await => return Ok(Repair::NotNeeded),
+        Ok(_) if is_sound(&mut old).await => {
+            return Ok(Repair::NotNeeded { lost_commits });
+        }
         Ok(count) => HistoryRepair::Kept(count),
         Err(Unfit::Refused { reason, .. }) => HistoryRepair::SetAside(reason),
         Err(unreadable @ Unfit::Unreadable(_)) => return Err(unreadable),

@@ -65,17 +65,26 @@ pub(super) async fn read(
     while let Some(row) = rows.try_next().await? {
         let revision = Revision(row.try_get("revision")?);
         log.first.get_or_insert(revision);
-        let seen: &str = row.try_get("seen")?;
-        let seen: Vec<StoredSighting<'_>> = serde_json::from_str(seen).map_err(damaged)?;
-        for sighting in seen {
-            log.latest.push(decode(sighting, revision).map_err(damaged)?);
-        }
+        decode_row(row.try_get("seen")?, revision, &mut log.latest)?;
     }
     log.logged = log.latest.len();
     // Of each entry, the last one comes first and is kept.
     log.latest.sort_unstable_by(|a, b| a.key.cmp(&b.key).then(b.revision.cmp(&a.revision)));
     log.latest.dedup_by(|next, kept| next.key == kept.key);
     Ok(log)
+}
+
+/// Takes what a commit saw apart, and adds it to what others did.
+pub(super) fn decode_row(
+    seen: &str,
+    revision: Revision,
+    latest: &mut Vec<Sighted>,
+) -> Result<(), StoreError> {
+    let seen: Vec<StoredSighting<'_>> = serde_json::from_str(seen).map_err(damaged)?;
+    for sighting in seen {
+        latest.push(decode(sighting, revision).map_err(damaged)?);
+    }
+    Ok(())
 }
 
 fn decode(stored: StoredSighting<'_>, revision: Revision) -> Result<Sighted, InvalidField> {

@@ -178,6 +178,13 @@ pub(super) const ENTRIES_THAT_FIT: &str = "select count(*) from ( \
          ) \
      ) where total <= $4";
 
+/// The next entries after a pair, each as a JSON array of its array.
+pub(super) const ENTRY_ROWS_AFTER: &str = concat!(
+    "select repo, server, json_array(",
+    entry_as_json!(),
+    ") as entry from entries where (repo, server) > ($1, $2) order by repo, server limit $3"
+);
+
 /// The entries of some pairs in the order of their keys, as one JSON array.
 pub(super) const ENTRIES_OF: &str = concat!(
     "select '[' || coalesce(group_concat(entry), '') || ']' from (select ",
@@ -197,6 +204,10 @@ pub(super) const ENTRIES_SINCE: &str = concat!(
 /// The log of sightings after a revision.
 pub(super) const SIGHTINGS_SINCE: &str =
     "select revision, seen from sightings where revision > $1 order by revision";
+
+/// Some of the log of sightings after a revision.
+pub(super) const SIGHTINGS_AFTER: &str =
+    "select revision, seen from sightings where revision > $1 order by revision limit $2";
 
 /// The pairs that were removed after a revision and have not come back.
 pub(super) const REMOVED_SINCE: &str = "select repo, server from tombstones \

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::{NO_ARGUMENTS, bytes_of};
+use super::{NO_ARGUMENTS, bytes_of, repair};
 use crate::support::{Process, report};
 
 /// So few that no checkpoint takes them out of the log.
@@ -58,6 +58,17 @@ fn a_bit_that_flipped_in_the_log_is_said_to_have_cost_confirmed_updates() {
     let server = Process::start(&path, NO_ARGUMENTS);
     assert_eq!(lost(&server), 0, "it is not said again");
     assert_eq!(server.list("").len(), listed + 1);
+}
+
+#[test]
+fn repair_says_that_what_a_log_has_lost_cannot_be_repaired() {
+    let (_folder, path) = killed();
+    change_log(&path, |log| log[17] ^= 1);
+    let before = bytes_of(&path);
+    let (status, said) = repair(&path);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("Nothing can be repaired") && said.contains("commits ago"), "{said}");
+    assert!(bytes_of(&path) == before);
 }
 
 #[test]

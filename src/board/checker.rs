@@ -1,0 +1,144 @@
+//! The checker: looks at everything that is stored, soon after the start and then daily.
+//!
+//! It is in no hurry: it leaves the disk and the processors to others for most of the time, as long
+//! as it will be done within the hour.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Board, Shared};
+use crate::clock::Clock;
+use crate::store::{Examination, Examined, Part, Store, StoreError};
+
+/// How long after the start the first look begins.
+const FIRST: Duration = Duration::from_secs(10);
+/// How long it is from the beginning of a look to the next.
+const PERIOD: Duration = Duration::from_hours(24);
+/// How long it is to the next look if one could not be ended.
+const AGAIN: Duration = Duration::from_mins(10);
+/// How often it is looked whether it is time.
+const TICK: Duration = Duration::from_millis(250);
+/// How long a look takes at the most, if pauses can make up for it.
+const TARGET: Duration = Duration::from_mins(40);
+/// How long there is no hurry yet.
+const SLACK: Duration = Duration::from_mins(1);
+/// How long it is from one piece to the next at the least.
+const PAUSE: Duration = Duration::from_millis(10);
+/// How much longer a pause is than the piece before it took, when there is time.
+const REST: u32 = 19;
+
+/// Looks for damage, for as long as the application runs.
+pub struct Checker {
+    shared: Arc<Shared>,
+    store: Arc<dyn Store>,
+    clock: Arc<dyn Clock>,
+    /// When the next look begins, by the monotonic clock.
+    due: Duration,
+    stop: CancellationToken,
+}
+
+impl Checker {
+    /// Makes the checker of a board's store.
+    #[must_use]
+    pub fn new(board: &Board, clock: Arc<dyn Clock>) -> Self {
+        let (shared, store) = (Arc::clone(&board.shared), Arc::clone(&board.store));
+        let due = clock.monotonic() + FIRST;
+        Self { shared, store, clock, due, stop: CancellationToken::new() }
+    }
+
+    /// Runs until `stop`.
+    pub async fn run(mut self, stop: CancellationToken) {
+        self.stop = stop;
+        while self.wait(TICK).await {
+            let began = self.clock.monotonic();
+            if began < self.due {
+                continue;
+            }
+            self.due = match self.look().await {
+                Ok(()) => began + PERIOD,
+                Err(error) => {
+                    log::warn!("The database could not be looked through: {error}");
+                    self.clock.monotonic() + AGAIN
+                }
+            };
+        }
+    }
+
+    /// Looks at everything. What is damaged is said as soon as it is found, and for as long as it is
+    /// found again.
+    async fn look(&self) -> Result<(), StoreError> {
+        let mut examination = self.store.examine().await?;
+        let found = self.look_by(examination.as_mut()).await;
+        examination.close().await;
+        let Some(found) = found? else { return Ok(()) };
+        let is_sound = found.is_empty();
+        let was_sound = self.shared.note_check(found, self.clock.read().wall);
+        if is_sound && !was_sound {
+            log::info!("No damage is found in the database any more");
+        }
+        Ok(())
+    }
+
+    /// Returns the parts that are damaged, or `None` if it is time to stop.
+    async fn look_by(
+        &self,
+        examination: &mut dyn Examination,
+    ) -> Result<Option<BTreeSet<Part>>, StoreError> {
+        let mut found = BTreeSet::new();
+        let began = self.clock.monotonic();
+        let mut piece_began = began;
+        while let Some(Examined { damage, progress }) = examination.next().await? {
+            if let Some((part, reason)) = damage
+                && found.insert(part)
+            {
+                self.note(part, &reason);
+            }
+            let now = self.clock.monotonic();
+            let took = now.saturating_sub(piece_began);
+            if !self.wait(pause(took, now.saturating_sub(began), progress)).await {
+                return Ok(None);
+            }
+            piece_began = self.clock.monotonic();
+        }
+        Ok(Some(found))
+    }
+
+    fn note(&self, part: Part, reason: &str) {
+        log::error!("{} ({reason}). docs/damage.md says what to do", part.meaning());
+        self.shared.note_damage(part);
+    }
+
+    /// Waits a while. Returns false if it is time to stop.
+    async fn wait(&self, while_: Duration) -> bool {
+        tokio::select! {
+            () = self.stop.cancelled() => false,
+            () = sleep(while_) => true,
+        }
+    }
+}
+
+/// Returns how long to leave the disk alone after a piece that took so long.
+fn pause(took: Duration, so_far: Duration, progress: u32) -> Duration {
+    let is_late = so_far > SLACK + TARGET * progress / 1000;
+    if is_late { took / 4 } else { (took * REST).max(PAUSE) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_look_takes_a_twentieth_of_a_core_until_it_is_late() {
+        let millis = Duration::from_millis;
+        assert_eq!(pause(millis(10), millis(1000), 0), millis(190));
+        assert_eq!(pause(Duration::ZERO, millis(1000), 0), PAUSE);
+        // After half of the time, half of it has to be done.
+        let half = TARGET / 2 + SLACK;
+        assert_eq!(pause(millis(10), half, 500), millis(190));
+        assert_eq!(pause(millis(10), half, 499), millis(10) / 4);
+    }
+}

@@ -1,0 +1,350 @@
+//! A look at every row, a piece at a time, beside a server that goes on.
+//!
+//! Rows are read by SQLite and taken apart as they are for users, and the history's table and its
+//! indexes are held against each other in both directions. One statement reads a piece, so that it
+//! sees one moment, and the log is free to begin anew before the next. `pragma integrity_check` would
+//! do all that in one statement, and keep the log growing for as long as it takes.
+
+use std::mem::discriminant;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::TryStreamExt;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use super::aside::{self, aside};
+use super::file::DatabaseFile;
+use super::inspect::{Unfit, check_table};
+use super::present::Rows;
+use super::{history, open, sighting_log, sql};
+use crate::domain::Revision;
+use crate::store::{Examination, Examined, Part, StoreError};
+
+/// How many rows a piece has at the most, and after how many bytes of text it ends.
+const ROWS: i64 = 1000;
+const BYTES: usize = 1 << 20;
+
+/// Small tables, each looked at as a whole. With the table of tables come the free pages.
+const SMALL: [(&str, Part); 4] = [
+    ("sqlite_schema", Part::Other),
+    ("_sqlx_migrations", Part::Other),
+    ("tombstones", Part::Other),
+    ("meta", Part::Entries),
+];
+
+/// The first and the last number in the history.
+const EXTENT: &str = "select \
+    coalesce((select min(id) from transitions), 0), coalesce((select max(id) from transitions), 0)";
+
+/// Rows of the history, and whether they are right.
+macro_rules! history {
+    ($is_right:literal) => {
+        concat!(
+            "select id, at, repo, server, event, sync_status, drift_count, files_added, \
+             files_added_count, files_removed, files_removed_count, report_revision, url, ",
+            $is_right,
+            " as is_right from transitions as row not indexed where id > $1 order by id limit $2"
+        )
+    };
+}
+
+/// They are if each index has them.
+const HISTORY: &str = history!(
+    "exists ( \
+        select 1 from transitions as by_time indexed by transitions_by_time \
+        where by_time.at = row.at and by_time.id = row.id \
+    ) and exists ( \
+        select 1 from transitions as by_state indexed by transitions_by_state \
+        where by_state.repo = row.repo and by_state.server = row.server \
+            and by_state.state = row.state and by_state.at = row.at and by_state.id = row.id \
+    )"
+);
+const HISTORY_ALONE: &str = history!("true");
+
+/// What the index by time has, and whether the table has the same.
+const BY_TIME: &str = "\
+    select id, at, ( \
+        select row.at = seen.at from transitions as row not indexed where row.id = seen.id \
+    ) as is_right \
+    from transitions as seen indexed by transitions_by_time \
+    where (at, id) > ($1, $2) order by at, id limit $3";
+
+/// What the index by state has, and whether the table has the same. SQLite works the state out anew
+/// from the table, so a wrong one shows only as a wrong order.
+const BY_STATE: &str = "\
+    select id, at, repo, server, state, ( \
+        select row.repo = seen.repo and row.server = seen.server and row.at = seen.at \
+        from transitions as row not indexed where row.id = seen.id \
+    ) as is_right \
+    from transitions as seen indexed by transitions_by_state \
+    where (repo, server, state, at, id) > ($1, $2, $3, $4, $5) \
+    order by repo, server, state, at, id limit $6";
+
+/// After what the next piece begins.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
+enum Place {
+    Small(usize),
+    Entries(String, String),
+    Sightings(i64),
+    History(i64),
+    /// An index is known to be damaged.
+    HistoryAlone(i64),
+    ByTime(i64, i64),
+    ByState(String, String, i64, i64, i64),
+    End,
+}
+
+impl Place {
+    fn part(&self) -> Part {
+        match self {
+            Self::Small(number) => SMALL.get(*number).map_or(Part::Other, |(_, part)| *part),
+            Self::Entries(..) | Self::Sightings(_) => Part::Entries,
+            Self::History(_) | Self::HistoryAlone(_) => Part::History,
+            Self::ByTime(..) | Self::ByState(..) | Self::End => Part::HistoryIndex,
+        }
+    }
+
+    /// Returns where it goes on when there is no more of this kind.
+    fn next_kind(&self) -> Self {
+        match self {
+            Self::Small(number) if number + 1 < SMALL.len() => Self::Small(number + 1),
+            Self::Small(_) => Self::Entries(String::new(), String::new()),
+            Self::Entries(..) => Self::Sightings(i64::MIN),
+            Self::Sightings(_) => Self::History(i64::MIN),
+            Self::History(_) => Self::ByTime(i64::MIN, i64::MIN),
+            Self::ByTime(..) => Self::ByState(String::new(), String::new(), 0, 0, 0),
+            Self::HistoryAlone(_) | Self::ByState(..) | Self::End => Self::End,
+        }
+    }
+
+    /// Returns where it goes on when this kind is damaged: an index cannot be held against a damaged
+    /// table, and one damaged index is enough for both to be made anew.
+    fn behind_damage(&self) -> Self {
+        match self {
+            Self::Small(_) | Self::Entries(..) | Self::Sightings(_) => self.next_kind(),
+            Self::History(_)
+            | Self::HistoryAlone(_)
+            | Self::ByTime(..)
+            | Self::ByState(..)
+            | Self::End => Self::End,
+        }
+    }
+}
+
+/// What came of a look at a piece.
+struct Looked {
+    next: Place,
+    damage: Option<(Part, String)>,
+}
+
+/// A look at a database, with a connection of its own. It is away while a piece is looked at, and
+/// for good if that was given up.
+pub(super) struct Check(Option<Look>);
+
+struct Look {
+    connection: SqliteConnection,
+    file: Arc<DatabaseFile>,
+    place: Place,
+    /// How many rows of this kind were looked at.
+    seen: u64,
+    /// About how many entries there are.
+    entries: u64,
+    /// The first and the last number in the history.
+    extent: (i64, i64),
+    /// How many rows the history had.
+    transitions: u64,
+}
+
+impl Check {
+    pub(super) async fn begin(file: Arc<DatabaseFile>, entries: usize) -> Result<Self, StoreError> {
+        Ok(Self(Some(aside(Look::begin(file, entries)).await?)))
+    }
+}
+
+#[async_trait]
+impl Examination for Check {
+    async fn next(&mut self) -> Result<Option<Examined>, StoreError> {
+        let mut look = self.0.take().ok_or(StoreError::Closed)?;
+        // Rows are taken apart there too.
+        let (outcome, look) = aside(async move { Ok((look.next().await, look)) }).await?;
+        self.0 = Some(look);
+        outcome
+    }
+
+    async fn close(self: Box<Self>) {
+        if let Some(look) = self.0 {
+            // It has only read: there is nothing to lose.
+            aside::close(look.connection).await.ok();
+        }
+    }
+}
+
+impl Look {
+    async fn begin(file: Arc<DatabaseFile>, entries: usize) -> Result<Self, StoreError> {
+        let mut connection = open::connect_to_look_through(&file).await?;
+        let extent = sqlx::query(EXTENT).fetch_one(&mut connection).await;
+        // If this cannot be read, that is found in its turn.
+        let extent = extent.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        Ok(Self {
+            connection,
+            file,
+            place: Place::Small(0),
+            seen: 0,
+            entries: entries as u64,
+            extent: extent.unwrap_or_default(),
+            transitions: 0,
+        })
+    }
+
+    async fn next(&mut self) -> Result<Option<Examined>, StoreError> {
+        if self.place == Place::End {
+            return Ok(None);
+        }
+        let looked = self.piece().await;
+        // What is wrong with a file that was put in the place of ours says nothing of ours.
+        self.file.check()?;
+        let Looked { next, damage } = looked?;
+        self.go_to(next);
+        Ok(Some(Examined { damage, progress: self.progress() }))
+    }
+
+    async fn piece(&mut self) -> Result<Looked, StoreError> {
+        let place = self.place.clone();
+        let outcome = match &place {
+            Place::Small(number) => self.small_table(*number).await,
+            _ => self.rows(&place).await.map_err(Unfit::from),
+        };
+        let reason = match outcome {
+            Ok(next) => return Ok(Looked { next, damage: None }),
+            Err(Unfit::Refused { reason, .. }) => reason,
+            Err(Unfit::Unreadable(cause)) => return Err(StoreError::Unavailable(cause)),
+        };
+        if let Place::History(after) = place
+            && let Ok(next) = self.rows(&Place::HistoryAlone(after)).await
+        {
+            return Ok(Looked { next, damage: Some((Part::HistoryIndex, reason)) });
+        }
+        Ok(Looked { next: place.behind_damage(), damage: Some((place.part(), reason)) })
+    }
+
+    async fn small_table(&mut self, number: usize) -> Result<Place, Unfit> {
+        if let Some((table, _)) = SMALL.get(number) {
+            check_table(&mut self.connection, table).await?;
+        }
+        Ok(self.place.next_kind())
+    }
+
+    /// Looks at the rows after a place, and returns after which it goes on.
+    async fn rows(&mut self, place: &Place) -> Result<Place, StoreError> {
+        let question = match place.clone() {
+            Place::Entries(repo, server) => {
+                sqlx::query(sql::ENTRY_ROWS_AFTER).bind(repo).bind(server)
+            }
+            Place::Sightings(after) => sqlx::query(sql::SIGHTINGS_AFTER).bind(after),
+            Place::History(after) => sqlx::query(HISTORY).bind(after),
+            Place::HistoryAlone(after) => sqlx::query(HISTORY_ALONE).bind(after),
+            Place::ByTime(at, id) => sqlx::query(BY_TIME).bind(at).bind(id),
+            Place::ByState(repo, server, state, at, id) => {
+                sqlx::query(BY_STATE).bind(repo).bind(server).bind(state).bind(at).bind(id)
+            }
+            Place::Small(_) | Place::End => return Ok(Place::End),
+        };
+        let (mut last, mut count, mut bytes) = (place.clone(), 0, 0);
+        let mut rows = question.bind(ROWS).fetch(&mut self.connection);
+        while let Some(row) = rows.try_next().await? {
+            let (next, length) = examine(&row, place)?;
+            // Also what keeps this from going round in circles.
+            if next <= last {
+                return Err(damaged("rows are out of order"));
+            }
+            (last, count, bytes) = (next, count + 1, bytes + length);
+            if bytes > BYTES {
+                break;
+            }
+        }
+        drop(rows);
+        self.seen += count;
+        Ok(if count < ROWS.unsigned_abs() && bytes <= BYTES { place.next_kind() } else { last })
+    }
+
+    fn go_to(&mut self, next: Place) {
+        if discriminant(&next) != discriminant(&self.place) {
+            if let Place::History(_) = self.place {
+                self.transitions = self.seen;
+            }
+            self.seen = 0;
+        }
+        self.place = next;
+    }
+
+    /// Returns about how many thousandths of everything were looked at.
+    fn progress(&self) -> u32 {
+        let (from, to, (done, all)) = match &self.place {
+            Place::Small(_) => (0, 0, (0, 0)),
+            Place::Entries(..) => (0, 100, (self.seen, self.entries)),
+            Place::Sightings(_) => (100, 100, (0, 0)),
+            Place::History(after) | Place::HistoryAlone(after) => {
+                let (first, last) = self.extent;
+                (100, 500, (after.abs_diff(first.min(*after)), last.abs_diff(first)))
+            }
+            Place::ByTime(..) => (500, 700, (self.seen, self.transitions)),
+            Place::ByState(..) => (700, 1000, (self.seen, self.transitions)),
+            Place::End => (1000, 1000, (0, 0)),
+        };
+        let all = u128::from(all.max(done).max(1));
+        from + u32::try_from(u128::from(to - from) * u128::from(done) / all).unwrap_or(0)
+    }
+}
+
+/// Takes a row apart. Returns its place, and about how many bytes of text it has.
+fn examine(row: &SqliteRow, kind: &Place) -> Result<(Place, usize), StoreError> {
+    let place = match kind {
+        Place::Entries(..) => {
+            let entry: &str = row.try_get("entry")?;
+            Rows::default().decode(entry)?;
+            let place = Place::Entries(row.try_get("repo")?, row.try_get("server")?);
+            return Ok((place, entry.len()));
+        }
+        Place::Sightings(_) => {
+            let (revision, seen): (i64, &str) = (row.try_get("revision")?, row.try_get("seen")?);
+            sighting_log::decode_row(seen, Revision(revision), &mut Vec::new())?;
+            return Ok((Place::Sightings(revision), seen.len()));
+        }
+        Place::History(_) | Place::HistoryAlone(_) => {
+            let item = history::decode(row)?;
+            let (added, removed) = (&item.transition.files_added, &item.transition.files_removed);
+            let names = added.names.iter().chain(&removed.names);
+            let length = names.map(|name| name.as_str().len()).sum();
+            check_indexes(row)?;
+            let id = item.place.id;
+            let is_alone = matches!(kind, Place::HistoryAlone(_));
+            return Ok((
+                if is_alone { Place::HistoryAlone(id) } else { Place::History(id) },
+                length,
+            ));
+        }
+        Place::ByTime(..) => Place::ByTime(row.try_get("at")?, row.try_get("id")?),
+        Place::ByState(..) => Place::ByState(
+            row.try_get("repo")?,
+            row.try_get("server")?,
+            row.try_get("state")?,
+            row.try_get("at")?,
+            row.try_get("id")?,
+        ),
+        Place::Small(_) | Place::End => Place::End,
+    };
+    check_indexes(row)?;
+    Ok((place, 0))
+}
+
+fn check_indexes(row: &SqliteRow) -> Result<(), StoreError> {
+    match row.try_get("is_right")? {
+        Some(true) => Ok(()),
+        Some(false) | None => Err(damaged("the table and an index do not have the same")),
+    }
+}
+
+fn damaged(reason: &str) -> StoreError {
+    StoreError::Damaged { table: "transitions", reason: reason.to_owned() }
+}

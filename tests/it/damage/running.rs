@@ -1,0 +1,219 @@
+//! Damage that is found while the program runs.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{corrupt_page, zero_page};
+use crate::support::{TestApp, report, run_sql, wait_until};
+
+const PARTS: [&str; 4] = ["entries", "history", "history_index", "other"];
+
+/// Starts an application with some thousand transitions, so that each tree of the history has pages
+/// that neither begin nor end it, after something was done to its database.
+fn with_history(damage: impl FnOnce(&Path)) -> TestApp {
+    let app = TestApp::spawn();
+    app.accept(report("repo", "server", "OUT_OF_SYNC", &["a.conf"]));
+    app.restart_with(|config| {
+        let gitops_status_server::config::DatabaseUrl::Sqlite(path) = &config.database;
+        run_sql(
+            path,
+            "insert into transitions (at, revision, repo, server, event, sync_status, drift_count, \
+                 files_added, files_added_count, files_removed, files_removed_count) \
+             with recursive number (n) as (select 1 union all select n + 1 from number where n < 6000) \
+             select 1700000000000 + n, 1, 'repo', 'server-' || (n % 50), 'changed', 'OUT_OF_SYNC', 1, \
+                 '[\"file.conf\"]', 1, '[]', 0 from number",
+        );
+        damage(path);
+    })
+}
+
+/// Lets the first look begin, and waits for its end.
+fn look(app: &TestApp) {
+    app.advance(Duration::from_secs(15));
+    wait_until("all has been looked through", || checked(app).is_some());
+}
+
+fn gauge(app: &TestApp, name: &str) -> Option<String> {
+    let metrics = app.get("/metrics").text();
+    let line = metrics
+        .lines()
+        .find(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ')));
+    line.map(|line| line.rsplit(' ').next().unwrap().to_owned())
+}
+
+fn checked(app: &TestApp) -> Option<String> {
+    gauge(app, "gitops_status_database_checked_timestamp_seconds").filter(|time| time != "0")
+}
+
+fn damaged(app: &TestApp) -> Vec<&'static str> {
+    let is_damaged = |part: &&str| {
+        let series = format!("gitops_status_database_damaged{{part=\"{part}\"}}");
+        gauge(app, &series).unwrap() == "1"
+    };
+    PARTS.into_iter().filter(is_damaged).collect()
+}
+
+fn health(app: &TestApp) -> Value {
+    let reply = app.get("/health");
+    assert_eq!(reply.status, 200, "a restart would not help");
+    reply.json()
+}
+
+/// Updates that need nothing of what is damaged go on.
+fn assert_updates_go_on(app: &TestApp) {
+    app.accept(report("other", "server", "OUT_OF_SYNC", &["a"]));
+    app.accept(report("other", "server", "SYNCED", &[]));
+}
+
+fn assert_degraded(app: &TestApp, part: &'static str, message: &str) {
+    look(app);
+    assert_eq!(damaged(app), [part]);
+    let health = health(app);
+    assert_eq!(health["status"], "degraded");
+    let said = health["message"].as_str().unwrap();
+    assert!(said.contains(message) && said.contains("updates go on"), "{said}");
+    assert_updates_go_on(app);
+    assert_eq!(self::health(app)["status"], "degraded", "also after an update that was stored");
+}
+
+#[test]
+fn a_sound_database_is_looked_through_soon_after_the_start_and_daily() {
+    let app = with_history(|_| {});
+    assert_eq!(checked(&app), None);
+    look(&app);
+    assert!(damaged(&app).is_empty());
+    assert_eq!(health(&app)["status"], "healthy");
+    let first = checked(&app);
+    app.advance(Duration::from_hours(24));
+    wait_until("it is looked through again", || checked(&app) != first);
+}
+
+#[test]
+fn updates_and_deletions_during_a_look_are_no_damage() {
+    let app = with_history(|_| {});
+    app.advance(Duration::from_secs(15));
+    for number in 0..100 {
+        app.accept(report("repo", &format!("server-{number}"), "SYNCED", &[]));
+        app.accept(report("repo", "server", ["SYNCED", "OUT_OF_SYNC"][number % 2], &[]));
+        let target = format!("/api/status?repo=repo&server=server-{number}");
+        assert_eq!(app.send("DELETE", &target, &[], b"").status, 200);
+    }
+    look(&app);
+    assert!(damaged(&app).is_empty());
+}
+
+#[test]
+fn a_lost_page_of_the_history_is_found() {
+    let app = with_history(|path| zero_page(path, LEAF_OF_HISTORY));
+    assert_degraded(&app, "history", "The history is damaged");
+}
+
+#[test]
+fn a_lost_page_of_an_index_is_found_and_told_from_the_history() {
+    for leaf in [LEAF_BY_TIME, LEAF_BY_STATE] {
+        let app = with_history(|path| zero_page(path, leaf));
+        assert_degraded(&app, "history_index", "The indexes of the history do not match it");
+    }
+}
+
+#[test]
+fn an_index_that_lacks_a_row_is_found() {
+    // SQLite itself sees nothing: each page is well-formed.
+    for index in INDEXES {
+        let app = with_history(|path| {
+            run_sql(path, index.without_a_row);
+            run_sql(path, "reindex transitions");
+            run_sql(path, index.with_all);
+        });
+        assert_degraded(&app, "history_index", "The indexes of the history do not match it");
+    }
+}
+
+#[test]
+fn an_index_that_has_more_than_the_history_is_found() {
+    for index in INDEXES {
+        let app = with_history(|path| {
+            run_sql(path, index.without_a_row);
+            run_sql(path, "delete from transitions where id = 3000");
+            run_sql(path, index.with_all);
+        });
+        assert_degraded(&app, "history_index", "The indexes of the history do not match it");
+    }
+}
+
+#[test]
+fn a_bit_that_flips_in_a_name_is_found_where_an_index_has_the_name_too() {
+    for leaf in [LEAF_OF_HISTORY, LEAF_BY_STATE] {
+        let app = with_history(|path| {
+            corrupt_page(path, leaf, |page| {
+                // The last one: the first may be left over from when the page was split.
+                let name = page.windows(7).rposition(|bytes| bytes == b"server-").unwrap();
+                page[name + 7] ^= 1;
+            });
+        });
+        assert_degraded(&app, "history_index", "The indexes of the history do not match it");
+    }
+}
+
+#[test]
+fn a_row_that_the_program_cannot_have_written_is_found() {
+    let app = with_history(|path| {
+        run_sql(path, "update transitions set event = 'changee' where id = 3000");
+    });
+    assert_degraded(&app, "history", "The history is damaged");
+}
+
+#[test]
+fn damage_that_is_gone_is_not_said_any_more() {
+    let app = with_history(|path| {
+        run_sql(path, "update transitions set event = 'changee' where id = 3000");
+    });
+    assert_degraded(&app, "history", "The history is damaged");
+    run_sql(&app.database(), "update transitions set event = 'changed' where id = 3000");
+    app.advance(Duration::from_hours(24));
+    wait_until("it is healthy again", || health(&app)["status"] == "healthy");
+    assert!(damaged(&app).is_empty());
+}
+
+#[test]
+fn damage_to_the_stored_entries_is_found_while_they_are_served_from_memory() {
+    let app = with_history(|_| {});
+    run_sql(&app.database(), "update entries set last_check = 'yesterday'");
+    assert_degraded(&app, "entries", "The stored entries are damaged");
+    assert_eq!(app.list("?repo=repo&server=server").len(), 1);
+}
+
+const LEAF_OF_HISTORY: &str = "select pageno || '' from dbstat where name = 'transitions' \
+    and pagetype = 'leaf' order by path limit 1 offset 20";
+const LEAF_BY_TIME: &str = "select pageno || '' from dbstat where name = 'transitions_by_time' \
+    and pagetype = 'leaf' order by path limit 1 offset 5";
+const LEAF_BY_STATE: &str = "select pageno || '' from dbstat where name = 'transitions_by_state' \
+    and pagetype = 'leaf' order by path limit 1 offset 20";
+
+/// How an index is made to ignore row 3000, and to be taken for whole again.
+struct Index {
+    without_a_row: &'static str,
+    with_all: &'static str,
+}
+
+const INDEXES: [Index; 2] = [
+    Index {
+        without_a_row: "pragma writable_schema = on; update sqlite_schema set sql = \
+            'create index transitions_by_time on transitions (at) where id <> 3000' \
+            where name = 'transitions_by_time'",
+        with_all: "pragma writable_schema = on; update sqlite_schema set sql = \
+            'create index transitions_by_time on transitions (at)' \
+            where name = 'transitions_by_time'",
+    },
+    Index {
+        without_a_row: "pragma writable_schema = on; update sqlite_schema set sql = \
+            'create index transitions_by_state on transitions (repo, server, state, at) \
+                where id <> 3000' \
+            where name = 'transitions_by_state'",
+        with_all: "pragma writable_schema = on; update sqlite_schema set sql = \
+            'create index transitions_by_state on transitions (repo, server, state, at)' \
+            where name = 'transitions_by_state'",
+    },
+];
