@@ -60,6 +60,6 @@ impl Question for Badge {
 
     fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
         let badge = render::badge(&self.selection.select(state, effort)?, &self.label);
-        Ok(Page { begun: Begun::small(badge), total: None })
+        Ok(Page { begun: Begun::Small(badge.into()), total: None })
     }
 }

@@ -124,8 +124,13 @@ impl Question for List {
     fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
         let Self { query: ListQuery { selection, layout }, format } = self;
         let selected = selection.select(state, effort)?;
-        let rows = Rows::new(&selected, layout.clone(), *format);
-        Ok(Page { begun: Begun::new(rows)?, total: Some(selected.total) })
+        let is_plain = *format == Format::Json && *layout == Layout::PLAIN;
+        let ready = if is_plain { render::ready(&selected)? } else { None };
+        let begun = match ready {
+            Some(parts) => Begun::Ready(parts),
+            None => Begun::new(Rows::new(&selected, layout.clone(), *format))?,
+        };
+        Ok(Page { begun, total: Some(selected.total) })
     }
 }
 

@@ -3,6 +3,7 @@
 //! Such an answer holds a piece, what its other rows are made of, and where it goes on. What is no
 //! longer in the published state costs memory for as long as it is held, so an answer has its time.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,11 +47,14 @@ enum Broken {
     Lost,
 }
 
-/// An answer whose beginning has been rendered.
-pub(super) struct Begun {
-    beginning: Vec<u8>,
-    /// What comes after it, if the answer is not a small one.
-    rest: Option<Box<dyn Pieces>>,
+/// An answer that has been begun.
+pub(super) enum Begun {
+    /// This is all of it.
+    Small(Vec<u8>),
+    /// This is all of it, in parts that other answers share.
+    Ready(Vec<Bytes>),
+    /// There is more to render.
+    Large { beginning: Vec<u8>, rest: Box<dyn Pieces> },
 }
 
 impl Begun {
@@ -65,24 +69,19 @@ impl Begun {
                 beginning.extend_from_slice(&piece);
             }
             if is_last {
-                return Ok(Self::small(beginning));
+                return Ok(Self::Small(beginning));
             }
         }
-        Ok(Self { beginning, rest: Some(Box::new(pieces)) })
-    }
-
-    /// Takes an answer that is small.
-    pub(super) fn small(whole: impl Into<Vec<u8>>) -> Self {
-        Self { beginning: whole.into(), rest: None }
+        Ok(Self::Large { beginning, rest: Box::new(pieces) })
     }
 
     /// Codes an answer that is small; others are coded as they are sent.
     pub(super) fn coded(self, coding: Coding) -> Result<Self, RenderError> {
         match (coding, self) {
-            (Coding::Gzip | Coding::Brotli, Self { beginning, rest: None }) => {
-                Ok(Self::small(coding.encode(&[beginning.into()])?))
-            }
-            (_, unchanged) => Ok(unchanged),
+            (Coding::Identity, plain) => Ok(plain),
+            (_, Self::Small(whole)) => Ok(Self::Small(coding.encode(&[whole.into()])?.into())),
+            (_, Self::Ready(parts)) => Self::new(VecDeque::from(parts))?.coded(coding),
+            (_, large @ Self::Large { .. }) => Ok(large),
         }
     }
 }
@@ -155,8 +154,11 @@ impl Sending {
 
     /// Returns the body of an answer; without its bytes, if it is not wanted.
     pub(super) fn body(&self, begun: Begun, place: Place, is_wanted: bool) -> BoxBody {
-        let Begun { beginning, rest } = begun;
-        let Some(rest) = rest else { return answer::in_pieces(vec![beginning.into()]) };
+        let (beginning, rest) = match begun {
+            Begun::Small(whole) => return answer::in_pieces(vec![whole.into()]),
+            Begun::Ready(parts) => return self.ready(parts),
+            Begun::Large { beginning, rest } => (beginning, rest),
+        };
         if !is_wanted {
             return BoxBody::new(BodyStream::new(stream::empty::<Result<Bytes, Broken>>()));
         }

@@ -1,5 +1,6 @@
 //! Figures as JSON: one object of counts, and tables of counts by name.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -88,7 +89,7 @@ pub fn figures(
         Figures::Summary => {
             let mut out = Vec::new();
             shown.write(&mut out, &summary(&Tally::of(selected.slots())))?;
-            Ok((Box::new(Bytes::from(out)), None))
+            Ok((Box::new(VecDeque::from([Bytes::from(out)])), None))
         }
         Figures::Repos => {
             Ok(groups(Tally::by_repo(selected), cut, shown, |report| report.repo.as_str()))

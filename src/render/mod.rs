@@ -22,7 +22,7 @@ pub use figures::{Cut, Figures, figures};
 pub use json::json_row;
 pub use layout::{Layout, Shape};
 pub use pieces::{PIECE, Pieces};
-pub use rows::{Format, Rows};
+pub use rows::{Format, Rows, ready};
 pub use timeline::timeline;
 pub use whole::{whole, whole_gzip};
 

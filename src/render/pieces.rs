@@ -3,6 +3,8 @@
 //! What waits for a slow reader is a piece, the state, and the places of the rows to come; not the
 //! answer.
 
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
 use super::RenderError;
@@ -19,12 +21,18 @@ pub trait Pieces: Send + 'static {
     fn write(&mut self, out: &mut Vec<u8>) -> Result<bool, RenderError>;
 }
 
-/// An answer that is there already.
-impl Pieces for Bytes {
+/// Parts that are there already.
+impl Pieces for VecDeque<Bytes> {
     fn write(&mut self, out: &mut Vec<u8>) -> Result<bool, RenderError> {
-        let room = PIECE.saturating_sub(out.len());
-        out.extend_from_slice(&self.split_to(room.min(self.len())));
-        Ok(!self.is_empty())
+        while let Some(part) = self.front_mut() {
+            let room = PIECE.saturating_sub(out.len());
+            out.extend_from_slice(&part.split_to(room.min(part.len())));
+            if !part.is_empty() {
+                return Ok(true);
+            }
+            self.pop_front();
+        }
+        Ok(false)
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::pieces::{PIECE, Pieces, Place};
 use super::{Layout, RenderError, csv, json};
-use crate::domain::{Segment, Selected};
+use crate::domain::{Run, Segment, Selected};
 
 /// How the rows of a list are written.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -108,6 +108,29 @@ impl Rows {
         }
         Ok(())
     }
+}
+
+/// Returns the selected entries as a plain JSON array in parts that segments have ready, if all are
+/// ready or worth to be made so.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn ready(selected: &Selected<'_>) -> Result<Option<Vec<Bytes>>, RenderError> {
+    // Of more and smaller parts it is the parts that cost, not their bytes.
+    const MOST_RUNS: usize = 256;
+    if selected.runs.len() > MOST_RUNS {
+        return Ok(None);
+    }
+    let mut parts = vec![Bytes::from_static(b"[")];
+    for Run { segment, places } in &selected.runs {
+        let Some(rows) = json::ready_rows(segment, places)? else { return Ok(None) };
+        if parts.len() > 1 {
+            parts.push(Bytes::from_static(b","));
+        }
+        parts.push(rows);
+    }
+    parts.push(Bytes::from_static(b"]"));
+    Ok(Some(parts))
 }
 
 impl Pieces for Rows {

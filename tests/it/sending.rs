@@ -34,7 +34,8 @@ fn decoded(reply: &Reply) -> Vec<u8> {
 fn an_answer_that_comes_in_pieces_is_made_of_what_small_ones_say() {
     const ENTRIES: usize = 4;
     let app = TestApp::spawn();
-    fill(&app, ENTRIES, 2_000);
+    // So large that their segments do not keep them ready.
+    fill(&app, ENTRIES, 3_000);
     for query in [
         "/status.json?sort=-server",
         "/status.json?server=s*",
@@ -73,6 +74,29 @@ fn an_answer_that_comes_in_pieces_is_made_of_what_small_ones_say() {
         assert_eq!((head.status, head.body.len()), (200, 0), "{query}");
         assert_eq!(head.header("etag"), reply.header("etag"), "{query}");
         assert_eq!(head.header("content-length"), None, "{query}");
+    }
+}
+
+#[test]
+fn a_repository_in_the_plain_list_is_sent_from_what_is_ready() {
+    let app = TestApp::spawn();
+    for number in 0..600 {
+        let repo = if number % 2 == 0 { "even" } else { "odd" };
+        app.accept(report(repo, &format!("server-{number:03}"), "OUT_OF_SYNC", &["a", "b", "c"]));
+    }
+    let whole = app.list("");
+    for (query, range) in [("?repo=odd", 300..600), ("?repo=even&limit=299&offset=1", 1..300)] {
+        let target = format!("/status.json{query}");
+        let reply = app.get(&target);
+        let length = reply.body.len();
+        assert!(length > 64 * 1024, "{length}");
+        assert_eq!(reply.header("content-length"), Some(length.to_string().as_str()));
+        assert_eq!(reply.json().as_array().unwrap()[..], whole[range]);
+        for coding in ["gzip", "br"] {
+            let coded = app.get_with(&target, &[("Accept-Encoding", coding)]);
+            assert_eq!(coded.header("content-encoding"), Some(coding));
+            assert!(decoded(&coded) == reply.body, "{coding}");
+        }
     }
 }
 

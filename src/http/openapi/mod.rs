@@ -6,6 +6,8 @@
 pub(super) mod parameter;
 pub(super) mod schema;
 
+use std::collections::VecDeque;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
@@ -63,6 +65,7 @@ pub(super) async fn openapi(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let describe = || Ok(Bytes::from(serde_json::to_vec_pretty(&Api::openapi())?));
+    let describe =
+        || Ok(VecDeque::from([Bytes::from(serde_json::to_vec_pretty(&Api::openapi())?)]));
     sending::worked_out(&request, &services, describe).await
 }

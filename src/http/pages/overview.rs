@@ -75,6 +75,6 @@ impl Question for Overview {
 
     fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
         let text = page::overview(state, &self.asked, &self.setting, effort).map_err(unwritable)?;
-        Ok(Page { begun: Begun::small(text), total: None })
+        Ok(Page { begun: Begun::Small(text.into()), total: None })
     }
 }
