@@ -5,33 +5,30 @@
 //! sees one moment, and the log is free to begin anew before the next. `pragma integrity_check` would
 //! do all that in one statement, and keep the log growing for as long as it takes.
 
+mod place;
+
 use std::mem::discriminant;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
+use self::place::{Place, SMALL};
 use super::aside::{self, aside};
 use super::file::DatabaseFile;
+use super::gate::Gate;
 use super::inspect::{Unfit, check_table};
 use super::present::Rows;
-use super::{history, open, sighting_log, sql};
+use super::{history, open, readers, sighting_log, sql};
 use crate::domain::Revision;
 use crate::store::{Examination, Examined, Part, StoreError};
 
 /// How many rows a piece has at the most, and after how many bytes of text it ends.
 const ROWS: i64 = 1000;
 const BYTES: usize = 1 << 20;
-
-/// Small tables, each looked at as a whole. With the table of tables come the free pages.
-const SMALL: [(&str, Part); 4] = [
-    ("sqlite_schema", Part::Other),
-    ("_sqlx_migrations", Part::Other),
-    ("tombstones", Part::Other),
-    ("meta", Part::Entries),
-];
 
 /// The first and the last number in the history.
 const EXTENT: &str = "select \
@@ -81,57 +78,6 @@ const BY_STATE: &str = "\
     where (repo, server, state, at, id) > ($1, $2, $3, $4, $5) \
     order by repo, server, state, at, id limit $6";
 
-/// After what the next piece begins.
-#[derive(Clone, Debug, PartialEq, PartialOrd)]
-enum Place {
-    Small(usize),
-    Entries(String, String),
-    Sightings(i64),
-    History(i64),
-    /// An index is known to be damaged.
-    HistoryAlone(i64),
-    ByTime(i64, i64),
-    ByState(String, String, i64, i64, i64),
-    End,
-}
-
-impl Place {
-    fn part(&self) -> Part {
-        match self {
-            Self::Small(number) => SMALL.get(*number).map_or(Part::Other, |(_, part)| *part),
-            Self::Entries(..) | Self::Sightings(_) => Part::Entries,
-            Self::History(_) | Self::HistoryAlone(_) => Part::History,
-            Self::ByTime(..) | Self::ByState(..) | Self::End => Part::HistoryIndex,
-        }
-    }
-
-    /// Returns where it goes on when there is no more of this kind.
-    fn next_kind(&self) -> Self {
-        match self {
-            Self::Small(number) if number + 1 < SMALL.len() => Self::Small(number + 1),
-            Self::Small(_) => Self::Entries(String::new(), String::new()),
-            Self::Entries(..) => Self::Sightings(i64::MIN),
-            Self::Sightings(_) => Self::History(i64::MIN),
-            Self::History(_) => Self::ByTime(i64::MIN, i64::MIN),
-            Self::ByTime(..) => Self::ByState(String::new(), String::new(), 0, 0, 0),
-            Self::HistoryAlone(_) | Self::ByState(..) | Self::End => Self::End,
-        }
-    }
-
-    /// Returns where it goes on when this kind is damaged: an index cannot be held against a damaged
-    /// table, and one damaged index is enough for both to be made anew.
-    fn behind_damage(&self) -> Self {
-        match self {
-            Self::Small(_) | Self::Entries(..) | Self::Sightings(_) => self.next_kind(),
-            Self::History(_)
-            | Self::HistoryAlone(_)
-            | Self::ByTime(..)
-            | Self::ByState(..)
-            | Self::End => Self::End,
-        }
-    }
-}
-
 /// What came of a look at a piece.
 struct Looked {
     next: Place,
@@ -145,6 +91,7 @@ pub(super) struct Check(Option<Look>);
 struct Look {
     connection: SqliteConnection,
     file: Arc<DatabaseFile>,
+    gate: Arc<Gate>,
     place: Place,
     /// How many rows of this kind were looked at.
     seen: u64,
@@ -157,8 +104,12 @@ struct Look {
 }
 
 impl Check {
-    pub(super) async fn begin(file: Arc<DatabaseFile>, entries: usize) -> Result<Self, StoreError> {
-        Ok(Self(Some(aside(Look::begin(file, entries)).await?)))
+    pub(super) async fn begin(
+        file: Arc<DatabaseFile>,
+        gate: Arc<Gate>,
+        entries: usize,
+    ) -> Result<Self, StoreError> {
+        Ok(Self(Some(aside(Look::begin(file, gate, entries)).await?)))
     }
 }
 
@@ -181,18 +132,25 @@ impl Examination for Check {
 }
 
 impl Look {
-    async fn begin(file: Arc<DatabaseFile>, entries: usize) -> Result<Self, StoreError> {
+    async fn begin(
+        file: Arc<DatabaseFile>,
+        gate: Arc<Gate>,
+        entries: usize,
+    ) -> Result<Self, StoreError> {
         let mut connection = open::connect_to_look_through(&file).await?;
-        let extent = sqlx::query(EXTENT).fetch_one(&mut connection).await;
-        // If this cannot be read, that is found in its turn.
-        let extent = extent.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+        let is_clearing = gate.clearing();
+        let should_go_on = move || !is_clearing.load(Ordering::Relaxed);
+        let mut handle = connection.lock_handle().await?;
+        handle.set_progress_handler(readers::INSTRUCTIONS_A_LOOK, should_go_on);
+        drop(handle);
         Ok(Self {
             connection,
             file,
+            gate,
             place: Place::Small(0),
             seen: 0,
             entries: entries as u64,
-            extent: extent.unwrap_or_default(),
+            extent: (0, 0),
             transitions: 0,
         })
     }
@@ -204,12 +162,21 @@ impl Look {
         let looked = self.piece().await;
         // What is wrong with a file that was put in the place of ours says nothing of ours.
         self.file.check()?;
-        let Looked { next, damage } = looked?;
-        self.go_to(next);
+        let damage = match looked {
+            Ok(Looked { next, damage }) => {
+                self.go_to(next);
+                damage
+            }
+            // The writer comes first. The next piece is this one again.
+            Err(StoreError::Interrupted) => None,
+            Err(error) => return Err(error),
+        };
         Ok(Some(Examined { damage, progress: self.progress() }))
     }
 
     async fn piece(&mut self) -> Result<Looked, StoreError> {
+        let gate = Arc::clone(&self.gate);
+        let _pass = gate.enter().await?;
         let place = self.place.clone();
         let outcome = match &place {
             Place::Small(number) => self.small_table(*number).await,
@@ -217,18 +184,26 @@ impl Look {
         };
         let reason = match outcome {
             Ok(next) => return Ok(Looked { next, damage: None }),
-            Err(Unfit::Refused { reason, .. }) => reason,
-            Err(Unfit::Unreadable(cause)) => return Err(StoreError::Unavailable(cause)),
+            Err(unfit) => damage(unfit)?,
         };
-        if let Place::History(after) = place
-            && let Ok(next) = self.rows(&Place::HistoryAlone(after)).await
-        {
-            return Ok(Looked { next, damage: Some((Part::HistoryIndex, reason)) });
+        if let Place::History(after) = place {
+            match self.rows(&Place::HistoryAlone(after)).await {
+                Ok(next) => {
+                    return Ok(Looked { next, damage: Some((Part::HistoryIndex, reason)) });
+                }
+                Err(error) => damage(error.into())?,
+            };
         }
         Ok(Looked { next: place.behind_damage(), damage: Some((place.part(), reason)) })
     }
 
     async fn small_table(&mut self, number: usize) -> Result<Place, Unfit> {
+        if number == 0 {
+            let extent = sqlx::query(EXTENT).fetch_one(&mut self.connection).await;
+            // If this cannot be read, that is found in its turn.
+            let extent = extent.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+            self.extent = extent.unwrap_or_default();
+        }
         if let Some((table, _)) = SMALL.get(number) {
             check_table(&mut self.connection, table).await?;
         }
@@ -297,6 +272,14 @@ impl Look {
     }
 }
 
+/// Returns what is damaged, unless it is the look that has failed.
+fn damage(unfit: Unfit) -> Result<String, StoreError> {
+    match unfit {
+        Unfit::Refused { reason, .. } => Ok(reason),
+        Unfit::Unreadable(cause) => Err(readers::interrupted(StoreError::Unavailable(cause))),
+    }
+}
+
 /// Takes a row apart. Returns its place, and about how many bytes of text it has.
 fn examine(row: &SqliteRow, kind: &Place) -> Result<(Place, usize), StoreError> {
     let place = match kind {
@@ -347,4 +330,55 @@ fn check_indexes(row: &SqliteRow) -> Result<(), StoreError> {
 
 fn damaged(reason: &str) -> StoreError {
     StoreError::Damaged { table: "transitions", reason: reason.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::time::Duration;
+
+    use sqlx::Executor;
+    use tokio::time::timeout;
+
+    use crate::store::Store;
+    use crate::store::sqlite::{Slot, SqliteStore};
+
+    const HISTORY: &str = "\
+        with recursive number (n) as (select 1 union all select n + 1 from number where n < 3000) \
+        insert into transitions select n, n, 1, 'r', 's', 'changed', 'SYNCED', 0, '[]', 0, '[]', \
+            0, null, null, null from number";
+
+    #[actix_web::test]
+    async fn a_look_makes_way_for_the_log_and_takes_that_for_no_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
+        if let Slot::Open(writing) = &mut *store.connection.lock().await {
+            writing.connection.execute(HISTORY).await.unwrap();
+        }
+        let (gate, mut look) = (&store.readers.gate, store.examine().await.unwrap());
+        gate.close();
+        {
+            let mut piece = pin!(look.next());
+            let early = timeout(Duration::from_millis(50), &mut piece).await;
+            assert!(early.is_err(), "it reads while the log is to begin anew");
+            gate.open();
+            assert!(piece.await.unwrap().is_some());
+        }
+        gate.clear();
+        let mut pieces = Vec::new();
+        for _ in 0..50 {
+            pieces.push(look.next().await.unwrap().unwrap());
+        }
+        let (last, before) = (pieces.pop().unwrap(), pieces.pop().unwrap());
+        assert!(last == before && last.progress < 1000, "it does not make way: {last:?}");
+        gate.open();
+        while let Some(piece) = look.next().await.unwrap() {
+            pieces.push(piece);
+        }
+        assert!(gate.is_empty());
+        assert!(pieces.iter().all(|piece| piece.damage.is_none()), "{pieces:?}");
+        assert_eq!(pieces.pop().unwrap().progress, 1000);
+        look.close().await;
+        store.close().await;
+    }
 }

@@ -273,7 +273,8 @@ impl Store for SqliteStore {
 
     async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
         let entries = self.entries.load(Ordering::Relaxed);
-        Ok(Box::new(Check::begin(Arc::clone(&self.file), entries).await?))
+        let (file, gate) = (Arc::clone(&self.file), Arc::clone(&self.readers.gate));
+        Ok(Box::new(Check::begin(file, gate, entries).await?))
     }
 
     fn lost_commits(&self) -> u64 {

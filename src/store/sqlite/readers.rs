@@ -25,14 +25,14 @@ const PLACES: usize = 4;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Every how many of its instructions SQLite looks whether it should give up: well under a
 /// millisecond's worth.
-const INSTRUCTIONS_A_LOOK: i32 = 10_000;
+pub(super) const INSTRUCTIONS_A_LOOK: i32 = 10_000;
 
 /// The connections, opened when they are first needed.
 #[derive(Debug)]
 pub(super) struct Readers {
     places: Semaphore,
     idle: Mutex<Vec<Reader>>,
-    pub(super) gate: Gate,
+    pub(super) gate: Arc<Gate>,
 }
 
 #[derive(Debug)]
@@ -52,7 +52,7 @@ pub(super) struct Loan<'a> {
 
 impl Readers {
     pub(super) fn new() -> Self {
-        Self { places: Semaphore::new(PLACES), idle: Mutex::new(Vec::new()), gate: Gate::default() }
+        Self { places: Semaphore::new(PLACES), idle: Mutex::default(), gate: Arc::default() }
     }
 
     /// Asks a question of a connection, and gives up after some seconds.
@@ -150,7 +150,7 @@ impl Loan<'_> {
 }
 
 /// Tells a question that had to make way for the writer from one that failed.
-fn interrupted(error: StoreError) -> StoreError {
+pub(super) fn interrupted(error: StoreError) -> StoreError {
     let is_interrupt = |error: &sqlx::Error| {
         // SQLite's code of a statement that its progress handler has ended.
         error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("9"))

@@ -1,0 +1,62 @@
+//! In which order a look at everything goes.
+
+use crate::store::Part;
+
+/// Small tables, each looked at as a whole. With the table of tables come the free pages.
+pub(super) const SMALL: [(&str, Part); 4] = [
+    ("sqlite_schema", Part::Other),
+    ("_sqlx_migrations", Part::Other),
+    ("tombstones", Part::Other),
+    ("meta", Part::Entries),
+];
+
+/// After what the next piece begins.
+#[derive(Clone, Debug, PartialEq, PartialOrd)]
+pub(super) enum Place {
+    Small(usize),
+    Entries(String, String),
+    Sightings(i64),
+    History(i64),
+    /// An index is known to be damaged.
+    HistoryAlone(i64),
+    ByTime(i64, i64),
+    ByState(String, String, i64, i64, i64),
+    End,
+}
+
+impl Place {
+    pub(super) fn part(&self) -> Part {
+        match self {
+            Self::Small(number) => SMALL.get(*number).map_or(Part::Other, |(_, part)| *part),
+            Self::Entries(..) | Self::Sightings(_) => Part::Entries,
+            Self::History(_) | Self::HistoryAlone(_) => Part::History,
+            Self::ByTime(..) | Self::ByState(..) | Self::End => Part::HistoryIndex,
+        }
+    }
+
+    /// Returns where it goes on when there is no more of this kind.
+    pub(super) fn next_kind(&self) -> Self {
+        match self {
+            Self::Small(number) if number + 1 < SMALL.len() => Self::Small(number + 1),
+            Self::Small(_) => Self::Entries(String::new(), String::new()),
+            Self::Entries(..) => Self::Sightings(i64::MIN),
+            Self::Sightings(_) => Self::History(i64::MIN),
+            Self::History(_) => Self::ByTime(i64::MIN, i64::MIN),
+            Self::ByTime(..) => Self::ByState(String::new(), String::new(), 0, 0, 0),
+            Self::HistoryAlone(_) | Self::ByState(..) | Self::End => Self::End,
+        }
+    }
+
+    /// Returns where it goes on when this kind is damaged: an index cannot be held against a damaged
+    /// table, and one damaged index is enough for both to be made anew.
+    pub(super) fn behind_damage(&self) -> Self {
+        match self {
+            Self::Small(_) | Self::Entries(..) | Self::Sightings(_) => self.next_kind(),
+            Self::History(_)
+            | Self::HistoryAlone(_)
+            | Self::ByTime(..)
+            | Self::ByState(..)
+            | Self::End => Self::End,
+        }
+    }
+}
