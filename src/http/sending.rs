@@ -16,11 +16,9 @@ use thiserror::Error;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
 
+use super::answer;
 use super::coding::{Coding, Encoder};
-use super::error::ApiError;
-use super::{Services, answer};
 use crate::clock::Clock;
-use crate::domain::Effort;
 use crate::render::{PIECE, Pieces, RenderError};
 
 /// From how many bytes on an answer is sent in pieces.
@@ -179,20 +177,6 @@ impl Sending {
         });
         BoxBody::new(BodyStream::new(Box::pin(pieces)))
     }
-}
-
-/// Answers GET with JSON that is worked out beside the threads that serve requests, and may be
-/// another thing at the next moment.
-pub(super) async fn worked_out<P: Pieces>(
-    request: &HttpRequest,
-    services: &Services,
-    work: impl FnOnce() -> Result<P, RenderError> + Send + 'static,
-) -> Result<HttpResponse, ApiError> {
-    let place = services.sending.place(Coding::negotiate(request.headers()));
-    let coding = place.coding;
-    let started = move |_: &mut Effort<'_>| Begun::new(work()?)?.coded(coding);
-    let begun = services.work.reads.run(request, started).await?;
-    Ok(services.sending.fleeting(request, begun, place))
 }
 
 /// What has to be done for the pieces of an answer.

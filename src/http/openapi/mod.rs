@@ -6,17 +6,15 @@
 pub(super) mod parameter;
 pub(super) mod schema;
 
-use std::collections::VecDeque;
-
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
-use bytes::Bytes;
 use utoipa::OpenApi;
 
+use super::coding::Coding;
 use super::error::ApiError;
-use super::sending;
 use super::{
-    Services, badge, events, figures, health, history, list, metrics, pages, status, timeline,
+    Services, answer, badge, events, figures, health, history, list, metrics, pages, status,
+    timeline,
 };
 
 /// The whole of it; `paths` has every handler in the order of `http::routes`.
@@ -65,7 +63,8 @@ pub(super) async fn openapi(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let describe =
-        || Ok(VecDeque::from([Bytes::from(serde_json::to_vec_pretty(&Api::openapi())?)]));
-    sending::worked_out(&request, &services, describe).await
+    let coding = Coding::negotiate(request.headers());
+    let describe = move || coding.encode(&[serde_json::to_vec_pretty(&Api::openapi())?.into()]);
+    let described = services.work.reads.run(&request, move |_| describe()).await?;
+    Ok(answer::fleeting("application/json", coding, vec![described]))
 }
