@@ -19,7 +19,7 @@ const ASKING: usize = 4;
 ///
 /// It lies on a file of its own: closing any handle of the database file would drop SQLite's locks.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held for the lock on it")] File);
+pub(super) struct Lock(File);
 
 impl Lock {
     /// Takes the lock, or returns `None` if another process has it.
@@ -34,6 +34,14 @@ impl Lock {
             Err(TryLockError::WouldBlock) => Ok(None),
             Err(TryLockError::Error(error)) => Err(error),
         }
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // A child that is being started shares the open file until it becomes another program, so
+        // that closing it here would not free the lock yet.
+        self.0.unlock().ok();
     }
 }
 
