@@ -1,9 +1,13 @@
 /* Makes calls about files hang for as long as a file lies where an environment variable says, as
- * they do on a disk that has stopped to answer. Loaded into the program by the tests. */
+ * they do on a disk that has stopped to answer, and reads of the database fail at the place that
+ * such a file names, as they do on a disk that has lost a page. Loaded into the program by the
+ * tests. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -60,6 +64,31 @@ int open64(const char *path, int flags, ...)
     va_end(rest);
     look(path);
     return REAL(open64)(path, flags, mode);
+}
+
+static int is_lost(int file, off64_t place)
+{
+    char link[64], path[4096] = "";
+    long long lost = -1;
+    const char *name = getenv("LOSE_PAGE");
+    FILE *flag = name ? fopen(name, "r") : NULL;
+    if (!flag)
+        return 0;
+    if (fscanf(flag, "%lld", &lost) != 1)
+        lost = -1;
+    fclose(flag);
+    snprintf(link, sizeof link, "/proc/self/fd/%d", file);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    return lost == place && length > 9 && strcmp(path + length - 9, "status.db") == 0;
+}
+
+ssize_t pread64(int file, void *bytes, size_t count, off64_t place)
+{
+    if (is_lost(file, place)) {
+        errno = EIO;
+        return -1;
+    }
+    return REAL(pread64)(file, bytes, count, place);
 }
 
 int fsync(int file)

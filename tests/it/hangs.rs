@@ -1,4 +1,4 @@
-//! What users see when the disk hangs, in whatever call.
+//! What users see when the disk hangs, in whatever call, or does not give back what it was given.
 
 use std::fs;
 use std::process::Command;
@@ -6,12 +6,14 @@ use std::thread;
 
 use tempfile::TempDir;
 
-use crate::support::{Process, report, update_request, wait_until};
+use crate::support::{Process, report, run_sql, stored, update_request, wait_until};
 
 /// Calls that look at files, and open them.
 const LOOKS: &str = "HANG_LOOKS";
 /// Calls that make what was written durable.
 const SYNCS: &str = "HANG_SYNCS";
+/// Reads of a page of the database.
+const PAGE: &str = "LOSE_PAGE";
 
 /// A folder with a database on a disk that can be made to hang.
 struct Disk(TempDir);
@@ -30,7 +32,7 @@ impl Disk {
     fn command(&self) -> Command {
         let mut command = Process::command(&self.0.path().join("status.db"));
         command.env("LD_PRELOAD", self.0.path().join("hang.so"));
-        for calls in [LOOKS, SYNCS] {
+        for calls in [LOOKS, SYNCS, PAGE] {
             command.env(calls, self.0.path().join(calls));
         }
         command.args(["--shutdown-grace", "3s", "--workers", "1"]);
@@ -129,4 +131,37 @@ fn a_start_on_a_disk_that_hangs_can_be_stopped() {
     let mut server = Process::launch(&mut disk.command());
     wait_until("it listens to signals", || catches_sigterm(server.id()));
     assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_page_of_the_history_that_the_disk_does_not_give_back_is_found_and_repaired() {
+    let disk = Disk::new();
+    let path = disk.0.path().join("status.db");
+    disk.start().terminate();
+    run_sql(
+        &path,
+        "insert into transitions (at, revision, repo, server, event, sync_status, drift_count, \
+             files_added, files_added_count, files_removed, files_removed_count) \
+         with recursive number (n) as (select 1 union all select n + 1 from number where n < 400) \
+         select 1700000000000 + n, 1, 'repo', 'server', 'changed', 'OUT_OF_SYNC', 1, \
+             '[\"file.conf\"]', 1, '[]', 0 from number",
+    );
+    let place = "select ((pageno - 1) * pgsize) || '' from dbstat where name = 'transitions' \
+        and pagetype = 'leaf' order by path limit 1 offset 3";
+    let place = &stored(&path, place)[0];
+    let server = disk.start();
+    fs::write(disk.0.path().join(PAGE), place).unwrap();
+    wait_until("it is found", || status(&server) == "degraded");
+    let damaged = |part| {
+        metric(&server, &format!("gitops_status_database_damaged{{part=\"{part}\"}}")).unwrap()
+            > 0.0
+    };
+    assert!(damaged("history") && !damaged("entries"));
+    server.accept(report("repo", "server", "OUT_OF_SYNC", &["a.conf"]));
+    drop(server);
+    let repaired = disk.command().arg("repair").status().unwrap();
+    assert_eq!(repaired.code(), Some(0));
+    let server = disk.start();
+    assert_eq!(server.names(""), ["repo/server"]);
+    assert_eq!(status(&server), "healthy");
 }

@@ -98,10 +98,12 @@ impl From<io::Error> for Unfit {
 
 impl From<sqlx::Error> for Unfit {
     fn from(error: sqlx::Error) -> Self {
-        // SQLite's primary codes: 1 a table or column is missing, 11 a damaged database, 26 none.
+        // SQLite's codes: 1 a table or column is missing, 11 a damaged database, 26 none, 266 (an
+        // extended one) a page that the disk does not give back.
         let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-        match (code.map(|code| code & 0xff), &error) {
-            (Some(11 | 26), _) => Self::refused(format!("it is damaged ({error})"), RESTORE),
+        let code = code.map(|code| if code == 266 { code } else { code & 0xff });
+        match (code, &error) {
+            (Some(11 | 26 | 266), _) => Self::refused(format!("it is damaged ({error})"), RESTORE),
             (Some(1), _)
             | (
                 None,
