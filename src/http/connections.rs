@@ -16,6 +16,7 @@ use std::time::Duration;
 use actix_http::{ConnectionType, Extensions};
 use actix_web::body::{BodySize, MessageBody};
 use actix_web::dev::{Payload, Service, ServiceRequest, ServiceResponse};
+use actix_web::http::Version;
 use actix_web::{Error, HttpMessage, HttpRequest};
 use bytes::Bytes;
 use socket2::SockRef;
@@ -259,6 +260,7 @@ where
     // No upgrade is offered, and after an answer to one who asked, actix ends the connection.
     let asks_for_upgrade = request.head().upgrade();
     let is_taken_for_websocket = upgrade::is_taken_for_websocket(&request);
+    let takes_no_chunks = is_taken_for_websocket || request.version() < Version::HTTP_11;
     if is_taken_for_websocket {
         upgrade::end_body(&mut request);
     }
@@ -268,19 +270,20 @@ where
     async move {
         let mut response = response.await?;
         let is_unread = under_way.as_ref().is_some_and(UnderWay::has_unread_body);
+        let is_stream = response.response().body().size() == BodySize::Stream;
         let gives_way = || {
             // A stream would stay for long.
-            let is_stream = response.response().body().size() == BodySize::Stream;
             let tracked = response.request().conn_data::<Tracked>();
             !is_stream && tracked.is_some_and(|tracked| tracked.registry.wants_to_end_one())
         };
-        let has_to_end = asks_for_upgrade || is_taken_for_websocket || is_unread;
+        let shows_its_end = !(is_stream && takes_no_chunks);
+        let has_to_end = asks_for_upgrade || is_taken_for_websocket || is_unread || !shows_its_end;
         let is_last = has_to_end || stopping.has_begun() || gives_way();
         let head = response.response_mut().head_mut();
         if is_last {
             head.set_connection_type(ConnectionType::Close);
         }
-        if is_taken_for_websocket {
+        if takes_no_chunks {
             upgrade::end_answer_with_connection(head);
         }
         Ok(response.map_body(|_, body| TrackedBody { body: Box::pin(body), under_way }))

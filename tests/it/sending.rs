@@ -119,6 +119,20 @@ fn in_pieces(app: &TestApp, target: &str) -> Value {
 }
 
 #[test]
+fn a_client_of_http_1_0_gets_a_large_answer_without_the_sizes_of_chunks() {
+    let app = TestApp::spawn();
+    fill(&app, 4, 3_000);
+    let expected = app.get("/status.csv").body;
+    for connection in ["close", "keep-alive"] {
+        let head = format!("GET /status.csv HTTP/1.0\r\nConnection: {connection}\r\n\r\n");
+        let reply = app.raw(head.as_bytes()).unwrap();
+        assert_eq!(reply.header("transfer-encoding"), None);
+        assert_eq!(reply.header("connection"), None, "it ends with the answer");
+        assert!(reply.body == expected, "{connection}");
+    }
+}
+
+#[test]
 fn figures_and_the_past_come_in_pieces_too() {
     let app = TestApp::spawn();
     fill(&app, 4, 2_000);
