@@ -69,7 +69,7 @@ async fn receive(
         };
         let Some(chunk) = chunk else { break };
         connections::note_progress(request);
-        sink.write(&chunk.map_err(|_| ApiError::InvalidJson)?)?;
+        sink.write(&chunk.map_err(|_| connections::why_body_broke_off(request))?)?;
     }
     connections::note_body_end(request);
     let Bounded { bytes, mut share, .. } = sink.finish()?;

@@ -9,18 +9,23 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 
+use super::connections::Activity;
+
 /// How often is looked whether a client is still there: often enough that what nobody waits for
 /// costs little, rarely enough that the looks cost nothing.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The client at the other end of a connection.
 #[derive(Clone, Debug)]
-pub(super) struct Caller(Weak<TcpStream>);
+pub(super) struct Caller {
+    socket: Weak<TcpStream>,
+    activity: Arc<Activity>,
+}
 
 impl Caller {
     /// The client at the other end of this socket.
-    pub(super) fn at(socket: &Arc<TcpStream>) -> Self {
-        Self(Arc::downgrade(socket))
+    pub(super) fn at(socket: &Arc<TcpStream>, activity: &Arc<Activity>) -> Self {
+        Self { socket: Arc::downgrade(socket), activity: Arc::clone(activity) }
     }
 
     /// Returns who has sent a request, unless the connection cannot be watched.
@@ -28,14 +33,18 @@ impl Caller {
         request.conn_data::<Self>().cloned()
     }
 
-    /// Waits until the client has closed its connection, or its side of it.
+    /// Waits until the client has closed its connection, or its side of it. For ever if this program
+    /// has closed that side: then nobody can tell.
     pub(super) async fn left(&self) {
         let mut looks = tokio::time::interval(LOOK);
         loop {
             looks.tick().await;
-            if self.0.upgrade().is_none_or(|socket| is_closed(&socket)) {
-                return;
+            if self.socket.upgrade().is_none_or(|socket| is_closed(&socket)) {
+                break;
             }
+        }
+        if self.activity.is_closed_for_reading() {
+            std::future::pending::<()>().await;
         }
     }
 }

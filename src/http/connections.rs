@@ -22,6 +22,7 @@ use bytes::Bytes;
 use socket2::SockRef;
 use tokio::time::Instant;
 
+use super::error::ApiError;
 use super::places::{ConnectionLimits, Places};
 use super::{Stopping, upgrade};
 use crate::metrics::{Closing, ConnectionCounts};
@@ -68,6 +69,8 @@ pub(super) struct Activity {
     has_unread_body: AtomicBool,
     /// Whether the present request has been received whole.
     is_whole: AtomicBool,
+    /// Whether nothing more is read of it, by this program's own decision.
+    is_closed_for_reading: AtomicBool,
 }
 
 impl Activity {
@@ -79,6 +82,7 @@ impl Activity {
             requests: AtomicUsize::new(0),
             has_unread_body: AtomicBool::new(false),
             is_whole: AtomicBool::new(false),
+            is_closed_for_reading: AtomicBool::new(false),
         }
     }
 
@@ -97,6 +101,15 @@ impl Activity {
 
     pub(super) fn has_asked(&self) -> bool {
         self.has_asked.load(Ordering::Relaxed)
+    }
+
+    /// Takes note that nothing more is read; before that is so, since a request may come just then.
+    pub(super) fn close_for_reading(&self) {
+        self.is_closed_for_reading.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_closed_for_reading(&self) -> bool {
+        self.is_closed_for_reading.load(Ordering::Relaxed)
     }
 
     /// Whether nothing is under way.
@@ -199,7 +212,7 @@ impl Connections {
     /// Lets connections end that wait for no answer. What they were sent still arrives.
     pub fn close_idle(&self) {
         for open in self.0.places().iter().filter(|open| open.activity.is_idle()) {
-            open.socket.shutdown(Shutdown::Read).ok();
+            open.shut(Shutdown::Read);
         }
     }
 }
@@ -234,6 +247,14 @@ pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mu
 pub(super) fn note_progress(request: &HttpRequest) {
     if let Some(tracked) = request.conn_data::<Tracked>() {
         tracked.activity.note();
+    }
+}
+
+/// Returns why a request's body has broken off.
+pub(super) fn why_body_broke_off(request: &HttpRequest) -> ApiError {
+    match request.conn_data::<Tracked>() {
+        Some(tracked) if tracked.activity.is_closed_for_reading() => ApiError::Closing,
+        _ => ApiError::InvalidJson,
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) enum ApiError {
     TooManyStreams,
     Overloaded,
     Abandoned,
+    Closing,
     Stopping,
     Internal(RenderError),
     Lost,
@@ -92,6 +93,9 @@ impl fmt::Display for ApiError {
             Self::Abandoned => {
                 f.write_str("The client has closed its side of the connection, so nobody waits")
             }
+            Self::Closing => f.write_str(
+                "The connection was just being closed, and the body was not read; try again",
+            ),
             Self::Stopping => f.write_str("The server is shutting down"),
             Self::Internal(_) | Self::Lost => f.write_str("Internal error; see the server's log"),
         }
@@ -134,6 +138,7 @@ impl ResponseError for ApiError {
             | Self::TooManyStreams
             | Self::Overloaded
             | Self::Abandoned
+            | Self::Closing
             | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) | Self::Lost => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -157,6 +162,7 @@ impl ResponseError for ApiError {
             | Self::TooManyStreams
             | Self::Overloaded
             | Self::Abandoned
+            | Self::Closing
             | Self::Stopping => {
                 response.insert_header((RETRY_AFTER, "5"));
             }

@@ -52,7 +52,7 @@ impl ConnectionLimits {
 #[derive(Debug)]
 pub(super) struct Open {
     /// A second handle on the socket, to shut it from outside.
-    pub(super) socket: Arc<TcpStream>,
+    socket: Arc<TcpStream>,
     pub(super) activity: Arc<Activity>,
     /// Where it comes from, if that matters.
     address: Option<IpAddr>,
@@ -61,6 +61,15 @@ pub(super) struct Open {
 }
 
 impl Open {
+    /// Shuts its socket from outside. Shut for reading, it still sends what it has to send.
+    pub(super) fn shut(&self, how: Shutdown) {
+        if how == Shutdown::Read {
+            self.activity.close_for_reading();
+        }
+        // It may be gone already, which is as good.
+        self.socket.shutdown(how).ok();
+    }
+
     /// Returns since when it has been idle, if it may have to give way.
     fn idle_since(&self, now: u64) -> Option<u64> {
         let since = self.activity.progress_at();
@@ -124,7 +133,7 @@ impl Places {
 
     /// Returns who is at the other end of a connection.
     pub(super) fn caller(&self, id: u64) -> Option<Caller> {
-        self.open.get(&id).map(|open| Caller::at(&open.socket))
+        self.open.get(&id).map(|open| Caller::at(&open.socket, &open.activity))
     }
 
     /// Takes note that a connection is no more.
@@ -219,8 +228,7 @@ impl Places {
 
     fn tell_to_end(&mut self, id: u64, reason: Closing, how: Shutdown) {
         let Some(open) = self.open.get_mut(&id) else { return };
-        // It may be gone already, which is as good.
-        open.socket.shutdown(how).ok();
+        open.shut(how);
         if !open.is_ending {
             open.is_ending = true;
             self.ending += 1;

@@ -140,6 +140,32 @@ fn clients_that_do_not_read_their_answers_give_way_too() {
 }
 
 #[test]
+fn a_question_that_comes_as_its_connection_gives_way_is_not_told_that_its_client_has_left() {
+    let (_folder, server) = start(&["--max-connections", "16", "--workers", "1"]);
+    server.accept(report("r", "s", "SYNCED", &[]));
+    let ask_on = || {
+        let mut stream = None;
+        for _ in 0..300 {
+            // A client whose connection has given way comes back.
+            let mut present = stream.take().unwrap_or_else(|| server.client.connect());
+            let question = b"GET /api/history?limit=1 HTTP/1.1\r\nHost: t\r\n\r\n";
+            let is_sent = present.write_all(question).is_ok();
+            let Some(reply) = is_sent.then(|| Reply::read(&mut present)).flatten() else {
+                continue;
+            };
+            assert_eq!(reply.status, 200, "{}", reply.text());
+            stream = reply.header("connection").is_none().then_some(present);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..24 {
+            scope.spawn(ask_on);
+        }
+    });
+    assert!(closed(&server, "full") > 0.0);
+}
+
+#[test]
 fn with_few_files_allowed_many_clients_are_served_all_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let program = Process::command(&folder.path().join("status.db"));
