@@ -3,7 +3,8 @@
 mod running;
 mod wal;
 
-use std::fs;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -132,6 +133,7 @@ fn a_database_that_has_two_names_is_refused() {
 /// repair has said, and the new server.
 fn repaired(path: &Path, damage: &'static str) -> (String, Process) {
     zero_page(path, damage);
+    fs::set_permissions(path, Permissions::from_mode(0o640)).unwrap();
     let damaged = fs::read(path).unwrap();
     let log = refusal(path);
     assert!(log.contains("gitops-status-server repair"), "{log}");
@@ -141,6 +143,8 @@ fn repaired(path: &Path, damage: &'static str) -> (String, Process) {
     let kept = format!("{}.damaged-1", path.display());
     assert!(said.contains(&kept), "{said}");
     assert!(fs::read(&kept).unwrap() == damaged, "the damaged file is to be kept as it was");
+    let mode = fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o640, "who may read it is as before");
     let server = Process::start(path, NO_ARGUMENTS);
     assert_eq!(server.list("").len(), 300);
     server.accept(report("repo", "server-1", "SYNCED", &[]));

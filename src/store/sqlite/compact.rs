@@ -5,7 +5,6 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
 use futures_util::TryStreamExt;
@@ -75,7 +74,7 @@ async fn compact(path: &Path, unfinished: &Path) -> Result<Compacted, Unfit> {
     }
     new.close().await?;
     old.close().await?;
-    take_access(path, unfinished)?;
+    create::take_access(path, unfinished)?;
     File::open(unfinished)?.sync_all()?;
     // At no moment does a database lie beside the log of another.
     if beside(path, "-wal").try_exists()? {
@@ -131,15 +130,6 @@ async fn has_same_history(
             (Some(_) | None, Some(_) | None) => return Ok(false),
         }
     }
-}
-
-/// Gives a new file the owner and the permissions of the old one.
-fn take_access(old: &Path, new: &Path) -> io::Result<()> {
-    let (of_old, of_new) = (fs::metadata(old)?, fs::metadata(new)?);
-    if (of_old.uid(), of_old.gid()) != (of_new.uid(), of_new.gid()) {
-        chown(new, Some(of_old.uid()), Some(of_old.gid()))?;
-    }
-    fs::set_permissions(new, of_old.permissions())
 }
 
 fn bytes(path: &Path) -> io::Result<u64> {

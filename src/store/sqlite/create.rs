@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -57,6 +58,15 @@ fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
         }
         done => Ok(done?),
     }
+}
+
+/// Gives a new file the owner and the permissions of the old one.
+pub(super) fn take_access(old: &Path, new: &Path) -> io::Result<()> {
+    let (of_old, of_new) = (fs::metadata(old)?, fs::metadata(new)?);
+    if (of_old.uid(), of_old.gid()) != (of_new.uid(), of_new.gid()) {
+        chown(new, Some(of_old.uid()), Some(of_old.gid()))?;
+    }
+    fs::set_permissions(new, of_old.permissions())
 }
 
 /// Makes a rename durable.

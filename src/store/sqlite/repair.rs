@@ -200,6 +200,7 @@ async fn copy(
         return Err(Unfit::Unreadable("what was copied is not what was read".into()));
     }
     new.close().await?;
+    create::take_access(path, unfinished)?;
     File::open(unfinished)?.sync_all()?;
     Ok(())
 }
