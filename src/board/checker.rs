@@ -28,6 +28,8 @@ const TARGET: Duration = Duration::from_mins(40);
 const SLACK: Duration = Duration::from_mins(1);
 /// How long it is from one piece to the next at the least.
 const PAUSE: Duration = Duration::from_millis(10);
+/// How long it is at the most: what has hung for minutes should not be made up for by an hour.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How much longer a pause is than the piece before it took, when there is time.
 const REST: u32 = 19;
 
@@ -124,7 +126,8 @@ impl Checker {
 /// Returns how long to leave the disk alone after a piece that took so long.
 fn pause(took: Duration, so_far: Duration, progress: u32) -> Duration {
     let is_late = so_far > SLACK + TARGET * progress / 1000;
-    if is_late { took / 4 } else { (took * REST).max(PAUSE) }
+    let pause = if is_late { took / 4 } else { (took * REST).max(PAUSE) };
+    pause.min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
@@ -136,6 +139,8 @@ mod tests {
         let millis = Duration::from_millis;
         assert_eq!(pause(millis(10), millis(1000), 0), millis(190));
         assert_eq!(pause(Duration::ZERO, millis(1000), 0), PAUSE);
+        assert_eq!(pause(Duration::from_mins(3), millis(1000), 0), LONGEST_PAUSE);
+        assert_eq!(pause(Duration::from_hours(3), Duration::from_hours(3), 0), LONGEST_PAUSE);
         // After half of the time, half of it has to be done.
         let half = TARGET / 2 + SLACK;
         assert_eq!(pause(millis(10), half, 500), millis(190));

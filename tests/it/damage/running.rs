@@ -100,7 +100,7 @@ fn updates_and_deletions_during_a_look_are_no_damage() {
         let target = format!("/api/status?repo=repo&server=server-{number}");
         assert_eq!(app.send("DELETE", &target, &[], b"").status, 200);
     }
-    look(&app);
+    wait_until("all has been looked through", || checked(&app).is_some());
     assert!(damaged(&app).is_empty());
 }
 
