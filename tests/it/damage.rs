@@ -190,6 +190,25 @@ fn what_only_the_log_has_is_in_the_repaired_database_too() {
 }
 
 #[test]
+fn a_repair_that_was_killed_at_its_last_step_leaves_a_database_that_starts_and_can_be_repaired() {
+    let (_folder, path) = filled();
+    let kept = |number| PathBuf::from(format!("{}.damaged-{number}", path.display()));
+    fs::write(kept(1), "of an earlier repair").unwrap();
+    // Its last step puts the new file in the place of this one.
+    fs::hard_link(&path, kept(2)).unwrap();
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.list("").len(), 300);
+    assert_eq!(server.terminate().code(), Some(0));
+    assert!(!kept(2).exists());
+    zero_page(&path, ROOTS[1].1);
+    fs::hard_link(&path, kept(2)).unwrap();
+    let (status, said) = repair(&path);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(kept(2).exists() && fs::read(kept(1)).unwrap() == b"of an earlier repair");
+    assert_eq!(Process::start(&path, NO_ARGUMENTS).list("").len(), 300);
+}
+
+#[test]
 fn repair_leaves_alone_what_is_sound_and_what_is_in_use() {
     let (_folder, path) = filled();
     let before = bytes_of(&path);

@@ -18,7 +18,7 @@ use super::present::{Everything, read_all};
 use super::readers::Readers;
 use super::sightings::Sightings;
 use super::upkeep::{LARGE_LOG, Sizes};
-use super::{Slot, SqliteStore, Writing, create, sql, wal};
+use super::{Slot, SqliteStore, Writing, create, repair, sql, wal};
 use crate::store::{OpenError, StoreError};
 
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -100,6 +100,7 @@ pub(super) fn take_lock(path: &Path) -> Result<(PathBuf, Lock), OpenError> {
     let resolved = resolve(path).map_err(unusable)?;
     let lock = Lock::take(&resolved).map_err(unusable)?;
     let lock = lock.ok_or_else(|| OpenError::InUse(path.display().to_string()))?;
+    repair::undo_killed(&resolved).map_err(unusable)?;
     Ok((resolved, lock))
 }
 

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
@@ -221,7 +222,7 @@ async fn replace(path: &Path, finished: &Path) -> Result<PathBuf, Unfit> {
         take_log_in(path).await?;
     }
     let kept = keep(path)?;
-    fs::rename(finished, path)?;
+    fs::rename(finished, path).or_else(|error| fs::remove_file(&kept).and(Err(error)))?;
     create::sync_folder_of(path)?;
     Ok(kept)
 }
@@ -245,10 +246,28 @@ pub(super) async fn take_log_in(path: &Path) -> Result<(), Unfit> {
 fn keep(path: &Path) -> io::Result<PathBuf> {
     let mut number = 1;
     loop {
-        let name = beside(path, &format!(".damaged-{number}"));
+        let name = kept_name(path, number);
         match fs::hard_link(path, &name) {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
             done => return done.map(|()| name),
         }
     }
+}
+
+/// Takes the second name away that a repair has given to a file before it was killed: a file with
+/// two names is refused.
+pub(super) fn undo_killed(path: &Path) -> io::Result<()> {
+    let identity = |path: &Path| fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()));
+    let Ok(database) = identity(path) else { return Ok(()) };
+    let names = (1..).map(|number| kept_name(path, number));
+    for name in names.take_while(|name| name.exists()) {
+        if identity(&name)? == database {
+            return fs::remove_file(name);
+        }
+    }
+    Ok(())
+}
+
+fn kept_name(path: &Path, number: u32) -> PathBuf {
+    beside(path, &format!(".damaged-{number}"))
 }
