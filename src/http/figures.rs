@@ -10,7 +10,7 @@ use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::FiguresQuery;
-use super::question::{self, MANY_ENTRIES, Page, Question};
+use super::question::{self, MANY_ENTRIES, Page, Question, SHORT_ENTRIES};
 use super::sending::Begun;
 use crate::domain::{Effort, Selection, State};
 use crate::render::{self, Figures, RenderError};
@@ -113,15 +113,23 @@ struct Count {
     cut: render::Cut,
 }
 
+impl Count {
+    fn looks_at_files(&self) -> bool {
+        self.figures == Figures::Files || self.selection.filter.looks_at_files()
+    }
+}
+
 impl Question for Count {
     fn media_type(&self) -> &'static str {
         "application/json"
     }
 
     fn is_quick(&self, state: &State, _: Coding) -> bool {
-        let looks_at_files =
-            self.figures == Figures::Files || self.selection.filter.looks_at_files();
-        !looks_at_files && self.selection.cost(state) < MANY_ENTRIES
+        !self.looks_at_files() && self.selection.cost(state) < MANY_ENTRIES
+    }
+
+    fn is_short(&self, state: &State) -> bool {
+        !self.looks_at_files() && self.selection.cost(state) < SHORT_ENTRIES
     }
 
     fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {

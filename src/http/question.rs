@@ -15,12 +15,16 @@ use super::error::ApiError;
 use super::etag::Tag;
 use super::sending::Begun;
 use super::shared::Shared;
-use super::work;
+use super::work::{self, Work};
 use crate::domain::{Effort, State};
 use crate::render::RenderError;
 
 /// From how many entries on an answer is worked out beside the threads that serve requests.
 pub(super) const MANY_ENTRIES: usize = 2048;
+
+/// Up to how many entries such an answer does not wait for long ones: it takes some tens of
+/// milliseconds.
+pub(super) const SHORT_ENTRIES: usize = 32 * MANY_ENTRIES;
 
 /// What can be answered from one state alone.
 ///
@@ -41,6 +45,11 @@ pub(super) trait Question: Hash + Send + 'static {
 
     /// Whether answering takes so little work that it is best done at once.
     fn is_quick(&self, state: &State, coding: Coding) -> bool;
+
+    /// Whether answering takes so little work that it should not wait for answers that take long.
+    fn is_short(&self, _: &State) -> bool {
+        false
+    }
 
     /// Where the answer is made for all who wait for it, if many are likely to ask the same.
     fn shared<'a>(&self, _: &'a Services, _: Coding) -> Option<SharedAnswer<'a>> {
@@ -119,10 +128,11 @@ pub(super) async fn answer(
     let (tag, Page { begun, total }) = if is_quick {
         begin(&state, &question, coding, &mut Effort::unlimited())?
     } else {
+        let Work { reads, short_reads, .. } = &services.work;
+        let room = if question.is_short(&state) { short_reads } else { reads };
         // What waits for its turn should not keep a state of its own in memory.
         drop(state);
         let board = services.board.clone();
-        let room = &services.work.reads;
         room.run(request, move |effort| begin(&board.snapshot(), &question, coding, effort)).await?
     };
     let body = services.sending.body(begun, place, request.method() != Method::HEAD);

@@ -28,6 +28,8 @@ const MOST_WAITING: usize = 512;
 pub struct Work {
     /// Answers from the published state.
     pub(super) reads: Room,
+    /// Such answers that take milliseconds.
+    pub(super) short_reads: Room,
     /// What Prometheus asks for.
     pub(super) metrics: Room,
     /// Questions about the past.
@@ -45,6 +47,7 @@ impl Work {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             reads: Room::new("reads", processors.saturating_sub(1).max(2), overload),
+            short_reads: Room::new("reads", 1, overload),
             metrics: Room::new("metrics", 1, overload),
             past: Room::new("history", 2, overload),
             short_past: Room::new("history", 1, overload),

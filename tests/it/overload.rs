@@ -66,6 +66,24 @@ fn the_server_rests_soon_after_clients_with_heavy_questions_have_left() {
     wait_for_rest(&server);
 }
 
+#[test]
+fn pages_and_counts_do_not_wait_for_many_heavy_questions() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = filled(&folder);
+    for number in 0..2100 {
+        server.accept(report("small", &format!("s{number}"), "SYNCED", &[]));
+    }
+    let before = time_used(&server);
+    let questions: Vec<TcpStream> = (0..50).map(|_| ask(&server, &heavy())).collect();
+    wait_until("it works on them", || time_used(&server) > before + 20);
+    for target in ["/", "/entry?repo=small&server=s7", "/api/summary", "/api/repos"] {
+        let reply = server.get(target);
+        assert_eq!(reply.status, 200, "{target}: {}", reply.text());
+    }
+    drop(questions);
+    wait_for_rest(&server);
+}
+
 /// Many transitions of many pairs, none of which a search for `nosuchthing` finds.
 const LONG_HISTORY: &str = "\
     with recursive number (n) as (select 1 union all select n + 1 from number where n < 200000) \

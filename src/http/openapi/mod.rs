@@ -65,6 +65,6 @@ pub(super) async fn openapi(
 ) -> Result<HttpResponse, ApiError> {
     let coding = Coding::negotiate(request.headers());
     let describe = move || coding.encode(&[serde_json::to_vec_pretty(&Api::openapi())?.into()]);
-    let described = services.work.reads.run(&request, move |_| describe()).await?;
+    let described = services.work.short_reads.run(&request, move |_| describe()).await?;
     Ok(answer::fleeting("application/json", coding, vec![described]))
 }

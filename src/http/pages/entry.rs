@@ -54,8 +54,7 @@ pub(in crate::http) async fn entry(
     let past = past.await.map_or(Past::Unavailable, Past::Known);
     let state = services.board.snapshot();
     let setting = setting(&request, &services);
-    // Ten thousand files may have to be listed.
-    let page = services.work.reads.run(&request, move |_| {
+    let page = services.work.short_reads.run(&request, move |_| {
         let page = EntryPage {
             key: key.borrow(),
             slot: state.get(key.borrow()),

@@ -13,7 +13,7 @@ use crate::http::coding::Coding;
 use crate::http::error::ApiError;
 use crate::http::openapi::{parameter, schema};
 use crate::http::query::overview_request;
-use crate::http::question::{self, MANY_ENTRIES, Page, Question};
+use crate::http::question::{self, MANY_ENTRIES, Page, Question, SHORT_ENTRIES};
 use crate::http::sending::Begun;
 use crate::page::{self, Asked, Setting};
 use crate::render::RenderError;
@@ -71,6 +71,11 @@ impl Question for Overview {
         let rows = selection.limit.unwrap_or(MANY_ENTRIES);
         let is_small = selection.cost(state).max(10 * rows) < MANY_ENTRIES;
         is_small && !selection.filter.looks_at_files()
+    }
+
+    fn is_short(&self, state: &State) -> bool {
+        let selection = &self.asked.selection;
+        !selection.filter.looks_at_files() && selection.cost(state) < SHORT_ENTRIES
     }
 
     fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
