@@ -31,10 +31,6 @@ use crate::metrics::{Closing, ConnectionCounts};
 /// as actix gives those that have said how long it is. An end at once could destroy the answer.
 const LINGER: u64 = 1000;
 
-/// How long a request or its answer may make no progress, in milliseconds, if the idle timeout is
-/// not shorter: a client that takes nothing of its answer is gone by then.
-const STALLED: u64 = 60_000;
-
 /// How much of an answer the system takes before it has sent it, in bytes. By itself it takes
 /// megabytes at once, and a slow client that reads them looks as if it made no progress. Much less
 /// than this costs speed: the compressed list of 20,000 entries should go out at once.
@@ -117,13 +113,14 @@ impl Activity {
         self.requests.load(Ordering::Relaxed) == 0
     }
 
-    /// Returns for how long it may make no progress, in milliseconds.
-    pub(super) fn patience(&self, limit: u64, is_ending: bool) -> u64 {
+    /// Returns for how long it may make no progress, in milliseconds: `untaken` while a request is
+    /// under way, `limit` otherwise.
+    pub(super) fn patience(&self, limit: u64, untaken: u64, is_ending: bool) -> u64 {
         let is_unwanted = is_ending || self.has_unread_body.load(Ordering::Relaxed);
         match (self.is_idle(), is_unwanted) {
             (true, true) => limit.min(LINGER),
             (true, false) => limit,
-            (false, _) => limit.min(STALLED),
+            (false, _) => untaken,
         }
     }
 }
@@ -199,7 +196,8 @@ impl Connections {
     pub fn close_stalled(&self, limit: Duration) {
         let limit = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
         let mut places = self.0.places();
-        places.close_stalled(limit, self.0.now());
+        let untaken = u64::try_from(self.0.patience.as_millis()).unwrap_or(u64::MAX);
+        places.close_stalled(limit, untaken, self.0.now());
         self.0.make_room(&mut places);
     }
 
@@ -367,13 +365,15 @@ mod tests {
     #[test]
     fn what_is_under_way_has_a_minute_at_most_and_what_is_unwanted_a_second() {
         let activity = Arc::new(Activity::begin(Instant::now()));
-        let patience = |limit| [false, true].map(|is_ending| activity.patience(limit, is_ending));
-        assert_eq!(patience(75_000), [75_000, LINGER]);
-        assert_eq!(patience(500), [500, 500]);
+        let patience = |limit, untaken| {
+            [false, true].map(|is_ending| activity.patience(limit, untaken, is_ending))
+        };
+        assert_eq!(patience(75_000, 60_000), [75_000, LINGER]);
+        assert_eq!(patience(500, 500), [500, 500]);
         let under_way = UnderWay::begin(Arc::clone(&activity), false, false);
-        assert_eq!(patience(75_000), [60_000, 60_000]);
-        assert_eq!(patience(500), [500, 500]);
+        assert_eq!(patience(75_000, 60_000), [60_000, 60_000]);
+        assert_eq!(patience(500, 500), [500, 500]);
         drop(under_way);
-        assert_eq!(patience(75_000), [75_000, LINGER]);
+        assert_eq!(patience(75_000, 60_000), [75_000, LINGER]);
     }
 }

@@ -168,11 +168,12 @@ impl Places {
         excess
     }
 
-    /// Ends connections that have made no progress for this long, in milliseconds.
-    pub(super) fn close_stalled(&mut self, limit: u64, now: u64) {
+    /// Ends connections that have made no progress for this long, in milliseconds; see
+    /// [`Activity::patience`].
+    pub(super) fn close_stalled(&mut self, limit: u64, untaken: u64, now: u64) {
         let silent_for = |open: &Open| now.saturating_sub(open.activity.progress_at());
         let is_stalled =
-            |open: &Open| silent_for(open) > open.activity.patience(limit, open.is_ending);
+            |open: &Open| silent_for(open) > open.activity.patience(limit, untaken, open.is_ending);
         let stalled: Vec<(u64, Closing)> = self
             .open
             .iter()
