@@ -74,7 +74,7 @@ fn pages_and_counts_do_not_wait_for_many_heavy_questions() {
         server.accept(report("small", &format!("s{number}"), "SYNCED", &[]));
     }
     let before = time_used(&server);
-    let questions: Vec<TcpStream> = (0..50).map(|_| ask(&server, &heavy())).collect();
+    let questions: Vec<TcpStream> = (0..400).map(|_| ask(&server, &heavy())).collect();
     wait_until("it works on them", || time_used(&server) > before + 20);
     for target in ["/", "/entry?repo=small&server=s7", "/api/summary", "/api/repos"] {
         let reply = server.get(target);
