@@ -63,8 +63,8 @@ pub(super) struct Activity {
     requests: AtomicUsize,
     /// Whether the body of the present request is chunked and has not been read to its end.
     has_unread_body: AtomicBool,
-    /// Whether the present request has been received whole.
-    is_whole: AtomicBool,
+    /// Whether the present request has been received whole, and its answer has an end.
+    awaits_end: AtomicBool,
     /// Whether nothing more is read of it, by this program's own decision.
     is_closed_for_reading: AtomicBool,
 }
@@ -77,7 +77,7 @@ impl Activity {
             has_asked: AtomicBool::new(false),
             requests: AtomicUsize::new(0),
             has_unread_body: AtomicBool::new(false),
-            is_whole: AtomicBool::new(false),
+            awaits_end: AtomicBool::new(false),
             is_closed_for_reading: AtomicBool::new(false),
         }
     }
@@ -87,7 +87,7 @@ impl Activity {
     }
 
     fn is_unanswered(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) > 0 && self.is_whole.load(Ordering::Relaxed)
+        self.requests.load(Ordering::Relaxed) > 0 && self.awaits_end.load(Ordering::Relaxed)
     }
 
     /// Returns when it last made progress, in milliseconds after all began.
@@ -260,7 +260,14 @@ pub(super) fn why_body_broke_off(request: &HttpRequest) -> ApiError {
 pub(super) fn note_body_end(request: &HttpRequest) {
     if let Some(tracked) = request.conn_data::<Tracked>() {
         tracked.activity.has_unread_body.store(false, Ordering::Relaxed);
-        tracked.activity.is_whole.store(true, Ordering::Relaxed);
+        tracked.activity.awaits_end.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Takes note that the answer has no end: nothing of it is owed once the program stops.
+pub(super) fn note_stream(request: &HttpRequest) {
+    if let Some(tracked) = request.conn_data::<Tracked>() {
+        tracked.activity.awaits_end.store(false, Ordering::Relaxed);
     }
 }
 
@@ -314,7 +321,7 @@ struct UnderWay(Arc<Activity>);
 
 impl UnderWay {
     fn begin(activity: Arc<Activity>, has_body: bool, is_chunked: bool) -> Self {
-        activity.is_whole.store(!has_body, Ordering::Relaxed);
+        activity.awaits_end.store(!has_body, Ordering::Relaxed);
         activity.has_asked.store(true, Ordering::Relaxed);
         activity.requests.fetch_add(1, Ordering::Relaxed);
         activity.has_unread_body.store(is_chunked, Ordering::Relaxed);

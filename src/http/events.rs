@@ -13,10 +13,10 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::Services;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::EventsQuery;
+use super::{Services, connections};
 use crate::board::{Listener, Step};
 use crate::domain::{Difference, Filter};
 use crate::render::{self, Layout, RenderError};
@@ -60,6 +60,7 @@ pub(super) async fn events(
     if services.board.listeners() >= services.limits.max_event_streams {
         return Err(ApiError::TooManyStreams);
     }
+    connections::note_stream(&request);
     // What a browser remembers goes before what a page knew when it was opened.
     let remembered = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     let listener = services.board.listen(remembered.or(last_event_id.as_deref()));

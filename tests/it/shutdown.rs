@@ -120,11 +120,26 @@ fn a_client_that_does_not_read_its_answer_makes_the_stop_a_failure() {
     }
     let mut slow = server.client.connect();
     slow.write_all(b"GET /status.json HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
-    assert!(slow.read(&mut [0; 16]).unwrap() > 0);
+    slow.read_exact(&mut [0; 16]).unwrap();
     assert_eq!(server.terminate().code(), Some(1));
     assert!(!path.with_extension("db-wal").exists(), "the database was closed all the same");
     let line = "ERROR] Requests received and not answered within the grace of 2s: 1\n";
     wait_until("the log says so", || server.log().ends_with(line));
+}
+
+#[test]
+fn a_stream_of_changes_that_is_not_read_does_not_make_the_stop_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut server = Process::start(&folder.path().join("status.db"), &["--shutdown-grace", "2s"]);
+    let mut silent = server.client.connect();
+    silent.write_all(b"GET /api/events HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
+    silent.read_exact(&mut [0; 16]).unwrap();
+    let names: Vec<String> = (0..200).map(|number| format!("{number:0>4000}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for number in 0..30 {
+        server.accept(report("repo", &number.to_string(), "OUT_OF_SYNC", &names));
+    }
+    assert_eq!(server.terminate().code(), Some(0));
 }
 
 #[test]
