@@ -14,8 +14,8 @@ use super::{Board, Shared};
 use crate::clock::Clock;
 use crate::store::{Examination, Examined, Part, Store, StoreError};
 
-/// How long after the start the first look begins.
-const FIRST: Duration = Duration::from_secs(10);
+/// How long after the start the first look begins: reporters that come back at once go before.
+const FIRST: Duration = Duration::from_secs(45);
 /// How long it is from the beginning of a look to the next.
 const PERIOD: Duration = Duration::from_hours(24);
 /// How long it is to the next look if one could not be ended.
@@ -31,7 +31,7 @@ const PAUSE: Duration = Duration::from_millis(10);
 /// How long it is at the most: what has hung for minutes should not be made up for by an hour.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// How much longer a pause is than the piece before it took, when there is time.
-const REST: u32 = 19;
+const REST: u32 = 49;
 
 /// Looks for damage, for as long as the application runs.
 pub struct Checker {
@@ -135,15 +135,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_takes_a_twentieth_of_a_core_until_it_is_late() {
+    fn a_look_takes_a_fiftieth_of_a_core_until_it_is_late() {
         let millis = Duration::from_millis;
-        assert_eq!(pause(millis(10), millis(1000), 0), millis(190));
+        assert_eq!(pause(millis(10), millis(1000), 0), millis(490));
         assert_eq!(pause(Duration::ZERO, millis(1000), 0), PAUSE);
         assert_eq!(pause(Duration::from_mins(3), millis(1000), 0), LONGEST_PAUSE);
         assert_eq!(pause(Duration::from_hours(3), Duration::from_hours(3), 0), LONGEST_PAUSE);
         // After half of the time, half of it has to be done.
         let half = TARGET / 2 + SLACK;
-        assert_eq!(pause(millis(10), half, 500), millis(190));
+        assert_eq!(pause(millis(10), half, 500), millis(490));
         assert_eq!(pause(millis(10), half, 499), millis(10) / 4);
     }
 }
