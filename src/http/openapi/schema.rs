@@ -33,11 +33,13 @@ pub(in crate::http) struct Update {
     /// Likewise for its time to live.
     #[schema(minimum = 0, maximum = 315_360_000)]
     ttl_seconds: Option<i32>,
-    /// The commit that was checked.
-    #[schema(max_length = 255)]
+    /// The commit that was checked: a string of at most 255 characters. Any other value is left
+    /// out, with a warning, and the report is stored.
+    #[schema(value_type = Option<serde_json::Value>)]
     revision: Option<String>,
-    /// The run that made the check: an http or https URL.
-    #[schema(max_length = 2048, example = "https://ci.example.net/runs/1")]
+    /// The run that made the check: an http or https URL of at most 2,048 characters. Any other
+    /// value is left out, with a warning, and the report is stored.
+    #[schema(value_type = Option<serde_json::Value>)]
     url: Option<String>,
 }
 
