@@ -1,22 +1,21 @@
 //! Making a database's file as small as what it holds.
 //!
 //! What it holds is copied into a new file, which gives freed pages back from then on; SQLite cannot
-//! change that of a file that has tables. The old file is untouched until the new one is complete.
+//! change that of a file that has tables.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::Path;
 
 use futures_util::TryStreamExt;
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
 use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection, Executor};
 
 use super::file::beside;
-use super::inspect::{self, Schema, Unfit, check_header, check_schema};
-use super::open::{MIGRATOR, take_lock};
-use super::repair::{HISTORY, is_sound, read_loaded, take_log_in};
+use super::inspect::{self, Schema, Unfit, check_schema};
+use super::open::MIGRATOR;
+use super::remake::{self, HISTORY, is_sound, read_loaded, remake};
 use super::{SqliteStore, create, history, wal};
 use crate::store::{OpenError, StoreError};
 
@@ -39,22 +38,11 @@ impl SqliteStore {
     /// # Errors
     /// See [`OpenError`]. After any error the database is what it was before.
     pub async fn compact(path: &Path) -> Result<Compacted, OpenError> {
-        let (resolved, _lock) = take_lock(path)?;
-        let unfinished = beside(&resolved, ".new");
-        let outcome = compact(&resolved, &unfinished).await;
-        if outcome.is_err() {
-            // It takes room; if it cannot be removed, the next start tries to.
-            create::remove_unfinished(&unfinished).ok();
-        }
-        outcome.map_err(|unfit| unfit.at(path))
+        remake(path, compact).await
     }
 }
 
 async fn compact(path: &Path, unfinished: &Path) -> Result<Compacted, Unfit> {
-    if !path.try_exists()? {
-        return Err(Unfit::Unreadable("there is no such file".into()));
-    }
-    check_header(path)?;
     if wal::lost_commits(path)? > 0 {
         let reason = "its log is damaged: start the server, which says what is lost, and stop it";
         return Err(Unfit::Unreadable(reason.into()));
@@ -70,16 +58,12 @@ async fn compact(path: &Path, unfinished: &Path) -> Result<Compacted, Unfit> {
     copy(&mut old, unfinished).await.map_err(|error| without_room(error, before))?;
     let mut new = inspect::options(unfinished)?.connect().await?;
     if !is_copy(&mut new, &mut old).await? {
-        return Err(Unfit::Unreadable("what was copied is not what was read".into()));
+        return Err(remake::not_a_copy());
     }
     new.close().await?;
     old.close().await?;
-    create::take_access(path, unfinished)?;
-    File::open(unfinished)?.sync_all()?;
-    // At no moment does a database lie beside the log of another.
-    if beside(path, "-wal").try_exists()? {
-        take_log_in(path).await?;
-    }
+    remake::finish(path, unfinished)?;
+    remake::take_log_in(path).await?;
     fs::rename(unfinished, path)?;
     create::sync_folder_of(path)?;
     Ok(Compacted { before, after: bytes(path)? })
@@ -92,8 +76,7 @@ async fn copy(old: &mut SqliteConnection, unfinished: &Path) -> Result<(), sqlx:
         // This is for the copy: it changes nothing of a file that has tables.
         old.execute("pragma auto_vacuum = incremental").await?;
     }
-    let name = percent_encode(unfinished.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
-    sqlx::query("vacuum into $1").bind(format!("file:{name}")).execute(old).await?;
+    sqlx::query("vacuum into $1").bind(remake::url(unfinished)).execute(old).await?;
     Ok(())
 }
 

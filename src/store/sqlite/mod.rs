@@ -18,6 +18,7 @@ mod open;
 mod pairs;
 mod present;
 mod readers;
+mod remake;
 mod repair;
 mod rows;
 mod sighting_log;

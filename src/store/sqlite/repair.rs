@@ -3,20 +3,19 @@
 //! What is sound is copied into a new file, and the damaged file is kept under another name: writing
 //! into damaged pages could damage more. The present is copied as a whole or not at all.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
-use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{ConnectOptions, Connection};
 
 use super::file::beside;
-use super::inspect::{self, Schema, Unfit, check_header, check_schema, check_table};
-use super::open::{MIGRATOR, take_lock};
-use super::present::{Everything, read_all};
+use super::inspect::{self, Schema, Unfit, check_schema, check_table};
+use super::open::MIGRATOR;
+use super::remake::{self, HISTORY, columns, is_sound, read_loaded, remake};
 use super::{SqliteStore, create, history, wal};
 use crate::store::{Loaded, OpenError, StoreError};
 
@@ -33,16 +32,6 @@ const COPY_PRESENT: [&str; 2] = [
 ];
 const COPY_SIGHTINGS: &str = "insert into sightings select * from damaged.sightings";
 
-/// The columns that every version of the history has.
-macro_rules! columns {
-    () => {
-        "id, at, revision, repo, server, event, sync_status, drift_count, files_added, \
-         files_added_count, files_removed, files_removed_count, report_revision, url, \"by\""
-    };
-}
-/// Reads the history by its table alone, from which its indexes can be made anew.
-pub(super) const HISTORY: &str =
-    concat!("select ", columns!(), " from transitions not indexed order by id");
 const COPY_HISTORY: &str = concat!(
     "insert into transitions (",
     columns!(),
@@ -88,22 +77,11 @@ impl SqliteStore {
     /// See [`OpenError`]. A database whose present is damaged is refused: it is not for a program to
     /// guess what is on the servers. After any error it is what it was before.
     pub async fn repair(path: &Path) -> Result<Repair, OpenError> {
-        let (resolved, _lock) = take_lock(path)?;
-        let unfinished = beside(&resolved, ".new");
-        let outcome = repair(&resolved, &unfinished).await;
-        if outcome.is_err() {
-            // It may fill the disk; if it cannot be removed, the next repair tries to.
-            create::remove_unfinished(&unfinished).ok();
-        }
-        outcome.map_err(|unfit| unfit.at(path))
+        remake(path, repair).await
     }
 }
 
 async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Unfit> {
-    if !path.try_exists()? {
-        return Err(Unfit::Unreadable("there is no such file".into()));
-    }
-    check_header(path)?;
     let lost_commits = wal::lost_commits(path)?;
     let mut old = inspect::options(path)?.connect().await?;
     let present = Present::read(&mut old).await?;
@@ -151,11 +129,6 @@ impl Present {
     }
 }
 
-pub(super) async fn read_loaded(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
-    let Everything { loaded, unfolded: _ } = read_all(connection).await?;
-    Ok(loaded)
-}
-
 /// Reads all of the history, and returns how long it is.
 async fn read_history(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
     let mut rows = sqlx::query(HISTORY).fetch(connection);
@@ -165,12 +138,6 @@ async fn read_history(connection: &mut SqliteConnection) -> Result<u64, StoreErr
         count += 1;
     }
     Ok(count)
-}
-
-/// Whether all pages are sound, and the indexes have what the tables have.
-pub(super) async fn is_sound(connection: &mut SqliteConnection) -> bool {
-    let verdict = sqlx::query_scalar::<_, String>("pragma main.integrity_check(1)");
-    verdict.fetch_one(connection).await.is_ok_and(|verdict| verdict == "ok")
 }
 
 /// Makes a new file of what is sound, and makes sure of it.
@@ -198,48 +165,27 @@ async fn copy(
         None => true,
     };
     if !is_same || !is_sound(&mut new).await {
-        return Err(Unfit::Unreadable("what was copied is not what was read".into()));
+        return Err(remake::not_a_copy());
     }
     new.close().await?;
-    create::take_access(path, unfinished)?;
-    File::open(unfinished)?.sync_all()?;
-    Ok(())
+    remake::finish(path, unfinished)
 }
 
 /// Returns the URL by which SQLite attaches a file without changing it.
 fn read_only_url(path: &Path) -> io::Result<String> {
-    let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
     let has_no_log = !beside(path, "-wal").try_exists()?;
-    Ok(format!("file:{name}?mode=ro&immutable={}", u8::from(has_no_log)))
+    Ok(format!("{}?mode=ro&immutable={}", remake::url(path), u8::from(has_no_log)))
 }
 
 /// Puts a finished file in the place of another one, which is kept. Returns where that is.
 ///
-/// At no moment is there no database, or one with another's log: a start would make an empty one, or
-/// mix them.
+/// At no moment is there no database: a start would make an empty one.
 async fn replace(path: &Path, finished: &Path) -> Result<PathBuf, Unfit> {
-    if beside(path, "-wal").try_exists()? {
-        take_log_in(path).await?;
-    }
+    remake::take_log_in(path).await?;
     let kept = keep(path)?;
     fs::rename(finished, path).or_else(|error| fs::remove_file(&kept).and(Err(error)))?;
     create::sync_folder_of(path)?;
     Ok(kept)
-}
-
-/// Moves all of the log into its database, page by page.
-pub(super) async fn take_log_in(path: &Path) -> Result<(), Unfit> {
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
-    let mut connection = options.disable_statement_logging().connect().await?;
-    let outcome = sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut connection).await?;
-    let is_held_up: bool = outcome.try_get(0)?;
-    connection.close().await?;
-    let log = beside(path, "-wal");
-    let is_empty = log.metadata().map_or(true, |metadata| metadata.len() == 0);
-    if is_held_up || !is_empty {
-        return Err(Unfit::Unreadable("its log is in use by another program".into()));
-    }
-    Ok(create::remove_if_there(&log)?)
 }
 
 /// Gives a file another name that is not in use.

@@ -1,0 +1,101 @@
+//! Making a database's file anew: beside it, held against it, and put in its place.
+//!
+//! The old file is untouched until the new one is complete and on disk.
+
+use std::fs::File;
+use std::path::Path;
+
+use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::{ConnectOptions, Connection, Row};
+
+use super::create;
+use super::file::beside;
+use super::inspect::{Unfit, check_header};
+use super::open::take_lock;
+use super::present::{Everything, read_all};
+use crate::store::{Loaded, OpenError, StoreError};
+
+/// The columns that every version of the history has.
+macro_rules! columns {
+    () => {
+        "id, at, revision, repo, server, event, sync_status, drift_count, files_added, \
+         files_added_count, files_removed, files_removed_count, report_revision, url, \"by\""
+    };
+}
+pub(super) use columns;
+
+/// Reads the history by its table alone, from which its indexes can be made anew.
+pub(super) const HISTORY: &str =
+    concat!("select ", columns!(), " from transitions not indexed order by id");
+
+/// Works on a database that no process has open, and on a new file beside it, of which nothing is
+/// left after an error.
+pub(super) async fn remake<T>(
+    path: &Path,
+    work: impl AsyncFnOnce(&Path, &Path) -> Result<T, Unfit>,
+) -> Result<T, OpenError> {
+    let (resolved, _lock) = take_lock(path)?;
+    let unfinished = beside(&resolved, ".new");
+    let begun = async {
+        if !resolved.try_exists()? {
+            return Err(Unfit::Unreadable("there is no such file".into()));
+        }
+        check_header(&resolved)?;
+        work(&resolved, &unfinished).await
+    };
+    let outcome = begun.await;
+    if outcome.is_err() {
+        // It takes room; if it cannot be removed, the next start tries to.
+        create::remove_unfinished(&unfinished).ok();
+    }
+    outcome.map_err(|unfit| unfit.at(path))
+}
+
+/// Returns the URL of a file, for statements that name one.
+pub(super) fn url(path: &Path) -> String {
+    let name = percent_encode(path.as_os_str().as_encoded_bytes(), NON_ALPHANUMERIC);
+    format!("file:{name}")
+}
+
+/// What is said of a new file that does not hold what it should.
+pub(super) fn not_a_copy() -> Unfit {
+    Unfit::Unreadable("what was copied is not what was read".into())
+}
+
+/// Makes a new file durable, and as accessible as the one whose place it takes.
+pub(super) fn finish(path: &Path, unfinished: &Path) -> Result<(), Unfit> {
+    create::take_access(path, unfinished)?;
+    Ok(File::open(unfinished)?.sync_all()?)
+}
+
+/// Moves all of the log into its database, page by page: at no moment may a new file lie beside the
+/// log of the old one.
+pub(super) async fn take_log_in(path: &Path) -> Result<(), Unfit> {
+    let log = beside(path, "-wal");
+    if !log.try_exists()? {
+        return Ok(());
+    }
+    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
+    let mut connection = options.disable_statement_logging().connect().await?;
+    let outcome = sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut connection).await?;
+    let is_held_up: bool = outcome.try_get(0)?;
+    connection.close().await?;
+    let is_empty = log.metadata().map_or(true, |metadata| metadata.len() == 0);
+    if is_held_up || !is_empty {
+        return Err(Unfit::Unreadable("its log is in use by another program".into()));
+    }
+    Ok(create::remove_if_there(&log)?)
+}
+
+/// Reads all that a database of the present schema holds of the present.
+pub(super) async fn read_loaded(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
+    let Everything { loaded, unfolded: _ } = read_all(connection).await?;
+    Ok(loaded)
+}
+
+/// Whether all pages are sound, and the indexes have what the tables have.
+pub(super) async fn is_sound(connection: &mut SqliteConnection) -> bool {
+    let verdict = sqlx::query_scalar::<_, String>("pragma main.integrity_check(1)");
+    verdict.fetch_one(connection).await.is_ok_and(|verdict| verdict == "ok")
+}
