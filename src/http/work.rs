@@ -2,7 +2,6 @@
 //! waits for it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
@@ -14,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::caller::Caller;
 use super::error::ApiError;
 use crate::domain::{Effort, Filter};
-use crate::metrics::Overload;
+use crate::metrics::Breakdown;
 use crate::render::RenderError;
 
 /// How long a client waits for an answer, with the wait for its turn.
@@ -41,7 +40,7 @@ pub struct Work {
 impl Work {
     /// Makes room for as much work as this machine can do beside its updates.
     #[must_use]
-    pub fn new(overload: &Overload) -> Self {
+    pub fn new(overload: &Breakdown) -> Self {
         // One processor is for the updates. Two are at work at the least, so that a question of
         // seconds does not keep all others waiting.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -67,16 +66,16 @@ pub(super) struct Room {
     reason: &'static str,
     places: Arc<Semaphore>,
     waiting: Semaphore,
-    overload: Overload,
+    overload: Breakdown,
 }
 
 /// A place in a room, for as long as this lives.
-pub(super) struct Place {
+struct Place {
     _permit: OwnedSemaphorePermit,
 }
 
 impl Room {
-    fn new(reason: &'static str, places: usize, overload: &Overload) -> Self {
+    fn new(reason: &'static str, places: usize, overload: &Breakdown) -> Self {
         Self {
             reason,
             places: Arc::new(Semaphore::new(places)),
@@ -95,18 +94,7 @@ impl Room {
         request: &HttpRequest,
         work: impl FnOnce(&mut Effort<'_>) -> Result<T, RenderError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.serve(request, async move |place| {
-            let watch = Watch::default();
-            let is_given_up = Arc::clone(&watch.is_given_up);
-            let done = web::block(move || {
-                // Held until the work has really ended.
-                let _place = place;
-                let mut goes_on = || !is_given_up.load(Ordering::Relaxed);
-                work(&mut Effort::watched(&mut goes_on))
-            });
-            Ok(done.await.map_err(|_| ApiError::Lost)??)
-        })
-        .await
+        self.work(request, |effort, _| Ok(work(effort)?)).await
     }
 
     /// Asks the store something, beside the threads that serve requests: what it has read takes a
@@ -119,16 +107,27 @@ impl Room {
         request: &HttpRequest,
         question: impl AsyncFnOnce(&mut Effort<'_>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
+        let runtime = Handle::current();
+        self.work(request, move |effort, given_up| {
+            let answer = runtime.block_on(given_up.run_until_cancelled(question(effort)));
+            answer.unwrap_or(Err(ApiError::Abandoned))
+        })
+        .await
+    }
+
+    async fn work<T: Send + 'static>(
+        &self,
+        request: &HttpRequest,
+        work: impl FnOnce(&mut Effort<'_>, &CancellationToken) -> Result<T, ApiError> + Send + 'static,
+    ) -> Result<T, ApiError> {
         self.serve(request, async move |place| {
             let given_up = CancellationToken::new();
             let _watch = given_up.clone().drop_guard();
-            let runtime = Handle::current();
             let done = web::block(move || {
+                // Held until the work has really ended.
                 let _place = place;
                 let mut goes_on = || !given_up.is_cancelled();
-                let mut effort = Effort::watched(&mut goes_on);
-                let answer = runtime.block_on(given_up.run_until_cancelled(question(&mut effort)));
-                answer.unwrap_or(Err(ApiError::Abandoned))
+                work(&mut Effort::watched(&mut goes_on), &given_up)
             });
             done.await.map_err(|_| ApiError::Lost)?
         })
@@ -140,7 +139,7 @@ impl Room {
     ///
     /// # Errors
     /// [`ApiError::Overloaded`], [`ApiError::Abandoned`], and those of what is done.
-    pub(super) async fn serve<T>(
+    async fn serve<T>(
         &self,
         request: &HttpRequest,
         work: impl AsyncFnOnce(Place) -> Result<T, ApiError>,
@@ -182,16 +181,4 @@ pub(super) async fn for_all<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RenderError> + Send + 'static,
 ) -> Result<T, ApiError> {
     Ok(web::block(work).await.map_err(|_| ApiError::Lost)??)
-}
-
-/// Gives work up when this is dropped.
-#[derive(Default)]
-struct Watch {
-    is_given_up: Arc<AtomicBool>,
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.is_given_up.store(true, Ordering::Relaxed);
-    }
 }

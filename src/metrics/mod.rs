@@ -3,14 +3,13 @@
 //! Every name stands in this module, and in `docs/metrics.md`; a test holds one against the other.
 //! It knows the domain and what a store says of its disk, but not who asks, or over what.
 
+mod breakdown;
 mod commits;
 mod connections;
-mod overload;
 mod present;
 mod requests;
 mod series;
 mod total;
-mod warnings;
 
 use std::fmt;
 
@@ -18,13 +17,12 @@ use bytes::Bytes;
 use prometheus_client::encoding::text::encode_registry;
 use prometheus_client::registry::Registry;
 
+pub use breakdown::Breakdown;
 pub use commits::Commits;
 pub use connections::{Closing, ConnectionCounts};
-pub use overload::Overload;
 pub use present::{Present, QueueLoad};
 pub use requests::{RequestCounter, Requests};
 pub use series::EntrySeries;
-pub use warnings::Warnings;
 
 use self::present::Scrape;
 use crate::domain::Timestamp;
@@ -40,10 +38,10 @@ pub struct Metrics {
     pub requests: Requests,
     /// The commits to the store.
     pub commits: Commits,
-    /// The requests that were refused for want of room or time.
-    pub overload: Overload,
-    /// The updates that were stored with a warning.
-    pub warnings: Warnings,
+    /// The requests that were refused for want of room or time, by what there was too much of.
+    pub overload: Breakdown,
+    /// The warnings to updates that were stored, by the field that they are about.
+    pub warnings: Breakdown,
     /// The open connections.
     pub connections: ConnectionCounts,
     counted: Registry,
@@ -60,8 +58,20 @@ impl Metrics {
         let mut counted = Registry::default();
         let requests = Requests::register(&mut counted);
         let commits = Commits::register(&mut counted);
-        let overload = Overload::register(&mut counted);
-        let warnings = Warnings::register(&mut counted);
+        let overload = Breakdown::register(
+            &mut counted,
+            "gitops_status_overload_total",
+            "Requests that were answered 503 because there was too much at once",
+            "reason",
+            &["bodies", "history", "metrics", "reads"],
+        );
+        let warnings = Breakdown::register(
+            &mut counted,
+            "gitops_status_update_warnings_total",
+            "Updates that were stored without one of their fields, and answered with a warning",
+            "field",
+            &["files", "revision", "url"],
+        );
         let connections = ConnectionCounts::register(&mut counted);
         Self {
             requests,
