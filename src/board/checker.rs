@@ -14,8 +14,8 @@ use super::{Board, Shared};
 use crate::clock::Clock;
 use crate::store::{Examination, Examined, Part, Store, StoreError};
 
-/// How long after the start the first look begins: reporters that come back at once go before.
-const FIRST: Duration = Duration::from_secs(45);
+/// How long after the start the first look begins.
+const FIRST: Duration = Duration::from_secs(10);
 /// How long it is from the beginning of a look to the next.
 const PERIOD: Duration = Duration::from_hours(24);
 /// How long it is to the next look if one could not be ended.

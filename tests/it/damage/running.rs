@@ -31,7 +31,7 @@ fn with_history(damage: impl FnOnce(&Path)) -> TestApp {
 
 /// Lets the first look begin, and waits for its end.
 fn look(app: &TestApp) {
-    app.advance(Duration::from_mins(1));
+    app.advance(Duration::from_secs(15));
     wait_until("all has been looked through", || checked(app).is_some());
 }
 
@@ -93,7 +93,7 @@ fn a_sound_database_is_looked_through_soon_after_the_start_and_daily() {
 #[test]
 fn updates_and_deletions_during_a_look_are_no_damage() {
     let app = with_history(|_| {});
-    app.advance(Duration::from_mins(1));
+    app.advance(Duration::from_secs(15));
     for number in 0..100 {
         app.accept(report("repo", &format!("server-{number}"), "SYNCED", &[]));
         app.accept(report("repo", "server", ["SYNCED", "OUT_OF_SYNC"][number % 2], &[]));
