@@ -42,7 +42,7 @@ pub(super) enum Outcome {
 }
 
 impl Outcome {
-    /// Gives the answer. Whoever asked may have gone away; that changes nothing.
+    /// Gives the answer. The client may have gone away; that changes nothing.
     pub(super) fn answer(self, is_stored: bool) {
         match self {
             Self::Recorded(to, outcome) => {

@@ -90,7 +90,7 @@ pub(super) struct Places {
     /// The connections of each address, if their number is limited.
     of_address: HashMap<IpAddr, Vec<u64>>,
     /// Those that have been idle longest when they were last looked for, and since when; the
-    /// longest last. Whoever stays idle stays ahead of all that are not in here.
+    /// longest last. A connection that stays idle stays ahead of all that are not in here.
     longest_idle: Vec<(u64, u64)>,
     /// When the log said last that connections have to give way.
     said_at: Option<u64>,

@@ -56,7 +56,7 @@ fn write_whole(output: &mut impl Write, mut lines: &[u8]) -> bool {
             Ok(0) => return false,
             Ok(count) => lines = lines.get(count..).unwrap_or_default(),
             Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            // Whoever shares the output may have told it not to let anybody wait.
+            // Another process that shares the output may have made it non-blocking.
             Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(PAUSE),
             Err(_) => return false,
         }

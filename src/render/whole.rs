@@ -82,7 +82,7 @@ fn together(state: &State, is_ready: fn(&Segment) -> bool, work: fn(&[&Segment])
     }
     thread::scope(|scope| {
         for part in unready.chunks(unready.len().div_ceil(THREADS)) {
-            // Without a thread, which the system may refuse, whoever comes after does the work.
+            // If the system refuses a thread, the caller does the work itself.
             thread::Builder::new().spawn_scoped(scope, move || work(part)).ok();
         }
     });

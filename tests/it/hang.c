@@ -46,25 +46,19 @@ int statx(int folder, const char *path, int flags, unsigned mask, struct statx *
     return REAL(statx)(folder, path, flags, mask, found);
 }
 
-int open(const char *path, int flags, ...)
-{
-    va_list rest;
-    va_start(rest, flags);
-    mode_t mode = va_arg(rest, mode_t);
-    va_end(rest);
-    look(path);
-    return REAL(open)(path, flags, mode);
-}
+#define OPEN(name)                               \
+    int name(const char *path, int flags, ...)   \
+    {                                            \
+        va_list rest;                            \
+        va_start(rest, flags);                   \
+        mode_t mode = va_arg(rest, mode_t);      \
+        va_end(rest);                            \
+        look(path);                              \
+        return REAL(name)(path, flags, mode);    \
+    }
 
-int open64(const char *path, int flags, ...)
-{
-    va_list rest;
-    va_start(rest, flags);
-    mode_t mode = va_arg(rest, mode_t);
-    va_end(rest);
-    look(path);
-    return REAL(open64)(path, flags, mode);
-}
+OPEN(open)
+OPEN(open64)
 
 static int is_lost(int file, off64_t place)
 {
