@@ -69,7 +69,6 @@ impl SqliteStore {
             );
             // The log begins anew, so that the next start does not find these again.
             connection.execute("pragma wal_checkpoint(truncate)").await?;
-            connection.execute(sql::TOUCH).await?;
         }
         let Everything { loaded, unfolded } = match found {
             Found::Current(everything) => everything,
