@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    Batch, Column, DriftCount, Effort, Entry, FileName, Filter, Names, Now, Order, Policy, Promise,
-    RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State, SyncStatus,
-    Tally, Texts, Timestamp,
+    Column, DriftCount, Effort, Entry, FileName, Filter, Names, Now, Order, Plan, Policy, RepoName,
+    Report, ReportedTime, ReporterSchedule, Revision, Selection, ServerName, Snapshot, Sort,
+    SyncStatus, Tally, Texts, Timestamp,
 };
 use gitops_status_server::render::{self, Format, Layout, PIECE, Pieces, Rows};
 use gungraun::{library_benchmark, library_benchmark_group, main};
@@ -40,81 +40,81 @@ fn report(key: usize, drift: usize) -> Report {
         drift_count: DriftCount::parse(drift as u64).unwrap(),
         files: (1..=drift).map(|number| file(number).unwrap()).collect(),
         last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
-        promise: Promise::default(),
+        schedule: ReporterSchedule::default(),
         revision: None,
         url: None,
     }
 }
 
-fn state() -> State {
+fn snapshot() -> Snapshot {
     state_of(ENTRIES)
 }
 
-fn state_of(count: usize) -> State {
+fn state_of(count: usize) -> Snapshot {
     let entries = (0..count).map(|key| Arc::new(Entry::first(report(key, 0), now(0).at).0));
-    State::load(POLICY, Revision(0), entries.collect(), now(0))
+    Snapshot::load(POLICY, Revision(0), entries.collect(), now(0))
 }
 
-/// A state whose list has been read, and a hundred updates for it from all over.
-fn updates(drift: usize) -> (State, Vec<Report>) {
-    let state = state();
-    render::whole_gzip(&state).unwrap();
-    (state, (0..100).map(|number| report(number * 197 % ENTRIES, drift)).collect())
+/// A snapshot whose list has been read, and a hundred updates for it from all over.
+fn updates(drift: usize) -> (Snapshot, Vec<Report>) {
+    let snapshot = snapshot();
+    render::whole_gzip(&snapshot).unwrap();
+    (snapshot, (0..100).map(|number| report(number * 197 % ENTRIES, drift)).collect())
 }
 
 /// Few enough entries for their list to be made by one thread, which is the one that is counted.
-fn few() -> State {
+fn few() -> Snapshot {
     state_of(960)
 }
 
-fn few_changed() -> State {
-    let state = few();
-    render::whole_gzip(&state).unwrap();
-    applied(state, vec![report(500, 1)])
+fn few_changed() -> Snapshot {
+    let snapshot = few();
+    render::whole_gzip(&snapshot).unwrap();
+    applied(snapshot, vec![report(500, 1)])
 }
 
-fn changed() -> State {
-    let (state, reports) = updates(1);
-    applied(state, reports)
+fn changed() -> Snapshot {
+    let (snapshot, reports) = updates(1);
+    applied(snapshot, reports)
 }
 
-fn by_repo() -> (State, Selection) {
+fn by_repo() -> (Snapshot, Selection) {
     let filter = Filter { repo: Names::parse(["repo-07"]), ..Filter::default() };
     (changed(), Selection { filter, ..Selection::default() })
 }
 
-fn by_text() -> (State, Selection) {
+fn by_text() -> (Snapshot, Selection) {
     let filter = Filter { text: Texts::parse(["00123"]).unwrap(), ..Filter::default() };
     (changed(), Selection { filter, ..Selection::default() })
 }
 
-fn sorted() -> (State, Selection) {
+fn sorted() -> (Snapshot, Selection) {
     let order = Order::By(Sort { column: Column::DriftCount, descending: true });
     (changed(), Selection { order, limit: Some(100), ..Selection::default() })
 }
 
-fn applied(mut state: State, reports: Vec<Report>) -> State {
-    let mut batch = Batch::default();
+fn applied(mut snapshot: Snapshot, reports: Vec<Report>) -> Snapshot {
+    let mut plan = Plan::default();
     for report in reports {
-        black_box(batch.apply(&state, report, now(60)));
+        black_box(plan.apply(&snapshot, report, now(60)));
     }
-    state.accept(&batch, Revision(1));
-    state
+    snapshot.accept(&plan, Revision(1));
+    snapshot
 }
 
 #[library_benchmark]
 #[bench::only_times(args = (0), setup = updates)]
 #[bench::changes(args = (1), setup = updates)]
-fn apply((state, reports): (State, Vec<Report>)) -> State {
-    applied(state, reports)
+fn apply((snapshot, reports): (Snapshot, Vec<Report>)) -> Snapshot {
+    applied(snapshot, reports)
 }
 
 #[library_benchmark]
 #[bench::one_repository_of_50(setup = by_repo)]
 #[bench::a_text(setup = by_text)]
 #[bench::sorted(setup = sorted)]
-fn select((state, selection): (State, Selection)) -> State {
-    let selected = selection.select(&state, &mut Effort::unlimited()).unwrap();
+fn select((snapshot, selection): (Snapshot, Selection)) -> Snapshot {
+    let selected = selection.select(&snapshot, &mut Effort::unlimited()).unwrap();
     let mut rows = Rows::new(&selected, Layout::PLAIN, Format::Json);
     let mut has_more = true;
     while has_more {
@@ -123,31 +123,31 @@ fn select((state, selection): (State, Selection)) -> State {
         black_box(piece);
     }
     drop((rows, selected));
-    state
+    snapshot
 }
 
 #[library_benchmark]
 #[bench::all_960(setup = few)]
 #[bench::after_a_change(setup = few_changed)]
-fn whole(state: State) -> State {
-    black_box(render::whole(&state).unwrap());
-    state
+fn whole(snapshot: Snapshot) -> Snapshot {
+    black_box(render::whole(&snapshot).unwrap());
+    snapshot
 }
 
 #[library_benchmark]
 #[bench::all_960(setup = few)]
 #[bench::after_a_change(setup = few_changed)]
-fn whole_gzip(state: State) -> State {
-    black_box(render::whole_gzip(&state).unwrap());
-    state
+fn whole_gzip(snapshot: Snapshot) -> Snapshot {
+    black_box(render::whole_gzip(&snapshot).unwrap());
+    snapshot
 }
 
 #[library_benchmark]
-#[bench::all_20_000(setup = state)]
-fn summary(state: State) -> State {
-    let all = Selection::default().select(&state, &mut Effort::unlimited()).unwrap();
-    black_box(Tally::of(all.slots()));
-    state
+#[bench::all_20_000(setup = snapshot)]
+fn summary(snapshot: Snapshot) -> Snapshot {
+    let all = Selection::default().select(&snapshot, &mut Effort::unlimited()).unwrap();
+    black_box(Tally::of(all.standings()));
+    snapshot
 }
 
 library_benchmark_group!(name = pure, benchmarks = [apply, select, whole, whole_gzip, summary]);

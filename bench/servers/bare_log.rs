@@ -14,11 +14,11 @@ use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::{Config, DatabaseUrl};
 use gitops_status_server::domain::{
-    Batch, Changes, Excess, FileName, HistoryPage, HistoryQuery, Names, Report, Revision, Search,
-    Timeline, TimelineQuery, TransitionId,
+    Changes, FileName, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule, Report,
+    Revision, Timeline, TimelineQuery, TransitionId,
 };
 use gitops_status_server::store::{
-    CommitError, Examination, Loaded, Passes, Store, StoreError, Usage,
+    CommitError, Examination, KeyPredicate, Loaded, Store, StoreError, Usage,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -36,9 +36,9 @@ impl Store for BareLog {
         Ok(Loaded { store_id: String::new(), revision: Revision(0), entries: Vec::new() })
     }
 
-    async fn commit(&self, _: Revision, batch: &Batch) -> Result<(), CommitError> {
+    async fn commit(&self, _: Revision, plan: &Plan) -> Result<(), CommitError> {
         let mut lines = String::new();
-        for row in batch.rows() {
+        for row in plan.rows() {
             let Report { repo, server, sync_status, drift_count, files, last_check, .. } =
                 &row.entry().report;
             let (status, count) = (sync_status.as_str(), drift_count.get());
@@ -64,13 +64,13 @@ impl Store for BareLog {
         &self,
         _: TimelineQuery,
         _: &Names,
-        _: Passes<'_>,
+        _: KeyPredicate<'_>,
     ) -> Result<Option<Timeline>, StoreError> {
         Err(StoreError::Closed)
     }
 
-    async fn excess(&self, _: Search) -> Result<Excess, StoreError> {
-        Ok(Excess::default())
+    async fn prunable(&self, _: PruneRule) -> Result<Prunable, StoreError> {
+        Ok(Prunable::default())
     }
 
     async fn prune(&self, _: &[TransitionId]) -> Result<(), StoreError> {

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Board, Shared};
+use super::{Board, Published};
 use crate::clock::Clock;
 use crate::store::{Examination, Examined, Part, Store, StoreError};
 
@@ -35,7 +35,7 @@ const REST: u32 = 49;
 
 /// Looks for damage, for as long as the application runs.
 pub struct Checker {
-    shared: Arc<Shared>,
+    shared: Arc<Published>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     /// When the next look begins, by the monotonic clock.

@@ -14,8 +14,8 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Shared;
-use crate::domain::{Difference, State};
+use super::Published;
+use crate::domain::{Difference, Snapshot};
 
 /// How long changes are gathered: well under the second after which a page should show them.
 const STEP: Duration = Duration::from_millis(200);
@@ -37,7 +37,7 @@ pub struct Step {
 /// Tells what has changed; clones are handles on the same feed.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    shared: Arc<Shared>,
+    shared: Arc<Published>,
     /// Tells the steps of this process from those of any other.
     run: u64,
     log: Arc<Mutex<Log>>,
@@ -49,7 +49,7 @@ struct Log {
     /// Says which step is the last; none once the feed has ended.
     listeners: Option<Sender<u64>>,
     /// The state that the last step led to; none while nobody listens.
-    state: Option<Arc<State>>,
+    state: Option<Arc<Snapshot>>,
     number: u64,
     kept: VecDeque<Arc<Step>>,
     kept_changes: usize,
@@ -77,7 +77,7 @@ impl Drop for Listener {
 }
 
 impl Feed {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Published>) -> Self {
         let log = Log {
             listeners: Some(watch::channel(0).0),
             state: None,
@@ -161,7 +161,7 @@ impl Feed {
 
 impl Log {
     /// Returns the state that the last step led to, unless nobody wants to know any more.
-    fn state_if_heard(&mut self) -> Option<Arc<State>> {
+    fn state_if_heard(&mut self) -> Option<Arc<Snapshot>> {
         self.forget_unless_heard();
         self.state.clone()
     }
@@ -174,7 +174,7 @@ impl Log {
     }
 
     /// Makes a step of what has changed.
-    fn tell(&mut self, state: Arc<State>, changes: Vec<Difference>) {
+    fn tell(&mut self, state: Arc<Snapshot>, changes: Vec<Difference>) {
         let Some(listeners) = &self.listeners else { return };
         self.state = Some(state);
         if changes.is_empty() {
@@ -265,8 +265,8 @@ mod tests {
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
         let policy = Policy { stale_after: None, ttl: None };
         let capacity = Capacity { entries: None, bytes: None };
-        let state = State::load(policy, Revision(0), Vec::new(), now);
-        let shared = Arc::new(Shared::new(state, capacity, Usage::default()));
+        let state = Snapshot::load(policy, Revision(0), Vec::new(), now);
+        let shared = Arc::new(Published::new(state, capacity, Usage::default()));
         let (feed, state) = (Feed::new(Arc::clone(&shared)), shared.snapshot());
         let stop = CancellationToken::new();
         let watch = async {

@@ -1,4 +1,4 @@
-//! The service in the middle: takes updates, and shows the state that they have made.
+//! The service in the middle: takes updates, and shows the snapshot that they have made.
 //!
 //! Commit, then publish, then answer: nobody sees what is not on disk, and reading waits for
 //! nothing. Knows the domain and the store; knows nothing of HTTP.
@@ -27,7 +27,7 @@ pub use writer::Writer;
 use self::queue::{Command, Queue};
 use crate::clock::{Clock, Reading, Steadiness};
 use crate::domain::{
-    Capacity, Full, Key, KeyRef, Now, Omitted, Policy, Report, Retention, State, Timestamp,
+    Capacity, Full, Key, KeyRef, Now, Omitted, Policy, Report, Retention, Snapshot, Timestamp,
 };
 use crate::metrics::{Commits, Present};
 use crate::store::{Loaded, Part, Soundness, Store, Usage};
@@ -70,20 +70,20 @@ pub struct BoardSettings {
 #[derive(Clone)]
 pub struct Board {
     queue: Queue,
-    shared: Arc<Shared>,
+    shared: Arc<Published>,
     feed: Feed,
     store: Arc<dyn Store>,
 }
 
 /// What the writer shows to everybody.
 #[derive(Debug)]
-struct Shared {
+struct Published {
     /// Held for as long as it takes to take a copy or to put the rows of a batch in their places.
-    published: Mutex<Arc<State>>,
-    /// Says that the published state is another one; heard by the feed alone.
+    snapshot: Mutex<Arc<Snapshot>>,
+    /// Says that the published snapshot is another one; heard by the feed alone.
     has_changed: Notify,
     capacity: Capacity,
-    /// Whether the published state takes no new entries: asked for each update, without the lock.
+    /// Whether the published snapshot takes no new entries: asked for each update, without the lock.
     is_full: AtomicBool,
     is_storing: AtomicBool,
     /// What the store said last of its room: whoever asks should not have to wait for a disk.
@@ -92,11 +92,11 @@ struct Shared {
     soundness: Mutex<Soundness>,
 }
 
-impl Shared {
-    fn new(state: State, capacity: Capacity, usage: Usage) -> Self {
-        let is_full = capacity.reached(state.kept(), state.row_bytes()).is_some();
+impl Published {
+    fn new(snapshot: Snapshot, capacity: Capacity, usage: Usage) -> Self {
+        let is_full = capacity.reached(snapshot.kept(), snapshot.row_bytes()).is_some();
         Self {
-            published: Mutex::new(Arc::new(state)),
+            snapshot: Mutex::new(Arc::new(snapshot)),
             has_changed: Notify::new(),
             capacity,
             is_full: AtomicBool::new(is_full),
@@ -106,30 +106,30 @@ impl Shared {
         }
     }
 
-    fn snapshot(&self) -> Arc<State> {
-        Arc::clone(&self.published.lock().unwrap_or_else(PoisonError::into_inner))
+    fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Changes the published state: in place where nobody holds a snapshot of it.
-    fn change(&self, change: impl FnOnce(&mut State)) {
-        let mut published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Changes the published snapshot: in place where nobody holds a snapshot of it.
+    fn change(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut published = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         change(Arc::make_mut(&mut published));
         self.note_fullness(&published);
         drop(published);
         self.has_changed.notify_one();
     }
 
-    fn note_fullness(&self, state: &State) {
-        let full = self.capacity.reached(state.kept(), state.row_bytes());
+    fn note_fullness(&self, snapshot: &Snapshot) {
+        let full = self.capacity.reached(snapshot.kept(), snapshot.row_bytes());
         self.is_full.store(full.is_some(), Ordering::Relaxed);
     }
 
-    /// Returns the limit that keeps an update out, as far as the published state goes.
+    /// Returns the limit that keeps an update out, as far as the published snapshot goes.
     fn is_full_for(&self, key: KeyRef<'_>) -> Option<Full> {
         if !self.is_full.load(Ordering::Relaxed) {
             return None;
         }
-        let published = self.published.lock().unwrap_or_else(PoisonError::into_inner);
+        let published = self.snapshot.lock().unwrap_or_else(PoisonError::into_inner);
         published.is_full_for(key, &self.capacity)
     }
 
@@ -152,11 +152,11 @@ impl Shared {
         *self.usage.lock().unwrap_or_else(PoisonError::into_inner) = usage;
     }
 
-    /// Replaces the published state by one that took its time to make.
-    fn replace(&self, state: State) {
-        let state = Arc::new(state);
-        self.note_fullness(&state);
-        *self.published.lock().unwrap_or_else(PoisonError::into_inner) = state;
+    /// Replaces the published snapshot by one that took its time to make.
+    fn replace(&self, snapshot: Snapshot) {
+        let snapshot = Arc::new(snapshot);
+        self.note_fullness(&snapshot);
+        *self.snapshot.lock().unwrap_or_else(PoisonError::into_inner) = snapshot;
         self.has_changed.notify_one();
     }
 }
@@ -177,8 +177,8 @@ impl Board {
         let mut steadiness = Steadiness::begin(reading);
         let (now, _): (Now, bool) = steadiness.observe(reading);
         let Loaded { store_id: _, revision, entries } = loaded;
-        let state = State::load(settings.policy, revision, entries, now);
-        let shared = Arc::new(Shared::new(state, settings.capacity, usage));
+        let snapshot = Snapshot::load(settings.policy, revision, entries, now);
+        let shared = Arc::new(Published::new(snapshot, settings.capacity, usage));
         shared.soundness().lost_commits = store.lost_commits();
         let (queue, commands) = queue::queue();
         let feed = Feed::new(Arc::clone(&shared));
@@ -218,7 +218,7 @@ impl Board {
 
     /// Returns every entry as it is on disk, with the marks of this moment.
     #[must_use]
-    pub fn snapshot(&self) -> Arc<State> {
+    pub fn snapshot(&self) -> Arc<Snapshot> {
         self.shared.snapshot()
     }
 
@@ -238,7 +238,7 @@ impl Board {
     #[must_use]
     pub fn present(&self) -> Present {
         Present {
-            state: self.snapshot(),
+            snapshot: self.snapshot(),
             capacity: self.shared.capacity,
             queue: self.queue.load(),
             is_storing: self.is_storing(),

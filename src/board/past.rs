@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::Board;
 use crate::domain::{
-    Effort, Filter, GivenUp, HistoryPage, HistoryQuery, Key, KeyRef, Report, Selection, State,
+    Effort, Filter, GivenUp, HistoryPage, HistoryQuery, Key, KeyRef, Report, Selection, Snapshot,
     Timeline, TimelineQuery,
 };
 use crate::store::StoreError;
@@ -44,15 +44,15 @@ impl Board {
         query: TimelineQuery,
         effort: &mut Effort<'_>,
     ) -> Result<Timeline, Unanswered> {
-        let state = self.snapshot();
+        let snapshot = self.snapshot();
         let chosen = if filter.looks_at_files() {
-            Some(keys(&state, filter, effort).map_err(|GivenUp| Unanswered::TooSlow)?)
+            Some(keys(&snapshot, filter, effort).map_err(|GivenUp| Unanswered::TooSlow)?)
         } else {
             None
         };
-        let passes = |key: KeyRef<'_>| match (&chosen, state.get(key)) {
+        let passes = |key: KeyRef<'_>| match (&chosen, snapshot.get(key)) {
             (Some(keys), _) => keys.binary_search_by(|chosen| chosen.borrow().cmp(&key)).is_ok(),
-            (None, Some(slot)) => filter.matches(slot),
+            (None, Some(standing)) => filter.matches(standing),
             (None, None) => filter.is_by_names_only() && filter.names_match(key),
         };
         let timeline = self.store.timeline(query, &filter.repo, &passes).await;
@@ -61,10 +61,14 @@ impl Board {
 }
 
 /// Returns the pairs of the entries that pass, in order.
-fn keys(state: &State, filter: &Filter, effort: &mut Effort<'_>) -> Result<Vec<Key>, GivenUp> {
+fn keys(
+    snapshot: &Snapshot,
+    filter: &Filter,
+    effort: &mut Effort<'_>,
+) -> Result<Vec<Key>, GivenUp> {
     let selection = Selection { filter: filter.clone(), ..Selection::default() };
-    let selected = selection.select(state, effort)?;
-    let reports = selected.slots().map(|slot| &slot.entry().report);
+    let selected = selection.select(snapshot, effort)?;
+    let reports = selected.standings().map(|standing| &standing.entry().report);
     let key = |report: &Report| Key { repo: report.repo.clone(), server: report.server.clone() };
     Ok(reports.map(key).collect())
 }

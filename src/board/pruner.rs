@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use crate::domain::{Excess, Now, Retention, SETTLING_TIME, Search, TransitionId};
+use crate::domain::{Now, Prunable, PruneRule, Retention, SETTLING_TIME, TransitionId};
 use crate::store::{Store, StoreError};
 
 /// How long it is from one round of searches to the next.
@@ -22,9 +22,9 @@ pub(super) struct Pruner {
     /// When the next round begins, by the monotonic clock.
     due: Duration,
     /// What is left of this round.
-    searches: VecDeque<Search>,
+    searches: VecDeque<PruneRule>,
     /// The search under way.
-    search: Option<BoxFuture<'static, Result<Excess, StoreError>>>,
+    search: Option<BoxFuture<'static, Result<Prunable, StoreError>>>,
 }
 
 impl Pruner {
@@ -64,7 +64,7 @@ impl Pruner {
             let outcome = search.as_mut().await;
             self.search = None;
             match outcome {
-                Ok(Excess { found, next }) => {
+                Ok(Prunable { found, next }) => {
                     if let Some(next) = next {
                         self.searches.push_front(next);
                     }
@@ -80,8 +80,8 @@ impl Pruner {
         }
     }
 
-    fn begin(&mut self, search: Search) {
+    fn begin(&mut self, search: PruneRule) {
         let store = Arc::clone(&self.store);
-        self.search = Some(Box::pin(async move { store.excess(search).await }));
+        self.search = Some(Box::pin(async move { store.prunable(search).await }));
     }
 }

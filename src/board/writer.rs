@@ -1,4 +1,4 @@
-//! The writer: the one task that changes the state, batch by batch.
+//! The writer: the one task that changes the snapshot, batch by batch.
 //!
 //! A batch is whatever has queued up while the last one was written, so nothing waits for company
 //! and many updates share one sync of the disk.
@@ -16,9 +16,9 @@ use super::log_line::LogLine;
 use super::pruner::Pruner;
 use super::queue::{Command, Outcome, Queued};
 use super::upkeep::Upkeep;
-use super::{BoardSettings, Refusal, Removal, Shared};
+use super::{BoardSettings, Published, Refusal, Removal};
 use crate::clock::{Clock, Steadiness};
-use crate::domain::{Batch, Capacity, Change, Now, SETTLING_TIME, State, TransitionId};
+use crate::domain::{Capacity, Change, Now, Plan, SETTLING_TIME, Snapshot, TransitionId};
 use crate::metrics::Commits;
 use crate::store::{CommitError, Loaded, Store, StoreError, Usage};
 
@@ -36,10 +36,10 @@ const TICKS_A_CHECK: u32 = 4;
 /// After how many ticks without an answer the store counts as broken.
 const TICKS_OF_PATIENCE: u32 = 20;
 
-/// Applies commands to the state, commits, publishes, answers.
+/// Applies commands to the snapshot, commits, publishes, answers.
 pub struct Writer {
     commands: Receiver<Queued>,
-    shared: Arc<Shared>,
+    shared: Arc<Published>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     steadiness: Steadiness,
@@ -62,7 +62,7 @@ pub struct Writer {
 impl Writer {
     pub(super) fn new(
         commands: Receiver<Queued>,
-        shared: Arc<Shared>,
+        shared: Arc<Published>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         steadiness: Steadiness,
@@ -134,12 +134,12 @@ impl Writer {
         let mut rest = queued.drain(..).peekable();
         while rest.peek().is_some() {
             let mut weight = 0;
-            let mut batch = Vec::new();
+            let mut plan = Vec::new();
             while let Some(next) = rest.next_if(|_| weight < BATCH_BYTES) {
                 weight += next.weight;
-                batch.push(next);
+                plan.push(next);
             }
-            self.process_batch(batch).await;
+            self.process_batch(plan).await;
         }
     }
 
@@ -151,16 +151,16 @@ impl Writer {
             return;
         }
         let now = self.now();
-        let state = self.shared.snapshot();
-        let mut batch = Batch::default();
+        let snapshot = self.shared.snapshot();
+        let mut plan = Plan::default();
         let mut log = Vec::new();
         let mut outcomes = Vec::with_capacity(queued.len());
         for Queued { command, weight: _, share } in queued {
-            let (outcome, change) = self.apply(command, &state, &mut batch, now);
+            let (outcome, change) = self.apply(command, &snapshot, &mut plan, now);
             outcomes.push((outcome, share));
             log.extend(change.and_then(LogLine::of));
         }
-        let is_stored = batch.is_empty() || self.commit(state, &batch).await;
+        let is_stored = plan.is_empty() || self.commit(snapshot, &plan).await;
         for (outcome, share) in outcomes {
             drop(share);
             outcome.answer(is_stored);
@@ -173,34 +173,34 @@ impl Writer {
     fn apply(
         &self,
         command: Command,
-        state: &State,
-        batch: &mut Batch,
+        snapshot: &Snapshot,
+        plan: &mut Plan,
         now: Now,
     ) -> (Outcome, Option<Change>) {
         match command {
             Command::Record { report, answer } => {
-                match batch.record(state, report, now, &self.capacity) {
+                match plan.record(snapshot, report, now, &self.capacity) {
                     Ok(change) => (Outcome::Recorded(answer, Ok(change.omitted)), Some(change)),
                     Err(full) => (Outcome::Recorded(answer, Err(Refusal::Full(full))), None),
                 }
             }
-            Command::Remove { key, answer } => match batch.remove(state, key.borrow(), now) {
+            Command::Remove { key, answer } => match plan.remove(snapshot, key.borrow(), now) {
                 Some(change) => (Outcome::Removed(answer, Removal::Removed), Some(change)),
                 None => (Outcome::Removed(answer, Removal::NotFound), None),
             },
         }
     }
 
-    /// Commits a batch that was made for the published state, and publishes what it makes of it.
-    async fn commit(&mut self, state: Arc<State>, batch: &Batch) -> bool {
-        let (expected, jumps) = (state.revision(), self.jumps);
-        // While this handle exists the state cannot be changed in place.
-        drop(state);
+    /// Commits a batch that was made for the published snapshot, and publishes what it makes of it.
+    async fn commit(&mut self, snapshot: Arc<Snapshot>, plan: &Plan) -> bool {
+        let (expected, jumps) = (snapshot.revision(), self.jumps);
+        // While this handle exists the snapshot cannot be changed in place.
+        drop(snapshot);
         let store = Arc::clone(&self.store);
         let began = self.clock.monotonic();
-        let outcome = self.meanwhile(store.commit(expected, batch)).await;
+        let outcome = self.meanwhile(store.commit(expected, plan)).await;
         let took = self.clock.monotonic().saturating_sub(began);
-        self.metrics.note(batch, outcome.is_ok(), took);
+        self.metrics.note(plan, outcome.is_ok(), took);
         self.note_outcome(&outcome);
         if outcome.is_err() {
             self.is_in_doubt = true;
@@ -209,12 +209,12 @@ impl Writer {
         }
         let now = self.now();
         let has_jumped = self.jumps != jumps;
-        self.shared.change(|state| {
-            state.accept(batch, expected.next());
+        self.shared.change(|snapshot| {
+            snapshot.accept(plan, expected.next());
             if has_jumped {
-                state.reschedule(now);
+                snapshot.reschedule(now);
             } else {
-                state.mark(now);
+                snapshot.mark(now);
             }
         });
         true
@@ -237,7 +237,7 @@ impl Writer {
     fn follow_the_clock(&mut self) {
         let now = self.now();
         if self.shared.snapshot().has_marks_due(now) {
-            self.publish_with(|state| state.mark(now));
+            self.publish_with(|snapshot| snapshot.mark(now));
         }
         self.has_more_to_mark = self.shared.snapshot().has_marks_due(now);
     }
@@ -246,15 +246,15 @@ impl Writer {
     async fn settle(&mut self) {
         self.has_more_to_settle = false;
         let now = self.now();
-        let state = self.shared.snapshot();
-        let unsettled = state.unsettled(now, SETTLED_AT_ONCE);
+        let snapshot = self.shared.snapshot();
+        let unsettled = snapshot.unsettled(now, SETTLED_AT_ONCE);
         if unsettled.is_empty() || !self.is_storing() {
             return;
         }
-        let mut batch = Batch::default();
-        let changes = unsettled.iter().map(|slot| batch.settle(&state, slot));
+        let mut plan = Plan::default();
+        let changes = unsettled.iter().map(|standing| plan.settle(&snapshot, standing));
         let log: Vec<LogLine> = changes.filter_map(LogLine::of).collect();
-        if self.commit(state, &batch).await {
+        if self.commit(snapshot, &plan).await {
             log.into_iter().for_each(LogLine::write);
             self.has_more_to_settle = unsettled.len() == SETTLED_AT_ONCE;
         }
@@ -298,7 +298,7 @@ impl Writer {
                 self.note_outcome(&Err(CommitError::Unknown(error)));
             }
         } else if !self.is_in_doubt || self.catch_up().await {
-            self.commit(self.shared.snapshot(), &Batch::default()).await;
+            self.commit(self.shared.snapshot(), &Plan::default()).await;
         }
     }
 
@@ -310,13 +310,13 @@ impl Writer {
             Ok(Some(changes)) if changes.revision == published.revision() => {}
             Ok(Some(changes)) => {
                 let now = self.now();
-                self.publish_with(|state| state.adopt(changes, now));
+                self.publish_with(|snapshot| snapshot.adopt(changes, now));
             }
             Ok(None) => match self.meanwhile(store.load()).await {
                 Ok(Loaded { store_id: _, revision, entries }) => {
                     let now = self.now();
-                    let state = State::load(*published.policy(), revision, entries, now);
-                    self.shared.replace(state);
+                    let snapshot = Snapshot::load(*published.policy(), revision, entries, now);
+                    self.shared.replace(snapshot);
                 }
                 Err(_) => return false,
             },
@@ -349,8 +349,8 @@ impl Writer {
         }
     }
 
-    fn publish_with(&self, change: impl FnOnce(&mut State)) {
-        let mut next = State::clone(&self.shared.snapshot());
+    fn publish_with(&self, change: impl FnOnce(&mut Snapshot)) {
+        let mut next = Snapshot::clone(&self.shared.snapshot());
         change(&mut next);
         self.shared.replace(next);
     }
@@ -369,13 +369,13 @@ impl Writer {
         self.shared.is_storing.load(Ordering::Relaxed)
     }
 
-    /// Looks at the clock. If it has jumped, the published state follows it at once.
+    /// Looks at the clock. If it has jumped, the published snapshot follows it at once.
     fn now(&mut self) -> Now {
         let (now, jumped) = self.steadiness.observe(self.clock.read());
         if jumped {
             log::warn!("The clock was set to {}: what looks expired is kept for a while", now.at);
             self.jumps += 1;
-            self.publish_with(|state| state.reschedule(now));
+            self.publish_with(|snapshot| snapshot.reschedule(now));
         }
         now
     }

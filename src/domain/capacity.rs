@@ -2,7 +2,7 @@
 //!
 //! The limit on bytes never hides a drift: what it leaves out of an update are its names.
 
-use super::{Batch, Change, KeyRef, Now, Report, Slot, State};
+use super::{Change, KeyRef, Now, Plan, Report, Snapshot, Standing};
 
 /// From how many tenths of the bytes on there are no new entries: known ones need room to grow.
 const TENTHS_FOR_NEW_ENTRIES: u64 = 9;
@@ -12,7 +12,7 @@ const TENTHS_FOR_NEW_ENTRIES: u64 = 9;
 pub struct Capacity {
     /// How many entries.
     pub entries: Option<usize>,
-    /// How many bytes of rows, see [`State::row_bytes`].
+    /// How many bytes of rows, see [`Snapshot::row_bytes`].
     pub bytes: Option<u64>,
 }
 
@@ -60,7 +60,7 @@ impl Capacity {
     }
 }
 
-impl State {
+impl Snapshot {
     /// Returns the limit that keeps an update out, if it is of a new entry.
     #[must_use]
     pub fn is_full_for(&self, key: KeyRef<'_>, capacity: &Capacity) -> Option<Full> {
@@ -69,44 +69,49 @@ impl State {
     }
 }
 
-impl Batch {
-    /// Applies an update within a capacity, like [`Batch::apply`].
+impl Plan {
+    /// Applies an update within a capacity, like [`Plan::apply`].
     ///
     /// # Errors
     /// The limit that keeps new entries out. Updates of known entries are always applied, but
     /// without their names if those are too much.
     pub fn record(
         &mut self,
-        state: &State,
+        snapshot: &Snapshot,
         mut report: Report,
         now: Now,
         capacity: &Capacity,
     ) -> Result<Change, Full> {
-        let full = capacity.reached(self.kept_of(state.kept()), self.row_bytes_of(state));
+        let full = capacity.reached(self.kept_of(snapshot.kept()), self.row_bytes_of(snapshot));
         if let Some(full) = full
-            && !self.keeps(state, report.key())
+            && !self.keeps(snapshot, report.key())
         {
             return Err(full);
         }
         let omitted = match capacity.bytes {
-            Some(most) => self.omit_what_has_no_room(state, &mut report, most),
+            Some(most) => self.omit_what_has_no_room(snapshot, &mut report, most),
             None => Omitted::default(),
         };
-        let change = self.apply_known(state, report, now, !omitted.files);
+        let change = self.apply_known(snapshot, report, now, !omitted.files);
         Ok(Change { omitted, ..change })
     }
 
     /// Takes out of a report what would lead beyond the limit, the files first. What is no longer
     /// than it was stays; times and numbers are not looked at, since they hardly take room.
-    fn omit_what_has_no_room(&self, state: &State, report: &mut Report, most: u64) -> Omitted {
+    fn omit_what_has_no_room(
+        &self,
+        snapshot: &Snapshot,
+        report: &mut Report,
+        most: u64,
+    ) -> Omitted {
         let mut omitted = Omitted::default();
-        let used = self.row_bytes_of(state);
+        let used = self.row_bytes_of(snapshot);
         if used + u64::from(report.row_bytes()) <= most {
             return omitted;
         }
-        let old = self.find(state, report.key()).1;
+        let old = self.find(snapshot, report.key()).1;
         let others = used - old.map_or(0, |old| u64::from(old.report_bytes()));
-        let before = old.map(|old: &Slot| &old.entry().report);
+        let before = old.map(|old: &Standing| &old.entry().report);
         let has_room = |report: &Report| {
             others + u64::from(report.row_bytes()) <= most
                 || before.is_some_and(|before| report.extras_bytes() <= before.extras_bytes())

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Entry, FileName, Slot};
+use super::{Entry, FileName, Standing};
 
 /// One fact of an entry.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -64,7 +64,7 @@ impl Column {
     /// Texts compare byte by byte, times as instants, `false` before `true`. What is not there
     /// (no expiry, no revision, no URL) comes after all that is.
     #[must_use]
-    pub fn compare(self, left: &Slot, right: &Slot) -> Ordering {
+    pub fn compare(self, left: &Standing, right: &Standing) -> Ordering {
         let (x, y): (&Entry, &Entry) = (left.entry(), right.entry());
         let (a, b) = (&x.report, &y.report);
         match self {

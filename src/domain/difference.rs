@@ -1,26 +1,26 @@
-//! What two states show differently, entry by entry.
+//! What two snapshots show differently, entry by entry.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::{Segment, Slot, State};
+use super::{Segment, Snapshot, Standing};
 
-/// One pair that two states show differently; at least one of them shows it.
+/// One pair that two snapshots show differently; at least one of them shows it.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// The entry in the earlier state, if that showed it.
-    pub before: Option<Slot>,
-    /// The entry in the later state, if that shows it.
-    pub after: Option<Slot>,
+    /// The entry in the earlier snapshot, if that showed it.
+    pub before: Option<Standing>,
+    /// The entry in the later snapshot, if that shows it.
+    pub after: Option<Standing>,
 }
 
 impl Difference {
-    /// Returns what is different between two states, in the order of the pairs.
+    /// Returns what is different between two snapshots, in the order of the pairs.
     ///
     /// Segments that both share are not looked into, so this costs what has changed.
     #[must_use]
-    pub fn between(earlier: &State, later: &State) -> Vec<Self> {
+    pub fn between(earlier: &Snapshot, later: &Snapshot) -> Vec<Self> {
         let (known, kept) = (addresses(earlier), addresses(later));
         let mut old = shown(earlier, &kept).peekable();
         let mut new = shown(later, &known).peekable();
@@ -45,19 +45,22 @@ impl Difference {
     #[must_use]
     pub fn weight(&self) -> usize {
         let Self { before, after } = self;
-        let slots = [before, after].into_iter().flatten();
-        slots.map(|slot| slot.entry().report.weight()).sum()
+        let standings = [before, after].into_iter().flatten();
+        standings.map(|standing| standing.entry().report.weight()).sum()
     }
 }
 
-fn addresses(state: &State) -> HashSet<*const Segment> {
-    state.segments().iter().map(Arc::as_ptr).collect()
+fn addresses(snapshot: &Snapshot) -> HashSet<*const Segment> {
+    snapshot.segments().iter().map(Arc::as_ptr).collect()
 }
 
 /// Returns the listed entries of the segments that are not among these.
-fn shown<'a>(state: &'a State, others: &HashSet<*const Segment>) -> impl Iterator<Item = &'a Slot> {
-    let own = state.segments().iter().filter(|segment| !others.contains(&Arc::as_ptr(segment)));
-    own.flat_map(|segment| segment.slots()).filter(|slot| slot.is_listed())
+fn shown<'a>(
+    snapshot: &'a Snapshot,
+    others: &HashSet<*const Segment>,
+) -> impl Iterator<Item = &'a Standing> {
+    let own = snapshot.segments().iter().filter(|segment| !others.contains(&Arc::as_ptr(segment)));
+    own.flat_map(|segment| segment.standings()).filter(|standing| standing.is_listed())
 }
 
 #[cfg(test)]
@@ -70,7 +73,7 @@ mod tests {
     use super::*;
     use crate::domain::Effort;
     use crate::domain::{
-        Batch, DriftCount, Entry, Now, Policy, Report, Revision, Selection, SyncStatus, Timestamp,
+        DriftCount, Entry, Now, Plan, Policy, Report, Revision, Selection, SyncStatus, Timestamp,
     };
 
     const POLICY: Policy =
@@ -89,33 +92,37 @@ mod tests {
         }
     }
 
-    fn state(keys: impl Iterator<Item = usize>) -> State {
+    fn snapshot(keys: impl Iterator<Item = usize>) -> Snapshot {
         let entries = keys.map(|key| Arc::new(Entry::first(report(key, 0), now(0).at).0));
-        State::load(POLICY, Revision(0), entries.collect(), now(0))
+        Snapshot::load(POLICY, Revision(0), entries.collect(), now(0))
     }
 
-    fn updated(state: &State, keys: impl IntoIterator<Item = usize>, second: i64) -> State {
-        let mut batch = Batch::default();
+    fn updated(
+        snapshot: &Snapshot,
+        keys: impl IntoIterator<Item = usize>,
+        second: i64,
+    ) -> Snapshot {
+        let mut plan = Plan::default();
         for key in keys {
-            batch.apply(state, report(key, 1), now(second));
+            plan.apply(snapshot, report(key, 1), now(second));
         }
-        let mut next = state.clone();
-        next.accept(&batch, state.revision().next());
+        let mut next = snapshot.clone();
+        next.accept(&plan, snapshot.revision().next());
         next
     }
 
     /// What is different, without a thought for segments.
-    fn naive(old: &State, new: &State) -> Vec<String> {
-        let mut pairs: BTreeMap<_, (Option<&Slot>, Option<&Slot>)> = BTreeMap::new();
-        let slots = |state| {
-            let selected = Selection::default().select(state, &mut Effort::unlimited()).unwrap();
-            selected.slots().collect::<Vec<&Slot>>()
+    fn naive(old: &Snapshot, new: &Snapshot) -> Vec<String> {
+        let mut pairs: BTreeMap<_, (Option<&Standing>, Option<&Standing>)> = BTreeMap::new();
+        let standings = |snapshot| {
+            let selected = Selection::default().select(snapshot, &mut Effort::unlimited()).unwrap();
+            selected.standings().collect::<Vec<&Standing>>()
         };
-        for slot in slots(old) {
-            pairs.entry(slot.entry().key()).or_default().0 = Some(slot);
+        for standing in standings(old) {
+            pairs.entry(standing.entry().key()).or_default().0 = Some(standing);
         }
-        for slot in slots(new) {
-            pairs.entry(slot.entry().key()).or_default().1 = Some(slot);
+        for standing in standings(new) {
+            pairs.entry(standing.entry().key()).or_default().1 = Some(standing);
         }
         let lines = pairs.into_values().map(|(old, new)| (line(old), line(new)));
         lines
@@ -124,11 +131,11 @@ mod tests {
             .collect()
     }
 
-    fn line(slot: Option<&Slot>) -> Option<String> {
-        slot.map(|slot| {
-            let Entry { report, updated_at, .. } = slot.entry().as_ref();
+    fn line(standing: Option<&Standing>) -> Option<String> {
+        standing.map(|standing| {
+            let Entry { report, updated_at, .. } = standing.entry().as_ref();
             let key = (report.repo.as_str(), report.server.as_str());
-            format!("{key:?} {} {updated_at} {}", report.drift_count.get(), slot.is_stale())
+            format!("{key:?} {} {updated_at} {}", report.drift_count.get(), standing.is_stale())
         })
     }
 
@@ -137,48 +144,48 @@ mod tests {
     }
 
     /// What happened to each pair: whether it was there, and whether it is.
-    fn kinds(old: &State, new: &State) -> Vec<(bool, bool)> {
+    fn kinds(old: &Snapshot, new: &Snapshot) -> Vec<(bool, bool)> {
         let kind = |Difference { before, after }: &Difference| (before.is_some(), after.is_some());
         Difference::between(old, new).iter().map(kind).collect()
     }
 
-    fn found(old: &State, new: &State) -> Vec<String> {
+    fn found(old: &Snapshot, new: &Snapshot) -> Vec<String> {
         Difference::between(old, new).iter().map(shown).collect()
     }
 
     #[test]
     fn what_is_shared_or_only_rebuilt_is_no_difference() {
-        let old = state(0..500);
+        let old = snapshot(0..500);
         assert_eq!(found(&old, &old), [""; 0]);
-        assert_eq!(found(&old, &state(0..500)), [""; 0], "no segment is shared");
-        assert_eq!(found(&state(0..0), &state(0..0)), [""; 0]);
+        assert_eq!(found(&old, &snapshot(0..500)), [""; 0], "no segment is shared");
+        assert_eq!(found(&snapshot(0..0), &snapshot(0..0)), [""; 0]);
     }
 
     #[test]
     fn a_new_a_changed_and_a_removed_entry_are_found() {
-        let old = state((0..500).step_by(2));
+        let old = snapshot((0..500).step_by(2));
         let mut new = updated(&old, [7, 100], 5);
-        let mut batch = Batch::default();
-        batch.remove(&new, report(300, 0).key(), now(5)).unwrap();
-        new.accept(&batch, Revision(2));
+        let mut plan = Plan::default();
+        plan.remove(&new, report(300, 0).key(), now(5)).unwrap();
+        new.accept(&plan, Revision(2));
         assert_eq!(kinds(&old, &new), [(false, true), (true, true), (true, false)]);
     }
 
     #[test]
     fn marks_make_a_difference_and_what_was_not_shown_before_is_not_gone() {
-        let old = state(0..3);
+        let old = snapshot(0..3);
         let mut stale = old.clone();
         stale.mark(now(100));
         assert_eq!(Difference::between(&old, &stale).len(), 3);
         let mut expired = stale.clone();
         expired.mark(now(200));
         assert_eq!(kinds(&stale, &expired), [(true, false); 3]);
-        let mut batch = Batch::default();
-        for slot in expired.unsettled(now(200), 3) {
-            batch.settle(&expired, &slot);
+        let mut plan = Plan::default();
+        for standing in expired.unsettled(now(200), 3) {
+            plan.settle(&expired, &standing);
         }
         let mut settled = expired.clone();
-        settled.accept(&batch, Revision(1));
+        settled.accept(&plan, Revision(1));
         assert_eq!((settled.kept(), found(&expired, &settled)), (0, vec![]));
     }
 
@@ -193,17 +200,17 @@ mod tests {
             ),
             kept in 0..400_usize,
         ) {
-            let old = state(0..kept);
+            let old = snapshot(0..kept);
             let mut new = old.clone();
             for (kind, keys, second) in steps {
                 match kind {
                     0 => new = updated(&new, keys, second),
                     1 => {
-                        let mut batch = Batch::default();
+                        let mut plan = Plan::default();
                         for key in keys {
-                            batch.remove(&new, report(key, 0).key(), now(second));
+                            plan.remove(&new, report(key, 0).key(), now(second));
                         }
-                        new.accept(&batch, new.revision().next());
+                        new.accept(&plan, new.revision().next());
                     }
                     _ => new.mark(now(second + 60)),
                 }

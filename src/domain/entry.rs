@@ -38,7 +38,7 @@ impl Entry {
             drift_count,
             files,
             last_check: _,
-            promise,
+            schedule,
             revision,
             url,
         } = report;
@@ -47,7 +47,7 @@ impl Entry {
             && *sync_status == before.report.sync_status
             && *drift_count == before.report.drift_count
             && *files == before.report.files
-            && *promise == before.report.promise
+            && *schedule == before.report.schedule
             && *revision == before.report.revision
             && *url == before.report.url
     }
@@ -106,7 +106,7 @@ impl Entry {
             drift_count,
             files,
             last_check,
-            promise: _,
+            schedule: _,
             revision,
             url,
         } = report;

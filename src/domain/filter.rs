@@ -1,7 +1,7 @@
 //! Filters: which entries an answer is about. [`Filter::matches`] is the definition.
 
 use super::effort::ENTRY;
-use super::{Effort, FileName, GivenUp, KeyRef, Names, Slot, SyncStatus, Texts};
+use super::{Effort, FileName, GivenUp, KeyRef, Names, Standing, SyncStatus, Texts};
 
 /// What filters look at, in an entry or in a change of one.
 pub trait Facts {
@@ -17,7 +17,7 @@ pub trait Facts {
     fn files(&self) -> impl Iterator<Item = &FileName>;
 }
 
-impl Facts for Slot {
+impl Facts for Standing {
     fn key(&self) -> KeyRef<'_> {
         self.entry().key()
     }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hashbrown::DefaultHashBuilder;
 
 use super::KeyRef;
-use super::state::Place;
+use super::snapshot::Place;
 
 /// How many hints there are at least.
 const FEWEST: usize = 1024;

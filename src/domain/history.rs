@@ -23,14 +23,14 @@ impl TimeRange {
 ///
 /// A silence is recorded late with its true time, so neither alone would be an order.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct HistoryPlace {
+pub struct Cursor {
     /// When it happened.
     pub at: Timestamp,
     /// Which it is, in the order of recording.
     pub id: i64,
 }
 
-impl HistoryPlace {
+impl Cursor {
     /// Before every transition.
     pub const START: Self = Self { at: Timestamp::from_millis(i64::MIN), id: i64::MIN };
 
@@ -44,7 +44,7 @@ impl HistoryPlace {
     }
 }
 
-impl fmt::Display for HistoryPlace {
+impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.at.millis(), self.id)
     }
@@ -60,7 +60,7 @@ pub struct HistoryQuery {
     /// When.
     pub range: TimeRange,
     /// Only those that come after this one, in the order of the answer.
-    pub after: Option<HistoryPlace>,
+    pub after: Option<Cursor>,
     /// How many at the most.
     pub limit: usize,
 }
@@ -78,7 +78,7 @@ impl HistoryQuery {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HistoryItem {
     /// Where it stands.
-    pub place: HistoryPlace,
+    pub place: Cursor,
     /// What happened.
     pub transition: Transition,
 }
@@ -89,7 +89,7 @@ pub struct HistoryPage {
     /// The transitions.
     pub items: Vec<HistoryItem>,
     /// What to ask after for the next page; `None` if there is none.
-    pub next: Option<HistoryPlace>,
+    pub next: Option<Cursor>,
 }
 
 /// How many bytes of text a page has at the most, but for the last transition.
@@ -97,13 +97,13 @@ const MAX_PAGE_WEIGHT: usize = 8 * 1024 * 1024;
 
 /// A page that is being filled.
 #[derive(Debug)]
-pub struct PageInMaking<'a> {
+pub struct PageBuilder<'a> {
     query: &'a HistoryQuery,
     page: HistoryPage,
     weight: usize,
 }
 
-impl<'a> PageInMaking<'a> {
+impl<'a> PageBuilder<'a> {
     /// Begins the page that a query asks for.
     #[must_use]
     pub fn new(query: &'a HistoryQuery) -> Self {
@@ -127,7 +127,7 @@ impl<'a> PageInMaking<'a> {
 
     /// Returns what was found up to a place, because there is no time to look further.
     #[must_use]
-    pub fn stop(mut self, place: HistoryPlace) -> HistoryPage {
+    pub fn stop(mut self, place: Cursor) -> HistoryPage {
         self.page.next = Some(place);
         self.page
     }
@@ -152,20 +152,20 @@ mod tests {
             after: None,
             limit: 1,
         };
-        let place = HistoryPlace { at: Timestamp::from_millis(7), id: 3 };
-        let page = PageInMaking::new(&query).stop(place);
+        let place = Cursor { at: Timestamp::from_millis(7), id: 3 };
+        let page = PageBuilder::new(&query).stop(place);
         assert_eq!((page.items.len(), page.next), (0, Some(place)));
     }
 
     #[test]
     fn a_place_comes_back_as_it_was_written_and_nothing_else_is_one() {
         for (at, id) in [(0, 0), (1_776_767_535_000, 42), (-5, 7), (i64::MIN, i64::MAX)] {
-            let place = HistoryPlace { at: Timestamp::from_millis(at), id };
-            assert_eq!(HistoryPlace::parse(&place.to_string()), Some(place));
+            let place = Cursor { at: Timestamp::from_millis(at), id };
+            assert_eq!(Cursor::parse(&place.to_string()), Some(place));
         }
         let too_large = "9223372036854775808.1";
         for text in ["", ".", "1", "1.", ".1", "+1.1", "01.1", "1.1.1", "1. 1", too_large] {
-            assert_eq!(HistoryPlace::parse(text), None, "{text:?}");
+            assert_eq!(Cursor::parse(text), None, "{text:?}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Promise, Timestamp};
+use super::{ReporterSchedule, Timestamp};
 
 /// How long the clock must have run steadily before what it says may destroy something.
 pub const SETTLING_TIME: Duration = Duration::from_mins(10);
@@ -81,28 +81,33 @@ pub struct Policy {
 impl Policy {
     /// Returns the deadlines of an entry that was last updated at `updated_at`.
     ///
-    /// The reporter's promise goes before the settings. An update from the future, left behind by
+    /// The reporter's schedule goes before the settings. An update from the future, left behind by
     /// a clock that was wrong, counts from now: it must not live longer than any other.
     #[must_use]
-    pub fn deadlines(&self, promise: Promise, updated_at: Timestamp, now: Timestamp) -> Deadlines {
+    pub fn deadlines(
+        &self,
+        schedule: ReporterSchedule,
+        updated_at: Timestamp,
+        now: Timestamp,
+    ) -> Deadlines {
         let since = updated_at.min(now);
         let deadline =
             |span: Option<Duration>| span.map_or(Timestamp::NEVER, |span| since.plus(span));
         Deadlines {
-            stale_at: deadline(self.stale_after(promise)),
-            expires_at: deadline(self.ttl(promise)),
+            stale_at: deadline(self.stale_after(schedule)),
+            expires_at: deadline(self.ttl(schedule)),
         }
     }
 
-    fn stale_after(&self, promise: Promise) -> Option<Duration> {
-        match promise.stale_after_seconds {
+    fn stale_after(&self, schedule: ReporterSchedule) -> Option<Duration> {
+        match schedule.stale_after_seconds {
             None => self.stale_after,
             Some(seconds) => some_unless_zero(seconds),
         }
     }
 
-    fn ttl(&self, promise: Promise) -> Option<Duration> {
-        match (promise.ttl_seconds, promise.stale_after_seconds) {
+    fn ttl(&self, schedule: ReporterSchedule) -> Option<Duration> {
+        match (schedule.ttl_seconds, schedule.stale_after_seconds) {
             (Some(seconds), _) => some_unless_zero(seconds),
             (None, None) => self.ttl,
             // A reporter that is silent for a month by its own word must not expire before that.
@@ -131,8 +136,8 @@ mod tests {
     }
 
     fn deadlines(stale_after: Option<u32>, ttl: Option<u32>) -> (Timestamp, Timestamp) {
-        let promise = Promise { stale_after_seconds: stale_after, ttl_seconds: ttl };
-        let Deadlines { stale_at, expires_at } = POLICY.deadlines(promise, at(0), at(0));
+        let schedule = ReporterSchedule { stale_after_seconds: stale_after, ttl_seconds: ttl };
+        let Deadlines { stale_at, expires_at } = POLICY.deadlines(schedule, at(0), at(0));
         (stale_at, expires_at)
     }
 
@@ -141,7 +146,7 @@ mod tests {
         let never = Timestamp::NEVER;
         assert_eq!(deadlines(None, None), (at(100), at(1000)));
         assert_eq!(deadlines(Some(10), None), (at(10), at(1000)));
-        assert_eq!(deadlines(Some(700), None), (at(700), at(1400)), "lives twice its promise");
+        assert_eq!(deadlines(Some(700), None), (at(700), at(1400)), "lives twice its schedule");
         assert_eq!(deadlines(Some(0), None), (never, at(1000)));
         assert_eq!(deadlines(None, Some(50)), (at(100), at(50)));
         assert_eq!(deadlines(Some(10), Some(0)), (at(10), never));
@@ -149,13 +154,13 @@ mod tests {
 
     #[test]
     fn an_update_from_the_future_counts_from_now() {
-        let deadlines = POLICY.deadlines(Promise::default(), at(1_000_000), at(5));
+        let deadlines = POLICY.deadlines(ReporterSchedule::default(), at(1_000_000), at(5));
         assert_eq!(deadlines, Deadlines { stale_at: at(105), expires_at: at(1005) });
     }
 
     #[test]
     fn a_mark_changes_at_the_deadline_itself() {
-        let deadlines = POLICY.deadlines(Promise::default(), at(0), at(0));
+        let deadlines = POLICY.deadlines(ReporterSchedule::default(), at(0), at(0));
         assert_eq!(deadlines.mark(Timestamp::from_millis(99_999)), Mark::Fresh);
         assert_eq!(deadlines.mark(at(100)), Mark::Stale);
         assert_eq!(deadlines.mark(Timestamp::from_millis(999_999)), Mark::Stale);

@@ -3,7 +3,6 @@
 //! Everything here is pure: no I/O, no async, no clock, no JSON, no SQL, no HTTP.
 //! The same input always gives the same output, so every rule can be tested without a server.
 
-mod batch;
 mod capacity;
 mod column;
 mod difference;
@@ -16,37 +15,40 @@ mod invalid;
 mod life;
 mod name;
 mod pattern;
+mod plan;
 mod report;
 mod retention;
 mod row_size;
 mod segment;
 mod selection;
-mod state;
+mod snapshot;
 mod tally;
 mod texts;
 mod timeline;
 mod timestamp;
 mod transition;
 
-pub use batch::{Batch, ByKey, Change, RowChange};
 pub use capacity::{Capacity, Full, Omitted};
 pub use column::Column;
 pub use difference::Difference;
 pub use effort::{Effort, GivenUp};
 pub use entry::{Entry, Key, KeyRef};
 pub use filter::{Facts, Filter};
-pub use history::{HistoryItem, HistoryPage, HistoryPlace, HistoryQuery, PageInMaking, TimeRange};
+pub use history::{Cursor, HistoryItem, HistoryPage, HistoryQuery, PageBuilder, TimeRange};
 pub use invalid::InvalidField;
 pub use life::{Deadlines, Mark, Now, Policy, SETTLING_TIME};
 pub use name::{FileName, GitRevision, MAX_FILE_NAME, RepoName, RunUrl, ServerName};
 pub use pattern::{Names, list_elements, means_all};
-pub use report::{DriftCount, MAX_FILES, Promise, Report, SyncStatus};
-pub use retention::{Excess, Retention, Search, TransitionId};
-pub use segment::{Memo, Outdated, Packed, Rows, Segment, Slot};
+pub use plan::{ByKey, Change, Plan, RowChange};
+pub use report::{DriftCount, MAX_FILES, Report, ReporterSchedule, SyncStatus};
+pub use retention::{Prunable, PruneRule, Retention, TransitionId};
+pub use segment::{Memo, Outdated, Packed, Rows, Segment, Standing};
 pub use selection::{Order, Run, Selected, Selection, Sort};
-pub use state::{Changes, Place, Revision, State};
+pub use snapshot::{Changes, Place, Revision, Snapshot};
 pub use tally::{FileSpread, Tally};
 pub use texts::Texts;
-pub use timeline::{Condition, Glimpse, Life, Step, Timeline, TimelineQuery, Turn, Turns};
+pub use timeline::{
+    Bucket, Condition, EntryPast, LastSeen, Phase, Phases, Timeline, TimelineQuery,
+};
 pub use timestamp::{ReportedTime, Rfc3339, Timestamp};
 pub use transition::{Event, FileDelta, MAX_DELTA_NAMES, Transition};

@@ -89,14 +89,14 @@ impl DriftCount {
 ///
 /// Seconds; 0 means never; `None` leaves the matter to the server.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub struct Promise {
+pub struct ReporterSchedule {
     /// After how many seconds of silence the entry is stale.
     pub stale_after_seconds: Option<u32>,
     /// After how many seconds of silence the entry expires.
     pub ttl_seconds: Option<u32>,
 }
 
-impl Promise {
+impl ReporterSchedule {
     /// The error for `stale_after_seconds`.
     pub const INVALID_STALE_AFTER: InvalidField = InvalidField {
         field: "stale_after_seconds",
@@ -131,7 +131,7 @@ pub struct Report {
     /// When the reporter looked, by its own clock.
     pub last_check: ReportedTime,
     /// The reporter's own rhythm.
-    pub promise: Promise,
+    pub schedule: ReporterSchedule,
     /// The commit that was checked.
     pub revision: Option<GitRevision>,
     /// Where the run can be looked at.
@@ -203,7 +203,7 @@ impl Report {
             drift_count: DriftCount::parse(0).unwrap(),
             files: Box::default(),
             last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
-            promise: Promise::default(),
+            schedule: ReporterSchedule::default(),
             revision: None,
             url: None,
         }
@@ -223,9 +223,9 @@ mod tests {
 
     #[test]
     fn a_promise_is_ten_years_at_the_most() {
-        assert_eq!(Promise::seconds(315_360_000), Some(315_360_000));
-        assert_eq!(Promise::seconds(315_360_001), None);
-        assert_eq!(Promise::seconds(u64::MAX), None);
+        assert_eq!(ReporterSchedule::seconds(315_360_000), Some(315_360_000));
+        assert_eq!(ReporterSchedule::seconds(315_360_001), None);
+        assert_eq!(ReporterSchedule::seconds(u64::MAX), None);
     }
 
     #[test]

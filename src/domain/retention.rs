@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{HistoryPlace, Key, Timestamp};
+use super::{Cursor, Key, Timestamp};
 
 /// What the history may hold; `None` is any amount.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -18,11 +18,11 @@ pub struct Retention {
 impl Retention {
     /// Returns the searches for what is too much now.
     #[must_use]
-    pub fn searches(&self, now: Timestamp) -> Vec<Search> {
+    pub fn searches(&self, now: Timestamp) -> Vec<PruneRule> {
         let Self { age, rows_per_entry, bytes } = *self;
-        let older = |age| Search::Older { than: now.minus(age), after: HistoryPlace::START };
-        let beyond = |newest| Search::Beyond { newest, after: None };
-        let larger = |than| Search::Larger { than };
+        let older = |age| PruneRule::Older { than: now.minus(age), after: Cursor::START };
+        let beyond = |newest| PruneRule::Beyond { newest, after: None };
+        let larger = |than| PruneRule::Larger { than };
         let searches = [age.map(older), rows_per_entry.map(beyond), bytes.map(larger)];
         searches.into_iter().flatten().collect()
     }
@@ -30,14 +30,14 @@ impl Retention {
 
 /// Which transitions are too much, and how far the search for them has come.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Search {
+pub enum PruneRule {
     /// Those before a moment. The last one of each entry before it stays, since it says how the
     /// entry stood from then on; unless it is the entry's end, which leaves nothing to tell.
     Older {
         /// The moment.
         than: Timestamp,
         /// Up to here, all have been looked at.
-        after: HistoryPlace,
+        after: Cursor,
     },
     /// Those of an entry that are not among its newest.
     Beyond {
@@ -58,9 +58,9 @@ pub type TransitionId = i64;
 
 /// Some of the transitions that are too much.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Excess {
+pub struct Prunable {
     /// Those that were found: few enough to be deleted without holding anything up.
     pub found: Vec<TransitionId>,
     /// How to find more; `None` if there are no more.
-    pub next: Option<Search>,
+    pub next: Option<PruneRule>,
 }

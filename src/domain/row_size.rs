@@ -3,7 +3,7 @@
 //! The limit on what is stored counts these, since they are what people can see and count too. Of
 //! JSON this knows only how long things get; tests hold it against rendered rows.
 
-use super::{FileName, GitRevision, Report, RunUrl, Slot, Timestamp};
+use super::{FileName, GitRevision, Report, RunUrl, Standing, Timestamp};
 
 /// A row without its values.
 const FRAME: &str = concat!(
@@ -40,7 +40,7 @@ impl Report {
     }
 }
 
-impl Slot {
+impl Standing {
     /// Returns how many bytes the entry takes as a row of the plain list, without a comma.
     #[must_use]
     pub fn row_bytes(&self) -> u64 {

@@ -20,7 +20,7 @@ const SEGMENT_WEIGHT: usize = 64 * 1024;
 
 /// An entry in its place, with what the clock says of it.
 #[derive(Clone, Debug)]
-pub struct Slot {
+pub struct Standing {
     entry: Arc<Entry>,
     deadlines: Deadlines,
     mark: Mark,
@@ -29,11 +29,11 @@ pub struct Slot {
     content: u128,
 }
 
-impl Slot {
+impl Standing {
     /// Places an entry at a moment.
     #[must_use]
     pub fn new(entry: Arc<Entry>, policy: &Policy, now: Timestamp) -> Self {
-        let deadlines = policy.deadlines(entry.report.promise, entry.updated_at, now);
+        let deadlines = policy.deadlines(entry.report.schedule, entry.updated_at, now);
         let content = entry.fingerprint();
         let report_bytes = entry.report.row_bytes();
         Self { entry, deadlines, mark: deadlines.mark(now), report_bytes, content }
@@ -112,7 +112,7 @@ impl Slot {
 /// Neighbouring entries in the order of their keys.
 #[derive(Clone, Debug, Default)]
 pub struct Segment {
-    slots: Vec<Slot>,
+    standings: Vec<Standing>,
     weight: usize,
     row_bytes: u64,
     listed: usize,
@@ -124,20 +124,20 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Makes a segment of slots that are in order.
-    pub(super) fn new(slots: Vec<Slot>) -> Self {
+    /// Makes a segment of standings that are in order.
+    pub(super) fn new(standings: Vec<Standing>) -> Self {
         let mut segment = Self { next_change: Timestamp::NEVER, ..Self::default() };
-        for slot in &slots {
-            segment.count_in(slot);
+        for standing in &standings {
+            segment.count_in(standing);
         }
-        segment.slots = slots;
+        segment.standings = standings;
         segment
     }
 
     /// Returns the entries in order, also those that have expired and are not yet taken out.
     #[must_use]
-    pub fn slots(&self) -> &[Slot] {
-        &self.slots
+    pub fn standings(&self) -> &[Standing] {
+        &self.standings
     }
 
     /// Returns how many entries are in answers.
@@ -152,7 +152,7 @@ impl Segment {
         self.weight
     }
 
-    /// Returns the sum of [`Slot::row_bytes`].
+    /// Returns the sum of [`Standing::row_bytes`].
     pub(super) fn row_bytes(&self) -> u64 {
         self.row_bytes
     }
@@ -177,90 +177,91 @@ impl Segment {
     }
 
     pub(super) fn starts_at_or_before(&self, key: KeyRef<'_>) -> bool {
-        self.slots.first().is_some_and(|slot| slot.entry.key() <= key)
+        self.standings.first().is_some_and(|standing| standing.entry.key() <= key)
     }
 
     /// Finds a key: its place, or the place where it belongs.
     pub(super) fn find(&self, key: KeyRef<'_>) -> Result<usize, usize> {
-        self.slots.binary_search_by(|slot| slot.entry.key().cmp(&key))
+        self.standings.binary_search_by(|standing| standing.entry.key().cmp(&key))
     }
 
-    pub(super) fn insert(&mut self, place: usize, slot: Slot) {
-        self.count_in(&slot);
-        self.slots.insert(place, slot);
+    pub(super) fn insert(&mut self, place: usize, standing: Standing) {
+        self.count_in(&standing);
+        self.standings.insert(place, standing);
         self.memo = Memo::default();
     }
 
-    pub(super) fn replace(&mut self, place: usize, slot: Slot) {
-        self.count_in(&slot);
-        let Some(present) = self.slots.get_mut(place) else { return };
-        let old = std::mem::replace(present, slot);
+    pub(super) fn replace(&mut self, place: usize, standing: Standing) {
+        self.count_in(&standing);
+        let Some(present) = self.standings.get_mut(place) else { return };
+        let old = std::mem::replace(present, standing);
         self.count_out(&old);
-        self.memo.forget_one(place, self.slots.len());
+        self.memo.forget_one(place, self.standings.len());
     }
 
     pub(super) fn remove(&mut self, place: usize) {
-        let removed = self.slots.remove(place);
+        let removed = self.standings.remove(place);
         self.count_out(&removed);
         self.memo = Memo::default();
     }
 
     /// Whether two segments should be made of this one.
     pub(super) fn is_too_large(&self) -> bool {
-        let too_heavy = self.weight > 2 * SEGMENT_WEIGHT && self.slots.len() > 1;
-        self.slots.len() > 2 * SEGMENT_ENTRIES || too_heavy
+        let too_heavy = self.weight > 2 * SEGMENT_WEIGHT && self.standings.len() > 1;
+        self.standings.len() > 2 * SEGMENT_ENTRIES || too_heavy
     }
 
     /// Whether this segment and the next should be made one.
     pub(super) fn is_small_beside(&self, next: &Self) -> bool {
-        self.slots.len() + next.slots.len() <= SEGMENT_ENTRIES / 2
+        self.standings.len() + next.standings.len() <= SEGMENT_ENTRIES / 2
             && self.weight + next.weight <= SEGMENT_WEIGHT
     }
 
     /// Takes off the second half.
     pub(super) fn split(&mut self) -> Self {
-        let second = self.slots.split_off(self.slots.len() / 2);
+        let second = self.standings.split_off(self.standings.len() / 2);
         self.recount();
         Self::new(second)
     }
 
     /// Makes the marks what they are at a moment.
     pub(super) fn remark(&mut self, now: Timestamp) {
-        for slot in &mut self.slots {
-            slot.mark = slot.deadlines.mark(now);
+        for standing in &mut self.standings {
+            standing.mark = standing.deadlines.mark(now);
         }
         self.recount();
     }
 
     /// Works out deadlines and marks anew, after the clock was set.
     pub(super) fn reschedule(&mut self, policy: &Policy, now: Now) {
-        for slot in &mut self.slots {
-            let (promise, updated_at) = (slot.entry.report.promise, slot.entry.updated_at);
-            slot.deadlines = policy.deadlines(promise, updated_at, now.at);
-            slot.mark = slot.deadlines.mark(now.at);
+        for standing in &mut self.standings {
+            let (schedule, updated_at) =
+                (standing.entry.report.schedule, standing.entry.updated_at);
+            standing.deadlines = policy.deadlines(schedule, updated_at, now.at);
+            standing.mark = standing.deadlines.mark(now.at);
         }
         self.recount();
     }
 
     fn recount(&mut self) {
-        *self = Self::new(std::mem::take(&mut self.slots));
+        *self = Self::new(std::mem::take(&mut self.standings));
     }
 
-    fn count_in(&mut self, slot: &Slot) {
-        self.weight += slot.entry.report.weight();
-        self.row_bytes += slot.row_bytes();
-        self.listed += usize::from(slot.is_listed());
-        self.unsettled += usize::from(slot.is_unsettled());
-        self.fingerprint = self.fingerprint.wrapping_add(slot.fingerprint());
-        self.next_change = self.next_change.min(slot.deadlines.next_change(slot.mark));
+    fn count_in(&mut self, standing: &Standing) {
+        self.weight += standing.entry.report.weight();
+        self.row_bytes += standing.row_bytes();
+        self.listed += usize::from(standing.is_listed());
+        self.unsettled += usize::from(standing.is_unsettled());
+        self.fingerprint = self.fingerprint.wrapping_add(standing.fingerprint());
+        self.next_change = self.next_change.min(standing.deadlines.next_change(standing.mark));
     }
 
-    fn count_out(&mut self, slot: &Slot) {
-        self.weight -= slot.entry.report.weight();
-        self.row_bytes -= slot.row_bytes();
-        self.listed -= usize::from(slot.is_listed());
-        self.unsettled -= usize::from(slot.is_unsettled());
-        self.fingerprint = self.fingerprint.wrapping_sub(slot.fingerprint());
+    fn count_out(&mut self, standing: &Standing) {
+        self.weight -= standing.entry.report.weight();
+        self.row_bytes -= standing.row_bytes();
+        self.listed -= usize::from(standing.is_listed());
+        self.unsettled -= usize::from(standing.is_unsettled());
+        self.fingerprint = self.fingerprint.wrapping_sub(standing.fingerprint());
     }
 }
 
@@ -325,7 +326,7 @@ impl fmt::Debug for Memo {
 pub struct Rows {
     /// All of them.
     pub bytes: Bytes,
-    /// Where each slot's part ends in `bytes`.
+    /// Where each standing's part ends in `bytes`.
     pub ends: Arc<[u32]>,
 }
 

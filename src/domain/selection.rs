@@ -1,11 +1,11 @@
-//! Selections: filter, order and page of an answer, and the entries they pick from a state.
+//! Selections: filter, order and page of an answer, and the entries they pick from a snapshot.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::effort::ENTRY;
-use super::{Column, Effort, Filter, GivenUp, KeyRef, Segment, Slot, State, Timestamp};
+use super::{Column, Effort, Filter, GivenUp, KeyRef, Segment, Snapshot, Standing, Timestamp};
 
 /// What an answer is about.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -35,7 +35,7 @@ pub enum Order {
 
 impl Order {
     /// Orders two entries, ties not broken.
-    fn compare(self, a: &Slot, b: &Slot) -> Ordering {
+    fn compare(self, a: &Standing, b: &Standing) -> Ordering {
         match self {
             Self::Natural => Ordering::Equal,
             Self::By(Sort { column, descending: false }) => column.compare(a, b),
@@ -46,11 +46,11 @@ impl Order {
 }
 
 /// The smaller, the sooner somebody should look: a rank, and since when it is so.
-fn urgency(slot: &Slot) -> (u8, Timestamp) {
-    let entry = slot.entry();
+fn urgency(standing: &Standing) -> (u8, Timestamp) {
+    let entry = standing.entry();
     if entry.report.is_drifted() {
         (0, entry.status_since)
-    } else if slot.is_stale() {
+    } else if standing.is_stale() {
         (1, entry.updated_at)
     } else {
         (2, Timestamp::NEVER)
@@ -87,15 +87,15 @@ pub struct Run<'a> {
 impl<'a> Run<'a> {
     /// Returns the entries.
     #[must_use]
-    pub fn slots(&self) -> &'a [Slot] {
-        self.segment.slots().get(self.places.clone()).unwrap_or_default()
+    pub fn standings(&self) -> &'a [Standing] {
+        self.segment.standings().get(self.places.clone()).unwrap_or_default()
     }
 }
 
 impl<'a> Selected<'a> {
     /// Returns the entries one by one.
-    pub fn slots(&self) -> impl Iterator<Item = &'a Slot> {
-        self.runs.iter().flat_map(Run::slots)
+    pub fn standings(&self) -> impl Iterator<Item = &'a Standing> {
+        self.runs.iter().flat_map(Run::standings)
     }
 }
 
@@ -109,24 +109,24 @@ impl Selection {
 
     /// Returns about how much work it is to select, in looks at an entry.
     #[must_use]
-    pub fn cost(&self, state: &State) -> usize {
-        let ranges = candidates(&self.filter, state);
+    pub fn cost(&self, snapshot: &Snapshot) -> usize {
+        let ranges = candidates(&self.filter, snapshot);
         let entries: usize = ranges.iter().map(|run| run.places.len()).sum();
         let Filter { repo, server, .. } = &self.filter;
         // A few patterns are compared in the time that a look at an entry takes.
         entries * (1 + (repo.patterns() + server.patterns()) / 8)
     }
 
-    /// Picks the entries from a state.
+    /// Picks the entries from a snapshot.
     ///
     /// # Errors
     /// [`GivenUp`] if the effort ends.
     pub fn select<'a>(
         &self,
-        state: &'a State,
+        snapshot: &'a Snapshot,
         effort: &mut Effort<'_>,
     ) -> Result<Selected<'a>, GivenUp> {
-        Ok(self.in_order(passing(&self.filter, state, effort)?))
+        Ok(self.in_order(passing(&self.filter, snapshot, effort)?))
     }
 
     /// Orders and cuts what the same filter has picked already, in natural order and uncut.
@@ -148,18 +148,18 @@ impl Selection {
 /// Returns the entries that a filter lets pass, in natural order.
 fn passing<'a>(
     filter: &Filter,
-    state: &'a State,
+    snapshot: &'a Snapshot,
     effort: &mut Effort<'_>,
 ) -> Result<Vec<Run<'a>>, GivenUp> {
     let is_decided = filter.is_by_repo_only() && !filter.repo.has_wildcards();
     let mut passing = Vec::new();
-    for run in candidates(filter, state) {
+    for run in candidates(filter, snapshot) {
         if is_decided {
             effort.spend(ENTRY * run.places.len())?;
-            keep(&run, &mut passing, |slot| Ok(slot.is_listed()))?;
+            keep(&run, &mut passing, |standing| Ok(standing.is_listed()))?;
         } else {
-            keep(&run, &mut passing, |slot| {
-                Ok(slot.is_listed() && filter.matches_within(slot, effort)?)
+            keep(&run, &mut passing, |standing| {
+                Ok(standing.is_listed() && filter.matches_within(standing, effort)?)
             })?;
         }
     }
@@ -168,26 +168,26 @@ fn passing<'a>(
 
 /// Returns the entries that a filter can let pass at all, judged by its list of repositories; with
 /// wildcards in that list, all of them.
-fn candidates<'a>(filter: &Filter, state: &'a State) -> Vec<Run<'a>> {
+fn candidates<'a>(filter: &Filter, snapshot: &'a Snapshot) -> Vec<Run<'a>> {
     match filter.repo.exact() {
-        None => state.segments().iter().map(|segment| whole(segment)).collect(),
-        Some(repos) => repos.into_iter().flat_map(|repo| of_repo(state, repo)).collect(),
+        None => snapshot.segments().iter().map(|segment| whole(segment)).collect(),
+        Some(repos) => repos.into_iter().flat_map(|repo| of_repo(snapshot, repo)).collect(),
     }
 }
 
 fn whole(segment: &Arc<Segment>) -> Run<'_> {
-    Run { segment, places: 0..segment.slots().len() }
+    Run { segment, places: 0..segment.standings().len() }
 }
 
 /// Returns the entries of one repository, which lie side by side.
-fn of_repo<'a>(state: &'a State, repo: &str) -> Vec<Run<'a>> {
+fn of_repo<'a>(snapshot: &'a Snapshot, repo: &str) -> Vec<Run<'a>> {
     // No name is empty, so this key is before every key of the repository.
-    let (first, place) = state.locate(KeyRef { repo, server: "" });
+    let (first, place) = snapshot.locate(KeyRef { repo, server: "" });
     let mut start = place.unwrap_or_else(|place| place);
     let mut runs = Vec::new();
-    for segment in state.segments().get(first..).unwrap_or_default() {
-        let rest = segment.slots().get(start..).unwrap_or_default();
-        let length = rest.partition_point(|slot| slot.entry().report.repo.as_str() == repo);
+    for segment in snapshot.segments().get(first..).unwrap_or_default() {
+        let rest = segment.standings().get(start..).unwrap_or_default();
+        let length = rest.partition_point(|standing| standing.entry().report.repo.as_str() == repo);
         if length > 0 {
             runs.push(Run { segment, places: start..start + length });
         }
@@ -203,11 +203,11 @@ fn of_repo<'a>(state: &'a State, repo: &str) -> Vec<Run<'a>> {
 fn keep<'a>(
     run: &Run<'a>,
     kept: &mut Vec<Run<'a>>,
-    mut passes: impl FnMut(&Slot) -> Result<bool, GivenUp>,
+    mut passes: impl FnMut(&Standing) -> Result<bool, GivenUp>,
 ) -> Result<(), GivenUp> {
     let first = kept.len();
-    for (place, slot) in run.places.clone().zip(run.slots()) {
-        if !passes(slot)? {
+    for (place, standing) in run.places.clone().zip(run.standings()) {
+        if !passes(standing)? {
             continue;
         }
         match kept.get_mut(first..).and_then(<[_]>::last_mut) {
@@ -222,13 +222,13 @@ fn keep<'a>(
 fn sorted<'a>(runs: Vec<Run<'a>>, order: Order, wanted: usize) -> Vec<Run<'a>> {
     let mut singles: Vec<Single<'a>> = Vec::new();
     for Run { segment, places } in runs {
-        let slots = segment.slots().get(places.clone()).unwrap_or_default();
-        for (place, slot) in places.zip(slots) {
-            singles.push(Single { slot, segment, place, position: singles.len() });
+        let standings = segment.standings().get(places.clone()).unwrap_or_default();
+        for (place, standing) in places.zip(standings) {
+            singles.push(Single { standing, segment, place, position: singles.len() });
         }
     }
     let compare = |a: &Single<'_>, b: &Single<'_>| {
-        order.compare(a.slot, b.slot).then(a.position.cmp(&b.position))
+        order.compare(a.standing, b.standing).then(a.position.cmp(&b.position))
     };
     if wanted < singles.len() {
         singles.select_nth_unstable_by(wanted, compare);
@@ -244,7 +244,7 @@ fn sorted<'a>(runs: Vec<Run<'a>>, order: Order, wanted: usize) -> Vec<Run<'a>> {
 
 /// One entry on its way to its place in an order.
 struct Single<'a> {
-    slot: &'a Slot,
+    standing: &'a Standing,
     segment: &'a Arc<Segment>,
     place: usize,
     /// Its place among all that are ordered, by (repo, server): it breaks the ties.

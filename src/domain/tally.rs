@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::{
-    Effort, Entry, FileName, GivenUp, Names, Report, Selected, Slot, SyncStatus, Timestamp,
+    Effort, Entry, FileName, GivenUp, Names, Report, Selected, Standing, SyncStatus, Timestamp,
 };
 
 /// What it costs to count a file name, in units of [`Effort`].
@@ -36,10 +36,10 @@ pub struct Tally {
 
 impl Tally {
     /// Counts entries.
-    pub fn of<'a>(slots: impl IntoIterator<Item = &'a Slot>) -> Self {
+    pub fn of<'a>(standings: impl IntoIterator<Item = &'a Standing>) -> Self {
         let mut tally = Self::default();
-        for slot in slots {
-            tally.add(slot);
+        for standing in standings {
+            tally.add(standing);
         }
         tally
     }
@@ -50,9 +50,9 @@ impl Tally {
         self.entries + self.stale_drifted - self.drifted - self.stale
     }
 
-    fn add(&mut self, slot: &Slot) {
-        let entry = slot.entry();
-        let (is_drifted, is_stale) = (entry.report.is_drifted(), slot.is_stale());
+    fn add(&mut self, standing: &Standing) {
+        let entry = standing.entry();
+        let (is_drifted, is_stale) = (entry.report.is_drifted(), standing.is_stale());
         self.entries += 1;
         match entry.report.sync_status {
             SyncStatus::Synced => self.synced += 1,
@@ -86,10 +86,10 @@ impl Tally {
         name: fn(&'a Report) -> &'a str,
     ) -> Vec<(&'a Arc<Entry>, Self)> {
         let mut tallies: BTreeMap<&str, (&Arc<Entry>, Self)> = BTreeMap::new();
-        for slot in selected.slots() {
-            let entry = slot.entry();
+        for standing in selected.standings() {
+            let entry = standing.entry();
             let tally = tallies.entry(name(&entry.report));
-            tally.or_insert_with(|| (entry, Self::default())).1.add(slot);
+            tally.or_insert_with(|| (entry, Self::default())).1.add(standing);
         }
         tallies.into_values().collect()
     }
@@ -126,8 +126,9 @@ impl<'a> FileSpread<'a> {
     ) -> Result<Vec<Self>, GivenUp> {
         let mut servers: HashMap<&str, usize> = HashMap::new();
         let mut found: HashMap<&str, Sightings<'a>> = HashMap::new();
-        for slot in selected.slots().filter(|slot| slot.entry().report.is_drifted()) {
-            let entry = slot.entry();
+        for standing in selected.standings().filter(|standing| standing.entry().report.is_drifted())
+        {
+            let entry = standing.entry();
             let next = servers.len();
             let server = *servers.entry(entry.report.server.as_str()).or_insert(next);
             for (file, name) in entry.report.files.iter().map(FileName::as_str).enumerate() {

@@ -1,12 +1,12 @@
 //! Timelines: how entries stood over a span of time, as a state timeline draws it.
 //!
-//! A timeline has a row, a turn, for each change of an entry's condition. If those are too many,
+//! A timeline has a row, a phase, for each change of an entry's condition. If those are too many,
 //! time is cut into steps, and each entry is shown in the worst condition of each step.
 
 use std::fmt;
 use std::time::Duration;
 
-use super::{HistoryPlace, Key, TimeRange, Timestamp};
+use super::{Cursor, Key, TimeRange, Timestamp};
 
 /// How an entry stood; the later ones are worse.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -42,7 +42,7 @@ impl Condition {
 pub struct TimelineQuery {
     /// When.
     pub range: TimeRange,
-    /// How many turns at the most, and how many entries.
+    /// How many phases at the most, and how many entries.
     pub limit: usize,
 }
 
@@ -53,55 +53,55 @@ impl TimelineQuery {
         self.limit.saturating_mul(8)
     }
 
-    /// Returns what is shown of some lives: every turn if those are within the limit, else the
+    /// Returns what is shown of some pasts: every phase if those are within the limit, else the
     /// finest step's that are.
     #[must_use]
-    pub fn show(&self, lives: &[Life]) -> (Vec<Turn>, Option<Step>) {
-        let turns = self.turns(lives, None);
-        if turns.len() <= self.limit {
-            return (turns, None);
+    pub fn show(&self, pasts: &[EntryPast]) -> (Vec<Phase>, Option<Bucket>) {
+        let phases = self.phases(pasts, None);
+        if phases.len() <= self.limit {
+            return (phases, None);
         }
-        let coarser = Step::ladder().map(|step| (self.turns(lives, Some(step)), Some(step)));
-        let mut coarser = coarser.skip_while(|(turns, _)| turns.len() > self.limit);
+        let coarser = Bucket::ladder().map(|step| (self.phases(pasts, Some(step)), Some(step)));
+        let mut coarser = coarser.skip_while(|(phases, _)| phases.len() > self.limit);
         coarser.next().unwrap_or_default()
     }
 
     /// Returns the finest step by which so many entries are within the limit, whatever they did.
     #[must_use]
-    pub fn step_for(&self, entries: usize) -> Option<Step> {
+    pub fn step_for(&self, entries: usize) -> Option<Bucket> {
         let most = self.limit.checked_div(entries)?;
-        Step::ladder().find(|step| step.starts(self.range).nth(most).is_none())
+        Bucket::ladder().find(|step| step.starts(self.range).nth(most).is_none())
     }
 
-    fn turns(&self, lives: &[Life], step: Option<Step>) -> Vec<Turn> {
-        let mut turns = Turns::default();
-        for life in lives {
-            turns.begin(life.pair);
-            if let Some(condition) = life.carried {
-                turns.push(self.range.from, condition);
+    fn phases(&self, pasts: &[EntryPast], step: Option<Bucket>) -> Vec<Phase> {
+        let mut phases = Phases::default();
+        for past in pasts {
+            phases.begin(past.pair);
+            if let Some(condition) = past.carried {
+                phases.push(self.range.from, condition);
             }
             match step {
-                None => life.points.iter().for_each(|(place, condition)| {
-                    turns.push(place.at, *condition);
+                None => past.points.iter().for_each(|(place, condition)| {
+                    phases.push(place.at, *condition);
                 }),
-                Some(step) => self.push_steps(&mut turns, life, step),
+                Some(step) => self.push_buckets(&mut phases, past, step),
             }
         }
-        turns.finish()
+        phases.finish()
     }
 
-    fn push_steps(&self, turns: &mut Turns, life: &Life, step: Step) {
+    fn push_buckets(&self, phases: &mut Phases, past: &EntryPast, step: Bucket) {
         let TimeRange { from, to } = self.range;
-        let mut before = life.carried.unwrap_or(Condition::Ended);
-        for points in life.points.chunk_by(|(a, _), (b, _)| step.start(a.at) == step.start(b.at)) {
+        let mut before = past.carried.unwrap_or(Condition::Ended);
+        for points in past.points.chunk_by(|(a, _), (b, _)| step.start(a.at) == step.start(b.at)) {
             let [(first, _), ..] = points else { continue };
             let worst = points.iter().map(|(_, condition)| *condition).fold(before, Ord::max);
             let start = step.start(first.at);
-            turns.push(start.max(from), worst);
+            phases.push(start.max(from), worst);
             before = points.last().map_or(before, |(_, condition)| *condition);
             let next = start.plus(step.0);
             if next < to {
-                turns.push(next, before);
+                phases.push(next, before);
             }
         }
     }
@@ -109,20 +109,20 @@ impl TimelineQuery {
 
 /// What one entry did in a span of time.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Life {
+pub struct EntryPast {
     /// Which entry, by its place in [`Timeline::keys`].
     pub pair: usize,
     /// How it stood just before the span; `None` if it was not known.
     pub carried: Option<Condition>,
     /// Its transitions in the span, in order.
-    pub points: Vec<(HistoryPlace, Condition)>,
+    pub points: Vec<(Cursor, Condition)>,
 }
 
 /// The last that was seen of an entry in each condition, before some moment.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Glimpse(pub [Option<HistoryPlace>; 4]);
+pub struct LastSeen(pub [Option<Cursor>; 4]);
 
-impl Glimpse {
+impl LastSeen {
     /// Returns how the entry stood at last; `None` if it was not known.
     #[must_use]
     pub fn latest(&self) -> Option<Condition> {
@@ -136,7 +136,7 @@ impl Glimpse {
         since.map(|(_, condition)| condition).max()
     }
 
-    fn seen(&self) -> impl Iterator<Item = (HistoryPlace, Condition)> {
+    fn seen(&self) -> impl Iterator<Item = (Cursor, Condition)> {
         self.0
             .iter()
             .zip(Condition::ALL)
@@ -146,7 +146,7 @@ impl Glimpse {
 
 /// One change of one entry's condition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Turn {
+pub struct Phase {
     /// Since when.
     pub at: Timestamp,
     /// Which entry, by its place in [`Timeline::keys`].
@@ -161,45 +161,45 @@ pub struct Timeline {
     /// The entries, in order.
     pub keys: Vec<Key>,
     /// What they did, by time, then by entry.
-    pub turns: Vec<Turn>,
+    pub phases: Vec<Phase>,
     /// The step by which time was cut, if it was.
-    pub step: Option<Step>,
+    pub step: Option<Bucket>,
 }
 
 impl Timeline {
-    /// Makes a timeline of turns in any order.
+    /// Makes a timeline of phases in any order.
     #[must_use]
-    pub fn new(keys: Vec<Key>, mut turns: Vec<Turn>, step: Option<Step>) -> Self {
-        turns.sort_unstable_by_key(|turn| (turn.at, turn.pair));
-        Self { keys, turns, step }
+    pub fn new(keys: Vec<Key>, mut phases: Vec<Phase>, step: Option<Bucket>) -> Self {
+        phases.sort_unstable_by_key(|phase| (phase.at, phase.pair));
+        Self { keys, phases, step }
     }
 
-    /// Returns the turns, each with the pair that it is about.
-    pub fn rows(&self) -> impl Iterator<Item = (&Key, &Turn)> {
-        self.turns.iter().filter_map(|turn| Some((self.keys.get(turn.pair)?, turn)))
+    /// Returns the phases, each with the pair that it is about.
+    pub fn rows(&self) -> impl Iterator<Item = (&Key, &Phase)> {
+        self.phases.iter().filter_map(|phase| Some((self.keys.get(phase.pair)?, phase)))
     }
 }
 
-/// Turns that are being collected, one entry after the other.
+/// Phases that are being collected, one entry after the other.
 ///
 /// Of neighbours that are equal only the first is kept, of those at one moment only the last, and
 /// an entry does not begin by its end.
 #[derive(Debug, Default)]
-pub struct Turns {
-    collected: Vec<Turn>,
+pub struct Phases {
+    collected: Vec<Phase>,
     pair: Option<usize>,
     /// Where those of this entry begin.
     begin: usize,
     /// Where the last step of this entry ended, and what had been seen by then.
-    glimpse: Option<(Timestamp, Glimpse)>,
+    last_seen: Option<(Timestamp, LastSeen)>,
 }
 
-impl Turns {
+impl Phases {
     /// Goes on to the next entry.
     fn begin(&mut self, pair: usize) {
         self.pair = Some(pair);
         self.begin = self.collected.len();
-        self.glimpse = None;
+        self.last_seen = None;
     }
 
     fn push(&mut self, at: Timestamp, condition: Condition) {
@@ -210,18 +210,18 @@ impl Turns {
         let own = self.collected.get(self.begin..).unwrap_or_default();
         let before = own.last().map_or(Condition::Ended, |last| last.condition);
         if let Some(pair) = self.pair.filter(|_| before != condition) {
-            self.collected.push(Turn { at, pair, condition });
+            self.collected.push(Phase { at, pair, condition });
         }
     }
 
-    /// Takes a glimpse of an entry at the end of a step. The first one of each entry is at the
+    /// Takes what was seen last of an entry at the end of a step. The first one of each entry is at the
     /// begin of its first step; they come in order.
-    pub fn take(&mut self, pair: usize, end: Timestamp, glimpse: Glimpse) {
+    pub fn take(&mut self, pair: usize, end: Timestamp, last_seen: LastSeen) {
         if self.pair != Some(pair) {
             self.begin(pair);
         }
-        if let Some((start, before)) = self.glimpse.replace((end, glimpse))
-            && let Some(condition) = before.latest().max(glimpse.worst_since(start))
+        if let Some((start, before)) = self.last_seen.replace((end, last_seen))
+            && let Some(condition) = before.latest().max(last_seen.worst_since(start))
         {
             self.push(start, condition);
         }
@@ -229,16 +229,16 @@ impl Turns {
 
     /// Returns what was collected.
     #[must_use]
-    pub fn finish(self) -> Vec<Turn> {
+    pub fn finish(self) -> Vec<Phase> {
         self.collected
     }
 }
 
 /// A length by which time is cut, at its multiples since 1970.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Step(Duration);
+pub struct Bucket(Duration);
 
-impl Step {
+impl Bucket {
     /// Returns every step, from the finest on. The last one takes all of time at once.
     fn ladder() -> impl Iterator<Item = Self> {
         let minutes = [1, 5, 15, 30, 60, 180, 360, 720].map(Duration::from_mins);
@@ -262,7 +262,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_secs() / 60 {
             minutes if minutes.is_multiple_of(24 * 60) => write!(f, "{}d", minutes / (24 * 60)),
@@ -288,21 +288,21 @@ mod tests {
         TimelineQuery { range: TimeRange { from: at(from), to: at(to) }, limit }
     }
 
-    fn life(carried: Option<Condition>, points: &[(i64, Condition)]) -> Life {
+    fn past(carried: Option<Condition>, points: &[(i64, Condition)]) -> EntryPast {
         let points = (0..)
             .zip(points)
-            .map(|(id, (millis, condition))| (HistoryPlace { at: at(*millis), id }, *condition));
-        Life { pair: 0, carried, points: points.collect() }
+            .map(|(id, (millis, condition))| (Cursor { at: at(*millis), id }, *condition));
+        EntryPast { pair: 0, carried, points: points.collect() }
     }
 
-    fn shown(turns: &[Turn]) -> Vec<(i64, Option<u8>)> {
-        turns.iter().map(|turn| (turn.at.millis(), turn.condition.code())).collect()
+    fn shown(phases: &[Phase]) -> Vec<(i64, Option<u8>)> {
+        phases.iter().map(|phase| (phase.at.millis(), phase.condition.code())).collect()
     }
 
     #[test]
     fn equal_neighbours_are_one_and_of_one_moment_the_last_counts() {
         use Condition::{Ended, OutOfSync, Stale, Synced};
-        let life = life(
+        let past = past(
             Some(Synced),
             &[
                 (10, Synced),
@@ -313,16 +313,17 @@ mod tests {
                 (50, Stale),
             ],
         );
-        let (turns, step) = query(0, 100, 10).show(&[life]);
+        let (phases, step) = query(0, 100, 10).show(&[past]);
         let expected = [(0, Some(0)), (30, Some(1)), (40, None), (50, Some(2))];
-        assert_eq!((shown(&turns), step), (expected.to_vec(), None));
+        assert_eq!((shown(&phases), step), (expected.to_vec(), None));
     }
 
     #[test]
     fn an_entry_that_had_ended_before_is_not_there_until_it_comes_back() {
         use Condition::{Ended, Synced};
-        let (turns, _) = query(0, 100, 10).show(&[life(Some(Ended), &[(10, Ended), (20, Synced)])]);
-        assert_eq!(shown(&turns), [(20, Some(0))]);
+        let (phases, _) =
+            query(0, 100, 10).show(&[past(Some(Ended), &[(10, Ended), (20, Synced)])]);
+        assert_eq!(shown(&phases), [(20, Some(0))]);
     }
 
     #[test]
@@ -331,14 +332,14 @@ mod tests {
         let flapping: Vec<_> = (0..60)
             .map(|minute| (minute * MINUTE, if minute % 11 == 0 { OutOfSync } else { Synced }))
             .collect();
-        let (turns, step) = query(MINUTE, 60 * MINUTE, 4).show(&[life(None, &flapping[1..])]);
+        let (phases, step) = query(MINUTE, 60 * MINUTE, 4).show(&[past(None, &flapping[1..])]);
         assert_eq!(step.map(|step| step.to_string()).as_deref(), Some("15m"));
-        assert_eq!(shown(&turns), [(MINUTE, Some(1))]);
+        assert_eq!(shown(&phases), [(MINUTE, Some(1))]);
     }
 
     #[test]
     fn a_step_is_written_like_any_duration() {
-        let steps: Vec<String> = Step::ladder().map(|step| step.to_string()).collect();
+        let steps: Vec<String> = Bucket::ladder().map(|step| step.to_string()).collect();
         let expected = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1d", "2d", "7d", "14d"];
         assert_eq!(steps[..12], expected);
         assert_eq!(steps[12..14], ["30d", "60d"]);
@@ -349,16 +350,16 @@ mod tests {
     }
 
     /// Some transitions of one entry, before a range, in it and after it.
-    fn points() -> impl Strategy<Value = Vec<(HistoryPlace, Condition)>> {
+    fn points() -> impl Strategy<Value = Vec<(Cursor, Condition)>> {
         prop::collection::vec((0..5000_i64, conditions()), 0..40).prop_map(|mut points| {
             points.sort_by_key(|(minute, _)| *minute);
-            let place = |id, minute| HistoryPlace { at: at(minute * 17_000), id };
+            let place = |id, minute| Cursor { at: at(minute * 17_000), id };
             (0..).zip(points).map(|(id, (minute, c))| (place(id, minute), c)).collect()
         })
     }
 
-    fn glimpse(points: &[(HistoryPlace, Condition)], before: Timestamp) -> Glimpse {
-        Glimpse(Condition::ALL.map(|wanted| {
+    fn last_seen(points: &[(Cursor, Condition)], before: Timestamp) -> LastSeen {
+        LastSeen(Condition::ALL.map(|wanted| {
             let seen = points.iter().filter(|(place, c)| place.at < before && *c == wanted);
             seen.map(|(place, _)| *place).max()
         }))
@@ -372,25 +373,25 @@ mod tests {
             let query = query(from, from + length, limit);
             let TimeRange { from, to } = query.range;
             let step = query.step_for(1).unwrap();
-            let carried = glimpse(&points, from).latest();
+            let carried = last_seen(&points, from).latest();
             let inside = points.iter().filter(|(place, _)| (from..to).contains(&place.at));
-            let life = Life { pair: 0, carried, points: inside.copied().collect() };
-            let mut turns = Turns::default();
+            let past = EntryPast { pair: 0, carried, points: inside.copied().collect() };
+            let mut phases = Phases::default();
             for end in step.starts(query.range).chain([to]) {
-                turns.take(0, end, glimpse(&points, end));
+                phases.take(0, end, last_seen(&points, end));
             }
-            let turns = turns.finish();
-            prop_assert!(turns.len() <= limit);
-            prop_assert_eq!(turns, query.turns(&[life], Some(step)));
+            let phases = phases.finish();
+            prop_assert!(phases.len() <= limit);
+            prop_assert_eq!(phases, query.phases(&[past], Some(step)));
         }
 
         #[test]
         fn what_is_shown_is_within_the_limit(points in points(), limit in 1..20_usize) {
             let query = query(0, 100_000_000, limit);
-            let life = Life { pair: 0, carried: None, points };
-            let (turns, step) = query.show(std::slice::from_ref(&life));
-            prop_assert!(turns.len() <= limit);
-            prop_assert_eq!(step.is_some(), query.turns(&[life], None).len() > limit);
+            let past = EntryPast { pair: 0, carried: None, points };
+            let (phases, step) = query.show(std::slice::from_ref(&past));
+            prop_assert!(phases.len() <= limit);
+            prop_assert_eq!(step.is_some(), query.phases(&[past], None).len() > limit);
         }
     }
 }

@@ -10,9 +10,9 @@ use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::BadgeQuery;
-use super::question::{self, MANY_ENTRIES, Page, Question};
+use super::question::{self, MANY_ENTRIES, Page, Resource};
 use super::sending::Begun;
-use crate::domain::{Effort, Selection, State};
+use crate::domain::{Effort, Selection, Snapshot};
 use crate::render::{self, RenderError};
 
 /// `GET /badge.svg`
@@ -44,7 +44,7 @@ struct Badge {
     label: String,
 }
 
-impl Question for Badge {
+impl Resource for Badge {
     fn media_type(&self) -> &'static str {
         "image/svg+xml"
     }
@@ -54,12 +54,12 @@ impl Question for Badge {
         "max-age=60"
     }
 
-    fn is_quick(&self, state: &State, _: Coding) -> bool {
-        !self.selection.filter.looks_at_files() && self.selection.cost(state) < MANY_ENTRIES
+    fn is_quick(&self, snapshot: &Snapshot, _: Coding) -> bool {
+        !self.selection.filter.looks_at_files() && self.selection.cost(snapshot) < MANY_ENTRIES
     }
 
-    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
-        let badge = render::badge(&self.selection.select(state, effort)?, &self.label);
+    fn page(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
+        let badge = render::badge(&self.selection.select(snapshot, effort)?, &self.label);
         Ok(Page { begun: Begun::Small(badge.into()), total: None })
     }
 }

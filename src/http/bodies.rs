@@ -15,10 +15,10 @@ const CAPACITY: usize = 256 * 1024 * 1024;
 
 /// All bodies; clones are views of the same ones.
 #[derive(Clone, Debug)]
-pub struct Bodies(Arc<Shared>);
+pub struct Bodies(Arc<Inner>);
 
 #[derive(Debug)]
-struct Shared {
+struct Inner {
     capacity: usize,
     used: AtomicUsize,
     waiting: Mutex<Waiting>,
@@ -65,7 +65,7 @@ impl Default for Bodies {
 impl Bodies {
     fn with_capacity(capacity: usize) -> Self {
         let waiting = Mutex::default();
-        Self(Arc::new(Shared { capacity, used: AtomicUsize::new(0), waiting }))
+        Self(Arc::new(Inner { capacity, used: AtomicUsize::new(0), waiting }))
     }
 
     /// Begins with a body that takes nothing yet.

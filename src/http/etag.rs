@@ -9,20 +9,20 @@ use actix_web::http::header::{HeaderMap, IF_NONE_MATCH};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::coding::Coding;
-use super::question::Question;
-use crate::domain::State;
+use super::question::Resource;
+use crate::domain::Snapshot;
 
 /// An entity tag, with its quotes: a strong one if the question's answers are exact.
 #[derive(Clone, Debug)]
 pub(super) struct Tag(String);
 
 impl Tag {
-    /// Makes the tag of an answer to `question` from a state.
-    pub(super) fn new(state: &State, question: &impl Question, coding: Coding) -> Self {
+    /// Makes the tag of an answer to `question` from a snapshot.
+    pub(super) fn new(snapshot: &Snapshot, question: &impl Resource, coding: Coding) -> Self {
         let mut hasher = Xxh3Default::new();
         // Another build may write the same entries otherwise, also one of the same version.
         env!("GITOPS_STATUS_BUILD").hash(&mut hasher);
-        state.fingerprint().hash(&mut hasher);
+        snapshot.fingerprint().hash(&mut hasher);
         question.hash(&mut hasher);
         let suffix = coding.name().map_or(String::new(), |name| format!("-{name}"));
         let weak = if question.is_exact() { "" } else { "W/" };

@@ -64,7 +64,7 @@ pub(super) async fn events(
     // What a browser remembers goes before what a page knew when it was opened.
     let remembered = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     let listener = services.board.listen(remembered.or(last_event_id.as_deref()));
-    let telling = Telling {
+    let telling = EventStream {
         listener,
         filter,
         layout,
@@ -80,7 +80,7 @@ pub(super) async fn events(
 }
 
 /// What one client is being told.
-struct Telling {
+struct EventStream {
     listener: Listener,
     filter: Filter,
     layout: Layout,
@@ -96,7 +96,7 @@ struct Pair<'a> {
     server: &'a str,
 }
 
-impl Telling {
+impl EventStream {
     /// Waits for the next piece of the stream; `None` is its end.
     async fn next_piece(&mut self) -> Result<Option<Bytes>, RenderError> {
         if !self.has_begun {
@@ -144,13 +144,13 @@ impl Telling {
 
     fn write(&self, out: &mut Vec<u8>, change: &Difference) -> Result<(), RenderError> {
         let Difference { before, after } = change;
-        let passing = |slot: &&_| self.filter.matches(*slot);
-        if let Some(slot) = after.as_ref().filter(passing) {
+        let passing = |standing: &&_| self.filter.matches(*standing);
+        if let Some(standing) = after.as_ref().filter(passing) {
             // No line ends in the middle: JSON escapes what would end it.
             out.extend_from_slice(b"event: entry\ndata: ");
-            render::json_row(out, slot, &self.layout)?;
-        } else if let Some(slot) = before.as_ref().filter(passing) {
-            let key = slot.entry().key();
+            render::json_row(out, standing, &self.layout)?;
+        } else if let Some(standing) = before.as_ref().filter(passing) {
+            let key = standing.entry().key();
             out.extend_from_slice(b"event: gone\ndata: ");
             serde_json::to_writer(&mut *out, &Pair { repo: key.repo, server: key.server })?;
         } else {

@@ -10,9 +10,9 @@ use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::FiguresQuery;
-use super::question::{self, MANY_ENTRIES, Page, Question, SHORT_ENTRIES};
+use super::question::{self, MANY_ENTRIES, Page, Resource, SHORT_ENTRIES};
 use super::sending::Begun;
-use crate::domain::{Effort, Selection, State};
+use crate::domain::{Effort, Selection, Snapshot};
 use crate::render::{self, Figures, RenderError};
 
 /// `GET /api/summary`
@@ -100,9 +100,9 @@ async fn count(
     services: &Services,
     figures: Figures,
 ) -> Result<HttpResponse, ApiError> {
-    let FiguresQuery { filter, cut } = FiguresQuery::parse(request.query_string(), figures)?;
+    let FiguresQuery { filter, window } = FiguresQuery::parse(request.query_string(), figures)?;
     let selection = Selection { filter, ..Selection::default() };
-    question::answer(request, services, Count { figures, selection, cut }).await
+    question::answer(request, services, Count { figures, selection, window }).await
 }
 
 /// What is to be counted, and how it is shown.
@@ -110,7 +110,7 @@ async fn count(
 struct Count {
     figures: Figures,
     selection: Selection,
-    cut: render::Cut,
+    window: render::RowWindow,
 }
 
 impl Count {
@@ -119,24 +119,24 @@ impl Count {
     }
 }
 
-impl Question for Count {
+impl Resource for Count {
     fn media_type(&self) -> &'static str {
         "application/json"
     }
 
-    fn is_quick(&self, state: &State, _: Coding) -> bool {
-        !self.looks_at_files() && self.selection.cost(state) < MANY_ENTRIES
+    fn is_quick(&self, snapshot: &Snapshot, _: Coding) -> bool {
+        !self.looks_at_files() && self.selection.cost(snapshot) < MANY_ENTRIES
     }
 
-    fn is_short(&self, state: &State) -> bool {
-        !self.looks_at_files() && self.selection.cost(state) < SHORT_ENTRIES
+    fn is_short(&self, snapshot: &Snapshot) -> bool {
+        !self.looks_at_files() && self.selection.cost(snapshot) < SHORT_ENTRIES
     }
 
-    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
-        let Self { figures, selection, cut } = self;
-        let selected = selection.select(state, effort)?;
+    fn page(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
+        let Self { figures, selection, window } = self;
+        let selected = selection.select(snapshot, effort)?;
         let (rows, total) =
-            render::figures(*figures, &selected, &selection.filter.file, cut, effort)?;
+            render::figures(*figures, &selected, &selection.filter.file, window, effort)?;
         Ok(Page { begun: Begun::new(rows)?, total })
     }
 }

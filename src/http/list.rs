@@ -10,10 +10,10 @@ use super::coding::Coding;
 use super::error::ApiError;
 use super::openapi::{parameter, schema};
 use super::query::ListQuery;
-use super::question::{self, MANY_ENTRIES, Made, Page, Question, Ready, SharedAnswer};
+use super::question::{self, MANY_ENTRIES, Page, Ready, Resource, SharedAnswer, TaggedBody};
 use super::sending::Begun;
-use super::shared::Shared;
-use crate::domain::{Effort, State};
+use super::single_flight::SingleFlight;
+use crate::domain::{Effort, Snapshot};
 use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
 
 /// `GET /status.json`
@@ -61,13 +61,13 @@ pub(super) async fn status_csv(
 /// The whole list in each coding, while it is being made.
 #[derive(Default)]
 pub struct WholeLists {
-    identity: Shared<Made>,
-    gzip: Shared<Made>,
-    brotli: Shared<Made>,
+    identity: SingleFlight<TaggedBody>,
+    gzip: SingleFlight<TaggedBody>,
+    brotli: SingleFlight<TaggedBody>,
 }
 
 impl WholeLists {
-    fn coded(&self, coding: Coding) -> &Shared<Made> {
+    fn coded(&self, coding: Coding) -> &SingleFlight<TaggedBody> {
         match coding {
             Coding::Identity => &self.identity,
             Coding::Gzip => &self.gzip,
@@ -92,7 +92,7 @@ impl List {
     }
 }
 
-impl Question for List {
+impl Resource for List {
     fn media_type(&self) -> &'static str {
         match self.format {
             Format::Json => "application/json",
@@ -100,12 +100,12 @@ impl Question for List {
         }
     }
 
-    fn is_quick(&self, state: &State, coding: Coding) -> bool {
+    fn is_quick(&self, snapshot: &Snapshot, coding: Coding) -> bool {
         if self.is_whole() {
             return match coding {
-                Coding::Gzip => state.packed().get().is_some(),
+                Coding::Gzip => snapshot.packed().get().is_some(),
                 Coding::Identity => {
-                    let segments = state.segments().iter();
+                    let segments = snapshot.segments().iter();
                     let unready = segments.filter(|segment| segment.memo().rows.get().is_none());
                     unready.take(3).count() < 3
                 }
@@ -113,7 +113,7 @@ impl Question for List {
             };
         }
         let selection = &self.query.selection;
-        !selection.filter.looks_at_files() && selection.cost(state) < MANY_ENTRIES
+        !selection.filter.looks_at_files() && selection.cost(snapshot) < MANY_ENTRIES
     }
 
     fn shared<'a>(&self, services: &'a Services, coding: Coding) -> Option<SharedAnswer<'a>> {
@@ -121,9 +121,9 @@ impl Question for List {
         self.is_whole().then_some(SharedAnswer { place, make: whole })
     }
 
-    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
+    fn page(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
         let Self { query: ListQuery { selection, layout }, format } = self;
-        let selected = selection.select(state, effort)?;
+        let selected = selection.select(snapshot, effort)?;
         let is_plain = *format == Format::Json && *layout == Layout::PLAIN;
         let ready = if is_plain { render::ready(&selected)? } else { None };
         let begun = match ready {
@@ -135,11 +135,11 @@ impl Question for List {
 }
 
 /// Joins the list of everything from what the segments have ready.
-fn whole(state: &State, coding: Coding) -> Result<Ready, RenderError> {
+fn whole(snapshot: &Snapshot, coding: Coding) -> Result<Ready, RenderError> {
     let parts = match coding {
-        Coding::Identity => render::whole(state)?,
-        Coding::Gzip => vec![render::whole_gzip(state)?],
-        Coding::Brotli => vec![coding.encode(&render::whole(state)?)?],
+        Coding::Identity => render::whole(snapshot)?,
+        Coding::Gzip => vec![render::whole_gzip(snapshot)?],
+        Coding::Brotli => vec![coding.encode(&render::whole(snapshot)?)?],
     };
-    Ok(Ready { parts, total: state.listed() })
+    Ok(Ready { parts, total: snapshot.listed() })
 }

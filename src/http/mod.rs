@@ -27,7 +27,7 @@ mod places;
 mod query;
 mod question;
 mod sending;
-mod shared;
+mod single_flight;
 mod status;
 mod timeline;
 mod upgrade;

@@ -1,4 +1,4 @@
-//! Questions about the published state, and the one way to answer them: known already, at once,
+//! Questions about the published snapshot, and the one way to answer them: known already, at once,
 //! or beside the threads that serve requests.
 
 use std::hash::Hash;
@@ -14,9 +14,9 @@ use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::Tag;
 use super::sending::Begun;
-use super::shared::Shared;
+use super::single_flight::SingleFlight;
 use super::work::{self, Work};
-use crate::domain::{Effort, State};
+use crate::domain::{Effort, Snapshot};
 use crate::render::RenderError;
 
 /// From how many entries on an answer is worked out beside the threads that serve requests.
@@ -26,10 +26,10 @@ pub(super) const MANY_ENTRIES: usize = 2048;
 /// milliseconds.
 pub(super) const SHORT_ENTRIES: usize = 32 * MANY_ENTRIES;
 
-/// What can be answered from one state alone.
+/// What can be answered from one snapshot alone.
 ///
-/// Equal questions about equal states get equal bytes: the entity tag is made of the two.
-pub(super) trait Question: Hash + Send + 'static {
+/// Equal questions about equal snapshots get equal bytes: the entity tag is made of the two.
+pub(super) trait Resource: Hash + Send + 'static {
     /// The answer's `Content-Type`.
     fn media_type(&self) -> &'static str;
 
@@ -44,10 +44,10 @@ pub(super) trait Question: Hash + Send + 'static {
     }
 
     /// Whether answering takes so little work that it is best done at once.
-    fn is_quick(&self, state: &State, coding: Coding) -> bool;
+    fn is_quick(&self, snapshot: &Snapshot, coding: Coding) -> bool;
 
     /// Whether answering takes so little work that it should not wait for answers that take long.
-    fn is_short(&self, _: &State) -> bool {
+    fn is_short(&self, _: &Snapshot) -> bool {
         false
     }
 
@@ -57,7 +57,7 @@ pub(super) trait Question: Hash + Send + 'static {
     }
 
     /// Begins the answer.
-    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError>;
+    fn page(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Page, RenderError>;
 }
 
 /// An answer that is begun, and not coded.
@@ -84,36 +84,36 @@ pub(super) struct Ready {
 
 /// An answer that is made for all who wait for it.
 pub(super) struct SharedAnswer<'a> {
-    pub(super) place: &'a Shared<Made>,
-    pub(super) make: fn(&State, Coding) -> Result<Ready, RenderError>,
+    pub(super) place: &'a SingleFlight<TaggedBody>,
+    pub(super) make: fn(&Snapshot, Coding) -> Result<Ready, RenderError>,
 }
 
-/// An answer, and the tag of the state that it was made of.
+/// An answer, and the tag of the snapshot that it was made of.
 #[derive(Clone)]
-pub(super) struct Made {
+pub(super) struct TaggedBody {
     tag: Tag,
     ready: Ready,
 }
 
-/// Answers a question about the state as it is now, unless the client has the answer already.
+/// Answers a question about the snapshot as it is now, unless the client has the answer already.
 pub(super) async fn answer(
     request: &HttpRequest,
     services: &Services,
-    question: impl Question,
+    question: impl Resource,
 ) -> Result<HttpResponse, ApiError> {
-    let state = services.board.snapshot();
+    let snapshot = services.board.snapshot();
     let coding = Coding::negotiate(request.headers());
-    let tag = Tag::new(&state, &question, coding);
+    let tag = Tag::new(&snapshot, &question, coding);
     let (media_type, cache_control) = (question.media_type(), question.cache_control());
     if tag.is_known_to(request.headers()) {
         return Ok(answer::not_modified(&tag, cache_control));
     }
-    let is_quick = question.is_quick(&state, coding);
+    let is_quick = question.is_quick(&snapshot, coding);
     if let Some(SharedAnswer { place, make }) = question.shared(services, coding) {
-        let Made { tag, ready: Ready { parts, total } } = if is_quick {
-            Made { tag, ready: make(&state, coding)? }
+        let TaggedBody { tag, ready: Ready { parts, total } } = if is_quick {
+            TaggedBody { tag, ready: make(&snapshot, coding)? }
         } else {
-            drop(state);
+            drop(snapshot);
             place.get(async || for_all(services, &question, coding, make).await).await?
         };
         let (total, body) = (Some(total), services.sending.ready(parts));
@@ -126,12 +126,12 @@ pub(super) async fn answer(
     // The coding may be another one than was asked for.
     let coding = place.coding;
     let (tag, Page { begun, total }) = if is_quick {
-        begin(&state, &question, coding, &mut Effort::unlimited())?
+        begin(&snapshot, &question, coding, &mut Effort::unlimited())?
     } else {
         let Work { reads, short_reads, .. } = &services.work;
-        let room = if question.is_short(&state) { short_reads } else { reads };
-        // What waits for its turn should not keep a state of its own in memory.
-        drop(state);
+        let room = if question.is_short(&snapshot) { short_reads } else { reads };
+        // What waits for its turn should not keep a snapshot of its own in memory.
+        drop(snapshot);
         let board = services.board.clone();
         room.run(request, move |effort| begin(&board.snapshot(), &question, coding, effort)).await?
     };
@@ -142,22 +142,22 @@ pub(super) async fn answer(
 /// Makes an answer for all who wait for it.
 async fn for_all(
     services: &Services,
-    question: &impl Question,
+    question: &impl Resource,
     coding: Coding,
-    make: fn(&State, Coding) -> Result<Ready, RenderError>,
-) -> Result<Made, ApiError> {
-    let state = services.board.snapshot();
-    let tag = Tag::new(&state, question, coding);
-    Ok(Made { tag, ready: work::for_all(move || make(&state, coding)).await? })
+    make: fn(&Snapshot, Coding) -> Result<Ready, RenderError>,
+) -> Result<TaggedBody, ApiError> {
+    let snapshot = services.board.snapshot();
+    let tag = Tag::new(&snapshot, question, coding);
+    Ok(TaggedBody { tag, ready: work::for_all(move || make(&snapshot, coding)).await? })
 }
 
 /// Begins an answer that is made for one request.
 fn begin(
-    state: &Arc<State>,
-    question: &impl Question,
+    snapshot: &Arc<Snapshot>,
+    question: &impl Resource,
     coding: Coding,
     effort: &mut Effort<'_>,
 ) -> Result<(Tag, Page), RenderError> {
-    let page = question.page(state, effort)?.coded(coding)?;
-    Ok((Tag::new(state, question, coding), page))
+    let page = question.page(snapshot, effort)?.coded(coding)?;
+    Ok((Tag::new(snapshot, question, coding), page))
 }

@@ -14,8 +14,8 @@ use super::document;
 use super::error::ApiError;
 use super::warning::Warning;
 use crate::domain::{
-    DriftCount, FileName, GitRevision, InvalidField, MAX_FILES, Promise, RepoName, Report,
-    ReportedTime, RunUrl, ServerName, SyncStatus,
+    DriftCount, FileName, GitRevision, InvalidField, MAX_FILES, RepoName, Report, ReportedTime,
+    ReporterSchedule, RunUrl, ServerName, SyncStatus,
 };
 use crate::render::RenderError;
 
@@ -61,12 +61,12 @@ pub(super) fn parse_report(body: &[u8]) -> Result<(Report, Vec<Warning>), ApiErr
         drift_count: digits(drift_count).ok_or(DriftCount::INVALID).and_then(DriftCount::parse)?,
         files: files.parse()?,
         last_check: text_field(last_check, ReportedTime::INVALID, ReportedTime::parse)?,
-        promise: Promise {
+        schedule: ReporterSchedule {
             stale_after_seconds: seconds(
                 document.stale_after_seconds,
-                Promise::INVALID_STALE_AFTER,
+                ReporterSchedule::INVALID_STALE_AFTER,
             )?,
-            ttl_seconds: seconds(document.ttl_seconds, Promise::INVALID_TTL)?,
+            ttl_seconds: seconds(document.ttl_seconds, ReporterSchedule::INVALID_TTL)?,
         },
         revision: dispensable(
             document.revision,
@@ -287,6 +287,6 @@ fn dispensable<T>(
 
 fn seconds(value: Option<&RawValue>, invalid: InvalidField) -> Result<Option<u32>, ApiError> {
     let value = value.filter(|value| !is_empty(value));
-    let seconds = |value| digits(value).and_then(Promise::seconds).ok_or(invalid);
+    let seconds = |value| digits(value).and_then(ReporterSchedule::seconds).ok_or(invalid);
     Ok(value.map(seconds).transpose()?)
 }

@@ -8,7 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
 use super::total::Total;
-use crate::domain::{Batch, Event};
+use crate::domain::{Event, Plan};
 
 /// Bounds for the time of a commit: from memory that pretends to be a disk to a disk that hangs.
 const SECONDS: [f64; 12] =
@@ -66,16 +66,16 @@ impl Commits {
     }
 
     /// Counts a commit that has ended.
-    pub fn note(&self, batch: &Batch, is_stored: bool, took: Duration) {
+    pub fn note(&self, plan: &Plan, is_stored: bool, took: Duration) {
         self.seconds.observe(took.as_secs_f64());
         if !is_stored {
             self.failed.add(1);
             return;
         }
         self.stored.add(1);
-        let entries = u32::try_from(batch.rows().count()).unwrap_or(u32::MAX);
+        let entries = u32::try_from(plan.rows().count()).unwrap_or(u32::MAX);
         self.entries.observe(f64::from(entries));
-        let ends = batch.transitions().iter().filter(|end| end.event == Event::Expired);
+        let ends = plan.transitions().iter().filter(|end| end.event == Event::Expired);
         self.expired.add(ends.count() as u64);
     }
 }

@@ -92,7 +92,7 @@ impl Metrics {
     /// # Errors
     /// A value that the format cannot show, of which there is none.
     pub fn text(&self, present: Present) -> Result<Vec<Bytes>, fmt::Error> {
-        let (series, dropped) = self.entries.text(&present.state);
+        let (series, dropped) = self.entries.text(&present.snapshot);
         let mut now = Registry::default();
         let scrape = Scrape {
             present,

@@ -8,14 +8,14 @@ use prometheus_client::encoding::{DescriptorEncoder, EncodeGaugeValue, EncodeMet
 use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::gauge::ConstGauge;
 
-use crate::domain::{Capacity, Slot, State, Tally, Timestamp};
+use crate::domain::{Capacity, Snapshot, Standing, Tally, Timestamp};
 use crate::store::{Part, Soundness, Usage};
 
 /// What the program's parts say of themselves at one moment.
 #[derive(Clone, Debug)]
 pub struct Present {
-    /// The published state.
-    pub state: Arc<State>,
+    /// The published snapshot.
+    pub snapshot: Arc<Snapshot>,
     /// The limits on what is kept.
     pub capacity: Capacity,
     /// The queue of updates.
@@ -66,9 +66,9 @@ impl Collector for Scrape {
 
 impl Scrape {
     fn write_entries(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
-        let state = &self.present.state;
-        let slots = state.segments().iter().flat_map(|segment| segment.slots());
-        let tally = Tally::of(slots.filter(|slot: &&Slot| slot.is_listed()));
+        let snapshot = &self.present.snapshot;
+        let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
+        let tally = Tally::of(standings.filter(|standing: &&Standing| standing.is_listed()));
         gauges.write_labelled(
             "gitops_status_entries",
             "Entries by their latest status, stale or not",
@@ -93,22 +93,22 @@ impl Scrape {
         gauges.write(
             "gitops_status_snapshot_bytes",
             "Estimated size of all entries in memory, without answers that are kept ready",
-            state.segments().iter().map(|segment| segment.weight()).sum::<usize>(),
+            snapshot.segments().iter().map(|segment| segment.weight()).sum::<usize>(),
         )?;
         self.write_limits(gauges)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a ratio needs no more digits")]
     fn write_limits(&self, gauges: &mut Gauges<'_>) -> fmt::Result {
-        let Present { state, capacity: Capacity { entries, bytes }, .. } = &self.present;
+        let Present { snapshot, capacity: Capacity { entries, bytes }, .. } = &self.present;
         gauges.write(
             "gitops_status_stored_bytes",
             "Size of all entries that are kept, as in /status.json",
-            state.row_bytes(),
+            snapshot.row_bytes(),
         )?;
         let used = [
-            ("max_entries", state.kept() as f64, entries.map(|most| most as f64)),
-            ("max_stored_bytes", state.row_bytes() as f64, bytes.map(|most| most as f64)),
+            ("max_entries", snapshot.kept() as f64, entries.map(|most| most as f64)),
+            ("max_stored_bytes", snapshot.row_bytes() as f64, bytes.map(|most| most as f64)),
         ];
         let ratios = used.into_iter().filter_map(|(limit, used, most)| Some((limit, used / most?)));
         gauges.write_labelled(

@@ -1,10 +1,10 @@
-//! The series of single entries: five for each, written straight from the state.
+//! The series of single entries: five for each, written straight from the snapshot.
 //!
 //! There may be a hundred thousand of them, so none has an object of its own.
 
 use bytes::Bytes;
 
-use crate::domain::{Slot, State, SyncStatus, Timestamp};
+use crate::domain::{Snapshot, Standing, SyncStatus, Timestamp};
 
 /// One series of every entry: its name, what it means, and its value.
 struct Series {
@@ -52,15 +52,15 @@ pub struct EntrySeries {
 
 impl EntrySeries {
     /// Returns the text of all series, and how many there is no room for.
-    pub(super) fn text(&self, state: &State) -> (Vec<Bytes>, usize) {
+    pub(super) fn text(&self, snapshot: &Snapshot) -> (Vec<Bytes>, usize) {
         if !self.is_on {
             return (Vec::new(), 0);
         }
-        let shown = state.listed().min(self.max_entries.unwrap_or(usize::MAX));
-        let slots = state.segments().iter().flat_map(|segment| segment.slots());
-        let rows = Rows::of(slots.filter(|slot| slot.is_listed()).take(shown), shown);
+        let shown = snapshot.listed().min(self.max_entries.unwrap_or(usize::MAX));
+        let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
+        let rows = Rows::of(standings.filter(|standing| standing.is_listed()).take(shown), shown);
         let families = SERIES.iter().map(|series| series.text(&rows).into()).collect();
-        (families, SERIES.len() * (state.listed() - shown))
+        (families, SERIES.len() * (snapshot.listed() - shown))
     }
 }
 
@@ -105,14 +105,14 @@ struct Row {
 }
 
 impl Rows {
-    fn of<'a>(slots: impl Iterator<Item = &'a Slot>, count: usize) -> Self {
+    fn of<'a>(standings: impl Iterator<Item = &'a Standing>, count: usize) -> Self {
         // What most labels take.
         const LABELS: usize = 64;
         let mut rows = Vec::with_capacity(count);
         let mut labels = Vec::with_capacity(count * LABELS);
-        for slot in slots {
+        for standing in standings {
             let start = labels.len();
-            let entry = slot.entry();
+            let entry = standing.entry();
             let report = &entry.report;
             labels.extend_from_slice(b"{repo=\"");
             write_escaped(report.repo.as_str(), &mut labels);
@@ -122,7 +122,7 @@ impl Rows {
             rows.push(Row {
                 labels_length: labels.len() - start,
                 is_synced: report.sync_status == SyncStatus::Synced,
-                is_stale: slot.is_stale(),
+                is_stale: standing.is_stale(),
                 drift_files: report.drift_count.get(),
                 updated_at: entry.updated_at,
                 status_since: entry.status_since,

@@ -5,9 +5,9 @@ use askama::Template;
 use super::frame::Frame;
 use super::moment::Moment;
 use super::row::{FileLink, Row, first_links};
-use super::{Parameters, Setting};
+use super::{PageContext, Parameters};
 use crate::domain::{
-    Event, FileDelta, GitRevision, HistoryPage, KeyRef, RunUrl, Slot, Timestamp, Transition,
+    Event, FileDelta, GitRevision, HistoryPage, KeyRef, RunUrl, Standing, Timestamp, Transition,
 };
 
 /// How many files the page lists, and how many bytes of their names; the list as JSON has them all.
@@ -32,7 +32,7 @@ pub struct EntryPage<'a> {
     /// The pair.
     pub key: KeyRef<'a>,
     /// The entry, if there is one.
-    pub slot: Option<&'a Slot>,
+    pub standing: Option<&'a Standing>,
     /// Its past.
     pub past: Past,
     /// Whether these are not the newest transitions.
@@ -47,14 +47,14 @@ impl EntryPage<'_> {
             Past::Known(page) => !page.items.is_empty() || self.is_older,
             Past::Unavailable => false,
         };
-        self.slot.is_none() && !has_past
+        self.standing.is_none() && !has_past
     }
 
     /// Returns the page.
     ///
     /// # Errors
     /// None that is known: the text is written into memory.
-    pub fn render(&self, setting: &Setting) -> askama::Result<String> {
+    pub fn render(&self, context: &PageContext) -> askama::Result<String> {
         let KeyRef { repo, server } = self.key;
         let pair = Parameters::new([("repo", repo), ("server", server)]);
         let of_repo = Parameters::naming("repo", repo).map(|filter| filter.link("./"));
@@ -63,18 +63,18 @@ impl EntryPage<'_> {
             Past::Known(page) => (page.items.as_slice(), page.next),
             Past::Unavailable => (&[][..], None),
         };
-        let steps = items.iter().map(|item| Step::new(&item.transition, setting.now));
+        let steps = items.iter().map(|item| Step::new(&item.transition, context.now));
         let older = next.map(|place| pair.with(&[("cursor", Some(&place.to_string()))]));
-        let files = self.slot.map_or(&[][..], |slot| &slot.entry().report.files);
+        let files = self.standing.map_or(&[][..], |standing| &standing.entry().report.files);
         let can_be_named = of_repo.is_some() && of_server.is_some();
         let as_json = || pair.with(&[("fields", Some("files"))]).link("status.json");
         let template = EntryTemplate {
-            frame: Frame::live(format!("{repo} on {server} · GitOps status"), setting, &pair),
+            frame: Frame::live(format!("{repo} on {server} · GitOps status"), context, &pair),
             repo,
             server,
             of_repo,
             of_server,
-            row: self.slot.map(|slot| Row::new(slot, setting.now)),
+            row: self.standing.map(|standing| Row::new(standing, context.now)),
             files: first_links(files, FILES_SHOWN, FILE_BYTES_SHOWN),
             files_in_all: files.len(),
             all_files: can_be_named.then(as_json),
@@ -82,7 +82,7 @@ impl EntryPage<'_> {
             is_past_known: matches!(self.past, Past::Known(_)),
             newest: self.is_older.then(|| pair.link("entry")),
             older: older.map(|parameters| parameters.link("entry")),
-            origin: &setting.origin,
+            origin: &context.origin,
             api: pair.link("api/status"),
             history: pair.link("api/history"),
         };

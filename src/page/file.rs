@@ -6,8 +6,8 @@ use askama::Template;
 
 use super::frame::Frame;
 use super::row::Row;
-use super::{PageError, Parameters, Setting};
-use crate::domain::{Effort, FileName, Names, Order, Selection, State};
+use super::{PageContext, PageError, Parameters};
+use crate::domain::{Effort, FileName, Names, Order, Selection, Snapshot};
 
 /// How many entries the page shows.
 const ENTRIES_SHOWN: usize = 500;
@@ -26,8 +26,8 @@ impl FilePage {
     /// See [`PageError`].
     pub fn render(
         &self,
-        state: &State,
-        setting: &Setting,
+        snapshot: &Snapshot,
+        context: &PageContext,
         effort: &mut Effort<'_>,
     ) -> Result<String, PageError> {
         let name = self.name.as_str();
@@ -35,23 +35,23 @@ impl FilePage {
         selection.filter.file = Names::literal(name);
         selection.filter.drifted = Some(true);
         selection.order = Order::WorstFirst;
-        let selected = selection.select(state, effort)?;
+        let selected = selection.select(snapshot, effort)?;
         let (mut repos, mut servers) = (BTreeSet::new(), BTreeSet::new());
-        for slot in selected.slots() {
-            repos.insert(slot.entry().report.repo.as_str());
-            servers.insert(slot.entry().report.server.as_str());
+        for standing in selected.standings() {
+            repos.insert(standing.entry().report.repo.as_str());
+            servers.insert(standing.entry().report.server.as_str());
         }
         let filters = Parameters::new([("file", name), ("drifted", "true")]);
         let template = FileTemplate {
-            frame: Frame::live(format!("{name} · GitOps status"), setting, &filters),
+            frame: Frame::live(format!("{name} · GitOps status"), context, &filters),
             name,
             repos: repos.len(),
             servers: servers.len(),
             total: selected.total,
             rows: selected
-                .slots()
+                .standings()
                 .take(ENTRIES_SHOWN)
-                .map(|slot| Row::new(slot, setting.now))
+                .map(|standing| Row::new(standing, context.now))
                 .collect(),
             links: Parameters::naming("file", name).map(|by_name| Links {
                 list: filters.link("./"),

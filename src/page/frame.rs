@@ -1,7 +1,7 @@
 //! What every page has around its content.
 
 use super::asset::{CONTROLS, ICON, SCRIPT, STYLE};
-use super::{Parameters, Setting};
+use super::{PageContext, Parameters};
 
 /// Head and foot of a page, and what its script has to know.
 pub(super) struct Frame {
@@ -18,21 +18,21 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Frames a page that follows changes of the entries that these filters let pass.
-    pub(super) fn live(title: String, setting: &Setting, filters: &Parameters) -> Self {
+    pub(super) fn live(title: String, context: &PageContext, filters: &Parameters) -> Self {
         // The page only has to hear that something has changed: it reads the rest itself.
         let events = filters.with(&[("fields", Some("repo,server"))]).link("api/events");
-        Self { events, ..Self::still(title, setting) }
+        Self { events, ..Self::still(title, context) }
     }
 
     /// Frames a page that stays as it is.
-    pub(super) fn still(title: String, setting: &Setting) -> Self {
+    pub(super) fn still(title: String, context: &PageContext) -> Self {
         Self {
             title,
             style: &STYLE.name,
             script: &SCRIPT.name,
             controls: &CONTROLS.name,
             icon: &ICON.name,
-            now: setting.now.to_string(),
+            now: context.now.to_string(),
             events: String::new(),
         }
     }

@@ -17,7 +17,7 @@ mod wall;
 pub use asset::{Asset, asset};
 pub use entry::{EntryPage, Past};
 pub use file::FilePage;
-pub use overview::{Asked, OTHER_PARAMETERS, View, overview};
+pub use overview::{OTHER_PARAMETERS, OverviewQuery, View, overview};
 pub use parameters::Parameters;
 pub use problem::problem;
 
@@ -38,7 +38,7 @@ pub enum PageError {
 
 /// What the pages of one moment have in common.
 #[derive(Clone, Debug)]
-pub struct Setting {
+pub struct PageContext {
     /// What time it is, for ages.
     pub now: crate::domain::Timestamp,
     /// Where the server is reached, as `http://host:port`, for lines to copy.

@@ -6,8 +6,8 @@ use super::frame::Frame;
 use super::moment::Moment;
 use super::row::Row;
 use super::wall::wall;
-use super::{PageError, Parameters, Setting};
-use crate::domain::{Column, Effort, Order, Selection, Sort, State, SyncStatus, Tally};
+use super::{PageContext, PageError, Parameters};
+use crate::domain::{Column, Effort, Order, Selection, Snapshot, Sort, SyncStatus, Tally};
 
 /// How the overview is laid out.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -20,7 +20,7 @@ pub enum View {
 
 /// What the overview is asked for.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Asked {
+pub struct OverviewQuery {
     /// Which entries, in which order, and which of them on this page.
     pub selection: Selection,
     /// How it is laid out.
@@ -43,33 +43,34 @@ const SORTABLE: [(Column, &str, bool); 6] = [
     (Column::Repo, "Repo", false),
     (Column::Server, "Server", false),
     (Column::DriftCount, "Drift", true),
-    (Column::StatusSince, "In this state", false),
+    (Column::StatusSince, "In this snapshot", false),
     (Column::LastCheck, "Last check", false),
     (Column::UpdatedAt, "Last report", false),
 ];
 
-/// Returns the overview of a state.
+/// Returns the overview of a snapshot.
 ///
 /// # Errors
 /// See [`PageError`].
 pub fn overview(
-    state: &State,
-    asked: &Asked,
-    setting: &Setting,
+    snapshot: &Snapshot,
+    asked: &OverviewQuery,
+    context: &PageContext,
     effort: &mut Effort<'_>,
 ) -> Result<String, PageError> {
-    let Asked { selection, view, parameters, notices } = asked;
+    let OverviewQuery { selection, view, parameters, notices } = asked;
     let filter = &selection.filter;
     let all = Selection { filter: filter.clone(), ..Selection::default() };
-    let all = all.select(state, effort)?;
-    let tally = Tally::of(all.slots());
+    let all = all.select(snapshot, effort)?;
+    let tally = Tally::of(all.standings());
     let filters = parameters.without(&OTHER_PARAMETERS);
-    let frame = Frame::live(title(&tally), setting, &filters);
+    let frame = Frame::live(title(&tally), context, &filters);
     if *view == View::Wall {
-        return Ok(wall(frame, &all, &tally, parameters, notices, setting.now)?);
+        return Ok(wall(frame, &all, &tally, parameters, notices, context.now)?);
     }
     let page = selection.arrange(&all);
-    let rows: Vec<Row<'_>> = page.slots().map(|slot| Row::new(slot, setting.now)).collect();
+    let rows: Vec<Row<'_>> =
+        page.standings().map(|standing| Row::new(standing, context.now)).collect();
     let first_page = parameters.without(&["offset"]);
     let in_reach = filters.with(&[("sort", parameters.values("sort").next())]);
     let template = Overview {
@@ -77,7 +78,7 @@ pub fn overview(
         notices,
         tiles: tiles(&tally, selection, &first_page),
         sentence: sentence(&tally),
-        oldest: tally.drifted_since.and_then(|at| Moment::new(at, setting.now)),
+        oldest: tally.drifted_since.and_then(|at| Moment::new(at, context.now)),
         form: Form::new(asked),
         headings: SORTABLE.map(|column| Heading::new(column, selection.order, &first_page)),
         worst_first: first_page.without(&["sort"]).link("./"),
@@ -85,12 +86,12 @@ pub fn overview(
         paging: Paging::new(selection, rows.len(), page.total, parameters),
         rows,
         filters: filters.pairs().collect(),
-        is_empty_server: state.listed() == 0,
+        is_empty_server: snapshot.listed() == 0,
         clear: (!filters.is_empty()).then(|| parameters.with_only(&LASTING).link("./")),
         json: in_reach.link("status.json"),
         csv: in_reach.link("status.csv"),
         wall: filters.with(&[("view", Some("wall"))]).link("./"),
-        origin: &setting.origin,
+        origin: &context.origin,
     };
     Ok(template.render()?)
 }
@@ -199,8 +200,8 @@ struct Field<'a> {
 }
 
 impl<'a> Form<'a> {
-    fn new(asked: &'a Asked) -> Self {
-        let Asked { selection, view: _, parameters, notices: _ } = asked;
+    fn new(asked: &'a OverviewQuery) -> Self {
+        let OverviewQuery { selection, view: _, parameters, notices: _ } = asked;
         let field = |name, label, hint| {
             let mut values: Vec<&str> = parameters.values(name).collect();
             if values.is_empty() {

@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::Setting;
+use super::PageContext;
 use super::frame::Frame;
 
 #[derive(Template)]
@@ -17,7 +17,7 @@ struct Problem<'a> {
 ///
 /// # Errors
 /// None that is known: the text is written into memory.
-pub fn problem(heading: &str, sentence: &str, setting: &Setting) -> askama::Result<String> {
-    let frame = Frame::still(format!("{heading} · GitOps status"), setting);
+pub fn problem(heading: &str, sentence: &str, context: &PageContext) -> askama::Result<String> {
+    let frame = Frame::still(format!("{heading} · GitOps status"), context);
     Problem { frame, heading, sentence }.render()
 }

@@ -2,7 +2,7 @@
 
 use super::Parameters;
 use super::moment::Moment;
-use crate::domain::{FileName, RunUrl, Slot, SyncStatus, Timestamp};
+use crate::domain::{FileName, RunUrl, Standing, SyncStatus, Timestamp};
 
 /// How many files a row shows at once.
 const FILES_SHOWN: usize = 3;
@@ -39,7 +39,7 @@ pub(super) fn first_links(files: &[FileName], most: usize, most_bytes: usize) ->
 }
 
 /// How an entry stands, in words: drift and silence apart.
-pub(super) struct Standing {
+pub(super) struct StateLabel {
     /// Whether it has drifted, stale or not.
     pub(super) is_drifted: bool,
     /// Whether its reporter has fallen silent.
@@ -48,13 +48,13 @@ pub(super) struct Standing {
     pub(super) is_drifted_by_count: bool,
 }
 
-impl Standing {
-    pub(super) fn of(slot: &Slot) -> Self {
-        let report = &slot.entry().report;
+impl StateLabel {
+    pub(super) fn of(standing: &Standing) -> Self {
+        let report = &standing.entry().report;
         let is_drifted = report.is_drifted();
         Self {
             is_drifted,
-            is_stale: slot.is_stale(),
+            is_stale: standing.is_stale(),
             is_drifted_by_count: is_drifted && report.sync_status == SyncStatus::Synced,
         }
     }
@@ -75,7 +75,7 @@ pub(super) struct Row<'a> {
     /// The entries of the repository, if a filter can name it and no other.
     pub(super) of_repo: Option<String>,
     pub(super) details: String,
-    pub(super) standing: Standing,
+    pub(super) state: StateLabel,
     pub(super) drift_count: u32,
     pub(super) files: Vec<FileLink<'a>>,
     pub(super) more_files: Vec<FileLink<'a>>,
@@ -90,8 +90,8 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(slot: &'a Slot, now: Timestamp) -> Self {
-        let entry = slot.entry();
+    pub(super) fn new(standing: &'a Standing, now: Timestamp) -> Self {
+        let entry = standing.entry();
         let report = &entry.report;
         let (repo, server) = (report.repo.as_str(), report.server.as_str());
         let pair = Parameters::new([("repo", repo), ("server", server)]);
@@ -104,7 +104,7 @@ impl<'a> Row<'a> {
             key: pair.to_string(),
             of_repo: Parameters::naming("repo", repo).map(|filter| filter.link("./")),
             details: pair.link("entry"),
-            standing: Standing::of(slot),
+            state: StateLabel::of(standing),
             drift_count: report.drift_count.get(),
             files,
             more_files,
@@ -112,7 +112,7 @@ impl<'a> Row<'a> {
             since: Moment::new(entry.status_since, now),
             last_check: Moment::reported(report.last_check, now),
             updated_at: Moment::new(entry.updated_at, now),
-            expires_at: Moment::new(slot.expires_at(), now),
+            expires_at: Moment::new(standing.expires_at(), now),
             commit: report.revision.as_ref().map(|revision| Commit {
                 whole: revision.as_str(),
                 short: revision.as_str().chars().take(SHORT_REVISION).collect(),

@@ -35,7 +35,7 @@ impl Verdict {
 /// Returns a badge with a label on its left.
 #[must_use]
 pub fn badge(selected: &Selected<'_>, label: &str) -> Bytes {
-    let Verdict { text, colour } = Verdict::of(&Tally::of(selected.slots()));
+    let Verdict { text, colour } = Verdict::of(&Tally::of(selected.standings()));
     let (label_width, text_width) = (width(label), width(&text));
     let (left, right) = (label_width + 2 * MARGIN, text_width + 2 * MARGIN);
     let whole = left + right;

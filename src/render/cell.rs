@@ -3,7 +3,7 @@
 use serde::{Serialize, Serializer};
 
 use super::Shape;
-use crate::domain::{Column, FileName, ReportedTime, Slot, Timestamp};
+use crate::domain::{Column, FileName, ReportedTime, Standing, Timestamp};
 
 /// What an entry has in a column.
 pub(super) enum Content<'a> {
@@ -24,8 +24,8 @@ pub(super) enum Cell<'a> {
 
 impl<'a> Content<'a> {
     /// Takes a column's value out of an entry.
-    pub(super) fn of(slot: &'a Slot, column: Column, shape: Shape) -> Self {
-        let entry = slot.entry();
+    pub(super) fn of(standing: &'a Standing, column: Column, shape: Shape) -> Self {
+        let entry = standing.entry();
         let report = &entry.report;
         Self::One(match column {
             Column::Files => return Self::Files(&report.files),
@@ -39,10 +39,10 @@ impl<'a> Content<'a> {
             Column::UpdatedAt => Cell::Moment(entry.updated_at),
             Column::StatusSince => Cell::Moment(entry.status_since),
             Column::Stale => match shape {
-                Shape::Nested => Cell::Truth(slot.is_stale()),
-                Shape::Flat => Cell::Number(u64::from(slot.is_stale())),
+                Shape::Nested => Cell::Truth(standing.is_stale()),
+                Shape::Flat => Cell::Number(u64::from(standing.is_stale())),
             },
-            Column::ExpiresAt => match slot.expires_at() {
+            Column::ExpiresAt => match standing.expires_at() {
                 Timestamp::NEVER => Cell::Nothing,
                 moment => Cell::Moment(moment),
             },

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::Shape;
 use super::cell::{Cell, Content};
 use super::pieces::Place;
-use crate::domain::{Column, FileName, Slot};
+use crate::domain::{Column, FileName, Standing};
 
 /// Writes the line with the names of the columns.
 pub(super) fn write_header(out: &mut Vec<u8>, columns: &[Column]) {
@@ -23,7 +23,7 @@ pub(super) fn write_header(out: &mut Vec<u8>, columns: &[Column]) {
 /// bytes as `limit` says. Returns whether the row is whole.
 pub(super) fn write_row(
     out: &mut Vec<u8>,
-    slot: &Slot,
+    standing: &Standing,
     columns: &[Column],
     place: &mut Place,
     limit: usize,
@@ -33,7 +33,7 @@ pub(super) fn write_row(
             out.push(b',');
         }
         let start = out.len();
-        match Content::of(slot, column, Shape::Flat) {
+        match Content::of(standing, column, Shape::Flat) {
             Content::One(cell) => write_field(out, &text(&cell), is_from_a_reporter(column)),
             Content::Files(files) => {
                 if !write_files(out, files, &mut place.names, limit) {

@@ -54,7 +54,7 @@ impl Figures {
 
 /// Which rows of a table are shown, and what of them.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub struct Cut {
+pub struct RowWindow {
     /// Only the columns at these places of [`Figures::columns`], in this order; `None` is all.
     pub only: Option<Vec<usize>>,
     /// How many rows at the most.
@@ -63,7 +63,7 @@ pub struct Cut {
     pub offset: usize,
 }
 
-impl Cut {
+impl RowWindow {
     /// Picks the rows that are shown.
     fn page<T>(&self, rows: Vec<T>) -> impl Iterator<Item = T> {
         rows.into_iter().skip(self.offset).take(self.limit.unwrap_or(usize::MAX))
@@ -79,37 +79,38 @@ pub fn figures(
     figures: Figures,
     selected: &Selected<'_>,
     files: &Names,
-    cut: &Cut,
+    window: &RowWindow,
     effort: &mut Effort<'_>,
 ) -> Result<(Box<dyn Pieces>, Option<usize>), RenderError> {
     let columns = figures.columns();
-    let places = cut.only.clone().unwrap_or_else(|| (0..columns.len()).collect());
+    let places = window.only.clone().unwrap_or_else(|| (0..columns.len()).collect());
     let shown = Shown { columns, places };
     match figures {
         Figures::Summary => {
             let mut out = Vec::new();
-            shown.write(&mut out, &summary(&Tally::of(selected.slots())))?;
+            shown.write(&mut out, &summary(&Tally::of(selected.standings())))?;
             Ok((Box::new(VecDeque::from([Bytes::from(out)])), None))
         }
         Figures::Repos => {
-            Ok(groups(Tally::by_repo(selected), cut, shown, |report| report.repo.as_str()))
+            Ok(groups(Tally::by_repo(selected), window, shown, |report| report.repo.as_str()))
         }
         Figures::Servers => {
-            Ok(groups(Tally::by_server(selected), cut, shown, |report| report.server.as_str()))
+            Ok(groups(Tally::by_server(selected), window, shown, |report| report.server.as_str()))
         }
-        Figures::Files => Ok(spreads(FileSpread::of(selected, files, effort)?, cut, shown)),
+        Figures::Files => Ok(spreads(FileSpread::of(selected, files, effort)?, window, shown)),
     }
 }
 
 /// Writes a table of counts by name, each with an entry that has the name.
 fn groups(
     groups: Vec<(&Arc<Entry>, Tally)>,
-    cut: &Cut,
+    window: &RowWindow,
     shown: Shown,
     name: fn(&Report) -> &str,
 ) -> (Box<dyn Pieces>, Option<usize>) {
     let total = groups.len();
-    let rows: Vec<_> = cut.page(groups).map(|(entry, tally)| (Arc::clone(entry), tally)).collect();
+    let rows: Vec<_> =
+        window.page(groups).map(|(entry, tally)| (Arc::clone(entry), tally)).collect();
     let write = move |out: &mut Vec<u8>, (entry, tally): (Arc<Entry>, Tally)| {
         shown.write(out, &group(name(&entry.report), &tally))
     };
@@ -119,7 +120,7 @@ fn groups(
 /// Writes a table of files.
 fn spreads(
     spreads: Vec<FileSpread<'_>>,
-    cut: &Cut,
+    window: &RowWindow,
     shown: Shown,
 ) -> (Box<dyn Pieces>, Option<usize>) {
     let total = spreads.len();
@@ -127,7 +128,7 @@ fn spreads(
         let FileSpread { entry, file, entries, repos, servers, since } = spread;
         (Arc::clone(entry), file, [entries, repos, servers], since)
     };
-    let rows: Vec<_> = cut.page(spreads).map(owned).collect();
+    let rows: Vec<_> = window.page(spreads).map(owned).collect();
     let write = move |out: &mut Vec<u8>, (entry, file, counts, since): (Arc<Entry>, _, _, _)| {
         let name = entry.report.files.get(file).map_or("", FileName::as_str);
         let [entries, repos, servers] = <[usize; 3]>::map(counts, number);

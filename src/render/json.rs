@@ -7,7 +7,7 @@ use bytes::Bytes;
 use super::cell::{Cell, Content};
 use super::pieces::Place;
 use super::{Layout, RenderError, Shape};
-use crate::domain::{FileName, Outdated, Rfc3339, Rows, Segment, Slot};
+use crate::domain::{FileName, Outdated, Rfc3339, Rows, Segment, Standing};
 
 /// From this weight on, rows of a segment are not made ready for one answer: they would be in memory
 /// from then on, and take long to make.
@@ -17,8 +17,12 @@ const HEAVY: usize = 256 * 1024;
 ///
 /// # Errors
 /// See [`RenderError`].
-pub fn json_row(out: &mut Vec<u8>, slot: &Slot, layout: &Layout) -> Result<(), RenderError> {
-    write_row(out, slot, layout, &mut Place::default(), usize::MAX).map(|_| ())
+pub fn json_row(
+    out: &mut Vec<u8>,
+    standing: &Standing,
+    layout: &Layout,
+) -> Result<(), RenderError> {
+    write_row(out, standing, layout, &mut Place::default(), usize::MAX).map(|_| ())
 }
 
 /// Returns the listed entries of a segment as plain rows, joined by commas; made once.
@@ -32,15 +36,15 @@ pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
     let outdated = memo.take_outdated();
     let size = outdated.as_ref().map_or_else(|| likely_size(segment), Outdated::size);
     let mut bytes = Vec::with_capacity(size);
-    let mut ends = Vec::with_capacity(segment.slots().len());
-    for (place, slot) in segment.slots().iter().enumerate() {
-        if slot.is_listed() {
+    let mut ends = Vec::with_capacity(segment.standings().len());
+    for (place, standing) in segment.standings().iter().enumerate() {
+        if standing.is_listed() {
             if !bytes.is_empty() {
                 bytes.push(b',');
             }
             match outdated.as_ref().and_then(|outdated| unchanged(outdated, place)) {
                 Some(row) => bytes.extend_from_slice(row),
-                None => json_row(&mut bytes, slot, &Layout::PLAIN)?,
+                None => json_row(&mut bytes, standing, &Layout::PLAIN)?,
             }
         }
         ends.push(u32::try_from(bytes.len())?);
@@ -55,7 +59,7 @@ pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
 fn likely_size(segment: &Segment) -> usize {
     // The names and the times of a row, beside what the weight has of them.
     const MORE_A_ROW: usize = 200;
-    segment.weight() + segment.slots().len() * MORE_A_ROW
+    segment.weight() + segment.standings().len() * MORE_A_ROW
 }
 
 /// Returns the row of an entry that has not changed since the rows were made.
@@ -70,7 +74,7 @@ pub(super) fn ready_rows(
     places: &Range<usize>,
 ) -> Result<Option<Bytes>, RenderError> {
     let memo = segment.memo();
-    let are_most = 2 * places.len() >= segment.slots().len();
+    let are_most = 2 * places.len() >= segment.standings().len();
     let is_worth_it = (are_most || memo.has_most_rows()) && segment.weight() < HEAVY;
     if !is_worth_it && memo.rows.get().is_none() {
         return Ok(None);
@@ -92,7 +96,7 @@ fn slice<'a>(rows: &'a Rows, places: &Range<usize>) -> Option<&'a [u8]> {
 /// `limit` says. Returns whether the row is whole.
 pub(super) fn write_row(
     out: &mut Vec<u8>,
-    slot: &Slot,
+    standing: &Standing,
     layout: &Layout,
     place: &mut Place,
     limit: usize,
@@ -110,7 +114,7 @@ pub(super) fn write_row(
             out.extend_from_slice(column.name().as_bytes());
             out.extend_from_slice(b"\":");
         }
-        match Content::of(slot, column, layout.shape) {
+        match Content::of(standing, column, layout.shape) {
             // Nor have times, and to look for it takes longer than to write them.
             Content::One(Cell::Moment(moment)) => write_moment(out, &moment.rfc3339()),
             Content::One(Cell::Reported(moment)) => write_moment(out, &moment.rfc3339()),

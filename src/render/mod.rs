@@ -18,7 +18,7 @@ mod whole;
 
 pub use self::history::history;
 pub use badge::badge;
-pub use figures::{Cut, Figures, figures};
+pub use figures::{Figures, RowWindow, figures};
 pub use json::json_row;
 pub use layout::{Layout, Shape};
 pub use pieces::{PIECE, Pieces};

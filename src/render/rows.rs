@@ -97,10 +97,12 @@ impl Rows {
             self.start_row(out);
         }
         let Self { layout, format, run, place, .. } = self;
-        let is_whole = match (run.segment.slots().get(run.places.start), format) {
+        let is_whole = match (run.segment.standings().get(run.places.start), format) {
             (None, _) => true,
-            (Some(slot), Format::Json) => json::write_row(out, slot, layout, place, PIECE)?,
-            (Some(slot), Format::Csv) => csv::write_row(out, slot, layout.columns(), place, PIECE),
+            (Some(standing), Format::Json) => json::write_row(out, standing, layout, place, PIECE)?,
+            (Some(standing), Format::Csv) => {
+                csv::write_row(out, standing, layout.columns(), place, PIECE)
+            }
         };
         if is_whole {
             run.places.start += 1;

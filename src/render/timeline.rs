@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::Pieces;
 use super::array::Array;
-use crate::domain::{Key, Timeline, Turn};
+use crate::domain::{Key, Phase, Timeline};
 
 /// Since when an entry stood how. Fields are only ever added, at the end.
 #[derive(Serialize)]
@@ -19,8 +19,8 @@ struct Row<'a> {
 /// Returns a JSON array of a timeline's rows.
 #[must_use]
 pub fn timeline(timeline: Timeline) -> impl Pieces {
-    let Timeline { keys, turns, step: _ } = timeline;
-    Array::new(turns, move |out, Turn { at, pair, condition }| {
+    let Timeline { keys, phases, step: _ } = timeline;
+    Array::new(phases, move |out, Phase { at, pair, condition }| {
         let Some(Key { repo, server }) = keys.get(pair) else { return Ok(()) };
         let row = Row {
             time: at.to_string(),

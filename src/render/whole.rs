@@ -10,7 +10,7 @@ use flate2::write::DeflateEncoder;
 use flate2::{Compression, Crc};
 
 use super::{RenderError, json};
-use crate::domain::{Packed, Segment, State};
+use crate::domain::{Packed, Segment, Snapshot};
 
 /// A gzip header without name or time, so that equal content gives equal bytes.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -30,10 +30,10 @@ const THREADS: usize = 4;
 ///
 /// # Errors
 /// See [`RenderError`].
-pub fn whole(state: &State) -> Result<Vec<Bytes>, RenderError> {
-    together(state, |segment| segment.memo().rows.get().is_some(), render);
+pub fn whole(snapshot: &Snapshot) -> Result<Vec<Bytes>, RenderError> {
+    together(snapshot, |segment| segment.memo().rows.get().is_some(), render);
     let mut parts = vec![Bytes::from_static(b"[")];
-    for segment in listed(state) {
+    for segment in listed(snapshot) {
         if parts.len() > 1 {
             parts.push(Bytes::from_static(b","));
         }
@@ -43,20 +43,20 @@ pub fn whole(state: &State) -> Result<Vec<Bytes>, RenderError> {
     Ok(parts)
 }
 
-/// Returns the same as one gzip stream; made once a state.
+/// Returns the same as one gzip stream; made once a snapshot.
 ///
 /// # Errors
 /// See [`RenderError`].
-pub fn whole_gzip(state: &State) -> Result<Bytes, RenderError> {
-    if let Some(ready) = state.packed().get() {
+pub fn whole_gzip(snapshot: &Snapshot) -> Result<Bytes, RenderError> {
+    if let Some(ready) = snapshot.packed().get() {
         return Ok(ready.clone());
     }
-    together(state, |segment| segment.memo().packed.get().is_some(), pack);
+    together(snapshot, |segment| segment.memo().packed.get().is_some(), pack);
     let mut out = GZIP_HEADER.to_vec();
     let mut crc = Crc::new();
     let mut encoder = encoder();
     push_stored(&mut out, &mut crc, b'[', false);
-    for (position, segment) in listed(state).enumerate() {
+    for (position, segment) in listed(snapshot).enumerate() {
         if position > 0 {
             push_stored(&mut out, &mut crc, b',', false);
         }
@@ -67,16 +67,16 @@ pub fn whole_gzip(state: &State) -> Result<Bytes, RenderError> {
     push_stored(&mut out, &mut crc, b']', true);
     out.extend_from_slice(&crc.sum().to_le_bytes());
     out.extend_from_slice(&crc.amount().to_le_bytes());
-    Ok(state.packed().get_or_init(|| out.into()).clone())
+    Ok(snapshot.packed().get_or_init(|| out.into()).clone())
 }
 
-fn listed(state: &State) -> impl Iterator<Item = &Segment> {
-    state.segments().iter().map(AsRef::as_ref).filter(|segment: &&Segment| segment.listed() > 0)
+fn listed(snapshot: &Snapshot) -> impl Iterator<Item = &Segment> {
+    snapshot.segments().iter().map(AsRef::as_ref).filter(|segment: &&Segment| segment.listed() > 0)
 }
 
 /// Works on many segments on several threads; leaves few, and what fails, to whoever comes after.
-fn together(state: &State, is_ready: fn(&Segment) -> bool, work: fn(&[&Segment])) {
-    let unready: Vec<&Segment> = listed(state).filter(|segment| !is_ready(segment)).collect();
+fn together(snapshot: &Snapshot, is_ready: fn(&Segment) -> bool, work: fn(&[&Segment])) {
+    let unready: Vec<&Segment> = listed(snapshot).filter(|segment| !is_ready(segment)).collect();
     if unready.len() < MANY_SEGMENTS {
         return;
     }

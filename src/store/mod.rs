@@ -12,7 +12,7 @@ pub use error::{CommitError, OpenError, StoreError};
 pub use soundness::{Examination, Examined, Part, Soundness};
 
 use crate::domain::{
-    Batch, Changes, Entry, Excess, HistoryPage, HistoryQuery, KeyRef, Names, Revision, Search,
+    Changes, Entry, HistoryPage, HistoryQuery, KeyRef, Names, Plan, Prunable, PruneRule, Revision,
     Timeline, TimelineQuery, TransitionId,
 };
 
@@ -30,7 +30,7 @@ pub struct Loaded {
 }
 
 /// Says of a pair whether it is asked for.
-pub type Passes<'a> = &'a (dyn Fn(KeyRef<'_>) -> bool + Send + Sync);
+pub type KeyPredicate<'a> = &'a (dyn Fn(KeyRef<'_>) -> bool + Send + Sync);
 
 /// How much room a store takes and has, in bytes; `None` is what it cannot tell.
 #[derive(Clone, Copy, Debug, Default)]
@@ -64,7 +64,7 @@ pub trait Store: Send + Sync {
     /// `Ok` means that all of it survives a power cut. [`CommitError::Moved`] means that none of
     /// it was applied, because the store is not at `expected`. After [`CommitError::Unknown`] it
     /// may have been applied, as a whole or not at all: ask [`Store::changes_since`].
-    async fn commit(&self, expected: Revision, batch: &Batch) -> Result<(), CommitError>;
+    async fn commit(&self, expected: Revision, plan: &Plan) -> Result<(), CommitError>;
 
     /// Returns what has changed since a revision, or `None` if that is too long ago to tell.
     async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError>;
@@ -79,11 +79,11 @@ pub trait Store: Send + Sync {
         &self,
         query: TimelineQuery,
         repos: &Names,
-        passes: Passes<'_>,
+        passes: KeyPredicate<'_>,
     ) -> Result<Option<Timeline>, StoreError>;
 
     /// Finds some transitions that there are too many of, and deletes none.
-    async fn excess(&self, search: Search) -> Result<Excess, StoreError>;
+    async fn prunable(&self, search: PruneRule) -> Result<Prunable, StoreError>;
 
     /// Deletes transitions. After an error they may be gone or not. Only the writer may ask this.
     async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError>;

@@ -1,4 +1,4 @@
-//! The state and what is selected from it, against the plainest possible model.
+//! The snapshot and what is selected from it, against the plainest possible model.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use gitops_status_server::domain::{
-    Batch, Column, DriftCount, Effort, Entry, Event, FileName, Filter, KeyRef, Names, Now, Order,
-    Policy, Promise, RepoName, Report, ReportedTime, Revision, Selection, ServerName, Sort, State,
-    SyncStatus, Timestamp,
+    Column, DriftCount, Effort, Entry, Event, FileName, Filter, KeyRef, Names, Now, Order, Plan,
+    Policy, RepoName, Report, ReportedTime, ReporterSchedule, Revision, Selection, ServerName,
+    Snapshot, Sort, SyncStatus, Timestamp,
 };
 use gitops_status_server::render;
 use proptest::prelude::*;
@@ -35,92 +35,93 @@ fn report(repo: u8, server: u16, drift: u8) -> Report {
         drift_count: DriftCount::parse(u64::from(drift)).unwrap(),
         files: files.collect(),
         last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
-        promise: Promise::default(),
+        schedule: ReporterSchedule::default(),
         revision: None,
         url: None,
     }
 }
 
-fn empty() -> State {
-    State::load(POLICY, Revision(0), Vec::new(), now(0))
+fn empty() -> Snapshot {
+    Snapshot::load(POLICY, Revision(0), Vec::new(), now(0))
 }
 
 fn key(report: &Report) -> (String, String) {
     (report.repo.to_string(), report.server.to_string())
 }
 
-/// What is done to a state: an update (with a count) or a removal.
+/// What is done to a snapshot: an update (with a count) or a removal.
 fn steps() -> impl Strategy<Value = Vec<(u8, u16, Option<u8>)>> {
     let step = (0..3_u8, 0..900_u16, prop::option::weighted(0.8, any::<u8>()));
     prop::collection::vec(step, 0..2500)
 }
 
-fn run(steps: &[(u8, u16, Option<u8>)]) -> (State, Model) {
+fn run(steps: &[(u8, u16, Option<u8>)]) -> (Snapshot, Model) {
     run_and_read(steps, |_| {})
 }
 
-/// Does the steps, and has somebody read some of the states that they lead through.
-fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&State)) -> (State, Model) {
-    let (mut state, mut model) = (empty(), Model::new());
-    let (mut batch, mut held) = (Batch::default(), None);
+/// Does the steps, and has somebody read some of the snapshots that they lead through.
+fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&Snapshot)) -> (Snapshot, Model) {
+    let (mut snapshot, mut model) = (empty(), Model::new());
+    let (mut plan, mut held) = (Plan::default(), None);
     for &(repo, server, drift) in steps {
         let report = report(repo, server, drift.unwrap_or(0));
         if drift.is_some() {
-            let change = batch.apply(&state, report.clone(), now(1));
+            let change = plan.apply(&snapshot, report.clone(), now(1));
             let is_first = model.insert(key(&report), report).is_none();
             assert_eq!(change.event == Some(Event::First), is_first);
         } else {
             let (repo, server) = key(&report);
-            let removed = batch.remove(&state, KeyRef { repo: &repo, server: &server }, now(1));
+            let removed = plan.remove(&snapshot, KeyRef { repo: &repo, server: &server }, now(1));
             assert_eq!(removed.is_some(), model.remove(&(repo, server)).is_some());
         }
-        assert_eq!(batch.kept_of(state.kept()), model.len());
-        // Batches of all lengths, and now and then somebody holds on to the state before.
+        assert_eq!(plan.kept_of(snapshot.kept()), model.len());
+        // Batches of all lengths, and now and then somebody holds on to the snapshot before.
         if server % 7 == 0 {
-            held = (server % 3 == 0).then(|| state.clone());
-            let revision = state.revision().next();
-            state.accept(&std::mem::take(&mut batch), revision);
+            held = (server % 3 == 0).then(|| snapshot.clone());
+            let revision = snapshot.revision().next();
+            snapshot.accept(&std::mem::take(&mut plan), revision);
             if server % 35 == 0 {
-                read(&state);
-                held.iter().chain([&state]).for_each(expect_each_is_found);
+                read(&snapshot);
+                held.iter().chain([&snapshot]).for_each(expect_each_is_found);
             }
         }
     }
     drop(held);
-    state.accept(&batch, Revision(1));
-    (state, model)
+    snapshot.accept(&plan, Revision(1));
+    (snapshot, model)
 }
 
-/// Makes sure that a state finds its own entries, whatever others found where.
-fn expect_each_is_found(state: &State) {
-    for slot in state.segments().iter().flat_map(|segment| segment.slots()) {
-        let found = state.get(slot.entry().key()).unwrap();
-        assert!(Arc::ptr_eq(found.entry(), slot.entry()));
+/// Makes sure that a snapshot finds its own entries, whatever others found where.
+fn expect_each_is_found(snapshot: &Snapshot) {
+    for standing in snapshot.segments().iter().flat_map(|segment| segment.standings()) {
+        let found = snapshot.get(standing.entry().key()).unwrap();
+        assert!(Arc::ptr_eq(found.entry(), standing.entry()));
     }
 }
 
-/// Makes the state that a restart would make of the same entries.
-fn loaded_anew(state: &State) -> State {
-    let slots = state.segments().iter().flat_map(|segment| segment.slots());
-    let entries: Vec<Arc<Entry>> = slots.map(|slot| Arc::clone(slot.entry())).rev().collect();
-    State::load(POLICY, Revision(9), entries, now(2))
+/// Makes the snapshot that a restart would make of the same entries.
+fn loaded_anew(snapshot: &Snapshot) -> Snapshot {
+    let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
+    let entries: Vec<Arc<Entry>> =
+        standings.map(|standing| Arc::clone(standing.entry())).rev().collect();
+    Snapshot::load(POLICY, Revision(9), entries, now(2))
 }
 
-fn list(state: &State) -> String {
-    String::from_utf8(render::whole(state).unwrap().concat()).unwrap()
+fn list(snapshot: &Snapshot) -> String {
+    String::from_utf8(render::whole(snapshot).unwrap().concat()).unwrap()
 }
 
-fn list_by_gzip(state: &State) -> String {
+fn list_by_gzip(snapshot: &Snapshot) -> String {
     let mut text = String::new();
-    let packed = render::whole_gzip(state).unwrap();
+    let packed = render::whole_gzip(snapshot).unwrap();
     GzDecoder::new(packed.as_ref()).read_to_string(&mut text).unwrap();
     text
 }
 
-fn shown(state: &State, selection: &Selection) -> (Vec<(String, String, u32)>, usize) {
-    let selected = selection.select(state, &mut Effort::unlimited()).unwrap();
-    let rows = selected.slots().map(|slot| {
-        let report = &slot.entry().report;
+fn shown(snapshot: &Snapshot, selection: &Selection) -> (Vec<(String, String, u32)>, usize) {
+    let selected = selection.select(snapshot, &mut Effort::unlimited()).unwrap();
+    let rows = selected.standings().map(|standing| {
+        let report = &standing.entry().report;
         let (repo, server) = key(report);
         (repo, server, report.drift_count.get())
     });
@@ -206,19 +207,19 @@ proptest! {
     fn a_state_shows_what_a_sorted_map_shows(
         steps in steps(), selections in prop::collection::vec(selections(), 1..8),
     ) {
-        let (state, model) = run(&steps);
-        prop_assert_eq!((state.listed(), state.kept()), (model.len(), model.len()));
+        let (snapshot, model) = run(&steps);
+        prop_assert_eq!((snapshot.listed(), snapshot.kept()), (model.len(), model.len()));
         let whole = Selection::default();
         for selection in selections.iter().chain([&whole]) {
-            prop_assert_eq!(shown(&state, selection), expected(&model, selection));
+            prop_assert_eq!(shown(&snapshot, selection), expected(&model, selection));
         }
     }
 
     #[test]
     fn the_same_entries_have_the_same_fingerprint_however_they_came(steps in steps()) {
-        let (state, _) = run(&steps);
-        let loaded = loaded_anew(&state);
-        prop_assert_eq!(loaded.fingerprint(), state.fingerprint());
+        let (snapshot, _) = run(&steps);
+        let loaded = loaded_anew(&snapshot);
+        prop_assert_eq!(loaded.fingerprint(), snapshot.fingerprint());
         let mut later = loaded.clone();
         later.mark(now(60));
         let is_empty = loaded.listed() == 0;
@@ -234,9 +235,9 @@ proptest! {
 
     #[test]
     fn a_list_is_the_same_whoever_has_read_it_before_its_entries_changed(steps in steps()) {
-        let read = |state: &State| assert_eq!(list(state), list_by_gzip(state));
-        let (state, _) = run_and_read(&steps, read);
-        prop_assert_eq!(list(&state), list(&loaded_anew(&state)));
-        prop_assert_eq!(list_by_gzip(&state), list(&state));
+        let read = |snapshot: &Snapshot| assert_eq!(list(snapshot), list_by_gzip(snapshot));
+        let (snapshot, _) = run_and_read(&steps, read);
+        prop_assert_eq!(list(&snapshot), list(&loaded_anew(&snapshot)));
+        prop_assert_eq!(list_by_gzip(&snapshot), list(&snapshot));
     }
 }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    Batch, DriftCount, Entry, FileName, GitRevision, KeyRef, Now, Policy, Promise, RepoName,
-    Report, ReportedTime, Revision, RunUrl, ServerName, State, SyncStatus, Timestamp,
+    DriftCount, Entry, FileName, GitRevision, KeyRef, Now, Plan, Policy, RepoName, Report,
+    ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, Snapshot, SyncStatus, Timestamp,
 };
 use gitops_status_server::store::sqlite::SqliteStore;
 use gitops_status_server::store::{CommitError, Store, StoreError};
@@ -29,7 +29,7 @@ fn report(server: &str, files: &[&str]) -> Report {
         drift_count: DriftCount::parse(2_147_483_647).unwrap(),
         files: files.iter().map(|name| FileName::parse(name).unwrap()).collect(),
         last_check: ReportedTime::parse("0001-01-01T00:00:00.000000001Z").unwrap(),
-        promise: Promise { stale_after_seconds: Some(0), ttl_seconds: Some(315_360_000) },
+        schedule: ReporterSchedule { stale_after_seconds: Some(0), ttl_seconds: Some(315_360_000) },
         revision: Some(GitRevision::parse("abc").unwrap()),
         url: Some(RunUrl::parse("https://ci/1").unwrap()),
     }
@@ -39,71 +39,71 @@ fn now(at: i64) -> Now {
     Now { at: Timestamp::from_millis(at), steady_for: Duration::from_hours(1) }
 }
 
-/// A store together with the state that it should hold.
+/// A store together with the snapshot that it should hold.
 struct Pair {
     store: Arc<dyn Store>,
-    state: State,
+    snapshot: Snapshot,
 }
 
 impl Pair {
     fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, state: State::load(POLICY, Revision(0), Vec::new(), now(0)) }
+        Self { store, snapshot: Snapshot::load(POLICY, Revision(0), Vec::new(), now(0)) }
     }
 
-    /// Commits what `fill` puts into a batch, and lets the state accept it.
-    async fn commit(&mut self, fill: impl FnOnce(&mut Batch, &State)) {
-        let mut batch = Batch::default();
-        fill(&mut batch, &self.state);
-        let revision = self.state.revision();
-        self.store.commit(revision, &batch).await.unwrap();
-        self.state.accept(&batch, revision.next());
+    /// Commits what `fill` puts into a batch, and lets the snapshot accept it.
+    async fn commit(&mut self, fill: impl FnOnce(&mut Plan, &Snapshot)) {
+        let mut plan = Plan::default();
+        fill(&mut plan, &self.snapshot);
+        let revision = self.snapshot.revision();
+        self.store.commit(revision, &plan).await.unwrap();
+        self.snapshot.accept(&plan, revision.next());
     }
 
     async fn update(&mut self, reports: impl IntoIterator<Item = Report>, at: i64) {
-        self.commit(|batch, state| {
+        self.commit(|plan, snapshot| {
             for report in reports {
-                batch.apply(state, report, now(at));
+                plan.apply(snapshot, report, now(at));
             }
         })
         .await;
     }
 
-    /// Makes sure that the store holds what the state does, field by field.
+    /// Makes sure that the store holds what the snapshot does, field by field.
     async fn expect_the_same(&self) {
         let loaded = self.store.load().await.unwrap();
-        assert_eq!(loaded.revision, self.state.revision());
-        assert_eq!(loaded.entries, entries(&self.state));
+        assert_eq!(loaded.revision, self.snapshot.revision());
+        assert_eq!(loaded.entries, entries(&self.snapshot));
     }
 }
 
-fn entries(state: &State) -> Vec<Arc<Entry>> {
-    let slots = state.segments().iter().flat_map(|segment| segment.slots());
-    slots.map(|slot| Arc::clone(slot.entry())).collect()
+fn entries(snapshot: &Snapshot) -> Vec<Arc<Entry>> {
+    let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
+    standings.map(|standing| Arc::clone(standing.entry())).collect()
 }
 
-fn remove(batch: &mut Batch, state: &State, server: &str) {
-    batch.remove(state, KeyRef { repo: REPO, server }, now(1)).unwrap();
+fn remove(plan: &mut Plan, snapshot: &Snapshot, server: &str) {
+    plan.remove(snapshot, KeyRef { repo: REPO, server }, now(1)).unwrap();
 }
 
 /// A batch with the first report of one server.
-fn first(server: &str) -> Batch {
-    let mut batch = Batch::default();
-    let state = State::load(POLICY, Revision(0), Vec::new(), now(0));
-    batch.apply(&state, report(server, &[]), now(1));
-    batch
+fn first(server: &str) -> Plan {
+    let mut plan = Plan::default();
+    let snapshot = Snapshot::load(POLICY, Revision(0), Vec::new(), now(0));
+    plan.apply(&snapshot, report(server, &[]), now(1));
+    plan
 }
 
 async fn what_is_committed_is_loaded_field_by_field(store: Arc<dyn Store>) {
     let mut pair = Pair::new(store);
     pair.update([report("full", &["a", "\u{202e}b", " "])], 1_776_767_535_007).await;
     pair.expect_the_same().await;
-    pair.commit(|batch, state| {
-        for slot in state.segments().iter().flat_map(|segment| segment.slots()) {
-            batch.settle(state, slot);
+    pair.commit(|plan, snapshot| {
+        for standing in snapshot.segments().iter().flat_map(|segment| segment.standings()) {
+            plan.settle(snapshot, standing);
         }
     })
     .await;
-    assert!(entries(&pair.state)[0].stale_recorded);
+    assert!(entries(&pair.snapshot)[0].stale_recorded);
     pair.expect_the_same().await;
 }
 
@@ -122,14 +122,14 @@ async fn a_commit_at_another_revision_applies_nothing(store: Arc<dyn Store>) {
 async fn changes_since_tells_what_is_new_and_what_is_gone(store: Arc<dyn Store>) {
     let mut pair = Pair::new(Arc::clone(&store));
     pair.update([report("a", &[]), report("b", &[])], 1).await;
-    pair.commit(|batch, state| {
-        remove(batch, state, "a");
-        batch.apply(state, report("c", &[]), now(1));
+    pair.commit(|plan, snapshot| {
+        remove(plan, snapshot, "a");
+        plan.apply(snapshot, report("c", &[]), now(1));
     })
     .await;
-    pair.commit(|batch, state| {
-        remove(batch, state, "c");
-        batch.apply(state, report("c", &[]), now(2));
+    pair.commit(|plan, snapshot| {
+        remove(plan, snapshot, "c");
+        plan.apply(snapshot, report("c", &[]), now(2));
     })
     .await;
     pair.update([report("b", &[])], 3).await;
@@ -161,10 +161,10 @@ async fn the_last_word_wins_whichever_way_it_was_stored(store: Arc<dyn Store>) {
     pair.update([seen("a"), seen("b"), seen("c"), seen("d")], 2).await;
     pair.expect_the_same().await;
     pair.update([report("b", &["x"])], 3).await;
-    pair.commit(|batch, state| {
-        remove(batch, state, "c");
-        batch.apply(state, report("d", &["y"]), now(4));
-        batch.apply(state, report("d", &["y"]), now(5));
+    pair.commit(|plan, snapshot| {
+        remove(plan, snapshot, "c");
+        plan.apply(snapshot, report("d", &["y"]), now(4));
+        plan.apply(snapshot, report("d", &["y"]), now(5));
     })
     .await;
     pair.expect_the_same().await;
@@ -183,9 +183,9 @@ async fn a_long_time_without_changes_loses_nothing(store: Arc<dyn Store>) {
     for (round, at) in (0..160).zip(1_i64..) {
         let numbers = (0..1000).map(|step| round * 700 + step * 3);
         pair.update(numbers.map(|number| report(&server(number), &[])), at).await;
-        pair.commit(|batch, state| {
-            batch.apply(state, report(&server(round * 31), &[&format!("f{round}")]), now(at));
-            remove(batch, state, &server(round * 17));
+        pair.commit(|plan, snapshot| {
+            plan.apply(snapshot, report(&server(round * 31), &[&format!("f{round}")]), now(at));
+            remove(plan, snapshot, &server(round * 17));
         })
         .await;
         if round % 40 == 39 {
@@ -210,9 +210,9 @@ async fn what_changes_while_sightings_are_brought_together_is_not_lost(store: Ar
     pair.update(rarely_seen(), 9).await;
     for (round, at) in (0..80).zip(10_i64..) {
         pair.update(seen(round * 7919, 450), at).await;
-        pair.commit(|batch, state| {
-            batch.apply(state, report(&server(round * 523), &[&format!("f{round}")]), now(at));
-            remove(batch, state, &server(round * 1201 + 1));
+        pair.commit(|plan, snapshot| {
+            plan.apply(snapshot, report(&server(round * 523), &[&format!("f{round}")]), now(at));
+            remove(plan, snapshot, &server(round * 1201 + 1));
         })
         .await;
         pair.update([report(&server(round * 1201 + 1), &[])], at).await;
@@ -224,7 +224,7 @@ async fn what_changes_while_sightings_are_brought_together_is_not_lost(store: Ar
 }
 
 async fn an_empty_batch_is_a_revision_of_its_own(store: Arc<dyn Store>) {
-    store.commit(Revision(0), &Batch::default()).await.unwrap();
+    store.commit(Revision(0), &Plan::default()).await.unwrap();
     assert_eq!(store.load().await.unwrap().revision, Revision(1));
 }
 
@@ -235,14 +235,14 @@ async fn large_batches_and_large_rows_are_whole(store: Arc<dyn Store>) {
     let many = (0..1023).map(|number| report(&format!("s{number:04}"), &[]));
     let mut pair = Pair::new(store);
     pair.update(many.chain([report("large", &files)]), 1).await;
-    assert_eq!(pair.state.listed(), 1024);
+    assert_eq!(pair.snapshot.listed(), 1024);
     pair.expect_the_same().await;
 }
 
 async fn a_closed_store_takes_nothing(store: Arc<dyn Store>) {
-    store.commit(Revision(0), &Batch::default()).await.unwrap();
+    store.commit(Revision(0), &Plan::default()).await.unwrap();
     store.close().await;
-    let outcome = store.commit(Revision(1), &Batch::default()).await;
+    let outcome = store.commit(Revision(1), &Plan::default()).await;
     assert!(matches!(outcome, Err(CommitError::Unknown(StoreError::Closed))), "{outcome:?}");
     assert!(store.load().await.is_err());
 }

@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{made, problem, setting, unwritable};
+use super::{context, made, problem, unwritable};
 use crate::domain::{Filter, HistoryQuery, Names, TimeRange};
 use crate::http::Services;
 use crate::http::error::ApiError;
@@ -53,16 +53,16 @@ pub(in crate::http) async fn entry(
     let past = room.ask(&request, async move |_| Ok(board.history(&query).await?));
     let past = past.await.map_or(Past::Unavailable, Past::Known);
     let state = services.board.snapshot();
-    let setting = setting(&request, &services);
+    let context = context(&request, &services);
     let page = services.work.short_reads.run(&request, move |_| {
         let page = EntryPage {
             key: key.borrow(),
-            slot: state.get(key.borrow()),
+            standing: state.get(key.borrow()),
             past,
             is_older: after.is_some(),
         };
         let status = if page.is_unknown() { StatusCode::NOT_FOUND } else { StatusCode::OK };
-        page.render(&setting).map(|text| (status, text)).map_err(unwritable)
+        page.render(&context).map(|text| (status, text)).map_err(unwritable)
     });
     let (status, text) = page.await?;
     made(&request, status, text)

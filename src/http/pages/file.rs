@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{made, problem, setting, unwritable};
+use super::{context, made, problem, unwritable};
 use crate::http::Services;
 use crate::http::error::ApiError;
 use crate::http::openapi::{parameter, schema};
@@ -31,11 +31,11 @@ pub(in crate::http) async fn file(
         Ok(name) => FilePage { name },
         Err(error) => return problem(&request, &services, &error),
     };
-    let (board, setting) = (services.board.clone(), setting(&request, &services));
+    let (board, context) = (services.board.clone(), context(&request, &services));
     // The files of every drifted entry are looked at.
     let room = &services.work.reads;
     let text = room.run(&request, move |effort| {
-        page.render(&board.snapshot(), &setting, effort).map_err(unwritable)
+        page.render(&board.snapshot(), &context, effort).map_err(unwritable)
     });
     made(&request, StatusCode::OK, text.await?)
 }

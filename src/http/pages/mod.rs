@@ -18,7 +18,7 @@ use super::Services;
 use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
-use crate::page::{self, PageError, Setting};
+use crate::page::{self, PageContext, PageError};
 use crate::render::RenderError;
 
 const MEDIA_TYPE: &str = "text/html; charset=utf-8";
@@ -46,7 +46,7 @@ fn guarded(mut response: HttpResponse) -> HttpResponse {
 }
 
 /// Returns what time it is, and where the client reaches the server.
-fn setting(request: &HttpRequest, services: &Services) -> Setting {
+fn context(request: &HttpRequest, services: &Services) -> PageContext {
     let header = |name: HeaderName| request.headers().get(name)?.to_str().ok();
     // Only letters that a host has: the line is there to be pasted into a shell.
     let is_host = |host: &&str| {
@@ -58,7 +58,7 @@ fn setting(request: &HttpRequest, services: &Services) -> Setting {
     let host = header(HOST).filter(is_host).unwrap_or("localhost:8080");
     let forwarded = header(HeaderName::from_static("x-forwarded-proto"));
     let scheme = if forwarded == Some("https") { "https" } else { "http" };
-    Setting { now: services.clock.read().wall, origin: format!("{scheme}://{host}") }
+    PageContext { now: services.clock.read().wall, origin: format!("{scheme}://{host}") }
 }
 
 /// Answers with a page that is made for this one request.
@@ -78,7 +78,7 @@ fn problem(
 ) -> Result<HttpResponse, ApiError> {
     let status = error.status_code();
     let heading = status.canonical_reason().unwrap_or("Error");
-    let text = page::problem(heading, &error.to_string(), &setting(request, services));
+    let text = page::problem(heading, &error.to_string(), &context(request, services));
     made(request, status, text.map_err(unwritable)?)
 }
 

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{CACHE_CONTROL, MEDIA_TYPE, guarded, setting, unwritable};
-use crate::domain::{Effort, State};
+use super::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
+use crate::domain::{Effort, Snapshot};
 use crate::http::Services;
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
 use crate::http::openapi::{parameter, schema};
 use crate::http::query::overview_request;
-use crate::http::question::{self, MANY_ENTRIES, Page, Question, SHORT_ENTRIES};
+use crate::http::question::{self, MANY_ENTRIES, Page, Resource, SHORT_ENTRIES};
 use crate::http::sending::Begun;
-use crate::page::{self, Asked, Setting};
+use crate::page::{self, OverviewQuery, PageContext};
 use crate::render::RenderError;
 
 /// `GET /`
@@ -35,24 +35,24 @@ pub(in crate::http) async fn overview(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let asked = overview_request(request.query_string());
-    let overview = Overview { asked, setting: setting(&request, &services) };
+    let overview = Overview { asked, context: context(&request, &services) };
     question::answer(&request, &services, overview).await.map(guarded)
 }
 
 struct Overview {
-    asked: Asked,
-    setting: Setting,
+    asked: OverviewQuery,
+    context: PageContext,
 }
 
 /// What the page shows but for the ages, which a script keeps up to date.
 impl Hash for Overview {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { asked, setting: Setting { now: _, origin } } = self;
+        let Self { asked, context: PageContext { now: _, origin } } = self;
         (asked, origin).hash(state);
     }
 }
 
-impl Question for Overview {
+impl Resource for Overview {
     fn media_type(&self) -> &'static str {
         MEDIA_TYPE
     }
@@ -65,7 +65,7 @@ impl Question for Overview {
         false
     }
 
-    fn is_quick(&self, state: &State, _: Coding) -> bool {
+    fn is_quick(&self, state: &Snapshot, _: Coding) -> bool {
         let selection = &self.asked.selection;
         // A row takes as long as many looks at entries.
         let rows = selection.limit.unwrap_or(MANY_ENTRIES);
@@ -73,13 +73,13 @@ impl Question for Overview {
         is_small && !selection.filter.looks_at_files()
     }
 
-    fn is_short(&self, state: &State) -> bool {
+    fn is_short(&self, state: &Snapshot) -> bool {
         let selection = &self.asked.selection;
         !selection.filter.looks_at_files() && selection.cost(state) < SHORT_ENTRIES
     }
 
-    fn page(&self, state: &Arc<State>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
-        let text = page::overview(state, &self.asked, &self.setting, effort).map_err(unwritable)?;
+    fn page(&self, state: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
+        let text = page::overview(state, &self.asked, &self.context, effort).map_err(unwritable)?;
         Ok(Page { begun: Begun::Small(text.into()), total: None })
     }
 }

@@ -1,6 +1,6 @@
 //! The parameters of a badge: filters, and the text on its left.
 
-use super::{Sent, must_be};
+use super::{QueryString, must_be};
 use crate::domain::Filter;
 use crate::http::error::ApiError;
 
@@ -20,7 +20,7 @@ impl BadgeQuery {
     /// # Errors
     /// 400 with the parameter's name and what it takes.
     pub(in crate::http) fn parse(query: &str) -> Result<Self, ApiError> {
-        let sent = Sent::with_filters(query, &["label"])?;
+        let sent = QueryString::with_filters(query, &["label"])?;
         let filter = sent.filter()?;
         let label = sent.single("label")?.unwrap_or("gitops");
         if is_label(label) {

@@ -1,6 +1,6 @@
 //! The parameters of a stream of changes.
 
-use super::Sent;
+use super::QueryString;
 use crate::domain::{Column, Filter};
 use crate::http::error::ApiError;
 use crate::render::{Layout, Shape};
@@ -19,7 +19,7 @@ impl EventsQuery {
     /// # Errors
     /// 400 with the parameter's name and what it takes.
     pub(in crate::http) fn parse(query: &str) -> Result<Self, ApiError> {
-        let sent = Sent::with_filters(query, &["fields", "last_event_id"])?;
+        let sent = QueryString::with_filters(query, &["fields", "last_event_id"])?;
         let shape = Shape::Nested;
         let columns = shape.columns().iter().map(|column| (Column::name(*column), *column));
         Ok(Self {

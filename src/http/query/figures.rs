@@ -1,15 +1,15 @@
 //! The parameters of figures: filters, and what of the rows is shown.
 
-use super::{MAX_LIMIT, Sent};
+use super::{MAX_LIMIT, QueryString};
 use crate::domain::Filter;
 use crate::http::error::ApiError;
-use crate::render::{Cut, Figures};
+use crate::render::{Figures, RowWindow};
 
 /// What figures are asked for.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(in crate::http) struct FiguresQuery {
     pub(in crate::http) filter: Filter,
-    pub(in crate::http) cut: Cut,
+    pub(in crate::http) window: RowWindow,
 }
 
 impl FiguresQuery {
@@ -22,11 +22,11 @@ impl FiguresQuery {
             Figures::Summary => &["fields"],
             Figures::Repos | Figures::Servers | Figures::Files => &["fields", "limit", "offset"],
         };
-        let sent = Sent::with_filters(query, others)?;
+        let sent = QueryString::with_filters(query, others)?;
         let columns = figures.columns().iter().enumerate().map(|(place, name)| (*name, place));
         let filter = sent.filter()?;
         let only = sent.fields(columns)?;
         let (limit, offset) = (sent.limit(1..=MAX_LIMIT)?, sent.offset()?);
-        Ok(Self { filter, cut: Cut { only, limit, offset } })
+        Ok(Self { filter, window: RowWindow { only, limit, offset } })
     }
 }

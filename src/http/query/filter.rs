@@ -1,6 +1,6 @@
 //! The filters, which every path that lists or counts entries takes.
 
-use super::{Sent, TRUTHS, must_be, truth};
+use super::{QueryString, TRUTHS, must_be, truth};
 use crate::domain::{Filter, Names, SyncStatus, Texts, means_all};
 use crate::http::error::ApiError;
 
@@ -12,7 +12,7 @@ pub(super) const PARAMETERS: [&str; 7] =
 /// it lists, is held against each, so thousands would keep a core busy for minutes.
 const MAX_PATTERNS: usize = 100;
 
-impl Sent<'_> {
+impl QueryString<'_> {
     /// Reads the filters.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The parameters of the history: filters, events, time, and place.
 
-use super::{Sent, must_be, range};
-use crate::domain::{Event, HistoryPlace, HistoryQuery, TimeRange, means_all};
+use super::{QueryString, must_be, range};
+use crate::domain::{Cursor, Event, HistoryQuery, TimeRange, means_all};
 use crate::http::error::ApiError;
 
 /// How many transitions are listed if nothing is said.
@@ -22,11 +22,11 @@ impl HistoryRequest {
     /// 400 with the parameter's name and what it takes.
     pub(in crate::http) fn parse(query: &str) -> Result<Self, ApiError> {
         let others = ["event", "from", "to", "limit", "cursor", "flat"];
-        let sent = Sent::with_filters(query, &others)?;
+        let sent = QueryString::with_filters(query, &others)?;
         let TimeRange { from, to } = TimeRange::ALL;
         let (sent_from, sent_to) = sent.range()?;
         let after = sent.single("cursor")?.map(|text| {
-            let place = HistoryPlace::parse(text);
+            let place = Cursor::parse(text);
             place.ok_or_else(|| must_be("cursor", "what next was in an answer"))
         });
         let query = HistoryQuery {
@@ -41,7 +41,7 @@ impl HistoryRequest {
 }
 
 /// Reads a list of events; empty is all.
-fn events(sent: &Sent<'_>) -> Result<Vec<Event>, ApiError> {
+fn events(sent: &QueryString<'_>) -> Result<Vec<Event>, ApiError> {
     let mut events = Vec::new();
     let mut filters = true;
     for word in sent.elements("event") {

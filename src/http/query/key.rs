@@ -1,6 +1,6 @@
 //! The parameters that name one entry.
 
-use super::{Sent, must_be};
+use super::{QueryString, must_be};
 use crate::domain::{Key, RepoName, ServerName};
 use crate::http::error::ApiError;
 
@@ -9,11 +9,11 @@ use crate::http::error::ApiError;
 /// # Errors
 /// 400 with the parameter's name and what it takes.
 pub(in crate::http) fn parse_key(query: &str) -> Result<Key, ApiError> {
-    let sent = Sent::without_filters(query, &["repo", "server"])?;
+    let sent = QueryString::without_filters(query, &["repo", "server"])?;
     sent.key("given: which entry is to be removed")
 }
 
-impl Sent<'_> {
+impl QueryString<'_> {
     /// Reads `repo` and `server`, once each and literally; what is needed is said if one is missing.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! The parameters of a list: filters, order, page, and the shape of its rows.
 
-use super::{MAX_LIMIT, Sent, must_be};
+use super::{MAX_LIMIT, QueryString, must_be};
 use crate::domain::{Column, Order, Selection, Sort};
 use crate::http::error::ApiError;
 use crate::render::{Layout, Shape};
@@ -19,7 +19,7 @@ impl ListQuery {
     /// 400 with the parameter's name and what it takes.
     pub(in crate::http) fn parse(query: &str, shape: Shape) -> Result<Self, ApiError> {
         let others = ["flat", "fields", "sort", "limit", "offset"];
-        let sent = Sent::with_filters(query, &others)?;
+        let sent = QueryString::with_filters(query, &others)?;
         let filter = sent.filter()?;
         let shape = match sent.truth("flat")? {
             Some(true) => Shape::Flat,

@@ -1,6 +1,6 @@
 //! Query strings: every parameter in every spelling, and what is wrong with a wrong one.
 //!
-//! [`Sent`] holds what was sent, and reads what several paths take. What one path makes of it
+//! [`QueryString`] holds what was sent, and reads what several paths take. What one path makes of it
 //! stands in a file of its own.
 
 mod badge;
@@ -44,12 +44,12 @@ const MOMENTS: &str = "a time such as 2026-04-21T10:32:15Z, or a number of secon
                        since 1970";
 
 /// The parameters of a query string, all of them known, decoded, in the order they were sent.
-struct Sent<'a>(Vec<Pair<'a>>);
+struct QueryString<'a>(Vec<Pair<'a>>);
 
 /// A parameter's name and its value.
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-impl<'a> Sent<'a> {
+impl<'a> QueryString<'a> {
     /// Splits the query string of a path that takes filters and these other parameters.
     ///
     /// # Errors

@@ -2,10 +2,10 @@
 //! page, where an answer of the API would be an error.
 
 use super::list::sort_by;
-use super::{Pair, Sent, filter, must_be, split, unknown_parameter, with_plain_names};
-use crate::domain::{FileName, HistoryPlace, Key, MAX_FILE_NAME, Order, Selection};
+use super::{Pair, QueryString, filter, must_be, split, unknown_parameter, with_plain_names};
+use crate::domain::{Cursor, FileName, Key, MAX_FILE_NAME, Order, Selection};
 use crate::http::error::ApiError;
-use crate::page::{Asked, OTHER_PARAMETERS, Parameters, View};
+use crate::page::{OTHER_PARAMETERS, OverviewQuery, Parameters, View};
 use crate::render::Shape;
 
 /// How many entries a page shows if nothing is said.
@@ -14,7 +14,7 @@ const USUAL_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1000;
 
 /// Reads what the overview is asked for. What is wrong is left out and noted.
-pub(in crate::http) fn overview_request(query: &str) -> Asked {
+pub(in crate::http) fn overview_request(query: &str) -> OverviewQuery {
     let mut notices = Vec::new();
     let sent = split(query).unwrap_or_else(|error| {
         notices.push(format!("{error}. Nothing is filtered."));
@@ -27,7 +27,7 @@ pub(in crate::http) fn overview_request(query: &str) -> Asked {
             notices.push(format!("{}. It is ignored.", unknown_parameter(&name, &known)));
             continue;
         }
-        match selection(&Sent(values.clone())) {
+        match selection(&QueryString(values.clone())) {
             Ok(_) => understood.extend(values),
             Err(error) => notices.push(format!("{error}. It is ignored.")),
         }
@@ -35,11 +35,11 @@ pub(in crate::http) fn overview_request(query: &str) -> Asked {
     let parameters =
         Parameters::new(understood.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
     // Each was understood by itself, and none depends on another.
-    let (selection, view) = selection(&Sent(understood)).unwrap_or_else(|error| {
+    let (selection, view) = selection(&QueryString(understood)).unwrap_or_else(|error| {
         notices.push(format!("{error}. Nothing is filtered."));
         (Selection::default(), View::Table)
     });
-    Asked { selection, view, parameters, notices }
+    OverviewQuery { selection, view, parameters, notices }
 }
 
 /// Groups parameters by their names, in the order in which each was sent first. What is empty was
@@ -55,7 +55,7 @@ fn by_name(sent: Vec<Pair<'_>>) -> Vec<(String, Vec<Pair<'_>>)> {
     groups
 }
 
-fn selection(sent: &Sent<'_>) -> Result<(Selection, View), ApiError> {
+fn selection(sent: &QueryString<'_>) -> Result<(Selection, View), ApiError> {
     let order = match sent.single("sort")? {
         Some(column) => Order::By(sort_by(column, Shape::Nested)?),
         None => Order::WorstFirst,
@@ -78,12 +78,12 @@ fn selection(sent: &Sent<'_>) -> Result<(Selection, View), ApiError> {
 ///
 /// # Errors
 /// 400 with the parameter's name and what it takes.
-pub(in crate::http) fn entry_request(query: &str) -> Result<(Key, Option<HistoryPlace>), ApiError> {
-    let sent = Sent::without_filters(query, &["repo", "server", "cursor"])?;
+pub(in crate::http) fn entry_request(query: &str) -> Result<(Key, Option<Cursor>), ApiError> {
+    let sent = QueryString::without_filters(query, &["repo", "server", "cursor"])?;
     let key = sent.key("given: which entry is meant")?;
-    let after = sent.single("cursor")?.map(|text| {
-        HistoryPlace::parse(text).ok_or_else(|| must_be("cursor", "what a link to it had"))
-    });
+    let after = sent
+        .single("cursor")?
+        .map(|text| Cursor::parse(text).ok_or_else(|| must_be("cursor", "what a link to it had")));
     Ok((key, after.transpose()?))
 }
 
@@ -92,7 +92,7 @@ pub(in crate::http) fn entry_request(query: &str) -> Result<(Key, Option<History
 /// # Errors
 /// 400 with the parameter's name and what it takes.
 pub(in crate::http) fn file_name(query: &str) -> Result<FileName, ApiError> {
-    let sent = Sent::without_filters(query, &["name"])?;
+    let sent = QueryString::without_filters(query, &["name"])?;
     let name = sent.single("name")?.filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| must_be("name", "given: which file is meant"))?;
     let accepted =

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Sent, range};
+use super::{QueryString, range};
 use crate::domain::{Filter, TimelineQuery, Timestamp};
 use crate::http::error::ApiError;
 
@@ -25,7 +25,7 @@ impl TimelineRequest {
     /// # Errors
     /// 400 with the parameter's name and what it takes.
     pub(in crate::http) fn parse(query: &str, now: Timestamp) -> Result<Self, ApiError> {
-        let sent = Sent::with_filters(query, &["from", "to", "limit"])?;
+        let sent = QueryString::with_filters(query, &["from", "to", "limit"])?;
         let (from, to) = sent.range()?;
         let to = to.unwrap_or(now);
         let range = range(from.unwrap_or(to.minus(USUAL_SPAN)), to)?;

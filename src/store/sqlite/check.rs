@@ -20,7 +20,7 @@ use self::place::{Place, SMALL};
 use super::aside::{self, aside};
 use super::file::DatabaseFile;
 use super::gate::Gate;
-use super::inspect::{Unfit, check_table};
+use super::inspect::{Rejected, check_table};
 use super::present::Rows;
 use super::{history, open, readers, sighting_log, sql};
 use crate::domain::Revision;
@@ -180,7 +180,7 @@ impl Look {
         let place = self.place.clone();
         let outcome = match &place {
             Place::Small(number) => self.small_table(*number).await,
-            _ => self.rows(&place).await.map_err(Unfit::from),
+            _ => self.rows(&place).await.map_err(Rejected::from),
         };
         let reason = match outcome {
             Ok(next) => return Ok(Looked { next, damage: None }),
@@ -197,7 +197,7 @@ impl Look {
         Ok(Looked { next: place.behind_damage(), damage: Some((place.part(), reason)) })
     }
 
-    async fn small_table(&mut self, number: usize) -> Result<Place, Unfit> {
+    async fn small_table(&mut self, number: usize) -> Result<Place, Rejected> {
         if number == 0 {
             let extent = sqlx::query(EXTENT).fetch_one(&mut self.connection).await;
             // If this cannot be read, that is found in its turn.
@@ -273,10 +273,10 @@ impl Look {
 }
 
 /// Returns what is damaged, unless it is the look that has failed.
-fn damage(unfit: Unfit) -> Result<String, StoreError> {
+fn damage(unfit: Rejected) -> Result<String, StoreError> {
     match unfit {
-        Unfit::Refused { reason, .. } => Ok(reason),
-        Unfit::Unreadable(cause) => Err(readers::interrupted(StoreError::Unavailable(cause))),
+        Rejected::Refused { reason, .. } => Ok(reason),
+        Rejected::Unreadable(cause) => Err(readers::interrupted(StoreError::Unavailable(cause))),
     }
 }
 
@@ -341,7 +341,7 @@ mod tests {
     use tokio::time::timeout;
 
     use crate::store::Store;
-    use crate::store::sqlite::{Slot, SqliteStore};
+    use crate::store::sqlite::{SqliteStore, WriteConnection};
 
     const HISTORY: &str = "\
         with recursive number (n) as (select 1 union all select n + 1 from number where n < 3000) \
@@ -352,7 +352,7 @@ mod tests {
     async fn a_look_makes_way_for_the_log_and_takes_that_for_no_damage() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
-        if let Slot::Open(writing) = &mut *store.connection.lock().await {
+        if let WriteConnection::Open(writing) = &mut *store.connection.lock().await {
             writing.connection.execute(HISTORY).await.unwrap();
         }
         let (gate, mut look) = (&store.readers.gate, store.examine().await.unwrap());

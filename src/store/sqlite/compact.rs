@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection, Executor};
 
 use super::file::beside;
-use super::inspect::{self, Schema, Unfit, check_schema};
+use super::inspect::{self, Rejected, Schema, check_schema};
 use super::open::MIGRATOR;
 use super::remake::{self, HISTORY, is_sound, read_loaded, remake};
 use super::{SqliteStore, create, history, wal};
@@ -42,10 +42,10 @@ impl SqliteStore {
     }
 }
 
-async fn compact(path: &Path, unfinished: &Path) -> Result<Compacted, Unfit> {
+async fn compact(path: &Path, unfinished: &Path) -> Result<Compacted, Rejected> {
     if wal::lost_commits(path)? > 0 {
         let reason = "its log is damaged: start the server, which says what is lost, and stop it";
-        return Err(Unfit::Unreadable(reason.into()));
+        return Err(Rejected::Unreadable(reason.into()));
     }
     create::remove_unfinished(unfinished)?;
     let before = bytes(path)? + bytes(&beside(path, "-wal")).unwrap_or(0);
@@ -53,7 +53,7 @@ async fn compact(path: &Path, unfinished: &Path) -> Result<Compacted, Unfit> {
     if matches!(check_schema(&mut old, &MIGRATOR).await?, Schema::Older) {
         let reason = "it is of an older version: start the server, which brings it up to date, \
                       and stop it";
-        return Err(Unfit::Unreadable(reason.into()));
+        return Err(Rejected::Unreadable(reason.into()));
     }
     copy(&mut old, unfinished).await.map_err(|error| without_room(error, before))?;
     let mut new = inspect::options(unfinished)?.connect().await?;
@@ -80,18 +80,18 @@ async fn copy(old: &mut SqliteConnection, unfinished: &Path) -> Result<(), sqlx:
     Ok(())
 }
 
-fn without_room(error: sqlx::Error, bytes: u64) -> Unfit {
+fn without_room(error: sqlx::Error, bytes: u64) -> Rejected {
     let code = error.as_database_error().and_then(DatabaseError::code);
     if code.as_deref() != Some(FULL) {
         return error.into();
     }
     let reason =
         format!("there is no room beside it for a copy, which takes {bytes} bytes at most");
-    Unfit::Unreadable(reason.into())
+    Rejected::Unreadable(reason.into())
 }
 
 /// Whether a new file is sound, and holds what the old one does.
-async fn is_copy(new: &mut SqliteConnection, old: &mut SqliteConnection) -> Result<bool, Unfit> {
+async fn is_copy(new: &mut SqliteConnection, old: &mut SqliteConnection) -> Result<bool, Rejected> {
     let (copied, original) = (read_loaded(new).await?, read_loaded(old).await?);
     let is_same_present = copied.store_id == original.store_id
         && copied.revision == original.revision

@@ -15,8 +15,8 @@ use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 
 use super::pairs::{self, Pairs};
 use crate::domain::{
-    DriftCount, Event, FileDelta, FileName, GitRevision, HistoryItem, HistoryPage, HistoryPlace,
-    HistoryQuery, InvalidField, Key, KeyRef, PageInMaking, RunUrl, SyncStatus, Timestamp,
+    Cursor, DriftCount, Event, FileDelta, FileName, GitRevision, HistoryItem, HistoryPage,
+    HistoryQuery, InvalidField, Key, KeyRef, PageBuilder, RunUrl, SyncStatus, Timestamp,
     Transition,
 };
 use crate::store::StoreError;
@@ -80,10 +80,10 @@ async fn read_within(
 ) -> Result<HistoryPage, StoreError> {
     let mut time = pin!(time);
     let walk = Walk::of(connection, query).await?;
-    let end = HistoryPlace { at: query.range.to, id: i64::MIN };
+    let end = Cursor { at: query.range.to, id: i64::MIN };
     let start = query.after.map_or(end, |after| after.min(end));
     let mut before = start;
-    let mut page = PageInMaking::new(query);
+    let mut page = PageBuilder::new(query);
     let mut count = query.limit.saturating_add(1);
     loop {
         let back = tokio::select! {
@@ -118,11 +118,7 @@ async fn read_within(
 
 /// Ends a page whose time is over. One that got no further than where it began would be asked for
 /// again and again.
-fn stop(
-    page: PageInMaking<'_>,
-    start: HistoryPlace,
-    before: HistoryPlace,
-) -> Result<HistoryPage, StoreError> {
+fn stop(page: PageBuilder<'_>, start: Cursor, before: Cursor) -> Result<HistoryPage, StoreError> {
     if before == start { Err(StoreError::TooSlow(PATIENCE)) } else { Ok(page.stop(before)) }
 }
 
@@ -171,9 +167,9 @@ impl Walk {
     async fn back(
         &self,
         connection: &mut SqliteConnection,
-        before: HistoryPlace,
+        before: Cursor,
         window: usize,
-    ) -> Result<Option<HistoryPlace>, StoreError> {
+    ) -> Result<Option<Cursor>, StoreError> {
         if self.pairs.is_some() || !self.skips_events {
             return Ok(None);
         }
@@ -186,7 +182,7 @@ impl Walk {
             .await?;
         let place = |row: SqliteRow| {
             let at = Timestamp::from_millis(row.try_get("at")?);
-            Ok(HistoryPlace { at, id: row.try_get("id")? })
+            Ok(Cursor { at, id: row.try_get("id")? })
         };
         row.map(place).transpose()
     }
@@ -194,11 +190,11 @@ impl Walk {
     /// Asks for the newest transitions before a place, and from another on.
     fn next(
         &self,
-        before: HistoryPlace,
-        back: Option<HistoryPlace>,
+        before: Cursor,
+        back: Option<Cursor>,
         count: usize,
     ) -> Query<'_, Sqlite, SqliteArguments> {
-        let back = back.unwrap_or(HistoryPlace::START);
+        let back = back.unwrap_or(Cursor::START);
         let question = sqlx::query(if self.pairs.is_some() { OF_PAIRS } else { OF_ALL })
             .bind(before.at.millis())
             .bind(before.id)
@@ -242,7 +238,7 @@ pub(super) fn decode(row: &SqliteRow) -> Result<HistoryItem, StoreError> {
         revision: optional(row.try_get("report_revision")?, GitRevision::parse)?,
         url: optional(row.try_get("url")?, RunUrl::parse)?,
     };
-    Ok(HistoryItem { place: HistoryPlace { at, id: row.try_get("id")? }, transition })
+    Ok(HistoryItem { place: Cursor { at, id: row.try_get("id")? }, transition })
 }
 
 fn files(names: &str, count: i64) -> Result<FileDelta, StoreError> {

@@ -49,14 +49,14 @@ pub(super) enum Schema {
 }
 
 /// Why a file is not to be opened.
-pub(super) enum Unfit {
+pub(super) enum Rejected {
     /// It is damaged or not ours.
     Refused { reason: String, way_out: &'static str },
     /// It cannot be read.
     Unreadable(Box<dyn std::error::Error + Send + Sync>),
 }
 
-impl Unfit {
+impl Rejected {
     pub(super) fn at(self, path: &Path) -> OpenError {
         let path = path.display().to_string();
         match self {
@@ -79,7 +79,7 @@ impl Unfit {
 }
 
 /// Says which part of a database is damaged, and what is lost with it.
-fn damaged(table: &str, reason: &str) -> Unfit {
+fn damaged(table: &str, reason: &str) -> Rejected {
     let (part, way_out) = match table {
         "transitions" => ("its history is damaged", REPAIR),
         "entries" | "sightings" => ("its entries are damaged", RESTORE),
@@ -87,16 +87,16 @@ fn damaged(table: &str, reason: &str) -> Unfit {
         "tombstones" | "sqlite_schema" => ("it is damaged", REPAIR),
         _ => ("it is damaged", RESTORE),
     };
-    Unfit::refused(format!("{part} ({reason})"), way_out)
+    Rejected::refused(format!("{part} ({reason})"), way_out)
 }
 
-impl From<io::Error> for Unfit {
+impl From<io::Error> for Rejected {
     fn from(error: io::Error) -> Self {
         Self::Unreadable(Box::new(error))
     }
 }
 
-impl From<sqlx::Error> for Unfit {
+impl From<sqlx::Error> for Rejected {
     fn from(error: sqlx::Error) -> Self {
         // SQLite's codes: 1 a table or column is missing, 11 a damaged database, 26 none, 266 (an
         // extended one) a page that the disk does not give back.
@@ -117,7 +117,7 @@ impl From<sqlx::Error> for Unfit {
     }
 }
 
-impl From<StoreError> for Unfit {
+impl From<StoreError> for Rejected {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Damaged { .. } => Self::refused(error.to_string(), RESTORE),
@@ -136,10 +136,13 @@ impl From<StoreError> for Unfit {
 }
 
 /// Looks at what lies at a path, without changing it.
-pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, Unfit> {
+pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, Rejected> {
     if !path.try_exists()? {
         if beside(path, "-wal").try_exists()? {
-            return Err(Unfit::refused("there is a -wal file but no database beside it", RESTORE));
+            return Err(Rejected::refused(
+                "there is a -wal file but no database beside it",
+                RESTORE,
+            ));
         }
         return Ok(Found::Nothing);
     }
@@ -166,7 +169,7 @@ async fn look(
     connection: &mut SqliteConnection,
     beside: &mut SqliteConnection,
     migrator: &Migrator,
-) -> Result<Found, Unfit> {
+) -> Result<Found, Rejected> {
     let schema = check_schema(connection, migrator).await;
     if !matches!(schema, Ok(Schema::Current)) {
         check_pages(beside).await?;
@@ -178,27 +181,27 @@ async fn look(
     let log = async {
         check_pages(beside).await?;
         let ends = ends::check(beside).await;
-        ends.map_err(|error| Unfit::from(error).in_the_history())?;
-        Ok::<_, Unfit>(sighting_log::read(beside, Revision(0)).await)
+        ends.map_err(|error| Rejected::from(error).in_the_history())?;
+        Ok::<_, Rejected>(sighting_log::read(beside, Revision(0)).await)
     };
     let (rows, log) = join(read_rows(connection), log).await;
     let log = log?;
     Ok(Found::Current(Everything::new(rows?, log?)))
 }
 
-pub(super) fn check_header(path: &Path) -> Result<(), Unfit> {
+pub(super) fn check_header(path: &Path) -> Result<(), Rejected> {
     let metadata = path.metadata()?;
     if !metadata.is_file() {
-        return Err(Unfit::Unreadable("it is not a file".into()));
+        return Err(Rejected::Unreadable("it is not a file".into()));
     }
     if metadata.nlink() > 1 {
         // Each name has a lock and a log of its own, so two processes would overwrite each other.
         let reason = "the file has more than one name (hard link); remove all but one, or copy it";
-        return Err(Unfit::Unreadable(reason.into()));
+        return Err(Rejected::Unreadable(reason.into()));
     }
     let mut header = Vec::with_capacity(100);
     File::open(path)?.take(100).read_to_end(&mut header)?;
-    let refused = |reason: &str, way_out| Err(Unfit::refused(reason, way_out));
+    let refused = |reason: &str, way_out| Err(Rejected::refused(reason, way_out));
     if header.is_empty() {
         return refused("it is empty", RESTORE);
     }
@@ -214,7 +217,7 @@ pub(super) fn check_header(path: &Path) -> Result<(), Unfit> {
 
 /// Looks at every page but those of the history, which can be far larger than all else: a start
 /// would wait for all of it to be read.
-async fn check_pages(connection: &mut SqliteConnection) -> Result<(), Unfit> {
+async fn check_pages(connection: &mut SqliteConnection) -> Result<(), Rejected> {
     let tables = "select name from sqlite_schema where type = 'table' and name <> 'transitions'";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *connection).await?;
     for table in &tables {
@@ -228,7 +231,7 @@ async fn check_pages(connection: &mut SqliteConnection) -> Result<(), Unfit> {
 pub(super) async fn check_table(
     connection: &mut SqliteConnection,
     table: &str,
-) -> Result<(), Unfit> {
+) -> Result<(), Rejected> {
     let check = sqlx::query_scalar("select quick_check from pragma_quick_check($1)");
     let verdict: String = check.bind(table.to_owned()).fetch_one(connection).await?;
     if verdict == "ok" { Ok(()) } else { Err(damaged(table, &verdict.replace('\n', " "))) }
@@ -238,12 +241,12 @@ pub(super) async fn check_table(
 pub(super) async fn check_schema(
     connection: &mut SqliteConnection,
     migrator: &Migrator,
-) -> Result<Schema, Unfit> {
+) -> Result<Schema, Rejected> {
     let query = "select version, checksum, success from _sqlx_migrations";
     let applied = match sqlx::query(query).fetch_all(&mut *connection).await {
         Ok(applied) => applied,
         Err(sqlx::Error::Database(error)) if error.message().starts_with("no such table") => {
-            return Err(Unfit::refused("it has no schema of gitops-status-server", RESTORE));
+            return Err(Rejected::refused("it has no schema of gitops-status-server", RESTORE));
         }
         Err(error) => return Err(error.into()),
     };
@@ -258,7 +261,7 @@ pub(super) async fn check_schema(
             }
             Some(_) => continue,
         };
-        return Err(Unfit::refused(format!("{reason} (migration {version})"), way_out));
+        return Err(Rejected::refused(format!("{reason} (migration {version})"), way_out));
     }
     let is_older = applied.len() < migrator.iter().count();
     Ok(if is_older { Schema::Older } else { Schema::Current })

@@ -9,7 +9,6 @@ mod check;
 mod compact;
 mod create;
 mod ends;
-mod excess;
 mod file;
 mod gate;
 mod history;
@@ -17,6 +16,7 @@ mod inspect;
 mod open;
 mod pairs;
 mod present;
+mod prune;
 mod readers;
 mod remake;
 mod repair;
@@ -45,9 +45,9 @@ use self::present::{Everything, read_all, read_changes, read_unfolded};
 use self::readers::Readers;
 use self::sightings::{FoldStep, Sightings};
 use self::upkeep::Sizes;
-use super::{CommitError, Examination, Loaded, Passes, Store, StoreError, Usage};
+use super::{CommitError, Examination, KeyPredicate, Loaded, Store, StoreError, Usage};
 use crate::domain::{
-    Batch, Changes, Excess, HistoryPage, HistoryQuery, Names, Revision, Search, Timeline,
+    Changes, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule, Revision, Timeline,
     TimelineQuery, TransitionId,
 };
 
@@ -57,7 +57,7 @@ pub struct SqliteStore {
     file: Arc<DatabaseFile>,
     /// Names what was opened, which lives as long as the database.
     store_id: String,
-    connection: Mutex<Slot>,
+    connection: Mutex<WriteConnection>,
     /// The last revision that a commit confirmed or a load found.
     confirmed: AtomicI64,
     /// About how many entries there are: those of commits of unknown outcome are not counted.
@@ -80,7 +80,7 @@ struct Writing {
 
 /// The writing connection, or the place where the next one goes.
 #[derive(Debug)]
-enum Slot {
+enum WriteConnection {
     Open(Box<Writing>),
     Broken,
     Closed,
@@ -88,12 +88,12 @@ enum Slot {
 
 impl SqliteStore {
     /// Returns the connection out of its slot, or a new one if the last one was dropped.
-    async fn take(&self, slot: &mut Slot) -> Result<Box<Writing>, StoreError> {
-        match std::mem::replace(slot, Slot::Broken) {
-            Slot::Open(writing) => Ok(writing),
-            Slot::Broken => self.reconnect().await,
-            Slot::Closed => {
-                *slot = Slot::Closed;
+    async fn take(&self, slot: &mut WriteConnection) -> Result<Box<Writing>, StoreError> {
+        match std::mem::replace(slot, WriteConnection::Broken) {
+            WriteConnection::Open(writing) => Ok(writing),
+            WriteConnection::Broken => self.reconnect().await,
+            WriteConnection::Closed => {
+                *slot = WriteConnection::Closed;
                 Err(StoreError::Closed)
             }
         }
@@ -125,7 +125,7 @@ impl SqliteStore {
     /// Keeps a connection that has worked, if its files still lie where they were opened.
     async fn give_back<T>(
         &self,
-        slot: &mut Slot,
+        slot: &mut WriteConnection,
         writing: Box<Writing>,
         outcome: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
@@ -140,13 +140,13 @@ impl SqliteStore {
     /// Keeps a connection that has worked; drops one that hasn't.
     async fn keep<T>(
         &self,
-        slot: &mut Slot,
+        slot: &mut WriteConnection,
         writing: Box<Writing>,
         outcome: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match outcome {
             Ok(value) => {
-                *slot = Slot::Open(writing);
+                *slot = WriteConnection::Open(writing);
                 self.bound_log();
                 Ok(value)
             }
@@ -178,17 +178,17 @@ impl Store for SqliteStore {
         Ok(loaded)
     }
 
-    async fn commit(&self, expected: Revision, batch: &Batch) -> Result<(), CommitError> {
+    async fn commit(&self, expected: Revision, plan: &Plan) -> Result<(), CommitError> {
         let mut slot = self.connection.lock().await;
         self.preloaded.lock().await.take();
         let mut writing = self.take(&mut slot).await?;
-        let step = writing.sightings.next_step(batch);
-        let outcome = write(&mut writing.connection, expected, batch, &step).await;
+        let step = writing.sightings.next_step(plan);
+        let outcome = write(&mut writing.connection, expected, plan, &step).await;
         let has_moved = outcome.as_ref().is_err_and(sql::is_moved);
         if outcome.is_ok() {
-            let entries = batch.kept_of(self.entries.load(Ordering::Relaxed));
+            let entries = plan.kept_of(self.entries.load(Ordering::Relaxed));
             self.entries.store(entries, Ordering::Relaxed);
-            writing.sightings.note(entries, batch, &step, expected.next());
+            writing.sightings.note(entries, plan, &step, expected.next());
         }
         let outcome = outcome.map_err(StoreError::from);
         // Whether its files are still there, the commit itself has looked; see `open::connect`.
@@ -221,7 +221,7 @@ impl Store for SqliteStore {
         &self,
         query: TimelineQuery,
         repos: &Names,
-        passes: Passes<'_>,
+        passes: KeyPredicate<'_>,
     ) -> Result<Option<Timeline>, StoreError> {
         let answer = async {
             let mut loan = self.readers.lend(&self.file).await?;
@@ -231,10 +231,10 @@ impl Store for SqliteStore {
         self.readers.ask(answer).await
     }
 
-    async fn excess(&self, search: Search) -> Result<Excess, StoreError> {
+    async fn prunable(&self, search: PruneRule) -> Result<Prunable, StoreError> {
         let answer = async {
             let mut loan = self.readers.lend(&self.file).await?;
-            let excess = excess::find(loan.connection()?, search).await;
+            let excess = prune::find(loan.connection()?, search).await;
             loan.give_back(excess, &self.file).await
         };
         self.readers.ask(answer).await
@@ -285,7 +285,8 @@ impl Store for SqliteStore {
     async fn close(&self) {
         self.readers.close().await;
         let mut slot = self.connection.lock().await;
-        if let Slot::Open(writing) = std::mem::replace(&mut *slot, Slot::Closed)
+        if let WriteConnection::Open(writing) =
+            std::mem::replace(&mut *slot, WriteConnection::Closed)
             && let Err(error) = aside::close(writing.connection).await
         {
             log::warn!("The database was not closed cleanly, which loses nothing: {error}");
@@ -297,11 +298,11 @@ impl Store for SqliteStore {
 async fn write(
     connection: &mut SqliteConnection,
     expected: Revision,
-    batch: &Batch,
+    plan: &Plan,
     step: &FoldStep,
 ) -> Result<(), sqlx::Error> {
     let parameters =
-        rows::encode(batch, &step.entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        rows::encode(plan, &step.entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     sqlx::query(sql::COMMIT)
         .bind(expected.0)
         .bind(parameters.put)
@@ -331,8 +332,8 @@ mod tests {
             ["store.db", "other.db", "own.db"].map(|name| folder.path().join(name));
         SqliteStore::open(&other).await.unwrap().close().await;
         let store = SqliteStore::open(&path).await.unwrap();
-        let slot = std::mem::replace(&mut *store.connection.lock().await, Slot::Broken);
-        let Slot::Open(writing) = slot else { panic!("it is open") };
+        let slot = std::mem::replace(&mut *store.connection.lock().await, WriteConnection::Broken);
+        let WriteConnection::Open(writing) = slot else { panic!("it is open") };
         aside::close(writing.connection).await.unwrap();
         store.file.forget_log();
         std::fs::copy(&path, &own).unwrap();

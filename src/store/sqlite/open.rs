@@ -13,12 +13,12 @@ use sqlx::{ConnectOptions, Connection, Executor, Row};
 use tokio::sync::Mutex;
 
 use super::file::{DatabaseFile, Lock, beside};
-use super::inspect::{Found, Unfit, inspect};
+use super::inspect::{Found, Rejected, inspect};
 use super::present::{Everything, read_all};
 use super::readers::Readers;
 use super::sightings::Sightings;
 use super::upkeep::{LARGE_LOG, Sizes};
-use super::{Slot, SqliteStore, Writing, create, repair, sql, wal};
+use super::{SqliteStore, WriteConnection, Writing, create, repair, sql, wal};
 use crate::store::{OpenError, StoreError};
 
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -48,7 +48,7 @@ impl SqliteStore {
         store.map_err(|unfit| unfit.at(path))
     }
 
-    async fn open_locked(path: &Path, lock: Lock) -> Result<Self, Unfit> {
+    async fn open_locked(path: &Path, lock: Lock) -> Result<Self, Rejected> {
         let lost_commits = wal::lost_commits(path)?;
         let found = inspect(path, &MIGRATOR).await?;
         if matches!(found, Found::Nothing) {
@@ -81,7 +81,7 @@ impl SqliteStore {
         Ok(Self {
             file,
             store_id: loaded.store_id.clone(),
-            connection: Mutex::new(Slot::Open(Box::new(writing))),
+            connection: Mutex::new(WriteConnection::Open(Box::new(writing))),
             confirmed: AtomicI64::new(loaded.revision.0),
             entries: AtomicUsize::new(loaded.entries.len()),
             preloaded: Mutex::new(Some(loaded)),
@@ -95,7 +95,7 @@ impl SqliteStore {
 
 /// Takes the lock of a database for this process, and returns the path behind all links.
 pub(super) fn take_lock(path: &Path) -> Result<(PathBuf, Lock), OpenError> {
-    let unusable = |error: std::io::Error| Unfit::from(error).at(path);
+    let unusable = |error: std::io::Error| Rejected::from(error).at(path);
     let resolved = resolve(path).map_err(unusable)?;
     let lock = Lock::take(&resolved).map_err(unusable)?;
     let lock = lock.ok_or_else(|| OpenError::InUse(path.display().to_string()))?;

@@ -6,7 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use tokio::task::coop::consume_budget;
 
 use crate::domain::{InvalidField, Key, Names, RepoName, ServerName};
-use crate::store::{Passes, StoreError};
+use crate::store::{KeyPredicate, StoreError};
 
 /// The pairs from one on, in order: the next server of the same repository, and where that is null
 /// the next repository. SQLite would not find the next pair by one comparison of both columns.
@@ -66,7 +66,7 @@ pub(super) async fn find(
     connection: &mut SqliteConnection,
     repos: &Names,
     most: usize,
-    passes: Passes<'_>,
+    passes: KeyPredicate<'_>,
 ) -> Result<Pairs, StoreError> {
     let query = match repos.exact() {
         Some(repos) => sqlx::query(OF_REPOS).bind(json(&repos)?),

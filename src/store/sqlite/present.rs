@@ -11,8 +11,8 @@ use sqlx::sqlite::SqliteConnection;
 use super::sighting_log::{self, SightingLog};
 use super::{pairs, read_revision, sql};
 use crate::domain::{
-    Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, Promise, RepoName,
-    Report, ReportedTime, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
+    Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, RepoName, Report,
+    ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
 };
 use crate::store::{Loaded, StoreError};
 
@@ -254,7 +254,7 @@ fn decode(row: StoredRow<'_>, known_repo: Option<RepoName>) -> Result<Entry, Sto
         drift_count: DriftCount::parse(drift_count).map_err(damaged)?,
         files: decode_files(&files)?,
         last_check: ReportedTime::parse(&last_check).map_err(damaged)?,
-        promise: Promise { stale_after_seconds, ttl_seconds },
+        schedule: ReporterSchedule { stale_after_seconds, ttl_seconds },
         revision: optional(revision.as_deref(), GitRevision::parse)?,
         url: optional(url.as_deref(), RunUrl::parse)?,
     };

@@ -11,7 +11,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 
 use super::create;
 use super::file::beside;
-use super::inspect::{Unfit, check_header};
+use super::inspect::{Rejected, check_header};
 use super::open::take_lock;
 use super::present::{Everything, read_all};
 use crate::store::{Loaded, OpenError, StoreError};
@@ -33,13 +33,13 @@ pub(super) const HISTORY: &str =
 /// left after an error.
 pub(super) async fn remake<T>(
     path: &Path,
-    work: impl AsyncFnOnce(&Path, &Path) -> Result<T, Unfit>,
+    work: impl AsyncFnOnce(&Path, &Path) -> Result<T, Rejected>,
 ) -> Result<T, OpenError> {
     let (resolved, _lock) = take_lock(path)?;
     let unfinished = beside(&resolved, ".new");
     let begun = async {
         if !resolved.try_exists()? {
-            return Err(Unfit::Unreadable("there is no such file".into()));
+            return Err(Rejected::Unreadable("there is no such file".into()));
         }
         check_header(&resolved)?;
         work(&resolved, &unfinished).await
@@ -59,19 +59,19 @@ pub(super) fn url(path: &Path) -> String {
 }
 
 /// What is said of a new file that does not hold what it should.
-pub(super) fn not_a_copy() -> Unfit {
-    Unfit::Unreadable("what was copied is not what was read".into())
+pub(super) fn not_a_copy() -> Rejected {
+    Rejected::Unreadable("what was copied is not what was read".into())
 }
 
 /// Makes a new file durable, and as accessible as the one whose place it takes.
-pub(super) fn finish(path: &Path, unfinished: &Path) -> Result<(), Unfit> {
+pub(super) fn finish(path: &Path, unfinished: &Path) -> Result<(), Rejected> {
     create::take_access(path, unfinished)?;
     Ok(File::open(unfinished)?.sync_all()?)
 }
 
 /// Moves all of the log into its database, page by page: at no moment may a new file lie beside the
 /// log of the old one.
-pub(super) async fn take_log_in(path: &Path) -> Result<(), Unfit> {
+pub(super) async fn take_log_in(path: &Path) -> Result<(), Rejected> {
     let log = beside(path, "-wal");
     if !log.try_exists()? {
         return Ok(());
@@ -83,7 +83,7 @@ pub(super) async fn take_log_in(path: &Path) -> Result<(), Unfit> {
     connection.close().await?;
     let is_empty = log.metadata().map_or(true, |metadata| metadata.len() == 0);
     if is_held_up || !is_empty {
-        return Err(Unfit::Unreadable("its log is in use by another program".into()));
+        return Err(Rejected::Unreadable("its log is in use by another program".into()));
     }
     Ok(create::remove_if_there(&log)?)
 }

@@ -13,7 +13,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection};
 
 use super::file::beside;
-use super::inspect::{self, Schema, Unfit, check_schema, check_table};
+use super::inspect::{self, Rejected, Schema, check_schema, check_table};
 use super::open::MIGRATOR;
 use super::remake::{self, HISTORY, columns, is_sound, read_loaded, remake};
 use super::{SqliteStore, create, history, wal};
@@ -81,17 +81,17 @@ impl SqliteStore {
     }
 }
 
-async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Unfit> {
+async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Rejected> {
     let lost_commits = wal::lost_commits(path)?;
     let mut old = inspect::options(path)?.connect().await?;
     let present = Present::read(&mut old).await?;
-    let history = match read_history(&mut old).await.map_err(Unfit::from) {
+    let history = match read_history(&mut old).await.map_err(Rejected::from) {
         Ok(_) if is_sound(&mut old).await => {
             return Ok(Repair::NotNeeded { lost_commits });
         }
         Ok(count) => HistoryRepair::Kept(count),
-        Err(Unfit::Refused { reason, .. }) => HistoryRepair::SetAside(reason),
-        Err(unreadable @ Unfit::Unreadable(_)) => return Err(unreadable),
+        Err(Rejected::Refused { reason, .. }) => HistoryRepair::SetAside(reason),
+        Err(unreadable @ Rejected::Unreadable(_)) => return Err(unreadable),
     };
     old.close().await?;
     copy(path, unfinished, &present, &history).await?;
@@ -110,7 +110,7 @@ struct Present {
 
 impl Present {
     /// Reads it, and makes sure that all of it is sound.
-    async fn read(connection: &mut SqliteConnection) -> Result<Self, Unfit> {
+    async fn read(connection: &mut SqliteConnection) -> Result<Self, Rejected> {
         let schema = check_schema(connection, &MIGRATOR).await?;
         let versions = sqlx::query_scalar("select max(version) from _sqlx_migrations not indexed");
         let version = versions.fetch_one(&mut *connection).await?;
@@ -146,10 +146,10 @@ async fn copy(
     unfinished: &Path,
     present: &Present,
     history: &HistoryRepair,
-) -> Result<(), Unfit> {
+) -> Result<(), Rejected> {
     let mut new = create::connect_to_new(unfinished).await?;
     let made = MIGRATOR.run_to(present.schema, &mut new).await;
-    made.map_err(|error| Unfit::Unreadable(error.into()))?;
+    made.map_err(|error| Rejected::Unreadable(error.into()))?;
     sqlx::query(ATTACH).bind(read_only_url(path)?).execute(&mut new).await?;
     for copy in COPY_PRESENT {
         sqlx::query(copy).execute(&mut new).await?;
@@ -180,7 +180,7 @@ fn read_only_url(path: &Path) -> io::Result<String> {
 /// Puts a finished file in the place of another one, which is kept. Returns where that is.
 ///
 /// At no moment is there no database: a start would make an empty one.
-async fn replace(path: &Path, finished: &Path) -> Result<PathBuf, Unfit> {
+async fn replace(path: &Path, finished: &Path) -> Result<PathBuf, Rejected> {
     remake::take_log_in(path).await?;
     let kept = keep(path)?;
     fs::rename(finished, path).or_else(|error| fs::remove_file(&kept).and(Err(error)))?;

@@ -6,7 +6,8 @@ use serde::ser::{SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
 
 use crate::domain::{
-    Batch, Entry, FileName, GitRevision, KeyRef, Promise, Report, RowChange, RunUrl, Transition,
+    Entry, FileName, GitRevision, KeyRef, Plan, Report, ReporterSchedule, RowChange, RunUrl,
+    Transition,
 };
 
 /// A batch as JSON arrays of arrays, whose places are those in [`super::sql::PREPARE`]; `None` where
@@ -19,12 +20,9 @@ pub(super) struct Parameters {
     pub(super) folded: Option<String>,
 }
 
-pub(super) fn encode(
-    batch: &Batch,
-    folded: &[Arc<Entry>],
-) -> Result<Parameters, serde_json::Error> {
+pub(super) fn encode(plan: &Plan, folded: &[Arc<Entry>]) -> Result<Parameters, serde_json::Error> {
     let (mut put, mut removed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
-    for row in batch.rows() {
+    for row in plan.rows() {
         let entry = row.entry();
         match row {
             RowChange::Put(_) => put.push(EntryRow(entry)),
@@ -37,7 +35,7 @@ pub(super) fn encode(
     Ok(Parameters {
         put: json_array(put)?,
         removed: json_array(removed)?,
-        transitions: json_array(batch.transitions().iter().map(TransitionRow))?,
+        transitions: json_array(plan.transitions().iter().map(TransitionRow))?,
         seen: json_array(seen)?,
         folded: json_array(folded.iter().map(|entry| SightingRow(entry)))?,
     })
@@ -81,7 +79,7 @@ impl Serialize for EntryRow<'_> {
             drift_count,
             files,
             last_check,
-            promise: Promise { stale_after_seconds, ttl_seconds },
+            schedule: ReporterSchedule { stale_after_seconds, ttl_seconds },
             revision,
             url,
         } = report;

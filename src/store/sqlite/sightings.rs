@@ -10,7 +10,7 @@ use std::vec;
 use hashbrown::HashMap;
 
 use super::present::Unfolded;
-use crate::domain::{Batch, ByKey, Entry, Place, Revision, RowChange};
+use crate::domain::{ByKey, Entry, Place, Plan, Revision, RowChange};
 
 /// How many sightings are logged, at the least, before they are folded. More are folded less often,
 /// since many are of the same entries, and take longer to read at the start.
@@ -88,8 +88,8 @@ impl Sightings {
     }
 
     /// Returns what the commit of a batch should do besides. If it fails these sightings are void.
-    pub(super) fn next_step(&mut self, batch: &Batch) -> FoldStep {
-        let logged = batch.rows().filter(|row| matches!(row, RowChange::Seen(_))).count();
+    pub(super) fn next_step(&mut self, plan: &Plan) -> FoldStep {
+        let logged = plan.rows().filter(|row| matches!(row, RowChange::Seen(_))).count();
         let Fold { queue, pace, until, trimmed, trim_pace } = &mut self.fold;
         // What has been seen again stays in the log, so it is not written twice.
         let taken = queue.take(pace.due(logged));
@@ -107,11 +107,11 @@ impl Sightings {
     pub(super) fn note(
         &mut self,
         entries: usize,
-        batch: &Batch,
+        plan: &Plan,
         step: &FoldStep,
         revision: Revision,
     ) {
-        for (row, place) in batch.rows_in_place() {
+        for (row, place) in plan.rows_in_place() {
             let entry = ByKey(Arc::clone(row.entry()));
             // Taken out first: a map keeps the key that it has, and with it the entry.
             self.recent.remove(&entry);
@@ -157,17 +157,17 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Now, Policy, Report, State, Timestamp};
+    use crate::domain::{Now, Policy, Report, Snapshot, Timestamp};
 
     /// A batch with the reports of some of so many servers, from one on.
-    fn batch(state: &State, servers: usize, first: usize, count: usize, at: i64) -> Batch {
+    fn plan(snapshot: &Snapshot, servers: usize, first: usize, count: usize, at: i64) -> Plan {
         let now = Now { at: Timestamp::from_millis(at), steady_for: Duration::ZERO };
-        let mut batch = Batch::default();
+        let mut plan = Plan::default();
         for number in first..first + count {
             let report = Report::synced("repo", &format!("s{}", number % servers));
-            batch.apply(state, report, now);
+            plan.apply(snapshot, report, now);
         }
-        batch
+        plan
     }
 
     /// Returns how long the log of so many servers gets, by commits of so many sightings and a
@@ -175,27 +175,27 @@ mod tests {
     fn longest_log(servers: usize, at_once: usize, commits: usize, restart_after: usize) -> usize {
         let policy = Policy { stale_after: None, ttl: None };
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
-        let mut state = State::load(policy, Revision(0), Vec::new(), now);
-        state.accept(&batch(&state, servers, 0, servers, 0), Revision(1));
+        let mut snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now);
+        snapshot.accept(&plan(&snapshot, servers, 0, servers, 0), Revision(1));
         let mut log = VecDeque::new();
-        let begun = |state: &State, log: &VecDeque<Revision>| {
-            let slots = state.segments().iter().flat_map(|segment| segment.slots());
-            let entries = slots.map(|slot| Arc::clone(slot.entry())).collect();
+        let begun = |snapshot: &Snapshot, log: &VecDeque<Revision>| {
+            let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
+            let entries = standings.map(|standing| Arc::clone(standing.entry())).collect();
             let unfolded =
                 Unfolded { entries, logged: log.len() * at_once, first: log.front().copied() };
-            Sightings::of_log(servers, unfolded, state.revision())
+            Sightings::of_log(servers, unfolded, snapshot.revision())
         };
-        let mut sightings = begun(&state, &log);
+        let mut sightings = begun(&snapshot, &log);
         let mut longest = 0;
         for (round, at) in (0..commits).zip(1..) {
             if round % restart_after == restart_after - 1 {
-                sightings = begun(&state, &log);
+                sightings = begun(&snapshot, &log);
             }
-            let batch = batch(&state, servers, round * at_once, at_once, at);
-            let step = sightings.next_step(&batch);
-            let revision = state.revision().next();
-            sightings.note(servers, &batch, &step, revision);
-            state.accept(&batch, revision);
+            let plan = plan(&snapshot, servers, round * at_once, at_once, at);
+            let step = sightings.next_step(&plan);
+            let revision = snapshot.revision().next();
+            sightings.note(servers, &plan, &step, revision);
+            snapshot.accept(&plan, revision);
             log.push_back(revision);
             while log.front().is_some_and(|first| step.trim.is_some_and(|trim| *first <= trim)) {
                 log.pop_front();

@@ -10,10 +10,10 @@ use tokio::task::coop::consume_budget;
 
 use super::pairs::{self, Pairs};
 use crate::domain::{
-    Condition, Glimpse, HistoryPlace, Key, Life, Names, TimeRange, Timeline, TimelineQuery,
-    Timestamp, Turns,
+    Condition, Cursor, EntryPast, Key, LastSeen, Names, Phases, TimeRange, Timeline, TimelineQuery,
+    Timestamp,
 };
-use crate::store::{Passes, StoreError};
+use crate::store::{KeyPredicate, StoreError};
 
 /// The first and the last moment of the history.
 const EXTENT: &str = "select \
@@ -94,7 +94,7 @@ pub(super) async fn read(
     connection: &mut SqliteConnection,
     query: TimelineQuery,
     repos: &Names,
-    passes: Passes<'_>,
+    passes: KeyPredicate<'_>,
 ) -> Result<Option<Timeline>, StoreError> {
     let most = query.limit.saturating_mul(LOOKED_AT);
     let Pairs::Few(keys) = pairs::find(connection, repos, most, passes).await? else {
@@ -111,15 +111,15 @@ pub(super) async fn read(
     let pairs = pairs::parameter(&keys)?;
     let count = count_points(connection, &pairs, query).await?;
     let step = query.step_for(keys.len()).filter(|_| count > query.most_points());
-    let (turns, step) = if let Some(step) = step {
+    let (phases, step) = if let Some(step) = step {
         let ends = step.starts(range).chain([range.to]);
-        let mut turns = Turns::default();
-        glimpse(connection, &pairs, ends, |pair, end, seen| turns.take(pair, end, seen)).await?;
-        (turns.finish(), Some(step))
+        let mut phases = Phases::default();
+        last_seen(connection, &pairs, ends, |pair, end, seen| phases.take(pair, end, seen)).await?;
+        (phases.finish(), Some(step))
     } else {
         query.show(&read_lives(connection, &pairs, keys.len(), range).await?)
     };
-    Ok(Some(Timeline::new(keys, turns, step)))
+    Ok(Some(Timeline::new(keys, phases, step)))
 }
 
 /// Leaves out the pairs that have nothing to show in a range.
@@ -179,11 +179,12 @@ async fn read_lives(
     pairs: &str,
     count: usize,
     range: TimeRange,
-) -> Result<Vec<Life>, StoreError> {
-    let mut lives: Vec<Life> = (0..count).map(|pair| Life { pair, ..Life::default() }).collect();
-    glimpse(connection, pairs, [range.from].into_iter(), |pair, _, seen| {
-        if let Some(life) = lives.get_mut(pair) {
-            life.carried = seen.latest();
+) -> Result<Vec<EntryPast>, StoreError> {
+    let mut pasts: Vec<EntryPast> =
+        (0..count).map(|pair| EntryPast { pair, ..EntryPast::default() }).collect();
+    last_seen(connection, pairs, [range.from].into_iter(), |pair, _, seen| {
+        if let Some(past) = pasts.get_mut(pair) {
+            past.carried = seen.latest();
         }
     })
     .await?;
@@ -195,26 +196,26 @@ async fn read_lives(
     while let Some(row) = rows.try_next().await? {
         consume_budget().await;
         let at = Timestamp::from_millis(row.try_get("at")?);
-        let place = HistoryPlace { at, id: row.try_get("id")? };
+        let place = Cursor { at, id: row.try_get("id")? };
         let condition = match row.try_get("state")? {
             0_i64 => Condition::Synced,
             1 => Condition::OutOfSync,
             2 => Condition::Stale,
             _ => Condition::Ended,
         };
-        if let Some(life) = lives.get_mut(pair_of(&row)?) {
-            life.points.push((place, condition));
+        if let Some(past) = pasts.get_mut(pair_of(&row)?) {
+            past.points.push((place, condition));
         }
     }
-    Ok(lives)
+    Ok(pasts)
 }
 
 /// Takes glimpses of some pairs at some moments, in the order of both.
-async fn glimpse(
+async fn last_seen(
     connection: &mut SqliteConnection,
     pairs: &str,
     moments: impl Iterator<Item = Timestamp>,
-    mut take: impl FnMut(usize, Timestamp, Glimpse),
+    mut take: impl FnMut(usize, Timestamp, LastSeen),
 ) -> Result<(), StoreError> {
     let moments = pairs::json(&moments.map(Timestamp::millis).collect::<Vec<_>>())?;
     let question = sqlx::query(GLIMPSES).bind(pairs.to_owned()).bind(moments);
@@ -223,7 +224,7 @@ async fn glimpse(
         consume_budget().await;
         let place = |column: &str| {
             let text: Option<&str> = row.try_get(column)?;
-            Ok::<_, sqlx::Error>(text.and_then(HistoryPlace::parse))
+            Ok::<_, sqlx::Error>(text.and_then(Cursor::parse))
         };
         let seen = Condition::ALL.map(|condition| match condition {
             Condition::Ended => place("ended"),
@@ -233,7 +234,7 @@ async fn glimpse(
         });
         let [ended, synced, out_of_sync, stale] = seen;
         let moment = Timestamp::from_millis(row.try_get("moment")?);
-        take(pair_of(&row)?, moment, Glimpse([ended?, synced?, out_of_sync?, stale?]));
+        take(pair_of(&row)?, moment, LastSeen([ended?, synced?, out_of_sync?, stale?]));
     }
     Ok(())
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gitops_status_server::domain::{
-    Batch, Condition, Event, Filter, HistoryItem, HistoryPlace, HistoryQuery, Key, KeyRef, Names,
-    RepoName, ServerName, State, TimeRange, TimelineQuery, Timestamp,
+    Condition, Cursor, Event, Filter, HistoryItem, HistoryQuery, Key, KeyRef, Names, Plan,
+    RepoName, ServerName, Snapshot, TimeRange, TimelineQuery, Timestamp,
 };
 use gitops_status_server::store::Store;
 
@@ -24,7 +24,7 @@ impl Random {
 }
 
 /// Commits all that can happen to some entries, often at the same moment and not always in order.
-async fn live(store: Arc<dyn Store>, random: &mut Random, changes: i64) -> State {
+async fn live(store: Arc<dyn Store>, random: &mut Random, changes: i64) -> Snapshot {
     let mut pair = Pair::new(store);
     let mut at = 1_776_767_535_000;
     for _ in 0..changes {
@@ -32,20 +32,20 @@ async fn live(store: Arc<dyn Store>, random: &mut Random, changes: i64) -> State
         let server = SERVERS[usize::try_from(random.below(5)).unwrap()];
         let what = random.below(10);
         let files: &[&str] = if random.below(3) == 0 { &["f"] } else { &[] };
-        pair.commit(|batch, state| {
+        pair.commit(|plan, snapshot| {
             if what == 0 {
-                batch.remove(state, KeyRef { repo: super::REPO, server }, now(at));
+                plan.remove(snapshot, KeyRef { repo: super::REPO, server }, now(at));
             } else if what == 1 {
-                settle(batch, state, server);
+                settle(plan, snapshot, server);
             } else {
                 let mut report = report(server, files);
                 report.sync_status = status(what);
-                batch.apply(state, report, now(at));
+                plan.apply(snapshot, report, now(at));
             }
         })
         .await;
     }
-    pair.state
+    pair.snapshot
 }
 
 fn status(what: i64) -> gitops_status_server::domain::SyncStatus {
@@ -55,9 +55,9 @@ fn status(what: i64) -> gitops_status_server::domain::SyncStatus {
 
 /// Says that a reporter is silent: at the end of time, since the policy of these tests has no
 /// silence. So the history has something after all that follows.
-fn settle(batch: &mut Batch, state: &State, server: &str) {
-    if let Some(slot) = state.get(KeyRef { repo: super::REPO, server }) {
-        batch.settle(state, slot);
+fn settle(plan: &mut Plan, snapshot: &Snapshot, server: &str) {
+    if let Some(standing) = snapshot.get(KeyRef { repo: super::REPO, server }) {
+        plan.settle(snapshot, standing);
     }
 }
 
@@ -115,7 +115,7 @@ fn naive(
     range: TimeRange,
     starts: Option<&[Timestamp]>,
 ) -> Vec<(Timestamp, Key, Condition)> {
-    let mut lives: BTreeMap<Key, Vec<(HistoryPlace, Condition)>> = BTreeMap::new();
+    let mut lives: BTreeMap<Key, Vec<(Cursor, Condition)>> = BTreeMap::new();
     for HistoryItem { place, transition } in all.iter().rev() {
         let key = Key {
             repo: RepoName::parse(transition.repo.as_str()).unwrap(),
@@ -174,7 +174,7 @@ pub(super) async fn a_timeline_is_what_the_whole_history_says(store: Arc<dyn Sto
         let limit = 5 + usize::try_from(random.below(40)).unwrap();
         let asked = TimelineQuery { range, limit };
         let timeline = store.timeline(asked, &Names::Any, &|_| true).await.unwrap().unwrap();
-        assert!(timeline.turns.len() <= limit);
+        assert!(timeline.phases.len() <= limit);
         stepped += usize::from(timeline.step.is_some());
         let starts: Option<Vec<_>> = timeline.step.map(|step| step.starts(range).collect());
         let rows: Vec<_> =

@@ -9,19 +9,19 @@ use tokio::sync::{Mutex as Turns, OnceCell};
 /// One is made at a time, and it goes to all who had asked for it when it was begun: many who wait
 /// cost as much as one, and nobody gets what was begun before he asked.
 #[derive(Debug)]
-pub(super) struct Shared<T> {
+pub(super) struct SingleFlight<T> {
     /// Where the next one is going to be.
     next: Mutex<Arc<OnceCell<T>>>,
     turn: Turns<()>,
 }
 
-impl<T> Default for Shared<T> {
+impl<T> Default for SingleFlight<T> {
     fn default() -> Self {
         Self { next: Mutex::default(), turn: Turns::default() }
     }
 }
 
-impl<T: Clone> Shared<T> {
+impl<T: Clone> SingleFlight<T> {
     /// Waits for the next one, and makes it if nobody else has.
     ///
     /// # Errors

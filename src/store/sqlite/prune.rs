@@ -6,7 +6,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::pairs::{self, pairs_from};
-use crate::domain::{Excess, HistoryPlace, Key, Search, Timestamp, TransitionId};
+use crate::domain::{Cursor, Key, Prunable, PruneRule, Timestamp, TransitionId};
 use crate::store::StoreError;
 
 /// How many transitions are deleted at once at the most: some ten milliseconds' work, since each may
@@ -77,20 +77,20 @@ const AFTER_OLDEST: &str = concat!(
 /// Finds some of what there is too much of.
 pub(super) async fn find(
     connection: &mut SqliteConnection,
-    search: Search,
-) -> Result<Excess, StoreError> {
+    search: PruneRule,
+) -> Result<Prunable, StoreError> {
     match search {
-        Search::Older { than, after } => older(connection, than, after).await,
-        Search::Beyond { newest, after } => beyond(connection, newest, after).await,
-        Search::Larger { than } => larger(connection, than).await,
+        PruneRule::Older { than, after } => older(connection, than, after).await,
+        PruneRule::Beyond { newest, after } => beyond(connection, newest, after).await,
+        PruneRule::Larger { than } => larger(connection, than).await,
     }
 }
 
 async fn older(
     connection: &mut SqliteConnection,
     than: Timestamp,
-    mut after: HistoryPlace,
-) -> Result<Excess, StoreError> {
+    mut after: Cursor,
+) -> Result<Prunable, StoreError> {
     let looked = sqlx::query(OLDER)
         .bind(after.at.millis())
         .bind(after.id)
@@ -101,20 +101,20 @@ async fn older(
     let mut found = Vec::new();
     for row in &looked {
         let id: TransitionId = row.try_get("id")?;
-        after = HistoryPlace { at: Timestamp::from_millis(row.try_get("at")?), id };
+        after = Cursor { at: Timestamp::from_millis(row.try_get("at")?), id };
         if row.try_get("goes")? {
             found.push(id);
         }
     }
-    let next = (looked.len() == CHUNK).then_some(Search::Older { than, after });
-    Ok(Excess { found, next })
+    let next = (looked.len() == CHUNK).then_some(PruneRule::Older { than, after });
+    Ok(Prunable { found, next })
 }
 
 async fn beyond(
     connection: &mut SqliteConnection,
     newest: usize,
     mut after: Option<Key>,
-) -> Result<Excess, StoreError> {
+) -> Result<Prunable, StoreError> {
     let (repo, server) = match &after {
         Some(key) => (key.repo.as_str().to_owned(), key.server.as_str().to_owned()),
         None => (String::new(), String::new()),
@@ -137,27 +137,27 @@ async fn beyond(
         }
         if excess >= room {
             // This entry may have more, so it is looked at again.
-            return Ok(Excess { found, next: Some(Search::Beyond { newest, after }) });
+            return Ok(Prunable { found, next: Some(PruneRule::Beyond { newest, after }) });
         }
         after = Some(key);
     }
-    let next = (counts.len() == ENTRIES_COUNTED).then_some(Search::Beyond { newest, after });
-    Ok(Excess { found, next })
+    let next = (counts.len() == ENTRIES_COUNTED).then_some(PruneRule::Beyond { newest, after });
+    Ok(Prunable { found, next })
 }
 
-async fn larger(connection: &mut SqliteConnection, than: u64) -> Result<Excess, StoreError> {
+async fn larger(connection: &mut SqliteConnection, than: u64) -> Result<Prunable, StoreError> {
     let size = sqlx::query(SIZE).fetch_one(&mut *connection).await?;
     let (pages, page_size): (i64, i64) = (size.try_get("pages")?, size.try_get("page_size")?);
     let used = u64::try_from(pages.saturating_mul(page_size)).unwrap_or(0);
     if used <= than {
         // The usual case: not even all of the database is as large as the history may be.
-        return Ok(Excess::default());
+        return Ok(Prunable::default());
     }
     let others: i64 = sqlx::query_scalar(SIZE_OF_OTHERS).fetch_one(&mut *connection).await?;
     let history = used.saturating_sub(u64::try_from(others).unwrap_or(0));
     let excess = history.saturating_sub(than);
     if excess == 0 {
-        return Ok(Excess::default());
+        return Ok(Prunable::default());
     }
     let count: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *connection).await?;
     let share = u128::try_from(count).unwrap_or(0) * u128::from(excess);
@@ -165,8 +165,8 @@ async fn larger(connection: &mut SqliteConnection, than: u64) -> Result<Excess, 
     let cut: Option<i64> =
         sqlx::query_scalar(AFTER_OLDEST).bind(too_many).fetch_one(connection).await?;
     let than = cut.map(Timestamp::from_millis);
-    let next = than.map(|than| Search::Older { than, after: HistoryPlace::START });
-    Ok(Excess { found: Vec::new(), next })
+    let next = than.map(|than| PruneRule::Older { than, after: Cursor::START });
+    Ok(Prunable { found: Vec::new(), next })
 }
 
 fn number(count: usize) -> i64 {

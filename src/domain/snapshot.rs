@@ -1,4 +1,4 @@
-//! The state: every entry, and what the passing of time does to it.
+//! The snapshot: every entry, and what the passing of time does to it.
 //!
 //! A copy is cheap: it shares its segments with the original until one of them changes. While
 //! nobody holds a copy, changes are made in place.
@@ -7,11 +7,11 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::batch::Planned;
 use super::hints::Hints;
+use super::plan::Planned;
 use super::segment::SEGMENT_ENTRIES;
 use super::{
-    Batch, Entry, Key, KeyRef, Now, Policy, RepoName, RowChange, Segment, Slot, Timestamp,
+    Entry, Key, KeyRef, Now, Plan, Policy, RepoName, RowChange, Segment, Standing, Timestamp,
 };
 
 /// The number of a commit: each one is one more than the one before.
@@ -26,7 +26,7 @@ impl Revision {
     }
 }
 
-/// What a store knows that a state does not.
+/// What a store knows that a snapshot does not.
 #[derive(Clone, Debug)]
 pub struct Changes {
     /// The revision after all of it.
@@ -46,7 +46,7 @@ pub type Place = (usize, usize);
 
 /// Every entry at one revision.
 #[derive(Clone, Debug)]
-pub struct State {
+pub struct Snapshot {
     policy: Policy,
     revision: Revision,
     segments: Vec<Arc<Segment>>,
@@ -61,7 +61,7 @@ pub struct State {
     memo: WholeMemo,
 }
 
-/// What is worked out of a whole state once it is asked for; forgotten by copies.
+/// What is worked out of a whole snapshot once it is asked for; forgotten by copies.
 #[derive(Debug, Default)]
 struct WholeMemo {
     fingerprint: OnceLock<u128>,
@@ -75,8 +75,8 @@ impl Clone for WholeMemo {
     }
 }
 
-impl State {
-    /// Makes the state of stored entries, in any order, as it is at a moment.
+impl Snapshot {
+    /// Makes the snapshot of stored entries, in any order, as it is at a moment.
     #[must_use]
     pub fn load(
         policy: Policy,
@@ -85,7 +85,7 @@ impl State {
         now: Now,
     ) -> Self {
         entries.sort_by(|a, b| a.key().cmp(&b.key()));
-        let mut state = Self {
+        let mut snapshot = Self {
             policy,
             revision,
             segments: Vec::new(),
@@ -99,11 +99,11 @@ impl State {
         let mut rest = entries.into_iter().peekable();
         while rest.peek().is_some() {
             let part = rest.by_ref().take(SEGMENT_ENTRIES);
-            let slots = part.map(|entry| Slot::new(entry, &policy, now.at)).collect();
-            state.push_within_limits(Segment::new(slots));
+            let standings = part.map(|entry| Standing::new(entry, &policy, now.at)).collect();
+            snapshot.push_within_limits(Segment::new(standings));
         }
-        state.recount();
-        state
+        snapshot.recount();
+        snapshot
     }
 
     /// Returns the settings for the life of entries.
@@ -138,7 +138,7 @@ impl State {
     }
 
     /// Returns how many bytes all that is kept takes as rows of the plain list, see
-    /// [`Slot::row_bytes`].
+    /// [`Standing::row_bytes`].
     #[must_use]
     pub fn row_bytes(&self) -> u64 {
         self.row_bytes
@@ -152,7 +152,7 @@ impl State {
         *self.memo.fingerprint.get_or_init(|| parts().fold(0, u128::wrapping_add))
     }
 
-    /// Returns the place for the whole state as others compress it; see [`super::Memo`].
+    /// Returns the place for the whole snapshot as others compress it; see [`super::Memo`].
     #[must_use]
     pub fn packed(&self) -> &OnceLock<Bytes> {
         &self.memo.packed
@@ -160,8 +160,8 @@ impl State {
 
     /// Returns the entry of a pair, unless it has expired.
     #[must_use]
-    pub fn get(&self, key: KeyRef<'_>) -> Option<&Slot> {
-        self.find(key).1.filter(|slot| slot.is_listed())
+    pub fn get(&self, key: KeyRef<'_>) -> Option<&Standing> {
+        self.find(key).1.filter(|standing| standing.is_listed())
     }
 
     /// Returns where a key is or belongs: a segment (0 if there is none) and a place in it.
@@ -173,15 +173,15 @@ impl State {
     }
 
     /// Returns where a pair is or belongs, and its entry, expired or not.
-    pub(super) fn find(&self, key: KeyRef<'_>) -> (Place, Option<&Slot>) {
+    pub(super) fn find(&self, key: KeyRef<'_>) -> (Place, Option<&Standing>) {
         let guess = self.hints.guess(key);
-        if let Some(slot) = self.slot_of(key, guess) {
-            return (guess, Some(slot));
+        if let Some(standing) = self.standing_of(key, guess) {
+            return (guess, Some(standing));
         }
         match self.locate(key) {
             (index, Ok(place)) => {
                 self.hints.note(key, (index, place));
-                ((index, place), self.slot((index, place)))
+                ((index, place), self.standing((index, place)))
             }
             (index, Err(place)) => ((index, place), None),
         }
@@ -194,30 +194,30 @@ impl State {
     }
 
     /// Returns what is in a place, if it is the entry of this key.
-    fn slot_of(&self, key: KeyRef<'_>, place: Place) -> Option<&Slot> {
-        self.slot(place).filter(|slot| slot.entry().key() == key)
+    fn standing_of(&self, key: KeyRef<'_>, place: Place) -> Option<&Standing> {
+        self.standing(place).filter(|standing| standing.entry().key() == key)
     }
 
-    fn slot(&self, (index, place): Place) -> Option<&Slot> {
-        self.segments.get(index)?.slots().get(place)
+    fn standing(&self, (index, place): Place) -> Option<&Standing> {
+        self.segments.get(index)?.standings().get(place)
     }
 
-    /// Takes over what a batch has made of this state, once it is stored.
-    pub fn accept(&mut self, batch: &Batch, revision: Revision) {
+    /// Takes over what a batch has made of this snapshot, once it is stored.
+    pub fn accept(&mut self, plan: &Plan, revision: Revision) {
         self.revision = revision;
-        for Planned { row, place } in batch.planned() {
+        for Planned { row, place } in plan.planned() {
             let key = row.entry().key();
-            let guessed = self.slot_of(key, *place).is_some();
+            let guessed = self.standing_of(key, *place).is_some();
             let (index, place) = if guessed { (place.0, Ok(place.1)) } else { self.locate(key) };
             match (row, place) {
-                (RowChange::Put(slot) | RowChange::Seen(slot), place) => {
-                    self.place(index, place, slot.clone());
+                (RowChange::Put(standing) | RowChange::Seen(standing), place) => {
+                    self.place(index, place, standing.clone());
                 }
                 (RowChange::Removed(_), Ok(place)) => self.take_out(index, place),
                 (RowChange::Removed(_), Err(_)) => {}
             }
         }
-        if let Some(hints) = batch.hints() {
+        if let Some(hints) = plan.hints() {
             self.hints = Arc::clone(hints);
         }
     }
@@ -256,13 +256,13 @@ impl State {
     /// Returns at most `limit` entries whose marks say more than the store knows, and are to be
     /// believed: see [`Now::confirms_silence_since`].
     #[must_use]
-    pub fn unsettled(&self, now: Now, limit: usize) -> Vec<Slot> {
+    pub fn unsettled(&self, now: Now, limit: usize) -> Vec<Standing> {
         if self.unsettled == 0 {
             return Vec::new();
         }
         let segments = self.segments.iter().filter(|segment| segment.unsettled() > 0);
-        let unsettled = segments.flat_map(|segment| segment.slots()).filter(|slot| {
-            slot.is_unsettled() && now.confirms_silence_since(slot.entry().updated_at)
+        let unsettled = segments.flat_map(|segment| segment.standings()).filter(|standing| {
+            standing.is_unsettled() && now.confirms_silence_since(standing.entry().updated_at)
         });
         unsettled.take(limit).cloned().collect()
     }
@@ -277,19 +277,19 @@ impl State {
         }
         for entry in put {
             let (index, place) = self.locate(entry.key());
-            self.place(index, place, Slot::new(entry, &self.policy, now.at));
+            self.place(index, place, Standing::new(entry, &self.policy, now.at));
         }
         self.revision = revision;
     }
 
-    fn place(&mut self, index: usize, place: Result<usize, usize>, slot: Slot) {
+    fn place(&mut self, index: usize, place: Result<usize, usize>, standing: Standing) {
         self.kept += usize::from(place.is_err());
         if self.segments.is_empty() {
             self.segments.push(Arc::new(Segment::new(Vec::new())));
         }
         self.change(index, |segment| match place {
-            Ok(place) => segment.replace(place, slot),
-            Err(place) => segment.insert(place, slot),
+            Ok(place) => segment.replace(place, standing),
+            Err(place) => segment.insert(place, standing),
         });
         let Some(segment) = self.segments.get_mut(index) else { return };
         if segment.is_too_large() {
@@ -302,12 +302,12 @@ impl State {
         self.kept -= 1;
         self.change(index, |segment| segment.remove(place));
         let Some(segment) = self.segments.get(index) else { return };
-        if segment.slots().is_empty() {
+        if segment.standings().is_empty() {
             self.segments.remove(index);
         } else if let Some([first, second]) = self.segments.get(index..index + 2)
             && first.is_small_beside(second)
         {
-            let joined = first.slots().iter().chain(second.slots()).cloned().collect();
+            let joined = first.standings().iter().chain(second.standings()).cloned().collect();
             self.segments.splice(index..index + 2, [Arc::new(Segment::new(joined))]);
         }
     }
@@ -347,9 +347,9 @@ impl State {
     /// Returns the name of a repository as a neighbour of this key has it, to be shared.
     pub(super) fn repo_name_beside(&self, key: KeyRef<'_>) -> Option<RepoName> {
         let (index, Err(place)) = self.locate(key) else { return None };
-        let slots = self.segments.get(index)?.slots();
+        let standings = self.segments.get(index)?.standings();
         let beside = [place.checked_sub(1), Some(place)].into_iter().flatten();
-        let mut names = beside.filter_map(|at| Some(&slots.get(at)?.entry().report.repo));
+        let mut names = beside.filter_map(|at| Some(&standings.get(at)?.entry().report.repo));
         names.find(|name| name.as_str() == key.repo).cloned()
     }
 }

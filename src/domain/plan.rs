@@ -1,6 +1,6 @@
-//! A batch: what updates, removals and the clock make of a state, worked out before it is stored.
+//! A batch: what updates, removals and the clock make of a snapshot, worked out before it is stored.
 //!
-//! The state itself stays as it is until the batch is on disk and [`State::accept`]s it.
+//! The snapshot itself stays as it is until the batch is on disk and [`Snapshot::accept`]s it.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -9,25 +9,27 @@ use std::sync::Arc;
 use hashbrown::{Equivalent, HashMap};
 
 use super::hints::Hints;
-use super::state::Place;
-use super::{Entry, Event, KeyRef, Now, Omitted, Report, Slot, State, Timestamp, Transition};
+use super::snapshot::Place;
+use super::{
+    Entry, Event, KeyRef, Now, Omitted, Report, Snapshot, Standing, Timestamp, Transition,
+};
 
 /// What a commit does to the row of one pair.
 #[derive(Clone, Debug)]
 pub enum RowChange {
     /// The row is now this.
-    Put(Slot),
+    Put(Standing),
     /// The row has other times ([`Entry::differs_in_times_only`]); all else stays.
-    Seen(Slot),
+    Seen(Standing),
     /// The row is gone; this is what it was.
-    Removed(Slot),
+    Removed(Standing),
 }
 
 impl RowChange {
     /// Returns how many bytes the row takes in the plain list after the change.
     fn row_bytes(&self) -> u64 {
         match self {
-            Self::Put(slot) | Self::Seen(slot) => slot.row_bytes(),
+            Self::Put(standing) | Self::Seen(standing) => standing.row_bytes(),
             Self::Removed(_) => 0,
         }
     }
@@ -36,7 +38,9 @@ impl RowChange {
     #[must_use]
     pub fn entry(&self) -> &Arc<Entry> {
         match self {
-            Self::Put(slot) | Self::Seen(slot) | Self::Removed(slot) => slot.entry(),
+            Self::Put(standing) | Self::Seen(standing) | Self::Removed(standing) => {
+                standing.entry()
+            }
         }
     }
 }
@@ -56,19 +60,19 @@ pub struct Change {
 
 /// Changes to be committed together: one final row a key, and every transition in order.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct Plan {
     rows: HashMap<ByKey, Planned>,
     transitions: Vec<Transition>,
     /// How many entries more there are in the end, and how many fewer.
     kept: (usize, usize),
     /// How many bytes of rows more there are in the end, and how many fewer.
     row_bytes: (u64, u64),
-    /// Room for the hints of so many, if the state has too little: made before anybody has to wait
-    /// for the state to accept this.
+    /// Room for the hints of so many, if the snapshot has too little: made before anybody has to wait
+    /// for the snapshot to accept this.
     hints: Option<Arc<Hints>>,
 }
 
-/// A row that is going to change, and where the state has it.
+/// A row that is going to change, and where the snapshot has it.
 #[derive(Debug)]
 pub(super) struct Planned {
     pub(super) row: RowChange,
@@ -76,7 +80,7 @@ pub(super) struct Planned {
     pub(super) place: Place,
 }
 
-impl Batch {
+impl Plan {
     /// Returns the rows that change, in no order.
     pub fn rows(&self) -> impl Iterator<Item = &RowChange> {
         self.planned().map(|planned| &planned.row)
@@ -92,7 +96,7 @@ impl Batch {
         self.rows.values()
     }
 
-    /// Returns room for more hints than the state has, if there have to be more.
+    /// Returns room for more hints than the snapshot has, if there have to be more.
     pub(super) fn hints(&self) -> Option<&Arc<Hints>> {
         self.hints.as_ref()
     }
@@ -109,7 +113,7 @@ impl Batch {
         self.rows.is_empty() && self.transitions.is_empty()
     }
 
-    /// Returns how many of so many entries are kept once a state has accepted this, and how many
+    /// Returns how many of so many entries are kept once a snapshot has accepted this, and how many
     /// more.
     #[must_use]
     pub fn kept_of(&self, before: usize) -> usize {
@@ -117,44 +121,44 @@ impl Batch {
         (before + more).saturating_sub(fewer)
     }
 
-    /// Returns how many bytes of rows there are once a state has accepted this.
+    /// Returns how many bytes of rows there are once a snapshot has accepted this.
     #[must_use]
-    pub fn row_bytes_of(&self, state: &State) -> u64 {
+    pub fn row_bytes_of(&self, snapshot: &Snapshot) -> u64 {
         let (more, fewer) = self.row_bytes;
-        (state.row_bytes() + more).saturating_sub(fewer)
+        (snapshot.row_bytes() + more).saturating_sub(fewer)
     }
 
-    /// Whether a pair has an entry once a state has accepted this, expired or not.
+    /// Whether a pair has an entry once a snapshot has accepted this, expired or not.
     #[must_use]
-    pub fn keeps(&self, state: &State, key: KeyRef<'_>) -> bool {
-        self.find(state, key).1.is_some()
+    pub fn keeps(&self, snapshot: &Snapshot, key: KeyRef<'_>) -> bool {
+        self.find(snapshot, key).1.is_some()
     }
 
     /// Applies an update that was received now: the last word of a pair wins, whatever it says.
-    pub fn apply(&mut self, state: &State, report: Report, now: Now) -> Change {
-        self.apply_known(state, report, now, true)
+    pub fn apply(&mut self, snapshot: &Snapshot, report: Report, now: Now) -> Change {
+        self.apply_known(snapshot, report, now, true)
     }
 
     /// Applies an update; if its files are not known, the history is told of none.
     pub(super) fn apply_known(
         &mut self,
-        state: &State,
+        snapshot: &Snapshot,
         mut report: Report,
         now: Now,
         are_files_known: bool,
     ) -> Change {
-        let (place, old) = self.find(state, report.key());
+        let (place, old) = self.find(snapshot, report.key());
         let Some(old) = old else {
-            if let Some(name) = state.repo_name_beside(report.key()) {
+            if let Some(name) = snapshot.repo_name_beside(report.key()) {
                 // Most entries have a neighbour of the same repository: they share its name.
                 report.repo = name;
             }
             let (entry, transitions) = Entry::first(report, now.at);
-            let slot = Slot::new(Arc::new(entry), state.policy(), now.at);
+            let standing = Standing::new(Arc::new(entry), snapshot.policy(), now.at);
             self.kept.0 += 1;
             self.hints =
-                self.hints.take().or_else(|| state.larger_hints(self.kept_of(state.kept())));
-            return self.add(place, 0, RowChange::Put(slot), transitions, true);
+                self.hints.take().or_else(|| snapshot.larger_hints(self.kept_of(snapshot.kept())));
+            return self.add(place, 0, RowChange::Put(standing), transitions, true);
         };
         let old_bytes = old.row_bytes();
         let silence = unrecorded_silence(old, now);
@@ -175,51 +179,52 @@ impl Batch {
         let is_news = !transitions.is_empty()
             || before.report.revision != entry.report.revision
             || before.report.url != entry.report.url
-            || before.report.promise != entry.report.promise;
+            || before.report.schedule != entry.report.schedule;
         let has_other_times_only = !is_news && entry.differs_in_times_only(before);
-        let slot = Slot::new(Arc::new(entry), state.policy(), now.at);
-        let row = if has_other_times_only { RowChange::Seen(slot) } else { RowChange::Put(slot) };
+        let standing = Standing::new(Arc::new(entry), snapshot.policy(), now.at);
+        let row =
+            if has_other_times_only { RowChange::Seen(standing) } else { RowChange::Put(standing) };
         self.add(place, old_bytes, row, transitions, is_news)
     }
 
     /// Takes an entry out; `None` if no answer shows it.
-    pub fn remove(&mut self, state: &State, key: KeyRef<'_>, now: Now) -> Option<Change> {
-        let (place, slot) = self.find(state, key);
-        let slot = slot.filter(|slot| slot.is_listed())?.clone();
-        let deleted = Transition::of(slot.entry(), Event::Deleted, now.at);
-        let transitions = unrecorded_silence(&slot, now).into_iter().chain([deleted]).collect();
+    pub fn remove(&mut self, snapshot: &Snapshot, key: KeyRef<'_>, now: Now) -> Option<Change> {
+        let (place, standing) = self.find(snapshot, key);
+        let standing = standing.filter(|standing| standing.is_listed())?.clone();
+        let deleted = Transition::of(standing.entry(), Event::Deleted, now.at);
+        let transitions = unrecorded_silence(&standing, now).into_iter().chain([deleted]).collect();
         self.kept.1 += 1;
-        Some(self.add(place, slot.row_bytes(), RowChange::Removed(slot), transitions, true))
+        Some(self.add(place, standing.row_bytes(), RowChange::Removed(standing), transitions, true))
     }
 
     /// Makes final what an entry's mark says: silence is noted for the history, an expired entry
-    /// is taken out. See [`State::unsettled`].
-    pub fn settle(&mut self, state: &State, slot: &Slot) -> Change {
-        let (place, old) = self.find(state, slot.entry().key());
-        let old_bytes = old.map_or(0, Slot::row_bytes);
-        if slot.is_listed() {
-            let silence = Transition::of(slot.entry(), Event::Stale, slot.stale_at());
-            let row = RowChange::Put(slot.with_silence_recorded());
+    /// is taken out. See [`Snapshot::unsettled`].
+    pub fn settle(&mut self, snapshot: &Snapshot, standing: &Standing) -> Change {
+        let (place, old) = self.find(snapshot, standing.entry().key());
+        let old_bytes = old.map_or(0, Standing::row_bytes);
+        if standing.is_listed() {
+            let silence = Transition::of(standing.entry(), Event::Stale, standing.stale_at());
+            let row = RowChange::Put(standing.with_silence_recorded());
             self.add(place, old_bytes, row, vec![silence], true)
         } else {
             self.kept.1 += 1;
-            let row = RowChange::Removed(slot.clone());
-            self.add(place, old_bytes, row, endings(slot), true)
+            let row = RowChange::Removed(standing.clone());
+            self.add(place, old_bytes, row, endings(standing), true)
         }
     }
 
-    /// Returns where a pair is or belongs in the state, and its entry after this batch.
+    /// Returns where a pair is or belongs in the snapshot, and its entry after this batch.
     pub(super) fn find<'a>(
         &'a self,
-        state: &'a State,
+        snapshot: &'a Snapshot,
         key: KeyRef<'_>,
-    ) -> (Place, Option<&'a Slot>) {
+    ) -> (Place, Option<&'a Standing>) {
         match self.rows.get(&key) {
-            Some(Planned { row: RowChange::Put(slot) | RowChange::Seen(slot), place }) => {
-                (*place, Some(slot))
+            Some(Planned { row: RowChange::Put(standing) | RowChange::Seen(standing), place }) => {
+                (*place, Some(standing))
             }
             Some(Planned { row: RowChange::Removed(_), place }) => (*place, None),
-            None => state.find(key),
+            None => snapshot.find(key),
         }
     }
 
@@ -238,8 +243,8 @@ impl Batch {
         self.row_bytes.1 += old_bytes;
         match (row, self.rows.get_mut(&entry.key())) {
             // What was put in this batch has to be put as a whole, whatever was seen of it since.
-            (RowChange::Seen(slot), Some(Planned { row: present @ RowChange::Put(_), .. })) => {
-                *present = RowChange::Put(slot);
+            (RowChange::Seen(standing), Some(Planned { row: present @ RowChange::Put(_), .. })) => {
+                *present = RowChange::Put(standing);
             }
             (row, Some(present)) => present.row = row,
             (row, None) => {
@@ -251,18 +256,18 @@ impl Batch {
 }
 
 /// What the history has to be told of a silence that ends before it could be stored.
-fn unrecorded_silence(slot: &Slot, now: Now) -> Option<Transition> {
-    let is_silent = slot.is_listed() && slot.is_unsettled();
-    (is_silent && now.confirms_silence_since(slot.entry().updated_at))
-        .then(|| Transition::of(slot.entry(), Event::Stale, slot.stale_at()))
+fn unrecorded_silence(standing: &Standing, now: Now) -> Option<Transition> {
+    let is_silent = standing.is_listed() && standing.is_unsettled();
+    (is_silent && now.confirms_silence_since(standing.entry().updated_at))
+        .then(|| Transition::of(standing.entry(), Event::Stale, standing.stale_at()))
 }
 
 /// What the history has to be told of an entry whose time is over.
-fn endings(slot: &Slot) -> Vec<Transition> {
-    let entry = slot.entry();
-    let was_silent = slot.stale_at() < slot.expires_at() && !entry.stale_recorded;
-    let silence = was_silent.then(|| Transition::of(entry, Event::Stale, slot.stale_at()));
-    let end: Timestamp = slot.expires_at();
+fn endings(standing: &Standing) -> Vec<Transition> {
+    let entry = standing.entry();
+    let was_silent = standing.stale_at() < standing.expires_at() && !entry.stale_recorded;
+    let silence = was_silent.then(|| Transition::of(entry, Event::Stale, standing.stale_at()));
+    let end: Timestamp = standing.expires_at();
     silence.into_iter().chain([Transition::of(entry, Event::Expired, end)]).collect()
 }
 
