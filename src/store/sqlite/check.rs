@@ -341,7 +341,7 @@ mod tests {
     use tokio::time::timeout;
 
     use crate::store::Store;
-    use crate::store::sqlite::{SqliteStore, WriteConnection};
+    use crate::store::sqlite::store::{SqliteStore, WriteConnection};
 
     const HISTORY: &str = "\
         with recursive number (n) as (select 1 union all select n + 1 from number where n < 3000) \

@@ -16,7 +16,8 @@ use super::file::beside;
 use super::inspect::{self, Rejected, Schema, check_schema};
 use super::open::MIGRATOR;
 use super::remake::{self, HISTORY, is_sound, read_loaded, remake};
-use super::{SqliteStore, create, history, wal};
+use super::store::SqliteStore;
+use super::{create, history, wal};
 use crate::store::{OpenError, StoreError};
 
 /// SQLite's code of a write that the disk has no room for.

@@ -17,8 +17,9 @@ use super::inspect::{Found, Rejected, inspect};
 use super::present::{Everything, read_all};
 use super::readers::Readers;
 use super::sightings::Sightings;
+use super::store::{SqliteStore, WriteConnection, Writing};
 use super::upkeep::{LARGE_LOG, Sizes};
-use super::{SqliteStore, WriteConnection, Writing, create, repair, sql, wal};
+use super::{create, repair, sql, wal};
 use crate::store::{OpenError, StoreError};
 
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");

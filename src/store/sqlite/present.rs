@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::sighting_log::{self, SightingLog};
-use super::{pairs, read_revision, sql};
+use super::{pairs, sql};
 use crate::domain::{
     Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, RepoName, Report,
     ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
@@ -204,6 +204,10 @@ pub(super) async fn read_changes(
     let removed =
         gone.iter().map(|row| pairs::decode(row, "tombstones")).collect::<Result<_, _>>()?;
     Ok(Some(Changes { revision, put, removed }))
+}
+
+async fn read_revision(connection: &mut SqliteConnection) -> Result<Revision, sqlx::Error> {
+    sqlx::query_scalar(sql::REVISION).fetch_one(connection).await.map(Revision)
 }
 
 /// Reads the log of sightings after a revision, and the rows of those entries only.

@@ -16,7 +16,8 @@ use super::file::beside;
 use super::inspect::{self, Rejected, Schema, check_schema, check_table};
 use super::open::MIGRATOR;
 use super::remake::{self, HISTORY, columns, is_sound, read_loaded, remake};
-use super::{SqliteStore, create, history, wal};
+use super::store::SqliteStore;
+use super::{create, history, wal};
 use crate::store::{Loaded, OpenError, StoreError};
 
 /// The tables that the present is made of, as far as a version has them.

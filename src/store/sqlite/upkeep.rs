@@ -8,7 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor, Row};
 
-use super::{SqliteStore, sql};
+use super::sql;
+use super::store::SqliteStore;
 use crate::store::StoreError;
 
 /// From this size on, the log is made to begin anew, and cut to this size when it does.

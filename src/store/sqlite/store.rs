@@ -1,0 +1,313 @@
+//! The store itself: its state and the calls of [`Store`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use sqlx::sqlite::SqliteConnection;
+use tokio::sync::Mutex;
+
+use super::aside::{self, aside};
+use super::check::Check;
+use super::file::{DatabaseFile, Lock};
+use super::present::{Everything, read_all, read_changes, read_unfolded};
+use super::readers::Readers;
+use super::sightings::{FoldStep, Sightings};
+use super::upkeep::Sizes;
+use super::{history, open, pairs, prune, rows, sql, timeline};
+use crate::domain::{
+    Changes, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule, Revision, Timeline,
+    TimelineQuery, TransitionId,
+};
+use crate::store::{CommitError, Examination, KeyPredicate, Loaded, Store, StoreError, Usage};
+
+/// A SQLite file that this process has for itself.
+#[derive(Debug)]
+pub struct SqliteStore {
+    pub(super) file: Arc<DatabaseFile>,
+    /// Names what was opened, which lives as long as the database.
+    pub(super) store_id: String,
+    pub(super) connection: Mutex<WriteConnection>,
+    /// The last revision that a commit confirmed or a load found.
+    pub(super) confirmed: AtomicI64,
+    /// About how many entries there are: those of commits of unknown outcome are not counted.
+    pub(super) entries: AtomicUsize,
+    /// What the look at the file found, until somebody asks for it.
+    pub(super) preloaded: Mutex<Option<Loaded>>,
+    pub(super) readers: Readers,
+    pub(super) lost_commits: u64,
+    pub(super) sizes: Sizes,
+    /// Until it is closed: who asks about the history may hold the store for longer.
+    pub(super) lock: Mutex<Option<Lock>>,
+}
+
+/// The writing connection, and what is known of the log of sightings behind it.
+#[derive(Debug)]
+pub(super) struct Writing {
+    pub(super) connection: SqliteConnection,
+    pub(super) sightings: Sightings,
+}
+
+/// The writing connection, or the place where the next one goes.
+#[derive(Debug)]
+pub(super) enum WriteConnection {
+    Open(Box<Writing>),
+    Broken,
+    Closed,
+}
+
+impl SqliteStore {
+    /// Returns the connection out of its slot, or a new one if the last one was dropped.
+    async fn take(&self, slot: &mut WriteConnection) -> Result<Box<Writing>, StoreError> {
+        match std::mem::replace(slot, WriteConnection::Broken) {
+            WriteConnection::Open(writing) => Ok(writing),
+            WriteConnection::Broken => self.reconnect().await,
+            WriteConnection::Closed => {
+                *slot = WriteConnection::Closed;
+                Err(StoreError::Closed)
+            }
+        }
+    }
+
+    async fn reconnect(&self) -> Result<Box<Writing>, StoreError> {
+        self.file.ask(DatabaseFile::check).await?;
+        let (file, store_id) = (Arc::clone(&self.file), self.store_id.clone());
+        let confirmed = self.confirmed.load(Ordering::Relaxed);
+        let entries = self.entries.load(Ordering::Relaxed);
+        let opened = aside(async move {
+            let mut connection = open::connect(&file).await?;
+            let (found_id, found): (String, i64) =
+                sqlx::query_as(sql::META).fetch_one(&mut connection).await?;
+            if found_id != store_id {
+                return Err(StoreError::Displaced);
+            }
+            if found < confirmed {
+                return Err(StoreError::WentBack { confirmed, found });
+            }
+            let unfolded = read_unfolded(&mut connection, Revision(0)).await?;
+            let sightings = Sightings::of_log(entries, unfolded, Revision(found));
+            Ok(Box::new(Writing { connection, sightings }))
+        });
+        // The log of a connection that is not used goes with it.
+        opened.await.inspect_err(|_| self.file.forget_log())
+    }
+
+    /// Keeps a connection that has worked, if its files still lie where they were opened.
+    async fn give_back<T>(
+        &self,
+        slot: &mut WriteConnection,
+        writing: Box<Writing>,
+        outcome: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        // Checked after the fact: a file that is gone now may have been gone before.
+        let outcome = match outcome {
+            Ok(value) => self.file.ask(DatabaseFile::check).await.map(|()| value),
+            Err(error) => Err(error),
+        };
+        self.keep(slot, writing, outcome).await
+    }
+
+    /// Keeps a connection that has worked; drops one that hasn't.
+    async fn keep<T>(
+        &self,
+        slot: &mut WriteConnection,
+        writing: Box<Writing>,
+        outcome: Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        match outcome {
+            Ok(value) => {
+                *slot = WriteConnection::Open(writing);
+                self.bound_log();
+                Ok(value)
+            }
+            Err(error) => {
+                self.stop_bounding_log();
+                let error = self.file.ask(DatabaseFile::check).await.err().unwrap_or(error);
+                // Whether closing works makes no difference: the connection is not used again, and
+                // the log that it wrote may go with it.
+                aside::close(writing.connection).await.ok();
+                self.file.forget_log();
+                Err(error)
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        let mut slot = self.connection.lock().await;
+        if let Some(loaded) = self.preloaded.lock().await.take() {
+            return Ok(loaded);
+        }
+        let mut writing = self.take(&mut slot).await?;
+        let outcome = read_all(&mut writing.connection).await;
+        let Everything { loaded, unfolded: _ } =
+            self.give_back(&mut slot, writing, outcome).await?;
+        self.confirmed.store(loaded.revision.0, Ordering::Relaxed);
+        Ok(loaded)
+    }
+
+    async fn commit(&self, expected: Revision, plan: &Plan) -> Result<(), CommitError> {
+        let mut slot = self.connection.lock().await;
+        self.preloaded.lock().await.take();
+        let mut writing = self.take(&mut slot).await?;
+        let step = writing.sightings.next_step(plan);
+        let outcome = write(&mut writing.connection, expected, plan, &step).await;
+        let has_moved = outcome.as_ref().is_err_and(sql::is_moved);
+        if outcome.is_ok() {
+            let entries = plan.kept_of(self.entries.load(Ordering::Relaxed));
+            self.entries.store(entries, Ordering::Relaxed);
+            writing.sightings.note(entries, plan, &step, expected.next());
+        }
+        let outcome = outcome.map_err(StoreError::from);
+        // Whether its files are still there, the commit itself has looked; see `open::connect`.
+        let kept = self.keep(&mut slot, writing, outcome).await;
+        if has_moved {
+            return Err(CommitError::Moved);
+        }
+        kept?;
+        self.confirmed.store(expected.next().0, Ordering::Relaxed);
+        Ok(())
+    }
+
+    async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError> {
+        let mut slot = self.connection.lock().await;
+        let mut writing = self.take(&mut slot).await?;
+        let outcome = read_changes(&mut writing.connection, revision).await;
+        self.give_back(&mut slot, writing, outcome).await
+    }
+
+    async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let page = history::read(loan.connection()?, query).await;
+            loan.give_back(page, &self.file).await
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn timeline(
+        &self,
+        query: TimelineQuery,
+        repos: &Names,
+        passes: KeyPredicate<'_>,
+    ) -> Result<Option<Timeline>, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let timeline = timeline::read(loan.connection()?, query, repos, passes).await;
+            loan.give_back(timeline, &self.file).await
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn prunable(&self, search: PruneRule) -> Result<Prunable, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let excess = prune::find(loan.connection()?, search).await;
+            loan.give_back(excess, &self.file).await
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError> {
+        let mut slot = self.connection.lock().await;
+        let mut writing = self.take(&mut slot).await?;
+        let ids = pairs::json(&transitions)?;
+        let done = sqlx::query(sql::PRUNE).bind(ids).execute(&mut writing.connection).await;
+        let done = done.map(|_| ()).map_err(StoreError::from);
+        self.give_back(&mut slot, writing, done).await
+    }
+
+    async fn tend(&self, has_time: bool) -> Result<(), StoreError> {
+        let mut slot = self.connection.lock().await;
+        let mut writing = self.take(&mut slot).await?;
+        let connection = &mut writing.connection;
+        let mut done = self.relieve_log(connection).await;
+        if done.is_ok() && has_time {
+            done = self.give_pages_back(connection).await;
+        }
+        self.give_back(&mut slot, writing, done).await
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        self.file.ask(DatabaseFile::check).await
+    }
+
+    async fn usage(&self) -> Usage {
+        Usage {
+            reusable_bytes: Some(self.sizes.reusable_bytes()),
+            log_is_pinned: Some(self.sizes.log_is_pinned()),
+            ..self.file.ask(|file| Ok(file.usage())).await.unwrap_or_default()
+        }
+    }
+
+    async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
+        let entries = self.entries.load(Ordering::Relaxed);
+        let (file, gate) = (Arc::clone(&self.file), Arc::clone(&self.readers.gate));
+        Ok(Box::new(Check::begin(file, gate, entries).await?))
+    }
+
+    fn lost_commits(&self) -> u64 {
+        self.lost_commits
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        let mut slot = self.connection.lock().await;
+        if let WriteConnection::Open(writing) =
+            std::mem::replace(&mut *slot, WriteConnection::Closed)
+            && let Err(error) = aside::close(writing.connection).await
+        {
+            log::warn!("The database was not closed cleanly, which loses nothing: {error}");
+        }
+        self.lock.lock().await.take();
+    }
+}
+
+async fn write(
+    connection: &mut SqliteConnection,
+    expected: Revision,
+    plan: &Plan,
+    step: &FoldStep,
+) -> Result<(), sqlx::Error> {
+    let parameters =
+        rows::encode(plan, &step.entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    sqlx::query(sql::COMMIT)
+        .bind(expected.0)
+        .bind(parameters.put)
+        .bind(parameters.removed)
+        .bind(parameters.transitions)
+        .bind(parameters.seen)
+        .bind(parameters.folded)
+        .bind(step.until.0)
+        .bind(step.trim.map(|revision| revision.0))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[actix_web::test]
+    async fn another_database_that_was_copied_over_the_file_is_not_taken_for_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, other, own] =
+            ["store.db", "other.db", "own.db"].map(|name| folder.path().join(name));
+        SqliteStore::open(&other).await.unwrap().close().await;
+        let store = SqliteStore::open(&path).await.unwrap();
+        let slot = std::mem::replace(&mut *store.connection.lock().await, WriteConnection::Broken);
+        let WriteConnection::Open(writing) = slot else { panic!("it is open") };
+        aside::close(writing.connection).await.unwrap();
+        store.file.forget_log();
+        std::fs::copy(&path, &own).unwrap();
+        std::fs::copy(&other, &path).unwrap();
+        let taken = store.changes_since(Revision(0)).await;
+        assert!(matches!(taken, Err(StoreError::Displaced)), "{taken:?}");
+        std::fs::copy(&own, &path).unwrap();
+        store.changes_since(Revision(0)).await.unwrap();
+        store.close().await;
+    }
+}
