@@ -9,7 +9,6 @@ mod difference;
 mod effort;
 mod entry;
 mod filter;
-mod hints;
 mod history;
 mod invalid;
 mod life;

@@ -8,10 +8,9 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use super::hints::Hints;
 use super::snapshot::Place;
 use super::{
-    Entry, Event, KeyRef, Now, Omitted, Report, Snapshot, Standing, Timestamp, Transition,
+    Entry, Event, KeyRef, Now, Omitted, Report, Revision, Snapshot, Standing, Timestamp, Transition,
 };
 
 /// What a commit does to the row of one pair.
@@ -67,38 +66,26 @@ pub struct Plan {
     kept: (usize, usize),
     /// How many bytes of rows more there are in the end, and how many fewer.
     row_bytes: (u64, u64),
-    /// Room for the hints of so many, if the snapshot has too little: made before anybody has to wait
-    /// for the snapshot to accept this.
-    hints: Option<Arc<Hints>>,
 }
 
 /// A row that is going to change, and where the snapshot has it.
 #[derive(Debug)]
-pub(super) struct Planned {
-    pub(super) row: RowChange,
+struct Planned {
+    row: RowChange,
     /// A guess by the time that it is used: other rows may have moved this one.
-    pub(super) place: Place,
+    place: Place,
 }
 
 impl Plan {
     /// Returns the rows that change, in no order.
     pub fn rows(&self) -> impl Iterator<Item = &RowChange> {
-        self.planned().map(|planned| &planned.row)
+        self.rows.values().map(|planned| &planned.row)
     }
 
     /// Returns the rows likewise, each with its place in the order of the keys, nearly: other rows
     /// may have moved it.
     pub fn rows_in_place(&self) -> impl Iterator<Item = (&RowChange, Place)> {
-        self.planned().map(|planned| (&planned.row, planned.place))
-    }
-
-    pub(super) fn planned(&self) -> impl Iterator<Item = &Planned> {
-        self.rows.values()
-    }
-
-    /// Returns room for more hints than the snapshot has, if there have to be more.
-    pub(super) fn hints(&self) -> Option<&Arc<Hints>> {
-        self.hints.as_ref()
+        self.rows.values().map(|planned| (&planned.row, planned.place))
     }
 
     /// Returns what happened, in order.
@@ -149,15 +136,13 @@ impl Plan {
     ) -> Change {
         let (place, old) = self.find(snapshot, report.key());
         let Some(old) = old else {
-            if let Some(name) = snapshot.repo_name_beside(report.key()) {
+            if let Some(name) = snapshot.repo_name_near(report.repo.as_str(), place) {
                 // Most entries have a neighbour of the same repository: they share its name.
                 report.repo = name;
             }
             let (entry, transitions) = Entry::first(report, now.at);
             let standing = Standing::new(Arc::new(entry), snapshot.policy(), now.at);
             self.kept.0 += 1;
-            self.hints =
-                self.hints.take().or_else(|| snapshot.larger_hints(self.kept_of(snapshot.kept())));
             return self.add(place, 0, RowChange::Put(standing), transitions, true);
         };
         let old_bytes = old.row_bytes();
@@ -252,6 +237,21 @@ impl Plan {
             }
         }
         Change { entry, event, is_news, omitted: Omitted::default() }
+    }
+}
+
+impl Snapshot {
+    /// Takes over what a batch has made of this snapshot, once it is stored.
+    pub fn accept(&mut self, plan: &Plan, revision: Revision) {
+        for (row, place) in plan.rows_in_place() {
+            match row {
+                RowChange::Put(standing) | RowChange::Seen(standing) => {
+                    self.put(standing.clone(), place);
+                }
+                RowChange::Removed(standing) => self.remove(standing.entry().key(), place),
+            }
+        }
+        self.set_revision(revision);
     }
 }
 

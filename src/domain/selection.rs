@@ -182,8 +182,7 @@ fn whole(segment: &Arc<Segment>) -> Run<'_> {
 /// Returns the entries of one repository, which lie side by side.
 fn of_repo<'a>(snapshot: &'a Snapshot, repo: &str) -> Vec<Run<'a>> {
     // No name is empty, so this key is before every key of the repository.
-    let (first, place) = snapshot.locate(KeyRef { repo, server: "" });
-    let mut start = place.unwrap_or_else(|place| place);
+    let ((first, mut start), _) = snapshot.find(KeyRef { repo, server: "" });
     let mut runs = Vec::new();
     for segment in snapshot.segments().get(first..).unwrap_or_default() {
         let rest = segment.standings().get(start..).unwrap_or_default();

@@ -7,12 +7,8 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
-use super::hints::Hints;
-use super::plan::Planned;
 use super::segment::SEGMENT_ENTRIES;
-use super::{
-    Entry, Key, KeyRef, Now, Plan, Policy, RepoName, RowChange, Segment, Standing, Timestamp,
-};
+use super::{Entry, Key, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
 
 /// The number of a commit: each one is one more than the one before.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -41,7 +37,7 @@ pub struct Changes {
 /// entries turn stale or expire at one moment.
 const MARKED_AT_ONCE: usize = 128;
 
-/// The number of a segment, and a place in it.
+/// The number of a segment, and an index in it.
 pub type Place = (usize, usize);
 
 /// Every entry at one revision.
@@ -57,7 +53,6 @@ pub struct Snapshot {
     /// No mark changes before this moment (at it, perhaps none): with very many segments, to ask
     /// each of them would cost an update more than all else that is done for it here.
     next_change: Timestamp,
-    hints: Arc<Hints>,
     memo: WholeMemo,
 }
 
@@ -93,7 +88,6 @@ impl Snapshot {
             row_bytes: 0,
             unsettled: 0,
             next_change: Timestamp::NEVER,
-            hints: Arc::new(Hints::for_entries(entries.len())),
             memo: WholeMemo::default(),
         };
         let mut rest = entries.into_iter().peekable();
@@ -164,62 +158,50 @@ impl Snapshot {
         self.find(key).1.filter(|standing| standing.is_listed())
     }
 
-    /// Returns where a key is or belongs: a segment (0 if there is none) and a place in it.
-    pub(super) fn locate(&self, key: KeyRef<'_>) -> (usize, Result<usize, usize>) {
+    /// Returns the place of a key, or where it belongs, and its entry, expired or not.
+    pub(super) fn find(&self, key: KeyRef<'_>) -> (Place, Option<&Standing>) {
+        let (index, place) = self.locate(key);
+        let (Ok(found) | Err(found)) = place;
+        let place = (index, found);
+        (place, self.standing_of(key, place))
+    }
+
+    /// Returns where a key is or belongs: a segment (0 if there is none) and an index in it.
+    fn locate(&self, key: KeyRef<'_>) -> (usize, Result<usize, usize>) {
         let after = self.segments.partition_point(|segment| segment.starts_at_or_before(key));
         let index = after.saturating_sub(1);
         let place = self.segments.get(index).map_or(Err(0), |segment| segment.find(key));
         (index, place)
     }
 
-    /// Returns where a pair is or belongs, and its entry, expired or not.
-    pub(super) fn find(&self, key: KeyRef<'_>) -> (Place, Option<&Standing>) {
-        let guess = self.hints.guess(key);
-        if let Some(standing) = self.standing_of(key, guess) {
-            return (guess, Some(standing));
+    /// Locates a key that was in a place when the snapshot had fewer changes.
+    fn locate_near(&self, key: KeyRef<'_>, (index, place): Place) -> (usize, Result<usize, usize>) {
+        let is_there = self.standing_of(key, (index, place)).is_some();
+        if is_there { (index, Ok(place)) } else { self.locate(key) }
+    }
+
+    /// Returns the entry in a place if it has this key.
+    fn standing_of(&self, key: KeyRef<'_>, (index, place): Place) -> Option<&Standing> {
+        let standing = self.segments.get(index)?.standings().get(place)?;
+        (standing.entry().key() == key).then_some(standing)
+    }
+
+    /// Puts an entry in, in place of the one with its key if there is one. Looks at `near` first.
+    pub(super) fn put(&mut self, standing: Standing, near: Place) {
+        let (index, place) = self.locate_near(standing.entry().key(), near);
+        self.place(index, place, standing);
+    }
+
+    /// Takes an entry out if it is there. Looks at `near` first.
+    pub(super) fn remove(&mut self, key: KeyRef<'_>, near: Place) {
+        if let (index, Ok(place)) = self.locate_near(key, near) {
+            self.take_out(index, place);
         }
-        match self.locate(key) {
-            (index, Ok(place)) => {
-                self.hints.note(key, (index, place));
-                ((index, place), self.standing((index, place)))
-            }
-            (index, Err(place)) => ((index, place), None),
-        }
     }
 
-    /// Returns room for the hints of so many entries, unless there is enough.
-    pub(super) fn larger_hints(&self, entries: usize) -> Option<Arc<Hints>> {
-        let are_too_few = self.hints.are_too_few_for(entries);
-        are_too_few.then(|| Arc::new(Hints::for_entries(entries)))
-    }
-
-    /// Returns what is in a place, if it is the entry of this key.
-    fn standing_of(&self, key: KeyRef<'_>, place: Place) -> Option<&Standing> {
-        self.standing(place).filter(|standing| standing.entry().key() == key)
-    }
-
-    fn standing(&self, (index, place): Place) -> Option<&Standing> {
-        self.segments.get(index)?.standings().get(place)
-    }
-
-    /// Takes over what a batch has made of this snapshot, once it is stored.
-    pub fn accept(&mut self, plan: &Plan, revision: Revision) {
+    /// Notes the commit that the entries are of.
+    pub(super) fn set_revision(&mut self, revision: Revision) {
         self.revision = revision;
-        for Planned { row, place } in plan.planned() {
-            let key = row.entry().key();
-            let guessed = self.standing_of(key, *place).is_some();
-            let (index, place) = if guessed { (place.0, Ok(place.1)) } else { self.locate(key) };
-            match (row, place) {
-                (RowChange::Put(standing) | RowChange::Seen(standing), place) => {
-                    self.place(index, place, standing.clone());
-                }
-                (RowChange::Removed(_), Ok(place)) => self.take_out(index, place),
-                (RowChange::Removed(_), Err(_)) => {}
-            }
-        }
-        if let Some(hints) = plan.hints() {
-            self.hints = Arc::clone(hints);
-        }
     }
 
     /// Whether [`Self::mark`] may find a mark to change.
@@ -344,13 +326,13 @@ impl Snapshot {
         }
     }
 
-    /// Returns the name of a repository as a neighbour of this key has it, to be shared.
-    pub(super) fn repo_name_beside(&self, key: KeyRef<'_>) -> Option<RepoName> {
-        let (index, Err(place)) = self.locate(key) else { return None };
+    /// Returns the name of a repository if the entry in a place or the one before it has it, so
+    /// that entries share the text.
+    pub(super) fn repo_name_near(&self, repo: &str, (index, place): Place) -> Option<RepoName> {
         let standings = self.segments.get(index)?.standings();
-        let beside = [place.checked_sub(1), Some(place)].into_iter().flatten();
-        let mut names = beside.filter_map(|at| Some(&standings.get(at)?.entry().report.repo));
-        names.find(|name| name.as_str() == key.repo).cloned()
+        let near = [place.checked_sub(1), Some(place)].into_iter().flatten();
+        let mut names = near.filter_map(|at| Some(&standings.get(at)?.entry().report.repo));
+        names.find(|name| name.as_str() == repo).cloned()
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::domain::{Report, ReporterSchedule, SETTLING_TIME};
+use crate::domain::{Plan, Report, ReporterSchedule, SETTLING_TIME};
 
 /// Holds what the snapshot says of the clock against every entry of it.
 fn check(snapshot: &Snapshot, now: Now) {
