@@ -8,7 +8,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::openapi::{parameter, schema};
 use super::query::BadgeQuery;
 use super::question::{self, MANY_ENTRIES, Page, Resource};
 use super::sending::Begun;
@@ -16,18 +15,6 @@ use crate::domain::{Effort, Selection, Snapshot};
 use crate::render::{self, RenderError};
 
 /// `GET /badge.svg`
-#[utoipa::path(
-    get,
-    path = "/badge.svg",
-    summary = "How a selection stands, as a picture",
-    params(parameter::Filters, parameter::Label),
-    responses(
-        (status = 200, description = "SVG", body = String, content_type = "image/svg+xml"),
-        (status = 304, description = "Nothing has changed since `If-None-Match`"),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(super) async fn badge(
     request: HttpRequest,
     services: Data<Services>,

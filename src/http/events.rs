@@ -14,7 +14,6 @@ use serde::Serialize;
 use tokio::time::timeout;
 
 use super::error::ApiError;
-use super::openapi::{parameter, schema};
 use super::query::EventsQuery;
 use super::{Services, connections};
 use crate::board::{Listener, Step};
@@ -32,17 +31,6 @@ const KEEP_ALIVE: &[u8] = b": keep-alive\nevent: alive\ndata: {}\n\n";
 const RETRY: u32 = 2000;
 
 /// `GET /api/events`
-#[utoipa::path(
-    get,
-    path = "/api/events",
-    summary = "Changes as they happen",
-    params(parameter::Filters, parameter::Columns, parameter::Resumption),
-    responses(
-        (status = 200, description = "Server-sent events, without end", body = String, content_type = "text/event-stream"),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 503, description = "Too many streams are open", body = schema::Failure),
-    ),
-)]
 pub(super) async fn events(
     request: HttpRequest,
     services: Data<Services>,

@@ -8,7 +8,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::openapi::{parameter, schema};
 use super::query::FiguresQuery;
 use super::question::{self, MANY_ENTRIES, Page, Resource, SHORT_ENTRIES};
 use super::sending::Begun;
@@ -16,18 +15,6 @@ use crate::domain::{Effort, Selection, Snapshot};
 use crate::render::{self, Figures, RenderError};
 
 /// `GET /api/summary`
-#[utoipa::path(
-    get,
-    path = "/api/summary",
-    summary = "Counts over a selection",
-    params(parameter::Filters, parameter::Columns),
-    responses(
-        (status = 200, description = "Counts", body = schema::Summary),
-        (status = 304, description = "Nothing has changed since `If-None-Match`"),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(super) async fn summary(
     request: HttpRequest,
     services: Data<Services>,
@@ -36,18 +23,6 @@ pub(super) async fn summary(
 }
 
 /// `GET /api/repos`
-#[utoipa::path(
-    get,
-    path = "/api/repos",
-    summary = "Counts by repository",
-    params(parameter::Filters, parameter::Columns, parameter::Paging),
-    responses(
-        (status = 200, description = "A row a repository", body = Vec<schema::Group>),
-        (status = 304, description = "Nothing has changed since `If-None-Match`"),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(super) async fn repos(
     request: HttpRequest,
     services: Data<Services>,
@@ -56,18 +31,6 @@ pub(super) async fn repos(
 }
 
 /// `GET /api/servers`
-#[utoipa::path(
-    get,
-    path = "/api/servers",
-    summary = "Counts by server",
-    params(parameter::Filters, parameter::Columns, parameter::Paging),
-    responses(
-        (status = 200, description = "A row a server", body = Vec<schema::Group>),
-        (status = 304, description = "Nothing has changed since `If-None-Match`"),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(super) async fn servers(
     request: HttpRequest,
     services: Data<Services>,
@@ -76,18 +39,6 @@ pub(super) async fn servers(
 }
 
 /// `GET /api/files`
-#[utoipa::path(
-    get,
-    path = "/api/files",
-    summary = "Where files have drifted",
-    params(parameter::Filters, parameter::Columns, parameter::Paging),
-    responses(
-        (status = 200, description = "A row a file, the most widespread first", body = Vec<schema::FileSpread>),
-        (status = 304, description = "Nothing has changed since `If-None-Match`"),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(super) async fn files(
     request: HttpRequest,
     services: Data<Services>,

@@ -7,7 +7,6 @@ use serde::Serialize;
 
 use super::coding::Coding;
 use super::error::ApiError;
-use super::openapi::schema;
 use super::{Services, answer};
 
 #[derive(Serialize)]
@@ -25,14 +24,6 @@ struct Probe {
 }
 
 /// `GET /health`: always 200 while the process answers, since a restart mends no full disk.
-#[utoipa::path(
-    get,
-    path = "/health",
-    summary = "How the server is",
-    responses(
-        (status = 200, description = "It answers, and says what is wrong, if anything is", body = schema::Health),
-    ),
-)]
 pub(super) async fn health(
     request: HttpRequest,
     services: Data<Services>,
@@ -61,28 +52,11 @@ fn message(services: &Services) -> Option<String> {
 }
 
 /// `GET /livez`: the process answers.
-#[utoipa::path(
-    get,
-    path = "/livez",
-    summary = "Whether the process answers",
-    responses(
-        (status = 200, description = "It does", body = schema::Probe),
-    ),
-)]
 pub(super) async fn livez(request: HttpRequest) -> Result<HttpResponse, ApiError> {
     answer::small(&Probe { status: "ok" }, Coding::negotiate(request.headers()))
 }
 
 /// `GET /readyz`: the state is loaded (the server does not listen before), and no stop has begun.
-#[utoipa::path(
-    get,
-    path = "/readyz",
-    summary = "Whether the server takes requests",
-    responses(
-        (status = 200, description = "It does", body = schema::Probe),
-        (status = 503, description = "It is stopping", body = schema::Failure),
-    ),
-)]
 pub(super) async fn readyz(
     request: HttpRequest,
     services: Data<Services>,

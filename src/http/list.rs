@@ -8,7 +8,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::openapi::{parameter, schema};
 use super::query::ListQuery;
 use super::question::{self, MANY_ENTRIES, Page, Ready, Resource, SharedAnswer, TaggedBody};
 use super::sending::Begun;
@@ -17,18 +16,6 @@ use crate::domain::{Effort, Snapshot};
 use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
 
 /// `GET /status.json`
-#[utoipa::path(
-    get,
-    path = "/status.json",
-    summary = "The latest status of every entry",
-    params(parameter::Filters, parameter::Listing, parameter::Columns, parameter::Paging),
-    responses(
-        (status = 200, description = "Entries, sorted by repo and server", body = Vec<schema::Entry>),
-        (status = 304, description = "Nothing has changed since `If-None-Match`"),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(super) async fn status_json(
     request: HttpRequest,
     services: Data<Services>,
@@ -38,18 +25,6 @@ pub(super) async fn status_json(
 }
 
 /// `GET /status.csv`
-#[utoipa::path(
-    get,
-    path = "/status.csv",
-    summary = "The flat rows as CSV",
-    params(parameter::Filters, parameter::Listing, parameter::Columns, parameter::Paging),
-    responses(
-        (status = 200, description = "A header line and the rows", body = String, content_type = "text/csv"),
-        (status = 304, description = "Nothing has changed since `If-None-Match`"),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(super) async fn status_csv(
     request: HttpRequest,
     services: Data<Services>,

@@ -7,20 +7,10 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::coding::Coding;
 use super::error::ApiError;
-use super::openapi::schema;
 use super::{Services, answer};
 use crate::metrics::MEDIA_TYPE;
 
 /// `GET /metrics`, whatever the parameters.
-#[utoipa::path(
-    get,
-    path = "/metrics",
-    summary = "What Prometheus is told",
-    responses(
-        (status = 200, description = "Prometheus text", body = String, content_type = "text/plain; version=0.0.4; charset=utf-8"),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(super) async fn metrics(
     request: HttpRequest,
     services: Data<Services>,

@@ -4,27 +4,11 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::ApiError;
-use super::openapi::{parameter, schema};
 use super::warning;
 use super::{Services, answer, body, query, wire};
 use crate::board::Removal;
 
 /// `POST /api/status`: takes an update, and answers once it is on disk.
-#[utoipa::path(
-    post,
-    path = "/api/status",
-    summary = "Take an update",
-    request_body = schema::Update,
-    responses(
-        (status = 200, description = "It is on disk", body = schema::Updated),
-        (status = 400, description = "It is not acceptable", body = schema::Failure),
-        (status = 408, description = "The body did not arrive in time", body = schema::Failure),
-        (status = 413, description = "The body is too large", body = schema::Failure),
-        (status = 415, description = "The body is not JSON", body = schema::Failure),
-        (status = 503, description = "It could not be stored, or too much is being sent", body = schema::Failure),
-        (status = 507, description = "It would be a new entry, and max_entries or 90 % of max_stored_bytes are reached", body = schema::Failure),
-    ),
-)]
 pub(super) async fn post(
     request: HttpRequest,
     payload: Payload,
@@ -48,18 +32,6 @@ pub(super) async fn post(
 }
 
 /// `DELETE /api/status`: takes an entry out, for a server that is no more.
-#[utoipa::path(
-    delete,
-    path = "/api/status",
-    summary = "Take an entry out",
-    params(parameter::Pair),
-    responses(
-        (status = 200, description = "It is gone", body = schema::Done),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 404, description = "There is none", body = schema::Failure),
-        (status = 503, description = "It could not be stored", body = schema::Failure),
-    ),
-)]
 pub(super) async fn delete(
     request: HttpRequest,
     services: Data<Services>,

@@ -7,7 +7,6 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::openapi::{parameter, schema};
 use super::query::TimelineRequest;
 use super::sending::Begun;
 use crate::render;
@@ -16,17 +15,6 @@ use crate::render;
 const STEP: HeaderName = HeaderName::from_static("x-step");
 
 /// `GET /api/timeline`
-#[utoipa::path(
-    get,
-    path = "/api/timeline",
-    summary = "How entries stood over time",
-    params(parameter::Filters, parameter::Span, parameter::Length),
-    responses(
-        (status = 200, description = "States, ascending by time; `X-Step` says if time was cut into steps", body = Vec<schema::Turn>),
-        (status = 400, description = "A parameter is wrong", body = schema::Failure),
-        (status = 503, description = "It took too long to find", body = schema::Failure),
-    ),
-)]
 pub(super) async fn timeline(
     request: HttpRequest,
     services: Data<Services>,

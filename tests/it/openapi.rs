@@ -1,40 +1,51 @@
-//! The description of the API: it is the one that is committed, and it has every path.
+//! The description of the API: it has every path, method, parameter and column of the server, and
+//! no others.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{Description, Reply, TestApp, report};
 
-/// The description in the repository, for those who do not run the program.
+/// The description, which the program serves as it is.
 const COMMITTED: &str = "docs/openapi.json";
+
+/// A name that no path knows.
+const UNKNOWN: &str = "no_such_parameter";
+
+/// A report with every field of an update.
+fn full_report() -> Value {
+    let mut full: Value =
+        serde_json::from_str(&report("rsyslog", "lab", "OUT_OF_SYNC", &["a.conf"])).unwrap();
+    full["stale_after_seconds"] = json!(3600);
+    full["ttl_seconds"] = json!(7200);
+    full["revision"] = json!("4f2a91c");
+    full["url"] = json!("https://ci.example/runs/7");
+    full
+}
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap()
 }
 
-fn described() -> Value {
-    let reply = TestApp::spawn().get("/openapi.json");
-    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
-    reply.json()
+fn described() -> Description {
+    Description::new(serde_json::from_str(&read(COMMITTED)).unwrap())
 }
 
 #[test]
-fn the_committed_description_is_the_one_that_is_served() {
-    let served = TestApp::spawn().get("/openapi.json").text();
-    assert!(
-        read(COMMITTED).trim_end() == served,
-        "{COMMITTED} is out of date: curl -s localhost:8080/openapi.json > {COMMITTED}",
-    );
+fn the_committed_description_is_the_one_that_is_served_and_is_of_this_version() {
+    let reply = TestApp::spawn().get("/openapi.json");
+    assert_eq!((reply.status, reply.header("content-type")), (200, Some("application/json")));
+    assert_eq!(read(COMMITTED).trim_end(), reply.text());
+    assert_eq!(reply.json()["info"]["version"], env!("CARGO_PKG_VERSION"), "{COMMITTED}");
 }
 
 #[test]
 fn every_path_of_the_server_is_described_and_no_other() {
     let described = described();
-    let paths: BTreeSet<&str> =
-        described["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    let paths: BTreeSet<&str> = described.operations().map(|(path, ..)| path).collect();
     let routes = read("src/http/mod.rs");
     let routes: BTreeSet<&str> = routes
         .split(['\n'])
@@ -44,38 +55,117 @@ fn every_path_of_the_server_is_described_and_no_other() {
         .filter(|path| !path.starts_with("/assets/"))
         .collect();
     assert_eq!(paths, routes);
-    let app = TestApp::spawn();
-    for path in paths {
-        assert_ne!(app.send("HEAD", path, &[], b"").status, 404, "{path}");
+}
+
+#[test]
+fn every_method_of_a_path_is_described_and_no_other() {
+    let (app, described) = (TestApp::spawn(), described());
+    for (path, ..) in described.operations() {
+        let methods: BTreeSet<String> = described
+            .operations()
+            .filter(|(other, ..)| *other == path)
+            .map(|(_, method, _)| method)
+            .collect();
+        let reply = app.send("OPTIONS", path, &[], b"");
+        // HEAD is GET without a body.
+        let allowed = reply.header("allow").unwrap().split(", ").filter(|name| *name != "HEAD");
+        assert_eq!(methods, allowed.map(str::to_owned).collect(), "{path}");
     }
 }
 
 #[test]
-fn what_is_listed_has_no_column_that_is_not_described() {
-    let app = TestApp::spawn();
-    app.accept(crate::support::report("rsyslog", "lab", "OUT_OF_SYNC", &["a.conf"]));
-    let described = described();
-    for (schema, answer) in [
-        ("Entry", "/status.json"),
-        ("Entry", "/status.json?flat=true"),
-        ("Summary", "/api/summary"),
-        ("Group", "/api/repos"),
-        ("Group", "/api/servers"),
-        ("FileSpread", "/api/files"),
-        ("Turn", "/api/timeline?from=0&to=9999999999"),
-        ("HistoryPage", "/api/history"),
-        ("HistoryItem", "/api/history?flat=true"),
-        ("Health", "/health"),
-        ("Probe", "/livez"),
-    ] {
-        let properties = &described["components"]["schemas"][schema]["properties"];
-        let body = app.get(answer).json();
-        let row =
-            if schema == "HistoryItem" { &body["items"][0] } else { body.get(0).unwrap_or(&body) };
-        let row = row.as_object().unwrap();
-        assert!(!row.is_empty(), "{answer}");
-        for column in row.keys() {
-            assert!(properties.get(column).is_some(), "{answer}: {column} is not in {schema}");
-        }
+fn every_parameter_that_a_path_takes_is_described_and_no_other() {
+    let (app, described) = (TestApp::spawn(), described());
+    for (path, method, operation) in described.operations() {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        let names: BTreeSet<String> =
+            parameters.clone().map(|it| it["name"].as_str().unwrap().to_owned()).collect();
+        let reply = app.send(&method, &format!("{path}?{UNKNOWN}=1"), &[], b"");
+        assert_eq!(known_parameters(&reply), names, "{method} {path}");
+
+        let needs_some = parameters.clone().any(|parameter| parameter["required"] == true);
+        let bodiless = if method == "GET" { "HEAD" } else { &method };
+        let is_wrong = app.send(bodiless, path, &[], b"").status == 400;
+        assert!(method == "POST" || is_wrong == needs_some, "{method} {path}");
     }
+}
+
+/// Returns what an answer says which parameters are known: an error, or a notice on a page.
+fn known_parameters(reply: &Reply) -> BTreeSet<String> {
+    let text = reply.text();
+    let Some((_, known)) = text.split_once("; known are ") else { return BTreeSet::new() };
+    let known = known.split(['.', '"', '<']).next().unwrap().replace(" and ", ", ");
+    known.split(", ").map(str::to_owned).collect()
+}
+
+#[test]
+fn every_field_of_an_update_is_one_that_the_server_reads() {
+    let app = TestApp::spawn();
+    let mut described = described();
+    let update = json!({ "$ref": "#/components/schemas/Update" });
+    described.fits(&update, &full_report(), "").unwrap();
+    assert!(!described.never_served().iter().any(|column| column.starts_with("Update.")));
+    for field in full_report().as_object().unwrap().keys() {
+        let mut wrong = full_report();
+        wrong[field] = json!({});
+        let reply = app.post(wrong.to_string());
+        assert!(reply.text().contains(field), "{field}: {}", reply.text());
+    }
+}
+
+#[test]
+fn an_answer_is_as_it_is_described_and_every_column_that_is_described_is_served() {
+    let (app, mut described) = (TestApp::spawn(), described());
+    let mut ask = |method: &str, target: &str, body: &str| {
+        let json = [("Content-Type", "application/json")];
+        let headers = if body.is_empty() { &[][..] } else { &json };
+        let reply = app.send(method, target, headers, body.as_bytes());
+        described.check(method, target, &reply);
+        reply.status
+    };
+    let mut with_warning = full_report();
+    with_warning["revision"] = json!(7);
+    assert_eq!(ask("POST", "/api/status", &full_report().to_string()), 200);
+    assert_eq!(ask("POST", "/api/status", &with_warning.to_string()), 200);
+    assert_eq!(ask("POST", "/api/status", "{}"), 400);
+    assert_eq!(ask("POST", "/api/status", ""), 415);
+    for target in [
+        "/",
+        "/entry?repo=rsyslog&server=lab",
+        "/file?name=a.conf",
+        "/status.json",
+        "/status.json?flat=true",
+        "/status.csv",
+        "/api/history",
+        "/api/history?flat=true&limit=1",
+        "/api/timeline?from=0&to=9999999999",
+        "/api/summary",
+        "/api/repos",
+        "/api/servers",
+        "/api/files",
+        "/badge.svg",
+        "/metrics",
+        "/health",
+        "/livez",
+        "/readyz",
+    ] {
+        assert_eq!(ask("GET", target, ""), 200, "{target}");
+    }
+    assert_eq!(ask("GET", "/entry?repo=nothing&server=known", ""), 404);
+    for target in ["/entry", "/file", "/status.json?limit=0", "/status.csv?limit=0"] {
+        assert_eq!(ask("GET", target, ""), 400, "{target}");
+    }
+    for path in ["history", "timeline", "events", "summary", "repos", "servers", "files"] {
+        assert_eq!(ask("GET", &format!("/api/{path}?{UNKNOWN}=1"), ""), 400, "{path}");
+    }
+    assert_eq!(ask("DELETE", "/api/status", ""), 400);
+    assert_eq!(ask("DELETE", "/api/status?repo=rsyslog&server=lab", ""), 200);
+    assert_eq!(ask("DELETE", "/api/status?repo=rsyslog&server=lab", ""), 404);
+
+    let of_requests =
+        |column: &String| column.starts_with("Update.") || column.starts_with("File.");
+    let mut never_served = described.never_served();
+    never_served.retain(|column| !of_requests(column));
+    // The description of itself says no more than its first column; nothing is wrong with this server.
+    assert_eq!(never_served, ["Description.openapi", "Health.message"]);
 }

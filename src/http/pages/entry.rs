@@ -8,7 +8,6 @@ use super::{context, made, problem, unwritable};
 use crate::domain::{Filter, HistoryQuery, Names, TimeRange};
 use crate::http::Services;
 use crate::http::error::ApiError;
-use crate::http::openapi::{parameter, schema};
 use crate::http::query::entry_request;
 use crate::page::{EntryPage, Past};
 
@@ -16,18 +15,6 @@ use crate::page::{EntryPage, Past};
 const TRANSITIONS_SHOWN: usize = 50;
 
 /// `GET /entry?repo=R&server=S`
-#[utoipa::path(
-    get,
-    path = "/entry",
-    summary = "The page of one entry",
-    params(parameter::Pair, parameter::Cursor),
-    responses(
-        (status = 200, description = "A page", body = String, content_type = "text/html; charset=utf-8"),
-        (status = 400, description = "A page that says which parameter is wrong", body = String, content_type = "text/html; charset=utf-8"),
-        (status = 404, description = "A page that says that nothing is known of it", body = String, content_type = "text/html; charset=utf-8"),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(in crate::http) async fn entry(
     request: HttpRequest,
     services: Data<Services>,

@@ -7,22 +7,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::{context, made, problem, unwritable};
 use crate::http::Services;
 use crate::http::error::ApiError;
-use crate::http::openapi::{parameter, schema};
 use crate::http::query::file_name;
 use crate::page::FilePage;
 
 /// `GET /file?name=F`
-#[utoipa::path(
-    get,
-    path = "/file",
-    summary = "The page of one file name",
-    params(parameter::File),
-    responses(
-        (status = 200, description = "A page", body = String, content_type = "text/html; charset=utf-8"),
-        (status = 400, description = "A page that says which parameter is wrong", body = String, content_type = "text/html; charset=utf-8"),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(in crate::http) async fn file(
     request: HttpRequest,
     services: Data<Services>,

@@ -11,7 +11,6 @@ use crate::domain::{Effort, Snapshot};
 use crate::http::Services;
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
-use crate::http::openapi::{parameter, schema};
 use crate::http::query::overview_request;
 use crate::http::question::{self, MANY_ENTRIES, Page, Resource, SHORT_ENTRIES};
 use crate::http::sending::Begun;
@@ -19,17 +18,6 @@ use crate::page::{self, OverviewQuery, PageContext};
 use crate::render::RenderError;
 
 /// `GET /`
-#[utoipa::path(
-    get,
-    path = "/",
-    summary = "The operators' page",
-    params(parameter::Filters, parameter::Overview),
-    responses(
-        (status = 200, description = "A page", body = String, content_type = "text/html; charset=utf-8"),
-        (status = 304, description = "Nothing has changed since `If-None-Match`"),
-        (status = 503, description = "Too much is being asked at once, or it takes too long", body = schema::Failure),
-    ),
-)]
 pub(in crate::http) async fn overview(
     request: HttpRequest,
     services: Data<Services>,

@@ -9,6 +9,7 @@ pub mod infinity;
 mod process;
 mod prometheus;
 pub mod proxy;
+mod schema;
 mod tools;
 pub mod variables;
 
@@ -20,6 +21,7 @@ pub use database::{run_sql, stored};
 pub use events::Events;
 pub use process::{Process, is_traced};
 pub use prometheus::Prometheus;
+pub use schema::Description;
 
 pub use tools::run_tool;
 
