@@ -43,7 +43,7 @@ const SORTABLE: [(Column, &str, bool); 6] = [
     (Column::Repo, "Repo", false),
     (Column::Server, "Server", false),
     (Column::DriftCount, "Drift", true),
-    (Column::StatusSince, "In this snapshot", false),
+    (Column::StatusSince, "In this state", false),
     (Column::LastCheck, "Last check", false),
     (Column::UpdatedAt, "Last report", false),
 ];
