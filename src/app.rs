@@ -102,7 +102,7 @@ impl App {
     /// # Errors
     /// See [`AppError`].
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
-        let DatabaseUrl::Sqlite(path) = config.database.clone();
+        let DatabaseUrl::Sqlite(path) = config.database_url.clone();
         let runtime = Handle::current();
         // On a thread that a disk may hold up: signals are heard meanwhile.
         let store = spawn_blocking(move || runtime.block_on(SqliteStore::open(&path))).await;

@@ -108,7 +108,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
-    let DatabaseUrl::Sqlite(path) = &config.database;
+    let DatabaseUrl::Sqlite(path) = &config.database_url;
     let store = Arc::new(BareLog::create(path)?);
     let app = App::with_store(config, Arc::new(SystemClock::start()), store).await?;
     Ok(app.run(CancellationToken::new()).await?)

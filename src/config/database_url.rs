@@ -1,25 +1,26 @@
-//! Where the entries are kept, as a URL: `sqlite://relative.db`, `sqlite:///absolute.db`.
+//! The URL of the database: `sqlite://relative.db`, `sqlite:///absolute.db`.
 //!
-//! What is left open by a database library's own URLs is refused here, so that a parsed
-//! [`DatabaseUrl`] names a file and nothing else. This module must not open anything.
+//! SQLite's own URLs accept more. A parsed [`DatabaseUrl`] names a file and nothing else. This
+//! module must not open anything.
 
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use toml::Value;
 
-use super::value::InvalidValue;
+use super::value::{InvalidValue, Kind, SettingValue};
 
 const ACCEPTED: &str =
     "expected sqlite://relative.db or sqlite:///absolute.db, such as sqlite://gitops-status.db";
 
-/// What is not shown raw in a URL's path; it all comes back when the URL is parsed again.
+/// The characters that are escaped in a URL's path, so that the shown URL parses to the same path.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b' ').add(b'%').add(b'?').add(b'#').add(b'@').add(b'"');
 
-/// A database that entries can be kept in.
+/// A database that can hold entries.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum DatabaseUrl {
-    /// A file; a relative path starts at the working directory.
+    /// A SQLite file; a relative path starts at the working directory.
     Sqlite(PathBuf),
 }
 
@@ -29,7 +30,7 @@ impl DatabaseUrl {
     /// # Errors
     /// Other schemes, databases in memory, query parameters, and paths that cannot name a file.
     /// The messages do not repeat the URL, which may hold a password.
-    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+    pub(super) fn parse(text: &str) -> Result<Self, InvalidValue> {
         let (scheme, rest) = text.split_once(':').ok_or_else(|| InvalidValue::new(ACCEPTED))?;
         if !scheme.eq_ignore_ascii_case("sqlite") {
             return Err(unknown_scheme(scheme));
@@ -45,8 +46,16 @@ impl fmt::Display for DatabaseUrl {
     }
 }
 
+impl SettingValue for DatabaseUrl {
+    const KIND: Kind = Kind::Url;
+
+    fn to_toml(&self) -> Value {
+        without_password(&self.to_string()).into()
+    }
+}
+
 /// Returns a URL with the password between `://user:` and `@` replaced, if there is one.
-pub(super) fn without_password(url: &str) -> String {
+fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let authority = rest.split('/').next().unwrap_or(rest);
     match authority.rsplit_once('@').and_then(|(login, _)| login.split_once(':')) {
@@ -58,7 +67,7 @@ pub(super) fn without_password(url: &str) -> String {
     }
 }
 
-/// Parses what stands behind `sqlite://`.
+/// Parses the part behind `sqlite://`.
 fn sqlite_path(raw: &str) -> Result<PathBuf, InvalidValue> {
     if raw.contains('?') {
         return Err(InvalidValue::new(
@@ -77,7 +86,7 @@ fn sqlite_path(raw: &str) -> Result<PathBuf, InvalidValue> {
     Ok(PathBuf::from(decoded.as_ref()))
 }
 
-/// Refuses paths that would be opened as something else than a file of this name.
+/// Refuses paths that SQLite would open as anything but a file of this name.
 fn check_sqlite_path(path: &str) -> Result<(), InvalidValue> {
     if path.is_empty() {
         return Err(InvalidValue::new(format!("the path is empty; {ACCEPTED}")));
@@ -87,7 +96,7 @@ fn check_sqlite_path(path: &str) -> Result<(), InvalidValue> {
             "a database in memory is not accepted: an update answered with 200 must be on disk",
         ));
     }
-    // SQLite opens such a name as a URI with parameters of its own.
+    // SQLite opens such a name as a URI with parameters.
     if path.starts_with("file:") {
         return Err(InvalidValue::new("a path that begins with file: is not accepted"));
     }
@@ -102,7 +111,7 @@ fn check_sqlite_path(path: &str) -> Result<(), InvalidValue> {
     Ok(())
 }
 
-/// Names the scheme only if it looks like one: anything else could be part of a secret.
+/// Names the scheme only if it is a well-known one: any other text could be part of a secret.
 fn unknown_scheme(scheme: &str) -> InvalidValue {
     match scheme {
         "postgres" | "postgresql" | "mysql" | "mariadb" | "file" | "http" | "https" => {

@@ -5,20 +5,30 @@
 
 use std::time::Duration;
 
-use super::value::InvalidValue;
+use toml::Value;
+
+use super::value::{InvalidValue, Kind, SettingValue};
 
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// Units from the largest to the smallest, with their length in seconds.
 const UNITS: [(char, u64); 4] = [('d', DAY_SECONDS), ('h', 60 * 60), ('m', 60), ('s', 1)];
 
-/// The longest duration there is: it leaves room to add it to any time of this millennium.
+/// The longest duration that is accepted: added to any time of this millennium, it cannot overflow.
 const LONGEST_DAYS: u64 = 3650;
+
+impl SettingValue for Duration {
+    const KIND: Kind = Kind::Duration;
+
+    fn to_toml(&self) -> Value {
+        format(*self).into()
+    }
+}
 
 /// Parses a duration; `0`, with or without a unit, is [`Duration::ZERO`].
 ///
 /// # Errors
-/// Text of another shape, and durations above 3650 days.
+/// Any other text, and durations above 3650 days.
 pub(super) fn parse(text: &str) -> Result<Duration, InvalidValue> {
     if text == "0" {
         return Ok(Duration::ZERO);
@@ -28,7 +38,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, InvalidValue> {
             "expected a whole number with a unit, s, m, h or d, such as 90s, 30m, 12h or 7d, or 0",
         ));
     };
-    // Digits that do not fit are too long a time too.
+    // A number that overflows is too long as well.
     digits
         .parse::<u64>()
         .ok()
@@ -38,7 +48,7 @@ pub(super) fn parse(text: &str) -> Result<Duration, InvalidValue> {
         .ok_or_else(|| InvalidValue::new(format!("expected at most {LONGEST_DAYS}d")))
 }
 
-/// Parses a duration of which `0` means that the thing it limits is off.
+/// Parses a duration; 0 turns off what it limits.
 ///
 /// # Errors
 /// As [`parse`].
@@ -56,7 +66,7 @@ pub(super) fn parse_above_zero(text: &str) -> Result<Duration, InvalidValue> {
 }
 
 /// Writes a duration of whole seconds in the largest unit that divides it; zero is `0`.
-pub(super) fn format(duration: Duration) -> String {
+fn format(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds == 0 {
         return "0".to_owned();

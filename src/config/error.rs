@@ -1,6 +1,6 @@
-//! The one error of the settings: where the bad value came from and what is accepted there.
+//! The error of a bad setting: where the value came from and what is accepted there.
 //!
-//! This module must not know the settings, and must not print.
+//! This module must not know the settings and must not print.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use thiserror::Error;
 
 /// A setting or a settings file that stops the start.
 ///
-/// The text is one line, begins with the place to mend, and never holds the value of a secret.
+/// The text is one line, starts with the place to correct, and never holds the value of a secret.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[error("{place}: {reason}")]
 pub struct ConfigError {
@@ -22,12 +22,12 @@ impl ConfigError {
     }
 }
 
-/// Shows a path in one line, whatever characters its name holds.
+/// Shows a path in one line, whatever characters it has.
 pub(super) fn shown_path(path: &Path) -> String {
     escaped(&path.to_string_lossy())
 }
 
-/// Shows a value in quotes and in one line, cut where it gets too long to be read.
+/// Shows a value in quotes and in one line, truncated to 80 characters.
 pub(super) fn shown_value(text: &str) -> String {
     const MOST_CHARACTERS: usize = 80;
     let mut characters = text.chars();

@@ -1,18 +1,21 @@
-//! The TOML file with settings, as text by setting.
+//! The TOML file with settings.
 //!
-//! Keys and TOML types are checked here for the whole file, also where a flag or the environment
-//! overrides a key. What a value means is not known here.
+//! Keys and TOML types are checked in the whole file, even where a flag or the environment
+//! overrides a key. This module must not know what a value means.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, shown_path, shown_value};
-use super::settings::{Kind, SETTINGS, Setting};
+use super::setting::Setting;
+use super::settings::SETTINGS;
 use super::text_file;
+use super::value::Kind;
 
-/// A file that was read and holds known keys only.
+/// A file that has been read and has no unknown keys.
 #[derive(Debug)]
 pub(super) struct ConfigFile {
     path: PathBuf,
@@ -21,15 +24,15 @@ pub(super) struct ConfigFile {
 
 /// One value of the file.
 #[derive(Debug)]
-pub(super) struct Line {
-    /// The number of the line the key stands in, from 1.
-    pub(super) number: usize,
+struct Line {
+    /// The number of the key's line, from 1.
+    number: usize,
     /// The value as it would be written on the command line.
-    pub(super) text: String,
+    text: String,
 }
 
 impl ConfigFile {
-    /// Reads a file; `named_by` is the spelling that gave its path.
+    /// Reads a file; `named_by` is the flag or variable that names it.
     ///
     /// # Errors
     /// A file that cannot be read, is not TOML in UTF-8, or holds an unknown key or a value of a
@@ -44,7 +47,7 @@ impl ConfigFile {
 
     fn parse(path: &Path, content: &str) -> Result<Self, ConfigError> {
         let (table, mistakes) = DeTable::parse_recoverable(content);
-        // The first mistake is the one to mend: the others often follow from it.
+        // Report the first mistake: the others often follow from it.
         let offset = |mistake: &toml::de::Error| mistake.span().map_or(0, |span| span.start);
         if let Some(mistake) = mistakes.iter().min_by_key(|mistake| offset(mistake)) {
             let line = line_number(content, offset(mistake));
@@ -58,37 +61,38 @@ impl ConfigFile {
             let number = line_number(content, key.span().start);
             let setting = find(key.get_ref())
                 .map_err(|reason| ConfigError::new(place(path, number), reason))?;
-            let text = text_of(setting.kind, value.get_ref()).map_err(|reason| {
-                let place = format!("{} key {}", place(path, number), setting.name);
-                ConfigError::new(place, reason)
-            })?;
+            let text = text_of(setting.kind, value.get_ref())
+                .map_err(|reason| ConfigError::new(key_place(path, number, setting), reason))?;
             values.insert(setting.name, Line { number, text });
         }
         Ok(Self { path: path.to_owned(), values })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    pub(super) fn get(&self, setting: &Setting) -> Option<&Line> {
-        self.values.get(setting.name)
+    /// Returns the origin and the value of a setting.
+    pub(super) fn get(&self, setting: &Setting) -> Option<(String, OsString)> {
+        let Line { number, text } = self.values.get(setting.name)?;
+        Some((key_place(&self.path, *number, setting), text.into()))
     }
 }
 
-/// Says where in a file something stands.
-pub(super) fn place(path: &Path, line: usize) -> String {
+/// Names the line of a key.
+fn key_place(path: &Path, line: usize, setting: &Setting) -> String {
+    format!("{} key {}", place(path, line), setting.name)
+}
+
+/// Names a line of a file.
+fn place(path: &Path, line: usize) -> String {
     format!("{} line {line}", shown_path(path))
 }
 
-/// Counts lines from 1 up to the byte at `offset`.
+/// Returns the number of the line, from 1, that has the byte at `offset`.
 fn line_number(content: &str, offset: usize) -> usize {
     1 + content.bytes().take(offset).filter(|&byte| byte == b'\n').count()
 }
 
-/// Finds the setting of a key, or says which there are.
+/// Finds the setting of a key, or lists the known keys.
 fn find(key: &str) -> Result<&'static Setting, String> {
-    if let Some(setting) = SETTINGS.iter().find(|setting| setting.name == key) {
+    if let Some(setting) = SETTINGS.into_iter().find(|setting| setting.name == key) {
         return Ok(setting);
     }
     let hint = nearest(key).map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
@@ -100,8 +104,10 @@ fn find(key: &str) -> Result<&'static Setting, String> {
 /// Writes a TOML value as it would be written on the command line.
 fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
     match (kind, value) {
-        (Kind::Text | Kind::Duration, DeValue::String(text)) => Ok(text.to_string()),
-        // Whether a bare number is a duration (only 0 is) is for the duration to say.
+        (Kind::Address | Kind::Url | Kind::File | Kind::Duration, DeValue::String(text)) => {
+            Ok(text.to_string())
+        }
+        // The only number that is a duration is 0; the parser of durations checks that.
         (Kind::Number | Kind::Duration, DeValue::Integer(number)) => Ok(number.to_string()),
         (Kind::Switch, DeValue::Boolean(on)) => Ok(on.to_string()),
         (kind, value) => Err(format!("expected {}, not {}", accepted(kind), type_name(value))),
@@ -110,7 +116,7 @@ fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
 
 fn accepted(kind: Kind) -> &'static str {
     match kind {
-        Kind::Text => "a string in quotes",
+        Kind::Address | Kind::Url | Kind::File => "a string in quotes",
         Kind::Duration => "a duration in quotes, such as \"90s\", or 0",
         Kind::Number => "a whole number without quotes",
         Kind::Switch => "true or false without quotes",
@@ -129,7 +135,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// Finds the setting whose name is a typing mistake or two away.
+/// Returns the name of a setting that at most two typing mistakes turn into `key`.
 fn nearest(key: &str) -> Option<&'static str> {
     const MOST_EDITS: usize = 2;
     let key: String = key.to_lowercase().replace('-', "_").chars().take(64).collect();

@@ -1,9 +1,13 @@
-//! What the settings do together; each part's own rules are tested next to it.
+//! The settings as a whole; each part's own rules are tested next to it.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::time::Duration;
 
-use super::*;
+use toml::Value;
+
+use super::settings::MOST_WORKERS;
+use super::{COUNT, DatabaseUrl, Resolved, listen_address};
 
 /// Loads from flags and environment variables, each written as `name=value`.
 fn load(flags: &[&str], environment: &[&str]) -> Result<Resolved, String> {
@@ -27,7 +31,7 @@ fn without_any_source_the_defaults_are_in_force() {
     let resolved = load(&[], &[]).unwrap();
     let config = &resolved.config;
     assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
-    assert_eq!(config.database, DatabaseUrl::Sqlite("gitops-status.db".into()));
+    assert_eq!(config.database_url, DatabaseUrl::Sqlite("gitops-status.db".into()));
     assert_eq!(config.stale_after, Some(Duration::from_hours(2)));
     assert_eq!(config.ttl, Some(Duration::from_hours(14 * 24)));
     assert!(!config.allow_anonymous_writes);
@@ -48,7 +52,6 @@ fn without_any_source_the_defaults_are_in_force() {
     assert_eq!(config.shutdown_grace, Duration::from_secs(10));
 }
 
-/// Guards the order of the two lists in `Config::read` and `Config::shown` against the table's.
 #[test]
 fn every_default_is_shown_as_the_table_has_it() {
     for effective in load(&[], &[]).unwrap().settings {
@@ -57,11 +60,10 @@ fn every_default_is_shown_as_the_table_has_it() {
             other => other.to_string(),
         };
         assert_eq!(shown, effective.setting.default, "{}", effective.setting.name);
-        assert_eq!(effective.origin, Origin::Default);
+        assert_eq!(effective.origin, "default");
     }
 }
 
-/// Guards the same against two settings with equal defaults in each other's place.
 #[test]
 fn a_value_reaches_the_setting_it_was_given_for() {
     let given = [

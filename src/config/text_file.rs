@@ -1,6 +1,6 @@
-//! Files that a setting names: read whole, within bounds, and without waiting for ever.
+//! Reads the files that settings name, with bounds on their size and on the wait for a pipe.
 //!
-//! What a file holds is not known here.
+//! This module must not know what a file holds.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
@@ -10,16 +10,16 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::OFlags;
 
-/// The largest file in bytes.
+/// The largest accepted file, in bytes.
 const MAX_BYTES: usize = 1024 * 1024;
-/// How long the writer of a pipe may be silent.
+/// How long the writer of a pipe may stay silent.
 const PIPE_TIMEOUT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 
 /// Reads a regular file, or a pipe that has a writer, such as the shell's `<(command)`.
 ///
 /// # Errors
-/// Also anything else, such as a device; more than 1 MiB; a pipe without a writer, or one whose
-/// writer is silent for five seconds.
+/// Anything else, such as a device; more than 1 MiB; a pipe without a writer, or whose writer is
+/// silent for five seconds; any error of the system.
 pub(super) fn read(path: &Path) -> io::Result<String> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_dir() {
@@ -28,7 +28,7 @@ pub(super) fn read(path: &Path) -> io::Result<String> {
     if !kind.is_file() && !kind.is_fifo() {
         return Err(io::Error::other("it is neither a regular file nor a pipe"));
     }
-    // A pipe without a writer would hold up the opening itself.
+    // Opening a pipe without a writer would block.
     let flags = OFlags::NONBLOCK.bits().cast_signed();
     let mut file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
     let bytes = read_bounded(&mut file)?;

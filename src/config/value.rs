@@ -1,17 +1,17 @@
-//! Values of simple types: numbers, switches and addresses, from text.
+//! The types of values: how TOML writes each, and the parsers of the simple ones.
 //!
-//! This module must not know which setting a value belongs to, or where it was given.
+//! This module must not know which setting a value belongs to, or where it came from.
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
 
 use thiserror::Error;
+use toml::Value;
 
 /// Why a value is refused, in one line that says what is accepted and does not repeat the value.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[error("{0}")]
-pub struct InvalidValue(Cow<'static, str>);
+pub(super) struct InvalidValue(Cow<'static, str>);
 
 impl InvalidValue {
     pub(super) fn new(reason: impl Into<Cow<'static, str>>) -> Self {
@@ -19,35 +19,93 @@ impl InvalidValue {
     }
 }
 
-/// Makes a parser of whole numbers in decimal digits, which refuses anything else and numbers out
-/// of `range`.
-pub(super) fn number(
-    range: RangeInclusive<usize>,
-) -> impl FnOnce(&str) -> Result<usize, InvalidValue> {
-    move |text| {
-        Some(text)
-            .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|text| text.parse().ok())
-            .filter(|number| range.contains(number))
-            .ok_or_else(|| {
-                let (least, most) = (range.start(), range.end());
-                InvalidValue::new(format!("expected a whole number from {least} to {most}"))
-            })
+/// What a value looks like.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// An address and a port.
+    Address,
+    /// A URL, which may hold a password.
+    Url,
+    /// The path of a file.
+    File,
+    /// A duration such as `2h`, or 0.
+    Duration,
+    /// A whole number.
+    Number,
+    /// A boolean; as a flag, its name alone means true.
+    Switch,
+}
+
+/// A type that a setting can have.
+pub(super) trait SettingValue {
+    /// What its values look like.
+    const KIND: Kind;
+
+    /// Returns the value as it would be written in the TOML file, with a password masked.
+    fn to_toml(&self) -> Value;
+}
+
+impl SettingValue for SocketAddr {
+    const KIND: Kind = Kind::Address;
+
+    fn to_toml(&self) -> Value {
+        self.to_string().into()
     }
 }
 
-/// Makes a parser of limits from `least` to `most`, or 0, which means that there is no limit.
-pub(super) fn number_or_off(
-    least: usize,
-    most: usize,
-) -> impl FnOnce(&str) -> Result<Option<usize>, InvalidValue> {
-    move |text| {
-        let limit = number(0..=most)(text)?;
-        if limit > 0 && limit < least {
-            let accepted = format!("expected a whole number from {least} to {most}, or 0");
-            return Err(InvalidValue::new(accepted));
+impl SettingValue for usize {
+    const KIND: Kind = Kind::Number;
+
+    fn to_toml(&self) -> Value {
+        // No setting's range exceeds TOML's integers.
+        i64::try_from(*self).unwrap_or(i64::MAX).into()
+    }
+}
+
+impl SettingValue for bool {
+    const KIND: Kind = Kind::Switch;
+
+    fn to_toml(&self) -> Value {
+        (*self).into()
+    }
+}
+
+/// `None` is written as 0.
+impl<T: SettingValue + Copy + Default> SettingValue for Option<T> {
+    const KIND: Kind = T::KIND;
+
+    fn to_toml(&self) -> Value {
+        self.unwrap_or_default().to_toml()
+    }
+}
+
+/// Parses a whole number from `LEAST` to `MOST` in decimal digits.
+///
+/// # Errors
+/// Anything else.
+pub(super) fn number<const LEAST: usize, const MOST: usize>(
+    text: &str,
+) -> Result<usize, InvalidValue> {
+    Some(text)
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse().ok())
+        .filter(|number| (LEAST..=MOST).contains(number))
+        .ok_or_else(|| InvalidValue::new(format!("expected a whole number from {LEAST} to {MOST}")))
+}
+
+/// Parses a limit from `LEAST` to `MOST`, or 0, which means that there is no limit.
+///
+/// # Errors
+/// Anything else.
+pub(super) fn limit<const LEAST: usize, const MOST: usize>(
+    text: &str,
+) -> Result<Option<usize>, InvalidValue> {
+    match number::<0, MOST>(text)? {
+        0 => Ok(None),
+        limit if limit >= LEAST => Ok(Some(limit)),
+        _ => {
+            Err(InvalidValue::new(format!("expected a whole number from {LEAST} to {MOST}, or 0")))
         }
-        Ok((limit > 0).then_some(limit))
     }
 }
 
@@ -65,8 +123,8 @@ pub(super) fn switch(text: &str) -> Result<bool, InvalidValue> {
 
 /// Parses an address to listen on. Port 0 lets the operating system choose.
 ///
-/// `localhost` is the IPv4 loopback address; no other name is looked up, so that the address
-/// does not depend on a resolver.
+/// `localhost` is the IPv4 loopback address. No other name is looked up, so that the address does
+/// not depend on a resolver.
 ///
 /// # Errors
 /// Anything but `IP:PORT`, `[IPv6]:PORT` and `localhost:PORT`.
@@ -91,7 +149,7 @@ mod tests {
     #[test]
     fn a_number_is_digits_within_its_range() {
         for (text, number_of) in [("16", Some(16)), ("0016", Some(16)), ("20", Some(20))] {
-            assert_eq!(number(16..=20)(text).ok(), number_of, "{text}");
+            assert_eq!(number::<16, 20>(text).ok(), number_of, "{text}");
         }
         for text in [
             "",
@@ -107,7 +165,7 @@ mod tests {
             "99999999999999999999999",
         ] {
             assert_eq!(
-                number(16..=20)(text).unwrap_err().to_string(),
+                number::<16, 20>(text).unwrap_err().to_string(),
                 "expected a whole number from 16 to 20",
                 "{text:?}"
             );
@@ -116,13 +174,13 @@ mod tests {
 
     #[test]
     fn no_limit_is_written_as_zero() {
-        for (text, limit) in [("0", None), ("00", None), ("1", Some(1)), ("20", Some(20))] {
-            assert_eq!(number_or_off(1, 20)(text).unwrap(), limit, "{text}");
+        for (text, expected) in [("0", None), ("00", None), ("1", Some(1)), ("20", Some(20))] {
+            assert_eq!(limit::<1, 20>(text).unwrap(), expected, "{text}");
         }
-        assert!(number_or_off(1, 20)("21").is_err());
-        assert_eq!(number_or_off(5, 20)("0").unwrap(), None);
+        assert!(limit::<1, 20>("21").is_err());
+        assert_eq!(limit::<5, 20>("0").unwrap(), None);
         assert_eq!(
-            number_or_off(5, 20)("4").unwrap_err().to_string(),
+            limit::<5, 20>("4").unwrap_err().to_string(),
             "expected a whole number from 5 to 20, or 0"
         );
     }

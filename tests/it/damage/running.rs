@@ -16,7 +16,7 @@ fn with_history(damage: impl FnOnce(&Path)) -> TestApp {
     let app = TestApp::spawn();
     app.accept(report("repo", "server", "OUT_OF_SYNC", &["a.conf"]));
     app.restart_with(|config| {
-        let gitops_status_server::config::DatabaseUrl::Sqlite(path) = &config.database;
+        let gitops_status_server::config::DatabaseUrl::Sqlite(path) = &config.database_url;
         run_sql(
             path,
             "insert into transitions (at, revision, repo, server, event, sync_status, drift_count, \

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use gitops_status_server::app::App;
 use gitops_status_server::clock::ManualClock;
-use gitops_status_server::config::{Config, DatabaseUrl};
+use gitops_status_server::config::{Config, DatabaseUrl, Resolved};
 use gitops_status_server::domain::Timestamp;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -46,28 +46,11 @@ impl TestApp {
     /// Starts the application with some settings changed.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config {
-            listen: "127.0.0.1:0".parse().unwrap(),
-            allow_anonymous_writes: false,
-            database: DatabaseUrl::Sqlite(folder.path().join("test.db")),
-            stale_after: Some(Duration::from_hours(2)),
-            ttl: Some(Duration::from_hours(14 * 24)),
-            history_retention: Some(Duration::from_hours(90 * 24)),
-            history_rows_per_entry: Some(1000),
-            history_max_bytes: Some(1 << 30),
-            max_entries: Some(1_000_000),
-            max_stored_bytes: Some(1 << 30),
-            max_body_bytes: 1024 * 1024,
-            request_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(30),
-            max_connections: 4096,
-            max_connections_per_address: None,
-            workers: 1,
-            metrics_per_entry: true,
-            metrics_max_entries: Some(10_000),
-            shutdown_delay: Duration::ZERO,
-            shutdown_grace: Duration::from_secs(10),
-        };
+        let mut config = Resolved::load(&|_| None, &|_| None).unwrap().config;
+        config.listen = "127.0.0.1:0".parse().unwrap();
+        config.database_url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+        config.idle_timeout = Duration::from_secs(30);
+        config.workers = 1;
         change(&mut config);
         Self::start(config, Some(folder), ManualClock::at(START))
     }
@@ -105,7 +88,7 @@ impl TestApp {
 
     /// Returns the path of the database.
     pub fn database(&self) -> PathBuf {
-        let DatabaseUrl::Sqlite(path) = &self.config.database;
+        let DatabaseUrl::Sqlite(path) = &self.config.database_url;
         path.clone()
     }
 

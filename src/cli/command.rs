@@ -1,0 +1,63 @@
+//! The command line as clap sees it: one flag for each setting, and the commands.
+
+use std::ffi::OsString;
+
+use clap::{Arg, ArgAction, Command, value_parser};
+
+use crate::config::{CONFIG_FILE, Kind, SETTINGS, Setting};
+
+pub(super) const CHECK_CONFIG: &str = "check-config";
+const HEALTHCHECK: &str = "healthcheck";
+pub(super) const COMPACT: &str = "compact";
+pub(super) const REPAIR: &str = "repair";
+
+/// Describes the command line.
+pub(super) fn command() -> Command {
+    let check_config = Command::new(CHECK_CONFIG)
+        .about("Print the settings in force as TOML, with the origin of each, and exit");
+    let healthcheck = Command::new(HEALTHCHECK)
+        .about("Ask the server on the configured address for its health: exit 0 if well, else 1");
+    let compact = Command::new(COMPACT)
+        .about("Shrink the database file to the size of its content; stop the server first");
+    let repair = Command::new(REPAIR)
+        .about("Repair a damaged database and report what is lost; stop the server first");
+    let settings = SETTINGS.into_iter().chain([&CONFIG_FILE]).map(flag);
+    Command::new(env!("CARGO_PKG_NAME"))
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(env!("CARGO_PKG_DESCRIPTION"))
+        .after_help(
+            "Without a command it serves. A flag overrides the environment, the environment the \
+             file,\nthe file the default. Durations are 90s, 30m, 12h or 7d; 0 turns a thing \
+             off.\nRUST_LOG sets what is logged (default: info).",
+        )
+        .disable_help_subcommand(true)
+        .next_line_help(true)
+        .args(settings)
+        .subcommands([check_config, healthcheck, compact, repair])
+}
+
+/// Makes the flag of a setting. Its default and its variable are applied by `config`, not by clap.
+fn flag(setting: &'static Setting) -> Arg {
+    let arg = Arg::new(setting.name)
+        .long(setting.long())
+        .value_name(setting.placeholder())
+        .help(help(setting))
+        .help_heading(setting.heading)
+        .value_parser(value_parser!(OsString))
+        .action(ArgAction::Set)
+        // A negative number is a bad value, not an unknown flag.
+        .allow_negative_numbers(true)
+        .global(true);
+    if setting.kind == Kind::Switch {
+        return arg.num_args(0..=1).require_equals(true).default_missing_value("true");
+    }
+    arg
+}
+
+fn help(setting: &Setting) -> String {
+    let Setting { help, default, .. } = setting;
+    let variable = setting.variable();
+    let by_file = if setting.is_secret() { " or ..._FILE" } else { "" };
+    let default = if default.is_empty() { String::new() } else { format!("[default: {default}] ") };
+    format!("{help}\n{default}[env: {variable}{by_file}]")
+}

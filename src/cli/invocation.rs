@@ -1,0 +1,190 @@
+//! From arguments and environment to what the program is asked to do.
+
+use std::env;
+use std::ffi::OsString;
+use std::net::SocketAddr;
+
+use clap::error::ErrorKind;
+
+use super::command::{CHECK_CONFIG, COMPACT, REPAIR, command};
+use super::error::CliError;
+use super::healthcheck::reachable;
+use crate::config::{self, Config, DatabaseUrl, Lookup, Resolved};
+
+/// What the program is asked to do.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Invocation {
+    /// Serve until a signal.
+    Serve(Box<Config>),
+    /// Print this text: the settings in force.
+    CheckConfig(String),
+    /// Ask the server at this address whether it is healthy, by
+    /// [`healthcheck`](super::healthcheck()).
+    Healthcheck(SocketAddr),
+    /// Shrink the file of this database; see [`compact`](super::compact()).
+    Compact(DatabaseUrl),
+    /// Repair this database; see [`repair`](super::repair()).
+    Repair(DatabaseUrl),
+    /// Print this text: the help or the version.
+    Print(String),
+}
+
+/// Reads the process's arguments and environment.
+///
+/// # Errors
+/// As [`parse`].
+#[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
+pub fn from_process() -> Result<Invocation, CliError> {
+    parse(env::args_os(), &|name| env::var_os(name))
+}
+
+/// Reads arguments, of which the first is the program's name, and an environment.
+///
+/// # Errors
+/// [`CliError::Usage`] and [`CliError::Settings`].
+pub fn parse(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &Lookup<'_>,
+) -> Result<Invocation, CliError> {
+    let matches = match command().try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => return help_or_usage(&error),
+    };
+    // clap passes flags that stand before a command's name on to the command.
+    let (command, matches) =
+        matches.subcommand().map_or((None, &matches), |(name, inner)| (Some(name), inner));
+    let flags = |name: &str| matches.get_one::<OsString>(name).cloned();
+    let resolved = || Resolved::load(&flags, environment);
+    Ok(match command {
+        None => Invocation::Serve(Box::new(resolved()?.config)),
+        Some(CHECK_CONFIG) => Invocation::CheckConfig(resolved()?.to_toml()),
+        Some(COMPACT) => Invocation::Compact(resolved()?.config.database_url),
+        Some(REPAIR) => Invocation::Repair(resolved()?.config.database_url),
+        // `healthcheck`, the last of the commands.
+        Some(_) => {
+            let listen = config::listen_address(&flags, environment)?;
+            Invocation::Healthcheck(reachable(listen))
+        }
+    })
+}
+
+/// Tells clap's two kinds of "error" apart: texts that were asked for, and mistakes.
+fn help_or_usage(error: &clap::Error) -> Result<Invocation, CliError> {
+    let text = error.render().to_string();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Print(text)),
+        _ => Err(CliError::Usage(text.trim_end().to_owned())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{CONFIG_FILE, SETTINGS};
+
+    fn parse_words(words: &[&str], environment: &[(&str, &str)]) -> Result<Invocation, CliError> {
+        let arguments = ["program"].iter().chain(words).map(OsString::from);
+        parse(arguments, &|name| {
+            environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
+        })
+    }
+
+    fn served(words: &[&str], environment: &[(&str, &str)]) -> Config {
+        match parse_words(words, environment).unwrap() {
+            Invocation::Serve(config) => *config,
+            other => panic!("{words:?}: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn the_table_makes_a_command_that_clap_accepts() {
+        command().debug_assert();
+    }
+
+    #[test]
+    fn without_a_command_it_serves() {
+        assert_eq!(served(&[], &[]).max_connections, 4096);
+        assert_eq!(served(&["--workers", "3"], &[]).workers, 3);
+        assert_eq!(served(&["--workers=3"], &[("GITOPS_STATUS_WORKERS", "4")]).workers, 3);
+        assert_eq!(served(&[], &[("GITOPS_STATUS_WORKERS", "4")]).workers, 4);
+    }
+
+    #[test]
+    fn a_switch_needs_no_value() {
+        for (words, on) in [
+            (&["--allow-anonymous-writes"][..], true),
+            (&["--allow-anonymous-writes=true"], true),
+            (&["--allow-anonymous-writes=1"], true),
+            (&["--allow-anonymous-writes=false"], false),
+            (&["--allow-anonymous-writes", "--workers=1"], true),
+        ] {
+            let environment = [("GITOPS_STATUS_ALLOW_ANONYMOUS_WRITES", "false")];
+            assert_eq!(served(words, &environment).allow_anonymous_writes, on, "{words:?}");
+        }
+        // The switch takes its value by `=` only, so a command's name is not taken for it.
+        let words = ["--allow-anonymous-writes", "check-config"];
+        assert!(matches!(parse_words(&words, &[]).unwrap(), Invocation::CheckConfig(_)));
+    }
+
+    #[test]
+    fn flags_stand_before_or_after_the_command() {
+        for words in [["--ttl=3d", "check-config"], ["check-config", "--ttl=3d"]] {
+            let Invocation::CheckConfig(text) = parse_words(&words, &[]).unwrap() else {
+                panic!("{words:?}");
+            };
+            assert!(text.contains("ttl = \"3d\""), "{words:?}: {text}");
+            assert!(text.contains("# flag --ttl"), "{words:?}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_health_check_asks_where_the_server_can_be_reached_from_here() {
+        for (listen, asked) in [
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("0.0.0.0:81", "127.0.0.1:81"),
+            ("[::]:82", "[::1]:82"),
+            ("192.0.2.1:83", "192.0.2.1:83"),
+        ] {
+            assert_eq!(
+                parse_words(&["healthcheck", "--listen", listen], &[]).unwrap(),
+                Invocation::Healthcheck(asked.parse().unwrap())
+            );
+        }
+    }
+
+    #[test]
+    fn a_mistake_on_the_command_line_is_a_usage_error() {
+        for words in [
+            &["--tll=3d"][..],
+            &["serve"],
+            &["--ttl"],
+            &["--ttl=1d", "--ttl=2d"],
+            &["check-config", "extra"],
+            &["-x"],
+        ] {
+            let error = parse_words(words, &[]).unwrap_err();
+            assert!(matches!(error, CliError::Usage(_)), "{words:?}: {error}");
+            assert!(error.to_string().starts_with("error: "), "{words:?}: {error}");
+            assert_eq!(error.exit_status(), 2);
+        }
+    }
+
+    #[test]
+    fn a_negative_number_is_a_bad_value_of_its_flag() {
+        let error = parse_words(&["--max-entries", "-1"], &[]).unwrap_err().to_string();
+        assert!(error.starts_with("error: flag --max-entries \"-1\": expected"), "{error}");
+    }
+
+    #[test]
+    fn the_help_names_every_flag_its_default_and_its_variable() {
+        let Invocation::Print(help) = parse_words(&["--help"], &[]).unwrap() else {
+            panic!("no help");
+        };
+        for setting in SETTINGS.into_iter().chain([&CONFIG_FILE]) {
+            assert!(help.contains(&format!("--{}", setting.long())), "{}", setting.name);
+            assert!(help.contains(&format!("[env: {}", setting.variable())), "{}", setting.name);
+            assert!(help.contains(setting.default) && help.contains(setting.help));
+        }
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    }
+}

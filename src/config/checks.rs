@@ -1,0 +1,46 @@
+//! The rules that hold between settings.
+
+use super::error::ConfigError;
+use super::settings::Config;
+use super::sources::Sources;
+
+impl Config {
+    /// Checks settings against each other; `sources` tells where a value came from.
+    ///
+    /// # Errors
+    /// The first combination that is not accepted.
+    pub(super) fn check(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
+        self.check_writers(sources)?;
+        self.check_lifetimes(sources)
+    }
+
+    /// Refuses to let other machines write unless the operator has allowed it.
+    fn check_writers(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
+        // `::ffff:127.0.0.1` is loopback too.
+        if self.allow_anonymous_writes || self.listen.ip().to_canonical().is_loopback() {
+            return Ok(());
+        }
+        let (listen, allow) = (&Self::listen, &Self::allow_anonymous_writes);
+        Err(sources.find(listen)?.refused(&format!(
+            "is not a loopback address, and nothing would protect the entries: listen on a \
+             loopback address such as {}, or set --{} ({}=true), which means that whoever reaches \
+             the port may write",
+            listen.default,
+            allow.long(),
+            allow.variable(),
+        )))
+    }
+
+    /// Refuses entries that would expire before they are stale.
+    fn check_lifetimes(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
+        match (self.stale_after, self.ttl) {
+            (Some(stale_after), Some(ttl)) if ttl <= stale_after => {}
+            _ => return Ok(()),
+        }
+        let stale_after = sources.find(&Self::stale_after)?;
+        Err(sources.find(&Self::ttl)?.refused(&format!(
+            "ttl must be above stale_after, which is {} ({}); 0 turns either off",
+            stale_after.text, stale_after.origin,
+        )))
+    }
+}

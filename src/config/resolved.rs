@@ -1,0 +1,73 @@
+//! The settings in force: found, checked, and written out with the origin of each.
+//!
+//! This module must not know how a value is parsed or which settings there are.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::thread;
+
+use super::error::ConfigError;
+use super::settings::{Config, MOST_WORKERS};
+use super::sources::{Effective, Lookup, Sources};
+use super::value::address;
+
+/// Settings that have been found, parsed and checked.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// The values to run with.
+    pub config: Config,
+    /// The same for people, in the order of [`SETTINGS`](super::SETTINGS).
+    pub settings: Vec<Effective>,
+}
+
+impl Resolved {
+    /// Finds and checks every setting.
+    ///
+    /// `flags` is asked for a [`Setting::name`](super::Setting::name), `environment` for the name
+    /// of a variable. Other variables are ignored.
+    ///
+    /// # Errors
+    /// The first value, in the order of [`SETTINGS`](super::SETTINGS), that is not accepted, or a
+    /// TOML file that is not.
+    pub fn load(flags: &Lookup<'_>, environment: &Lookup<'_>) -> Result<Self, ConfigError> {
+        let mut sources = Sources::open(flags, environment)?;
+        let mut config = Config::read(&mut sources)?;
+        config.check(&sources)?;
+        if config.workers == 0 {
+            let cores = thread::available_parallelism().map_or(1, usize::from);
+            config.workers = cores.min(MOST_WORKERS);
+        }
+        Ok(Self { config, settings: sources.into_effective() })
+    }
+
+    /// Writes the settings as a TOML file, with the origin of each in a comment.
+    ///
+    /// The file has the effect of these settings, unless a password is masked in it.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let assignment =
+            |Effective { setting, value, .. }: &Effective| format!("{} = {value}", setting.name);
+        let lines: Vec<String> = self.settings.iter().map(assignment).collect();
+        let width = lines.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+        let mut text = String::new();
+        for (line, Effective { origin, .. }) in lines.iter().zip(&self.settings) {
+            // Writing to a string cannot fail.
+            writeln!(text, "{line:width$}  # {origin}").ok();
+        }
+        text
+    }
+}
+
+/// Finds the address to listen on and ignores every other setting.
+///
+/// A health check has to find the server even where its environment lacks the flags that the
+/// server was started with.
+///
+/// # Errors
+/// An address or a TOML file that is not accepted.
+pub fn listen_address(
+    flags: &Lookup<'_>,
+    environment: &Lookup<'_>,
+) -> Result<SocketAddr, ConfigError> {
+    Sources::open(flags, environment)?.read(&Config::listen, address)
+}
