@@ -27,7 +27,7 @@ use crate::http::{
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
 use crate::store::sqlite::SqliteStore;
-use crate::store::{OpenError, Store, StoreError};
+use crate::store::{Archive, OpenError, Store, StoreError};
 
 /// How long a stream of changes may be silent: proxies end those that are for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -107,7 +107,8 @@ impl App {
         // On a thread that a disk may hold up: signals are heard meanwhile.
         let store = spawn_blocking(move || runtime.block_on(SqliteStore::open(&path))).await;
         let store = store.map_err(|_| AppError::TaskDied("opening of the database"))??;
-        Self::with_store(config, clock, Arc::new(store)).await
+        let store = Arc::new(store);
+        Self::with_store(config, clock, Arc::<SqliteStore>::clone(&store), store).await
     }
 
     /// Does the same with a store that is open already, whatever the settings say of it.
@@ -118,6 +119,7 @@ impl App {
         config: &Config,
         clock: Arc<dyn Clock>,
         store: Arc<dyn Store>,
+        archive: Arc<dyn Archive>,
     ) -> Result<Self, AppError> {
         let room = connection_limits(config);
         let loaded = store.load().await?;
@@ -130,8 +132,9 @@ impl App {
         let metrics =
             Arc::new(Metrics::new(entry_series(config), clock.read().wall, logging::lines_dropped));
         let (commits, usage) = (metrics.commits.clone(), store.usage().await);
+        let settings = board_settings(config);
         let (board, writer, feed) =
-            Board::new(loaded, store, Arc::clone(&clock), board_settings(config), commits, usage);
+            Board::new(loaded, store, archive, Arc::clone(&clock), settings, commits, usage);
         let checker = Checker::new(&board, Arc::clone(&clock));
         let stopping = Stopping::default();
         let patience = UNTAKEN.min(config.idle_timeout);

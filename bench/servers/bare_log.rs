@@ -18,7 +18,8 @@ use gitops_status_server::domain::{
     Revision, Timeline, TimelineQuery, TransitionId,
 };
 use gitops_status_server::store::{
-    CommitError, Examination, KeyPredicate, Loaded, Store, StoreError, Usage,
+    Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
+    Store, StoreError, Usage,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +37,12 @@ impl Store for BareLog {
         Ok(Loaded { store_id: String::new(), revision: Revision(0), entries: Vec::new() })
     }
 
-    async fn commit(&self, _: Revision, plan: &Plan) -> Result<(), CommitError> {
+    async fn commit(
+        &self,
+        expected: Revision,
+        _: CommitId,
+        plan: &Plan,
+    ) -> Result<Committed, CommitError> {
         let mut lines = String::new();
         for row in plan.rows() {
             let Report { repo, server, sync_status, drift_count, files, last_check, .. } =
@@ -49,28 +55,16 @@ impl Store for BareLog {
         }
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
-        written.map_err(StoreError::from).map_err(CommitError::Unknown)
+        written.map_err(|error| CommitError::Unknown(error.into()))?;
+        Ok(Committed { revision: expected.next(), missed: Vec::new() })
+    }
+
+    async fn outcome(&self, _: Revision, _: CommitId) -> Result<CommitOutcome, StoreError> {
+        Err(StoreError::Closed)
     }
 
     async fn changes_since(&self, _: Revision) -> Result<Option<Changes>, StoreError> {
         Err(StoreError::Closed)
-    }
-
-    async fn history(&self, _: &HistoryQuery) -> Result<HistoryPage, StoreError> {
-        Err(StoreError::Closed)
-    }
-
-    async fn timeline(
-        &self,
-        _: TimelineQuery,
-        _: &Names,
-        _: KeyPredicate<'_>,
-    ) -> Result<Option<Timeline>, StoreError> {
-        Err(StoreError::Closed)
-    }
-
-    async fn prunable(&self, _: PruneRule) -> Result<Prunable, StoreError> {
-        Ok(Prunable::default())
     }
 
     async fn prune(&self, _: &[TransitionId]) -> Result<(), StoreError> {
@@ -100,6 +94,26 @@ impl Store for BareLog {
     async fn close(&self) {}
 }
 
+#[async_trait]
+impl Archive for BareLog {
+    async fn history(&self, _: &HistoryQuery) -> Result<HistoryPage, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn timeline(
+        &self,
+        _: TimelineQuery,
+        _: &Names,
+        _: KeyPredicate<'_>,
+    ) -> Result<Option<Timeline>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    async fn prunable(&self, _: PruneRule) -> Result<Prunable, StoreError> {
+        Ok(Prunable::default())
+    }
+}
+
 fn main() -> anyhow::Result<()> {
     let Invocation::Serve(config) = cli::from_process()? else {
         anyhow::bail!("it can only serve");
@@ -110,6 +124,12 @@ fn main() -> anyhow::Result<()> {
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let DatabaseUrl::Sqlite(path) = &config.database_url;
     let store = Arc::new(BareLog::create(path)?);
-    let app = App::with_store(config, Arc::new(SystemClock::start()), store).await?;
+    let app = App::with_store(
+        config,
+        Arc::new(SystemClock::start()),
+        Arc::<BareLog>::clone(&store),
+        store,
+    )
+    .await?;
     Ok(app.run(CancellationToken::new()).await?)
 }

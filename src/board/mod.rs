@@ -24,13 +24,14 @@ pub use feed::{Feed, Listener, Step};
 pub use past::Unanswered;
 pub use writer::Writer;
 
+use self::pruner::Pruner;
 use self::queue::{Command, Queue};
 use crate::clock::{Clock, Reading, Steadiness};
 use crate::domain::{
     Capacity, Full, Key, KeyRef, Now, Omitted, Policy, Report, Retention, Snapshot, Timestamp,
 };
 use crate::metrics::{Commits, Present};
-use crate::store::{Loaded, Part, Soundness, Store, Usage};
+use crate::store::{Archive, Loaded, Part, Soundness, Store, Usage};
 
 /// Why an update was not accepted.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
@@ -73,6 +74,7 @@ pub struct Board {
     shared: Arc<Published>,
     feed: Feed,
     store: Arc<dyn Store>,
+    archive: Arc<dyn Archive>,
 }
 
 /// What the writer shows to everybody.
@@ -168,6 +170,7 @@ impl Board {
     pub fn new(
         loaded: Loaded,
         store: Arc<dyn Store>,
+        archive: Arc<dyn Archive>,
         clock: Arc<dyn Clock>,
         settings: BoardSettings,
         commits: Commits,
@@ -187,8 +190,19 @@ impl Board {
             shared: Arc::clone(&shared),
             feed: feed.clone(),
             store: Arc::clone(&store),
+            archive: Arc::clone(&archive),
         };
-        let writer = Writer::new(commands, shared, store, clock, steadiness, settings, commits);
+        let pruner = Pruner::new(archive, settings.retention);
+        let writer = Writer::new(
+            commands,
+            shared,
+            store,
+            clock,
+            steadiness,
+            pruner,
+            settings.capacity,
+            commits,
+        );
         (board, writer, feed)
     }
 

@@ -29,7 +29,7 @@ impl Board {
     /// # Errors
     /// See [`Unanswered`].
     pub async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, Unanswered> {
-        self.store.history(query).await.map_err(|error| unanswered(&error))
+        self.archive.history(query).await.map_err(|error| unanswered(&error))
     }
 
     /// Returns how entries stood. It may take long: ask it beside the threads that serve requests.
@@ -55,7 +55,7 @@ impl Board {
             (None, Some(standing)) => filter.matches(standing),
             (None, None) => filter.is_by_names_only() && filter.names_match(key),
         };
-        let timeline = self.store.timeline(query, &filter.repo, &passes).await;
+        let timeline = self.archive.timeline(query, &filter.repo, &passes).await;
         timeline.map_err(|error| unanswered(&error))?.ok_or(Unanswered::TooManyEntries)
     }
 }

@@ -10,14 +10,14 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 
 use crate::domain::{Now, Prunable, PruneRule, Retention, SETTLING_TIME, TransitionId};
-use crate::store::{Store, StoreError};
+use crate::store::{Archive, StoreError};
 
 /// How long it is from one round of searches to the next.
 const PERIOD: Duration = Duration::from_hours(1);
 
 /// Finds what the history has too much of.
 pub(super) struct Pruner {
-    store: Arc<dyn Store>,
+    archive: Arc<dyn Archive>,
     retention: Retention,
     /// When the next round begins, by the monotonic clock.
     due: Duration,
@@ -28,8 +28,8 @@ pub(super) struct Pruner {
 }
 
 impl Pruner {
-    pub(super) fn new(store: Arc<dyn Store>, retention: Retention) -> Self {
-        Self { store, retention, due: Duration::ZERO, searches: VecDeque::new(), search: None }
+    pub(super) fn new(archive: Arc<dyn Archive>, retention: Retention) -> Self {
+        Self { archive, retention, due: Duration::ZERO, searches: VecDeque::new(), search: None }
     }
 
     /// Begins a round if it is time, and if the wall clock, which says what is old, has run
@@ -81,7 +81,7 @@ impl Pruner {
     }
 
     fn begin(&mut self, search: PruneRule) {
-        let store = Arc::clone(&self.store);
-        self.search = Some(Box::pin(async move { store.prunable(search).await }));
+        let archive = Arc::clone(&self.archive);
+        self.search = Some(Box::pin(async move { archive.prunable(search).await }));
     }
 }

@@ -16,11 +16,11 @@ use super::log_line::LogLine;
 use super::pruner::Pruner;
 use super::queue::{Command, Outcome, Queued};
 use super::upkeep::Upkeep;
-use super::{BoardSettings, Published, Refusal, Removal};
+use super::{Published, Refusal, Removal};
 use crate::clock::{Clock, Steadiness};
 use crate::domain::{Capacity, Change, Now, Plan, SETTLING_TIME, Snapshot, TransitionId};
 use crate::metrics::Commits;
-use crate::store::{CommitError, Loaded, Store, StoreError, Usage};
+use crate::store::{CommitError, CommitId, Committed, Loaded, Store, StoreError, Usage};
 
 /// How many commands a batch may have.
 const BATCH_COMMANDS: usize = 1024;
@@ -60,17 +60,17 @@ pub struct Writer {
 }
 
 impl Writer {
+    #[expect(clippy::too_many_arguments, reason = "it has too many jobs")]
     pub(super) fn new(
         commands: Receiver<Queued>,
         shared: Arc<Published>,
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         steadiness: Steadiness,
-        settings: BoardSettings,
+        pruner: Pruner,
+        capacity: Capacity,
         metrics: Commits,
     ) -> Self {
-        let BoardSettings { policy: _, capacity, retention } = settings;
-        let pruner = Pruner::new(Arc::clone(&store), retention);
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
@@ -198,7 +198,10 @@ impl Writer {
         drop(snapshot);
         let store = Arc::clone(&self.store);
         let began = self.clock.monotonic();
-        let outcome = self.meanwhile(store.commit(expected, plan)).await;
+        // No store asks for it yet.
+        let id = CommitId(0);
+        let outcome = self.meanwhile(store.commit(expected, id, plan)).await;
+        let outcome = outcome.map(|Committed { revision: _, missed: _ }| ());
         let took = self.clock.monotonic().saturating_sub(began);
         self.metrics.note(plan, outcome.is_ok(), took);
         self.note_outcome(&outcome);

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::domain::Changes;
+
 /// Any cause: databases and file systems have many.
 type Cause = Box<dyn Error + Send + Sync>;
 
@@ -88,10 +90,22 @@ impl From<std::io::Error> for StoreError {
 /// Why a commit was not confirmed.
 #[derive(Debug, Error)]
 pub enum CommitError {
-    /// The store is at another revision than expected; nothing was applied.
+    /// Others have changed a pair of the plan since the expected revision. Nothing was applied; a
+    /// plan for a snapshot that has adopted these changes can be committed.
+    #[error("other commits were made since the expected revision")]
+    Conflict(Vec<Changes>),
+    /// The store is not a continuation of the expected revision. Nothing was applied; load the
+    /// store anew.
     #[error("the database is at another revision than expected")]
-    Moved,
-    /// Whether the batch was applied is not known.
-    #[error(transparent)]
-    Unknown(#[from] StoreError),
+    Diverged,
+    /// The store cannot take what the plan contains, or needs a damaged part of the database for
+    /// it. Nothing was applied; another plan may succeed.
+    #[error("{0}")]
+    Content(StoreError),
+    /// There is no space for it. Nothing was applied.
+    #[error("there is no space left: {0}")]
+    NoSpace(StoreError),
+    /// It may have been applied: ask [`super::Store::outcome`].
+    #[error("{0}")]
+    Unknown(StoreError),
 }

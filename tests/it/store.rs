@@ -11,7 +11,9 @@ use gitops_status_server::domain::{
     ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, Snapshot, SyncStatus, Timestamp,
 };
 use gitops_status_server::store::sqlite::SqliteStore;
-use gitops_status_server::store::{CommitError, Store, StoreError};
+use gitops_status_server::store::{
+    Archive, CommitError, CommitId, CommitOutcome, Committed, Store, StoreError,
+};
 
 use past::{
     a_timeline_is_about_the_entries_that_pass, a_timeline_is_what_the_whole_history_says,
@@ -19,6 +21,7 @@ use past::{
 };
 
 const POLICY: Policy = Policy { stale_after: None, ttl: None };
+const ID: CommitId = CommitId(7);
 const REPO: &str = "r\"'\\;--😀";
 
 fn report(server: &str, files: &[&str]) -> Report {
@@ -39,14 +42,19 @@ fn now(at: i64) -> Now {
     Now { at: Timestamp::from_millis(at), steady_for: Duration::from_hours(1) }
 }
 
+/// All that a backend has to provide.
+trait Backend: Store + Archive {}
+
+impl<T: Store + Archive> Backend for T {}
+
 /// A store together with the snapshot that it should hold.
 struct Pair {
-    store: Arc<dyn Store>,
+    store: Arc<dyn Backend>,
     snapshot: Snapshot,
 }
 
 impl Pair {
-    fn new(store: Arc<dyn Store>) -> Self {
+    fn new(store: Arc<dyn Backend>) -> Self {
         Self { store, snapshot: Snapshot::load(POLICY, Revision(0), Vec::new(), now(0)) }
     }
 
@@ -55,7 +63,7 @@ impl Pair {
         let mut plan = Plan::default();
         fill(&mut plan, &self.snapshot);
         let revision = self.snapshot.revision();
-        self.store.commit(revision, &plan).await.unwrap();
+        self.store.commit(revision, ID, &plan).await.unwrap();
         self.snapshot.accept(&plan, revision.next());
     }
 
@@ -93,7 +101,7 @@ fn first(server: &str) -> Plan {
     plan
 }
 
-async fn what_is_committed_is_loaded_field_by_field(store: Arc<dyn Store>) {
+async fn what_is_committed_is_loaded_field_by_field(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(store);
     pair.update([report("full", &["a", "\u{202e}b", " "])], 1_776_767_535_007).await;
     pair.expect_the_same().await;
@@ -107,19 +115,19 @@ async fn what_is_committed_is_loaded_field_by_field(store: Arc<dyn Store>) {
     pair.expect_the_same().await;
 }
 
-async fn a_commit_at_another_revision_applies_nothing(store: Arc<dyn Store>) {
+async fn a_commit_at_another_revision_applies_nothing(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(Arc::clone(&store));
     pair.update([report("a", &[])], 1).await;
     for wrong in [Revision(0), Revision(2)] {
-        let outcome = store.commit(wrong, &first("b")).await;
-        assert!(matches!(outcome, Err(CommitError::Moved)), "{outcome:?}");
+        let outcome = store.commit(wrong, ID, &first("b")).await;
+        assert!(matches!(outcome, Err(CommitError::Diverged)), "{outcome:?}");
     }
     pair.expect_the_same().await;
     pair.update([report("c", &[])], 1).await;
     pair.expect_the_same().await;
 }
 
-async fn changes_since_tells_what_is_new_and_what_is_gone(store: Arc<dyn Store>) {
+async fn changes_since_tells_what_is_new_and_what_is_gone(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(Arc::clone(&store));
     pair.update([report("a", &[]), report("b", &[])], 1).await;
     pair.commit(|plan, snapshot| {
@@ -153,7 +161,7 @@ async fn changes_since_tells_what_is_new_and_what_is_gone(store: Arc<dyn Store>)
     assert!(long_ago.is_none(), "too long ago to tell");
 }
 
-async fn the_last_word_wins_whichever_way_it_was_stored(store: Arc<dyn Store>) {
+async fn the_last_word_wins_whichever_way_it_was_stored(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(store);
     let seen = |server: &str| report(server, &[]);
     pair.update([seen("a"), seen("b"), seen("c"), seen("d")], 1).await;
@@ -176,7 +184,7 @@ async fn the_last_word_wins_whichever_way_it_was_stored(store: Arc<dyn Store>) {
 
 /// Enough updates without a change that a store which keeps them apart has to bring them together
 /// more than once, with all that can happen to an entry meanwhile.
-async fn a_long_time_without_changes_loses_nothing(store: Arc<dyn Store>) {
+async fn a_long_time_without_changes_loses_nothing(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(Arc::clone(&store));
     let server = |number: usize| format!("s{:04}", number % 2000);
     pair.update((0..2000).map(|number| report(&server(number), &[])), 0).await;
@@ -196,7 +204,7 @@ async fn a_long_time_without_changes_loses_nothing(store: Arc<dyn Store>) {
 }
 
 /// So many entries that bringing them together takes many commits, between which they change.
-async fn what_changes_while_sightings_are_brought_together_is_not_lost(store: Arc<dyn Store>) {
+async fn what_changes_while_sightings_are_brought_together_is_not_lost(store: Arc<dyn Backend>) {
     const ENTRIES: usize = 11_000;
     let mut pair = Pair::new(store);
     let server = |number: usize| format!("s{:05}", number % ENTRIES);
@@ -223,12 +231,12 @@ async fn what_changes_while_sightings_are_brought_together_is_not_lost(store: Ar
     pair.expect_the_same().await;
 }
 
-async fn an_empty_batch_is_a_revision_of_its_own(store: Arc<dyn Store>) {
-    store.commit(Revision(0), &Plan::default()).await.unwrap();
+async fn an_empty_batch_is_a_revision_of_its_own(store: Arc<dyn Backend>) {
+    store.commit(Revision(0), ID, &Plan::default()).await.unwrap();
     assert_eq!(store.load().await.unwrap().revision, Revision(1));
 }
 
-async fn large_batches_and_large_rows_are_whole(store: Arc<dyn Store>) {
+async fn large_batches_and_large_rows_are_whole(store: Arc<dyn Backend>) {
     let names: Vec<String> =
         (0..250).map(|number| format!("{number}{}", "x".repeat(4000))).collect();
     let files: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -239,15 +247,28 @@ async fn large_batches_and_large_rows_are_whole(store: Arc<dyn Store>) {
     pair.expect_the_same().await;
 }
 
-async fn a_closed_store_takes_nothing(store: Arc<dyn Store>) {
-    store.commit(Revision(0), &Plan::default()).await.unwrap();
+async fn the_outcome_of_a_commit_is_told(store: Arc<dyn Backend>) {
+    let outcome = async |since| store.outcome(Revision(since), ID).await.unwrap();
+    let not_made = outcome(0).await;
+    assert!(matches!(not_made, CommitOutcome::NotMade { .. }), "{not_made:?}");
+    store.commit(Revision(0), ID, &first("a")).await.unwrap();
+    match outcome(0).await {
+        CommitOutcome::Made(Committed { revision: Revision(1), missed }) if missed.is_empty() => {}
+        other => panic!("{other:?}"),
+    }
+    let of_another = outcome(-1).await;
+    assert!(matches!(of_another, CommitOutcome::Reload), "{of_another:?}");
+}
+
+async fn a_closed_store_takes_nothing(store: Arc<dyn Backend>) {
+    store.commit(Revision(0), ID, &Plan::default()).await.unwrap();
     store.close().await;
-    let outcome = store.commit(Revision(1), &Plan::default()).await;
+    let outcome = store.commit(Revision(1), ID, &Plan::default()).await;
     assert!(matches!(outcome, Err(CommitError::Unknown(StoreError::Closed))), "{outcome:?}");
     assert!(store.load().await.is_err());
 }
 
-async fn sqlite(folder: &Path) -> Arc<dyn Store> {
+async fn sqlite(folder: &Path) -> Arc<dyn Backend> {
     Arc::new(SqliteStore::open(&folder.join("store.db")).await.unwrap())
 }
 
@@ -274,6 +295,7 @@ backends!(sqlite => {
     what_changes_while_sightings_are_brought_together_is_not_lost,
     an_empty_batch_is_a_revision_of_its_own,
     large_batches_and_large_rows_are_whole,
+    the_outcome_of_a_commit_is_told,
     a_closed_store_takes_nothing,
     pages_of_any_size_and_filter_are_parts_of_the_whole,
     a_timeline_is_what_the_whole_history_says,

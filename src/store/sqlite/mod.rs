@@ -6,6 +6,7 @@
 
 mod aside;
 mod check;
+mod commit;
 mod compact;
 mod create;
 mod ends;

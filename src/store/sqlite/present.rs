@@ -206,7 +206,9 @@ pub(super) async fn read_changes(
     Ok(Some(Changes { revision, put, removed }))
 }
 
-async fn read_revision(connection: &mut SqliteConnection) -> Result<Revision, sqlx::Error> {
+pub(super) async fn read_revision(
+    connection: &mut SqliteConnection,
+) -> Result<Revision, sqlx::Error> {
     sqlx::query_scalar(sql::REVISION).fetch_one(connection).await.map(Revision)
 }
 

@@ -12,14 +12,17 @@ use super::check::Check;
 use super::file::{DatabaseFile, Lock};
 use super::present::{Everything, read_all, read_changes, read_unfolded};
 use super::readers::Readers;
-use super::sightings::{FoldStep, Sightings};
+use super::sightings::Sightings;
 use super::upkeep::Sizes;
-use super::{history, open, pairs, prune, rows, sql, timeline};
+use super::{history, open, pairs, prune, sql, timeline};
 use crate::domain::{
     Changes, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule, Revision, Timeline,
     TimelineQuery, TransitionId,
 };
-use crate::store::{CommitError, Examination, KeyPredicate, Loaded, Store, StoreError, Usage};
+use crate::store::{
+    Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
+    Store, StoreError, Usage,
+};
 
 /// A SQLite file that this process has for itself.
 #[derive(Debug)]
@@ -58,7 +61,10 @@ pub(super) enum WriteConnection {
 
 impl SqliteStore {
     /// Returns the connection out of its slot, or a new one if the last one was dropped.
-    async fn take(&self, slot: &mut WriteConnection) -> Result<Box<Writing>, StoreError> {
+    pub(super) async fn take(
+        &self,
+        slot: &mut WriteConnection,
+    ) -> Result<Box<Writing>, StoreError> {
         match std::mem::replace(slot, WriteConnection::Broken) {
             WriteConnection::Open(writing) => Ok(writing),
             WriteConnection::Broken => self.reconnect().await,
@@ -93,7 +99,7 @@ impl SqliteStore {
     }
 
     /// Keeps a connection that has worked, if its files still lie where they were opened.
-    async fn give_back<T>(
+    pub(super) async fn give_back<T>(
         &self,
         slot: &mut WriteConnection,
         writing: Box<Writing>,
@@ -120,16 +126,19 @@ impl SqliteStore {
                 self.bound_log();
                 Ok(value)
             }
-            Err(error) => {
-                self.stop_bounding_log();
-                let error = self.file.ask(DatabaseFile::check).await.err().unwrap_or(error);
-                // Whether closing works makes no difference: the connection is not used again, and
-                // the log that it wrote may go with it.
-                aside::close(writing.connection).await.ok();
-                self.file.forget_log();
-                Err(error)
-            }
+            Err(error) => Err(self.discard(writing).await.unwrap_or(error)),
         }
+    }
+
+    /// Drops a connection that has failed. Returns what is wrong with its files, if anything is.
+    pub(super) async fn discard(&self, writing: Box<Writing>) -> Option<StoreError> {
+        self.stop_bounding_log();
+        let lost = self.file.ask(DatabaseFile::check).await.err();
+        // Whether closing works makes no difference: the connection is not used again, and the log
+        // that it wrote may go with it.
+        aside::close(writing.connection).await.ok();
+        self.file.forget_log();
+        lost
     }
 }
 
@@ -148,27 +157,17 @@ impl Store for SqliteStore {
         Ok(loaded)
     }
 
-    async fn commit(&self, expected: Revision, plan: &Plan) -> Result<(), CommitError> {
-        let mut slot = self.connection.lock().await;
-        self.preloaded.lock().await.take();
-        let mut writing = self.take(&mut slot).await?;
-        let step = writing.sightings.next_step(plan);
-        let outcome = write(&mut writing.connection, expected, plan, &step).await;
-        let has_moved = outcome.as_ref().is_err_and(sql::is_moved);
-        if outcome.is_ok() {
-            let entries = plan.kept_of(self.entries.load(Ordering::Relaxed));
-            self.entries.store(entries, Ordering::Relaxed);
-            writing.sightings.note(entries, plan, &step, expected.next());
-        }
-        let outcome = outcome.map_err(StoreError::from);
-        // Whether its files are still there, the commit itself has looked; see `open::connect`.
-        let kept = self.keep(&mut slot, writing, outcome).await;
-        if has_moved {
-            return Err(CommitError::Moved);
-        }
-        kept?;
-        self.confirmed.store(expected.next().0, Ordering::Relaxed);
-        Ok(())
+    async fn commit(
+        &self,
+        expected: Revision,
+        _: CommitId,
+        plan: &Plan,
+    ) -> Result<Committed, CommitError> {
+        self.commit_plan(expected, plan).await
+    }
+
+    async fn outcome(&self, since: Revision, _: CommitId) -> Result<CommitOutcome, StoreError> {
+        self.outcome_since(since).await
     }
 
     async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError> {
@@ -176,38 +175,6 @@ impl Store for SqliteStore {
         let mut writing = self.take(&mut slot).await?;
         let outcome = read_changes(&mut writing.connection, revision).await;
         self.give_back(&mut slot, writing, outcome).await
-    }
-
-    async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
-        let answer = async {
-            let mut loan = self.readers.lend(&self.file).await?;
-            let page = history::read(loan.connection()?, query).await;
-            loan.give_back(page, &self.file).await
-        };
-        self.readers.ask(answer).await
-    }
-
-    async fn timeline(
-        &self,
-        query: TimelineQuery,
-        repos: &Names,
-        passes: KeyPredicate<'_>,
-    ) -> Result<Option<Timeline>, StoreError> {
-        let answer = async {
-            let mut loan = self.readers.lend(&self.file).await?;
-            let timeline = timeline::read(loan.connection()?, query, repos, passes).await;
-            loan.give_back(timeline, &self.file).await
-        };
-        self.readers.ask(answer).await
-    }
-
-    async fn prunable(&self, search: PruneRule) -> Result<Prunable, StoreError> {
-        let answer = async {
-            let mut loan = self.readers.lend(&self.file).await?;
-            let excess = prune::find(loan.connection()?, search).await;
-            loan.give_back(excess, &self.file).await
-        };
-        self.readers.ask(answer).await
     }
 
     async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError> {
@@ -265,26 +232,39 @@ impl Store for SqliteStore {
     }
 }
 
-async fn write(
-    connection: &mut SqliteConnection,
-    expected: Revision,
-    plan: &Plan,
-    step: &FoldStep,
-) -> Result<(), sqlx::Error> {
-    let parameters =
-        rows::encode(plan, &step.entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
-    sqlx::query(sql::COMMIT)
-        .bind(expected.0)
-        .bind(parameters.put)
-        .bind(parameters.removed)
-        .bind(parameters.transitions)
-        .bind(parameters.seen)
-        .bind(parameters.folded)
-        .bind(step.until.0)
-        .bind(step.trim.map(|revision| revision.0))
-        .execute(connection)
-        .await?;
-    Ok(())
+#[async_trait]
+impl Archive for SqliteStore {
+    async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let page = history::read(loan.connection()?, query).await;
+            loan.give_back(page, &self.file).await
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn timeline(
+        &self,
+        query: TimelineQuery,
+        repos: &Names,
+        passes: KeyPredicate<'_>,
+    ) -> Result<Option<Timeline>, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let timeline = timeline::read(loan.connection()?, query, repos, passes).await;
+            loan.give_back(timeline, &self.file).await
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn prunable(&self, rule: PruneRule) -> Result<Prunable, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.file).await?;
+            let excess = prune::find(loan.connection()?, rule).await;
+            loan.give_back(excess, &self.file).await
+        };
+        self.readers.ask(answer).await
+    }
 }
 
 #[cfg(test)]

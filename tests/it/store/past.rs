@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::{Backend, Pair, now, report};
 use gitops_status_server::domain::{
     Condition, Cursor, Event, Filter, HistoryItem, HistoryQuery, Key, KeyRef, Names, Plan,
     RepoName, ServerName, Snapshot, TimeRange, TimelineQuery, Timestamp,
 };
-use gitops_status_server::store::Store;
-
-use super::{Pair, now, report};
 
 const SERVERS: [&str; 5] = ["a", "b", "b,c", "ü", "z"];
 
@@ -24,7 +22,7 @@ impl Random {
 }
 
 /// Commits all that can happen to some entries, often at the same moment and not always in order.
-async fn live(store: Arc<dyn Store>, random: &mut Random, changes: i64) -> Snapshot {
+async fn live(store: Arc<dyn Backend>, random: &mut Random, changes: i64) -> Snapshot {
     let mut pair = Pair::new(store);
     let mut at = 1_776_767_535_000;
     for _ in 0..changes {
@@ -67,7 +65,7 @@ fn query(limit: usize) -> HistoryQuery {
 }
 
 /// Reads all that a query asks for, page by page.
-async fn everything(store: &dyn Store, mut query: HistoryQuery) -> Vec<HistoryItem> {
+async fn everything(store: &dyn Backend, mut query: HistoryQuery) -> Vec<HistoryItem> {
     let mut items = Vec::new();
     loop {
         let page = store.history(&query).await.unwrap();
@@ -80,7 +78,7 @@ async fn everything(store: &dyn Store, mut query: HistoryQuery) -> Vec<HistoryIt
     }
 }
 
-pub(super) async fn pages_of_any_size_and_filter_are_parts_of_the_whole(store: Arc<dyn Store>) {
+pub(super) async fn pages_of_any_size_and_filter_are_parts_of_the_whole(store: Arc<dyn Backend>) {
     let mut random = Random(7);
     live(Arc::clone(&store), &mut random, 300).await;
     let all = everything(&*store, query(10_000)).await;
@@ -158,7 +156,7 @@ fn naive(
     rows
 }
 
-pub(super) async fn a_timeline_is_what_the_whole_history_says(store: Arc<dyn Store>) {
+pub(super) async fn a_timeline_is_what_the_whole_history_says(store: Arc<dyn Backend>) {
     let mut random = Random(11);
     live(Arc::clone(&store), &mut random, 900).await;
     let all = everything(&*store, query(10_000)).await;
@@ -184,7 +182,7 @@ pub(super) async fn a_timeline_is_what_the_whole_history_says(store: Arc<dyn Sto
     assert!((20..180).contains(&stepped), "{stepped} of 200 were cut into steps");
 }
 
-pub(super) async fn a_timeline_is_about_the_entries_that_pass(store: Arc<dyn Store>) {
+pub(super) async fn a_timeline_is_about_the_entries_that_pass(store: Arc<dyn Backend>) {
     live(Arc::clone(&store), &mut Random(3), 50).await;
     let asked = TimelineQuery { range: TimeRange::ALL, limit: 2 };
     assert_eq!(store.timeline(asked, &Names::Any, &|_| true).await.unwrap(), None);

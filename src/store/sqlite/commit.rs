@@ -1,0 +1,123 @@
+//! The commit of a plan: one statement, and what its failure means.
+
+use std::sync::atomic::Ordering;
+
+use sqlx::sqlite::SqliteConnection;
+
+use super::present::read_revision;
+use super::sightings::FoldStep;
+use super::store::{SqliteStore, WriteConnection};
+use super::{rows, sql};
+use crate::domain::{Plan, Revision};
+use crate::store::{CommitError, CommitOutcome, Committed, StoreError};
+
+/// SQLite's primary result codes, and one extended code: <https://sqlite.org/rescode.html>.
+mod code {
+    pub(super) const CORRUPT: i32 = 11;
+    pub(super) const FULL: i32 = 13;
+    pub(super) const TOOBIG: i32 = 18;
+    pub(super) const CONSTRAINT: i32 = 19;
+    pub(super) const CONSTRAINT_COMMITHOOK: i32 = 531;
+    pub(super) const MISMATCH: i32 = 20;
+    pub(super) const NOTADB: i32 = 26;
+}
+
+impl SqliteStore {
+    pub(super) async fn commit_plan(
+        &self,
+        expected: Revision,
+        plan: &Plan,
+    ) -> Result<Committed, CommitError> {
+        let mut slot = self.connection.lock().await;
+        self.preloaded.lock().await.take();
+        let mut writing = self.take(&mut slot).await.map_err(no_connection)?;
+        let step = writing.sightings.next_step(plan);
+        let written = write(&mut writing.connection, expected, plan, &step).await;
+        if let Err(error) = written {
+            let lost = self.discard(writing).await;
+            return Err(lost.map_or_else(|| failure(error), CommitError::Unknown));
+        }
+        let revision = expected.next();
+        let entries = plan.kept_of(self.entries.load(Ordering::Relaxed));
+        self.entries.store(entries, Ordering::Relaxed);
+        writing.sightings.note(entries, plan, &step, revision);
+        // The commit itself has checked that the files are still there; see `open::connect`.
+        *slot = WriteConnection::Open(writing);
+        self.bound_log();
+        self.confirmed.store(revision.0, Ordering::Relaxed);
+        Ok(Committed { revision, missed: Vec::new() })
+    }
+
+    /// The lock keeps everybody else from committing, so the revision tells.
+    pub(super) async fn outcome_since(&self, since: Revision) -> Result<CommitOutcome, StoreError> {
+        let mut slot = self.connection.lock().await;
+        let mut writing = self.take(&mut slot).await?;
+        let found = read_revision(&mut writing.connection).await.map_err(StoreError::from);
+        let found = self.give_back(&mut slot, writing, found).await?;
+        Ok(if found == since {
+            CommitOutcome::NotMade { missed: Vec::new() }
+        } else if found == since.next() {
+            self.confirmed.store(found.0, Ordering::Relaxed);
+            CommitOutcome::Made(Committed { revision: found, missed: Vec::new() })
+        } else {
+            CommitOutcome::Reload
+        })
+    }
+}
+
+async fn write(
+    connection: &mut SqliteConnection,
+    expected: Revision,
+    plan: &Plan,
+    step: &FoldStep,
+) -> Result<(), sqlx::Error> {
+    let parameters =
+        rows::encode(plan, &step.entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    sqlx::query(sql::COMMIT)
+        .bind(expected.0)
+        .bind(parameters.put)
+        .bind(parameters.removed)
+        .bind(parameters.transitions)
+        .bind(parameters.seen)
+        .bind(parameters.folded)
+        .bind(step.until.0)
+        .bind(step.trim.map(|revision| revision.0))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+/// Classifies the failure of a commit's statement.
+fn failure(error: sqlx::Error) -> CommitError {
+    if sql::is_moved(&error) {
+        return CommitError::Diverged;
+    }
+    let is_content = match result_code(&error) {
+        // The hook refuses to commit to files that are gone: that is not about the plan.
+        Some(code::CONSTRAINT_COMMITHOOK) => false,
+        Some(extended) => match extended & 0xff {
+            code::FULL => return CommitError::NoSpace(error.into()),
+            code::CORRUPT | code::NOTADB | code::TOOBIG | code::CONSTRAINT | code::MISMATCH => true,
+            _ => false,
+        },
+        None => matches!(error, sqlx::Error::Encode(_)),
+    };
+    if is_content { CommitError::Content(error.into()) } else { CommitError::Unknown(error.into()) }
+}
+
+/// Classifies the failure to connect, before the plan has reached the database.
+fn no_connection(error: StoreError) -> CommitError {
+    let cause = match &error {
+        StoreError::Unavailable(cause) => cause.downcast_ref::<sqlx::Error>(),
+        _ => None,
+    };
+    match cause.and_then(result_code).map(|extended| extended & 0xff) {
+        Some(code::FULL) => CommitError::NoSpace(error),
+        _ => CommitError::Unknown(error),
+    }
+}
+
+/// Returns SQLite's extended result code.
+fn result_code(error: &sqlx::Error) -> Option<i32> {
+    error.as_database_error()?.code()?.parse().ok()
+}

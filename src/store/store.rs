@@ -1,0 +1,117 @@
+//! The writing half of a store, and all that a start needs of it.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{CommitError, Examination, StoreError};
+use crate::domain::{Changes, Entry, Plan, Revision, TransitionId};
+
+/// The present, as a store holds it.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Identifies the database for as long as it exists.
+    pub store_id: String,
+    /// The revision of the last commit.
+    pub revision: Revision,
+    /// All entries, ordered by (repo, server).
+    pub entries: Vec<Arc<Entry>>,
+}
+
+/// The space that a store takes and has, in bytes; `None` where the store cannot tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Usage {
+    /// Size of the database.
+    pub database_bytes: Option<u64>,
+    /// Size of the log of changes that are not yet in their place in the database.
+    pub log_bytes: Option<u64>,
+    /// Size of the database's empty pages, which are filled before the database grows.
+    pub reusable_bytes: Option<u64>,
+    /// Whether another program reads the log and so keeps it from shrinking.
+    pub log_is_pinned: Option<bool>,
+    /// Free space where the database lies.
+    pub free_bytes: Option<u64>,
+}
+
+/// Identifies an attempt to commit, so that the store can be asked later what became of it.
+///
+/// No two attempts have the same, in this process or in any other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CommitId(pub u128);
+
+/// A commit that is durable.
+#[derive(Debug)]
+pub struct Committed {
+    /// The revision that it made.
+    pub revision: Revision,
+    /// What others committed between the expected revision and this one, in order. None of it
+    /// concerns a pair of this commit.
+    pub missed: Vec<Changes>,
+}
+
+/// What became of a commit that was not confirmed.
+#[derive(Debug)]
+pub enum CommitOutcome {
+    /// It is durable.
+    Made(Committed),
+    /// It was not applied, and will not be.
+    NotMade {
+        /// What others have committed since the expected revision, in order.
+        missed: Vec<Changes>,
+    },
+    /// The store cannot tell any more: load it anew.
+    Reload,
+}
+
+/// Keeps entries and their history durable.
+///
+/// One caller at a time writes. No call blocks the thread that awaits it, even where a disk hangs.
+/// A store never answers from memory: everything that it returns is durable.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Reads all entries at one revision.
+    async fn load(&self) -> Result<Loaded, StoreError>;
+
+    /// Makes a plan durable as a whole, as a new revision. `expected` is the revision of the
+    /// snapshot that the plan was made for.
+    ///
+    /// `Ok` means that all of it survives a power cut. The errors say what may have been applied;
+    /// nothing is ever applied in part.
+    async fn commit(
+        &self,
+        expected: Revision,
+        id: CommitId,
+        plan: &Plan,
+    ) -> Result<Committed, CommitError>;
+
+    /// Returns what became of a commit that failed with [`CommitError::Unknown`]. `since` is the
+    /// revision that the commit expected.
+    async fn outcome(&self, since: Revision, id: CommitId) -> Result<CommitOutcome, StoreError>;
+
+    /// Returns what has changed since a revision, or `None` if that is too long ago to tell.
+    async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError>;
+
+    /// Deletes transitions. After an error they may or may not be deleted. Only the writer may call
+    /// this.
+    async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError>;
+
+    /// Does a little of the housekeeping that keeps the store small; more of it with `has_time`,
+    /// which is for when no update waits. Only the writer may call this, every now and then.
+    async fn tend(&self, has_time: bool) -> Result<(), StoreError>;
+
+    /// Makes sure that the database is still where it was opened.
+    async fn check(&self) -> Result<(), StoreError>;
+
+    /// Measures space. Needs no connection, but asks the file system.
+    async fn usage(&self) -> Usage;
+
+    /// Begins to look through everything that is stored, beside all other calls.
+    async fn examine(&self) -> Result<Box<dyn Examination>, StoreError>;
+
+    /// Returns an upper bound of the confirmed commits that were found lost when the store was
+    /// opened.
+    fn lost_commits(&self) -> u64;
+
+    /// Leaves everything in order for the next start. Nothing can be committed afterwards.
+    async fn close(&self);
+}
