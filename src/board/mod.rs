@@ -30,7 +30,7 @@ use crate::clock::{Clock, Reading, Steadiness};
 use crate::domain::{
     Capacity, Full, Key, KeyRef, Now, Omitted, Policy, Report, Retention, Snapshot, Timestamp,
 };
-use crate::metrics::{Commits, Present};
+use crate::metrics::{Commits, Gauges};
 use crate::store::{Archive, Loaded, Part, Soundness, Store, Usage};
 
 /// Why an update was not accepted.
@@ -250,8 +250,8 @@ impl Board {
 
     /// Returns what metrics say of the present.
     #[must_use]
-    pub fn present(&self) -> Present {
-        Present {
+    pub fn present(&self) -> Gauges {
+        Gauges {
             snapshot: self.snapshot(),
             capacity: self.shared.capacity,
             queue: self.queue.load(),

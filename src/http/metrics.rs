@@ -19,7 +19,7 @@ pub(super) async fn metrics(
     let metrics = Arc::clone(&services.metrics);
     let board = services.board.clone();
     let parts = services.work.metrics.run(&request, move |_| {
-        let parts = metrics.text(board.present())?;
+        let parts = metrics.text(&board.present());
         match coding {
             Coding::Identity => Ok(parts),
             Coding::Gzip | Coding::Brotli => Ok(vec![coding.encode(&parts)?]),

@@ -1,89 +1,71 @@
-//! The open connections, and those that the program has ended.
+//! Open connections, and connections that the program has closed.
 
-use std::sync::atomic::AtomicU64;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::Registry;
+use super::instruments::Breakdown;
+use super::text::Text;
 
-use super::total::Total;
-
-type Number = Gauge<u64, AtomicU64>;
-
-/// Why the program ends a connection whose client did not.
+/// Why the program closes a connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Closing {
-    /// Another one needed its place.
+    /// A new connection needs its place.
     Full,
     /// Its address has too many.
     Address,
-    /// Nothing was asked on it for the idle timeout.
+    /// It had no request for the idle timeout.
     Idle,
-    /// A request or its answer has made no progress for the idle timeout.
+    /// Its request or answer has made no progress for the idle timeout.
     Stalled,
 }
 
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct ReasonLabels {
-    reason: &'static str,
-}
-
-/// Counts connections; clones count into the same counters.
+/// Counts connections; clones are the same counters.
 #[derive(Clone, Debug)]
 pub struct ConnectionCounts {
-    open: Number,
-    capacity: Number,
-    full: Total,
-    address: Total,
-    idle: Total,
-    stalled: Total,
+    open: Arc<AtomicUsize>,
+    capacity: Arc<AtomicUsize>,
+    closed: Breakdown,
 }
 
 impl ConnectionCounts {
-    pub(super) fn register(registry: &mut Registry) -> Self {
-        let reasons = Family::<ReasonLabels, Total>::default();
-        let reason = |reason| reasons.get_or_create_owned(&ReasonLabels { reason });
-        let counts = Self {
-            open: Number::default(),
-            capacity: Number::default(),
-            full: reason("full"),
-            address: reason("address"),
-            idle: reason("idle"),
-            stalled: reason("stalled"),
-        };
-        registry.register("gitops_status_connections", "Open connections", counts.open.clone());
-        registry.register(
+    pub(super) fn new() -> Self {
+        let closed = Breakdown::new(&["full", "address", "idle", "stalled"]);
+        Self { open: Arc::default(), capacity: Arc::default(), closed }
+    }
+
+    /// Sets how many connections may be open.
+    pub fn set_capacity(&self, connections: usize) {
+        self.capacity.store(connections, Ordering::Relaxed);
+    }
+
+    /// Sets how many connections are open.
+    pub fn set_open(&self, connections: usize) {
+        self.open.store(connections, Ordering::Relaxed);
+    }
+
+    /// Counts a connection that the program closes.
+    pub fn note_closing(&self, reason: Closing) {
+        self.closed.note(match reason {
+            Closing::Full => "full",
+            Closing::Address => "address",
+            Closing::Idle => "idle",
+            Closing::Stalled => "stalled",
+        });
+    }
+
+    pub(super) fn write(&self, text: &mut Text) {
+        let Self { open, capacity, closed } = self;
+        text.gauge("gitops_status_connections", "Open connections", open.load(Ordering::Relaxed));
+        text.gauge(
             "gitops_status_connections_capacity",
             "Connections that may be open before the one that has been idle longest is closed",
-            counts.capacity.clone(),
+            capacity.load(Ordering::Relaxed),
         );
-        registry.register(
+        text.breakdown(
             "gitops_status_connections_closed_total",
             "Connections that the program closed by itself, by the reason",
-            reasons,
+            "reason",
+            closed,
         );
-        counts
-    }
-
-    /// Says how many connections may be open.
-    pub fn set_capacity(&self, connections: usize) {
-        self.capacity.set(connections as u64);
-    }
-
-    /// Says how many connections are open.
-    pub fn set_open(&self, connections: usize) {
-        self.open.set(connections as u64);
-    }
-
-    /// Counts a connection that the program ends.
-    pub fn note_closing(&self, reason: Closing) {
-        let counter = match reason {
-            Closing::Full => &self.full,
-            Closing::Address => &self.address,
-            Closing::Idle => &self.idle,
-            Closing::Stalled => &self.stalled,
-        };
-        counter.add(1);
     }
 }

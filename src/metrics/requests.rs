@@ -1,77 +1,74 @@
-//! The requests that were answered.
+//! Answered requests.
 
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use super::instruments::{Counter, Histogram};
+use super::text::Text;
 
-use super::total::Total;
+/// Requests by route and method.
+type Kinds = BTreeMap<(&'static str, &'static str), Kind>;
 
-/// Bounds for the time of a request, in seconds.
-const SECONDS: [f64; 12] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct AnswerLabels {
-    route: &'static str,
-    method: &'static str,
-    code: u16,
-}
-
-#[derive(Clone, Debug, EncodeLabelSet, Eq, Hash, PartialEq)]
-struct RequestLabels {
-    route: &'static str,
-    method: &'static str,
+/// The requests of one route and method.
+#[derive(Debug)]
+struct Kind {
+    codes: BTreeMap<u16, Counter>,
+    seconds: Histogram,
 }
 
 /// The counters of all requests.
-#[derive(Debug)]
-pub struct Requests {
-    answers: Family<AnswerLabels, Total>,
-    seconds: Family<RequestLabels, Histogram>,
-}
+#[derive(Debug, Default)]
+pub struct Requests(Mutex<Kinds>);
 
 impl Requests {
-    pub(super) fn register(registry: &mut Registry) -> Self {
-        let requests = Self {
-            answers: Family::default(),
-            seconds: Family::new_with_constructor(|| Histogram::new(SECONDS)),
-        };
-        registry.register(
-            "gitops_status_http_requests_total",
-            "Requests that were answered",
-            requests.answers.clone(),
-        );
-        registry.register(
-            "gitops_status_http_request_duration_seconds",
-            "Time from the head of a request to the head of its answer",
-            requests.seconds.clone(),
-        );
-        requests
-    }
-
-    /// Returns the counter of requests of one kind. Route and method must come from a few known
-    /// words: what has a counter once is shown for ever.
+    /// Returns the counter of requests with one outcome. Route and method must be among a few known
+    /// words: a series is never removed.
     #[must_use]
     pub fn counter(&self, route: &'static str, method: &'static str, code: u16) -> RequestCounter {
-        RequestCounter {
-            answers: self.answers.get_or_create_owned(&AnswerLabels { route, method, code }),
-            seconds: self.seconds.get_or_create_owned(&RequestLabels { route, method }),
-        }
+        let mut kinds = self.kinds();
+        let new = || Kind { codes: BTreeMap::new(), seconds: Histogram::of_seconds() };
+        let Kind { codes, seconds } = kinds.entry((route, method)).or_insert_with(new);
+        let answers = codes.entry(code).or_default().clone();
+        RequestCounter { answers, seconds: seconds.clone() }
+    }
+
+    pub(super) fn write(&self, text: &mut Text) {
+        let kinds = self.kinds();
+        let kinds = || {
+            let labels = |(route, method)| format!("route=\"{route}\",method=\"{method}\"");
+            kinds.iter().map(move |(kind, counts)| (labels(*kind), counts))
+        };
+        text.family(
+            "gitops_status_http_requests_total",
+            "Requests that were answered",
+            "counter",
+            kinds().flat_map(|(labels, Kind { codes, .. })| {
+                let labels = move |code| format!("{labels},code=\"{code}\"");
+                codes.iter().map(move |(code, count)| (labels(code), count.get()))
+            }),
+        );
+        text.histograms(
+            "gitops_status_http_request_duration_seconds",
+            "Time from the head of a request to the head of its answer",
+            kinds().map(|(labels, Kind { seconds, .. })| (labels, seconds)),
+        );
+    }
+
+    fn kinds(&self) -> MutexGuard<'_, Kinds> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Counts requests of one route and method with one outcome.
+/// Counts requests of one route and method with one status code.
 #[derive(Clone, Debug)]
 pub struct RequestCounter {
-    answers: Total,
+    answers: Counter,
     seconds: Histogram,
 }
 
 impl RequestCounter {
-    /// Counts a request whose time says nothing.
+    /// Counts a request without its time.
     pub fn note_untimed(&self) {
         self.answers.add(1);
     }

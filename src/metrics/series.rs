@@ -4,6 +4,7 @@
 
 use bytes::Bytes;
 
+use super::text::description;
 use crate::domain::{Snapshot, Standing, SyncStatus, Timestamp};
 
 /// One series of every entry: its name, what it means, and its value.
@@ -69,7 +70,7 @@ impl Series {
         // Room for the longest number and the end of the line.
         const VALUE: usize = 16;
         let Self { name, help, write_value } = self;
-        let head = format!("# HELP {name} {help}.\n# TYPE {name} gauge\n");
+        let head = description(name, help, "gauge");
         let line = name.len() + VALUE;
         let mut out = Vec::with_capacity(head.len() + rows.labels.len() + line * rows.rows.len());
         out.extend_from_slice(head.as_bytes());

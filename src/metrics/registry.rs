@@ -1,0 +1,97 @@
+//! All metrics, and the answer to a scrape.
+
+use bytes::Bytes;
+
+use super::text::Text;
+use super::{Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests};
+use crate::domain::Timestamp;
+
+/// The media type of a scrape: a format that every version of Prometheus since 0.4 reads.
+pub const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// All metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    /// Answered requests.
+    pub requests: Requests,
+    /// Commits to the store.
+    pub commits: Commits,
+    /// Requests that were refused for lack of room or time, by the kind of work.
+    pub overload: Breakdown,
+    /// Warnings in answers to stored updates, by the field that was left out.
+    pub warnings: Breakdown,
+    /// Connections.
+    pub connections: ConnectionCounts,
+    entries: EntrySeries,
+    started: Timestamp,
+    log_lines_dropped: fn() -> u64,
+}
+
+impl Metrics {
+    /// Makes the metrics of a program that started at a moment and can tell how many lines of its
+    /// log it has dropped.
+    #[must_use]
+    pub fn new(entries: EntrySeries, started: Timestamp, log_lines_dropped: fn() -> u64) -> Self {
+        Self {
+            requests: Requests::default(),
+            commits: Commits::new(),
+            overload: Breakdown::new(&["bodies", "history", "metrics", "reads"]),
+            warnings: Breakdown::new(&["files", "revision", "url"]),
+            connections: ConnectionCounts::new(),
+            entries,
+            started,
+            log_lines_dropped,
+        }
+    }
+
+    /// Returns the text of a scrape, in parts to be sent one after the other.
+    #[must_use]
+    pub fn text(&self, gauges: &Gauges) -> Vec<Bytes> {
+        let (series, dropped) = self.entries.text(&gauges.snapshot);
+        let mut text = Text::default();
+        gauges.write(&mut text);
+        text.gauge(
+            "gitops_status_series_dropped",
+            "Series of single entries that are not here because of metrics_max_entries",
+            dropped,
+        );
+        self.write_program(&mut text);
+        self.requests.write(&mut text);
+        self.commits.write(&mut text);
+        text.breakdown(
+            "gitops_status_overload_total",
+            "Requests that were answered 503 because there was too much at once",
+            "reason",
+            &self.overload,
+        );
+        text.breakdown(
+            "gitops_status_update_warnings_total",
+            "Updates that were stored without one of their fields, and answered with a warning",
+            "field",
+            &self.warnings,
+        );
+        self.connections.write(&mut text);
+        let mut parts = vec![Bytes::from(text.into_string())];
+        parts.extend(series);
+        parts
+    }
+
+    fn write_program(&self, text: &mut Text) {
+        text.gauges(
+            "gitops_status_build_info",
+            "1, with the version of the program",
+            "version",
+            [(env!("CARGO_PKG_VERSION"), 1)],
+        );
+        text.counter(
+            "gitops_status_log_lines_dropped_total",
+            "Lines of the log that could not be written",
+            (self.log_lines_dropped)(),
+        );
+        text.gauge(
+            "process_start_time_seconds",
+            "When the program started, in seconds since 1970",
+            self.started.millis().div_euclid(1000),
+        );
+    }
+}
