@@ -1,15 +1,16 @@
-//! A badge: a small SVG picture that says how a selection stands.
+//! A badge: a small SVG image with the status of a selection.
 
 use bytes::Bytes;
 
 use crate::domain::{Selected, Tally};
 
-/// The height of a badge, and its margin beside each text, in pixels.
+/// The height of a badge in pixels.
 const HEIGHT: usize = 20;
+/// The space on each side of a text in pixels.
 const MARGIN: usize = 6;
 
-/// What the right side says. White text can be read on each colour: they have a contrast of 4.5
-/// or more, as WCAG 2.2 (1.4.3) has it.
+/// The right side. White text has a contrast of at least 4.5 on each colour, as WCAG 2.2 (1.4.3)
+/// requires.
 struct Verdict {
     text: String,
     colour: &'static str,
@@ -20,7 +21,7 @@ const RED: &str = "#c62828";
 const GREY: &str = "#616161";
 
 impl Verdict {
-    /// Drift goes before silence: a drift does not end because its reporter falls silent.
+    /// Drift takes precedence: a drift does not end because its reporter falls silent.
     fn of(tally: &Tally) -> Self {
         let (text, colour) = match tally {
             Tally { entries: 0, .. } => ("none".to_owned(), GREY),
@@ -32,7 +33,7 @@ impl Verdict {
     }
 }
 
-/// Returns a badge with a label on its left.
+/// Returns a badge with a label on its left side.
 #[must_use]
 pub fn badge(selected: &Selected<'_>, label: &str) -> Bytes {
     let Verdict { text, colour } = Verdict::of(&Tally::of(selected.standings()));
@@ -41,14 +42,14 @@ pub fn badge(selected: &Selected<'_>, label: &str) -> Bytes {
     let whole = left + right;
     let text_start = left + MARGIN;
     let label = escaped(label);
-    // The lengths make every font fill the same boxes, and so forgive what the estimate is off by.
+    // `textLength` fits any font into the boxes, so the widths may be estimates.
     let svg = format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="{HEIGHT}" role="img" aria-label="{label}: {text}"><title>{label}: {text}</title><clipPath id="r"><rect width="{whole}" height="{HEIGHT}" rx="3"/></clipPath><g clip-path="url(#r)"><rect width="{left}" height="{HEIGHT}" fill="#424242"/><rect x="{left}" width="{right}" height="{HEIGHT}" fill="{colour}"/></g><g fill="#fff" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11"><text x="{MARGIN}" y="14" textLength="{label_width}">{label}</text><text x="{text_start}" y="14" textLength="{text_width}">{text}</text></g></svg>"##
     );
     svg.into()
 }
 
-/// Estimates the width of a text in Verdana of 11 pixels.
+/// Estimates the width of a text in Verdana at 11 pixels.
 fn width(text: &str) -> usize {
     text.chars().map(character_width).sum()
 }
@@ -57,7 +58,7 @@ const fn character_width(character: char) -> usize {
     match character {
         'i' | 'j' | 'l' | 'I' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' | ' ' => 4,
         'f' | 'r' | 't' | '(' | ')' | '[' | ']' | '/' | '-' => 5,
-        // Most scripts have letters as wide as Latin ones; those from Hangul on are wide.
+        // Letters of most scripts are as wide as Latin ones; from Hangul on they are wider.
         'm' | 'w' | 'M' | 'W' | '@' | '%' | '\u{1100}'.. => 11,
         'A'..='Z' => 8,
         _ => 7,

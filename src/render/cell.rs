@@ -1,14 +1,14 @@
-//! One cell of a row: the value of one column of one entry.
+//! A cell of a row: the value of one column of one entry.
 
 use serde::{Serialize, Serializer};
 
 use super::Shape;
 use crate::domain::{Column, FileName, ReportedTime, Standing, Timestamp};
 
-/// What an entry has in a column.
+/// The content of a cell.
 pub(super) enum Content<'a> {
     One(Cell<'a>),
-    /// File names, which may be larger than a piece of an answer.
+    /// File names; together they may be larger than a piece of an answer.
     Files(&'a [FileName]),
 }
 
@@ -53,6 +53,25 @@ impl<'a> Content<'a> {
                 report.url.as_ref().map_or(Cell::Nothing, |text| Cell::Text(text.as_str()))
             }
         })
+    }
+}
+
+/// Where writing goes on within a row. A row is written in pieces, since it may be larger than a
+/// whole answer usually is.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct RowPosition {
+    pub(super) column: usize,
+    /// How many file names of this column have been written.
+    pub(super) names: usize,
+}
+
+impl RowPosition {
+    pub(super) fn is_start(self) -> bool {
+        self == Self::default()
+    }
+
+    pub(super) fn next_column(&mut self) {
+        *self = Self { column: self.column + 1, names: 0 };
     }
 }
 

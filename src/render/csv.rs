@@ -1,51 +1,50 @@
-//! Rows of CSV as RFC 4180 has them.
+//! Rows as CSV (RFC 4180).
 
 use std::borrow::Cow;
 
 use super::Shape;
-use super::cell::{Cell, Content};
-use super::pieces::Place;
+use super::cell::{Cell, Content, RowPosition};
 use crate::domain::{Column, FileName, Standing};
 
-/// Writes the line with the names of the columns.
+/// Writes the header line.
 pub(super) fn write_header(out: &mut Vec<u8>, columns: &[Column]) {
     for (position, column) in columns.iter().enumerate() {
         if position > 0 {
             out.push(b',');
         }
-        // Names of columns have nothing in them to be quoted.
+        // No name of a column needs quotes.
         out.extend_from_slice(column.name().as_bytes());
     }
     out.extend_from_slice(b"\r\n");
 }
 
-/// Writes a flat row, or what comes next of it; stops behind a file name once `out` has as many
-/// bytes as `limit` says. Returns whether the row is whole.
+/// Writes a flat row from a position on. Stops after a file name once `out` has `limit` bytes.
+/// Returns whether the row is complete.
 pub(super) fn write_row(
     out: &mut Vec<u8>,
     standing: &Standing,
     columns: &[Column],
-    place: &mut Place,
+    position: &mut RowPosition,
     limit: usize,
 ) -> bool {
-    while let Some(&column) = columns.get(place.column) {
-        if place.column > 0 && place.names == 0 {
+    while let Some(&column) = columns.get(position.column) {
+        if position.column > 0 && position.names == 0 {
             out.push(b',');
         }
         let start = out.len();
         match Content::of(standing, column, Shape::Flat) {
             Content::One(cell) => write_field(out, &text(&cell), is_from_a_reporter(column)),
             Content::Files(files) => {
-                if !write_files(out, files, &mut place.names, limit) {
+                if !write_files(out, files, &mut position.names, limit) {
                     return false;
                 }
             }
         }
-        if columns.len() == 1 && place.names == 0 && out.len() == start {
-            // An empty line would be no record.
+        if columns.len() == 1 && position.names == 0 && out.len() == start {
+            // An empty line is not a record.
             out.extend_from_slice(b"\"\"");
         }
-        place.leave_cell();
+        position.next_column();
     }
     out.extend_from_slice(b"\r\n");
     true
@@ -77,9 +76,9 @@ fn is_from_a_reporter(column: Column) -> bool {
     }
 }
 
-/// Whether a spreadsheet would run a text as a formula.
+/// Whether a spreadsheet would run the text as a formula.
 fn is_formula(text: &str) -> bool {
-    // The starts of formulas that OWASP lists for CSV injection, and their full-width twins.
+    // From OWASP's page on CSV injection, with the full-width forms.
     const STARTS: [char; 10] = ['=', '+', '-', '@', '\t', '\r', '＝', '＋', '－', '＠'];
     text.starts_with(STARTS)
 }
@@ -97,7 +96,7 @@ fn write_field(out: &mut Vec<u8>, text: &str, is_from_a_reporter: bool) {
     }
 }
 
-/// Starts a field; an apostrophe in front makes a formula a text.
+/// Starts a field. An apostrophe makes spreadsheets take a formula as text.
 fn start_field(out: &mut Vec<u8>, is_quoted: bool, is_formula: bool) {
     if is_quoted {
         out.push(b'"');
@@ -107,7 +106,7 @@ fn start_field(out: &mut Vec<u8>, is_quoted: bool, is_formula: bool) {
     }
 }
 
-/// Writes what is in a field, each quote twice.
+/// Writes the text of a field with its quotes doubled.
 fn write_text(out: &mut Vec<u8>, text: &str) {
     for (position, part) in text.split('"').enumerate() {
         if position > 0 {
@@ -117,10 +116,11 @@ fn write_text(out: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Writes file names as one field, joined as in [`Column::joined_files`], as far as `limit` lets.
+/// Writes file names as one field, joined as in [`Column::joined_files`], until `out` has `limit`
+/// bytes. Returns whether all are written.
 fn write_files(out: &mut Vec<u8>, files: &[FileName], written: &mut usize, limit: usize) -> bool {
     let Some(first) = files.first().map(FileName::as_str) else { return true };
-    // A comma is in what joins them.
+    // They are joined by a comma.
     let is_quoted = files.len() > 1 || needs_quotes(first);
     if *written == 0 {
         start_field(out, is_quoted, is_formula(first));

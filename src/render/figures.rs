@@ -1,4 +1,4 @@
-//! Figures as JSON: one object of counts, and tables of counts by name.
+//! Figures as JSON: an object of counts, or tables of counts by name.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,27 +7,26 @@ use bytes::Bytes;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-use super::array::Array;
+use super::RenderError;
 use super::cell::Cell;
-use super::{Pieces, RenderError};
+use super::pieces::{Array, Pieces};
 use crate::domain::{Effort, Entry, FileName, FileSpread, Names, Report, Selected, Tally};
 
-/// What is counted, and by what.
+/// The kinds of figures.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Figures {
-    /// All entries: one object.
+    /// Counts of all entries, as one object.
     Summary,
-    /// Entries by repository: an array of rows.
+    /// Counts by repository, as an array of rows.
     Repos,
-    /// Entries by server: an array of rows.
+    /// Counts by server, as an array of rows.
     Servers,
-    /// Files that drifted entries list, by name: an array of rows.
+    /// Counts by name of the files that drifted entries list, as an array of rows.
     Files,
 }
 
 impl Figures {
-    /// Returns the names of all columns in the order of a row. They are only ever added, at the
-    /// end.
+    /// Returns the names of all columns in their order. New ones are only added at the end.
     #[must_use]
     pub const fn columns(self) -> &'static [&'static str] {
         match self {
@@ -52,26 +51,25 @@ impl Figures {
     }
 }
 
-/// Which rows of a table are shown, and what of them.
+/// The rows and columns of a table to show.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct RowWindow {
-    /// Only the columns at these places of [`Figures::columns`], in this order; `None` is all.
+    /// Indexes into [`Figures::columns`], in the order to show them; `None` is all.
     pub only: Option<Vec<usize>>,
-    /// How many rows at the most.
+    /// The most rows to show.
     pub limit: Option<usize>,
-    /// How many rows to leave out first.
+    /// Rows to skip first.
     pub offset: usize,
 }
 
 impl RowWindow {
-    /// Picks the rows that are shown.
-    fn page<T>(&self, rows: Vec<T>) -> impl Iterator<Item = T> {
+    fn apply<T>(&self, rows: Vec<T>) -> impl Iterator<Item = T> {
         rows.into_iter().skip(self.offset).take(self.limit.unwrap_or(usize::MAX))
     }
 }
 
-/// Counts selected entries; of files, only those of these names. Returns the figures as JSON, and
-/// how many rows there are before limit and offset, if it is rows.
+/// Counts selected entries, and for [`Figures::Files`] only files with these names. Returns the
+/// figures as JSON and, for tables, the number of rows before limit and offset.
 ///
 /// # Errors
 /// See [`RenderError`].
@@ -83,8 +81,8 @@ pub fn figures(
     effort: &mut Effort<'_>,
 ) -> Result<(Box<dyn Pieces>, Option<usize>), RenderError> {
     let columns = figures.columns();
-    let places = window.only.clone().unwrap_or_else(|| (0..columns.len()).collect());
-    let shown = Shown { columns, places };
+    let indexes = window.only.clone().unwrap_or_else(|| (0..columns.len()).collect());
+    let shown = Shown { columns, indexes };
     match figures {
         Figures::Summary => {
             let mut out = Vec::new();
@@ -101,7 +99,7 @@ pub fn figures(
     }
 }
 
-/// Writes a table of counts by name, each with an entry that has the name.
+/// Makes a table of counts by name, each from an entry that has the name and its counts.
 fn groups(
     groups: Vec<(&Arc<Entry>, Tally)>,
     window: &RowWindow,
@@ -110,14 +108,13 @@ fn groups(
 ) -> (Box<dyn Pieces>, Option<usize>) {
     let total = groups.len();
     let rows: Vec<_> =
-        window.page(groups).map(|(entry, tally)| (Arc::clone(entry), tally)).collect();
+        window.apply(groups).map(|(entry, tally)| (Arc::clone(entry), tally)).collect();
     let write = move |out: &mut Vec<u8>, (entry, tally): (Arc<Entry>, Tally)| {
         shown.write(out, &group(name(&entry.report), &tally))
     };
     (Box::new(Array::new(rows, write)), Some(total))
 }
 
-/// Writes a table of files.
 fn spreads(
     spreads: Vec<FileSpread<'_>>,
     window: &RowWindow,
@@ -128,7 +125,7 @@ fn spreads(
         let FileSpread { entry, file, entries, repos, servers, since } = spread;
         (Arc::clone(entry), file, [entries, repos, servers], since)
     };
-    let rows: Vec<_> = window.page(spreads).map(owned).collect();
+    let rows: Vec<_> = window.apply(spreads).map(owned).collect();
     let write = move |out: &mut Vec<u8>, (entry, file, counts, since): (Arc<Entry>, _, _, _)| {
         let name = entry.report.files.get(file).map_or("", FileName::as_str);
         let [entries, repos, servers] = <[usize; 3]>::map(counts, number);
@@ -176,14 +173,13 @@ fn number<'a>(count: usize) -> Cell<'a> {
     Cell::Number(count as u64)
 }
 
-/// The columns of a table, and the places of those that are shown.
+/// The columns of a table, and the indexes of those that are shown.
 struct Shown {
     columns: &'static [&'static str],
-    places: Vec<usize>,
+    indexes: Vec<usize>,
 }
 
 impl Shown {
-    /// Writes a row that has these cells.
     fn write(&self, out: &mut Vec<u8>, cells: &[Cell<'_>]) -> Result<(), RenderError> {
         Ok(serde_json::to_writer(out, &Row { shown: self, cells })?)
     }
@@ -196,10 +192,10 @@ struct Row<'a> {
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Self { shown: Shown { columns, places }, cells } = self;
-        let mut row = serializer.serialize_map(Some(places.len()))?;
-        for &place in places {
-            if let (Some(name), Some(cell)) = (columns.get(place), cells.get(place)) {
+        let Self { shown: Shown { columns, indexes }, cells } = self;
+        let mut row = serializer.serialize_map(Some(indexes.len()))?;
+        for &index in indexes {
+            if let (Some(name), Some(cell)) = (columns.get(index), cells.get(index)) {
                 row.serialize_entry(name, cell)?;
             }
         }

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::array::Array;
-use super::{Pieces, RenderError};
+use super::RenderError;
+use super::pieces::{Array, Pieces};
 use crate::domain::{
     Column, FileDelta, FileName, GitRevision, HistoryItem, HistoryPage, RunUrl, Transition,
 };
 
-/// A transition. Fields are only ever added, at the end.
+/// A transition. New fields are only added at the end.
 #[derive(Serialize)]
 struct Item<'a> {
     time: String,
@@ -24,7 +24,7 @@ struct Item<'a> {
     files_removed_count: usize,
     revision: Option<&'a str>,
     url: Option<&'a str>,
-    /// Who sent it, once senders have names.
+    /// The sender, once senders have names.
     by: Option<&'a str>,
 }
 
@@ -40,12 +40,12 @@ struct File<'a> {
     name: &'a str,
 }
 
-/// Returns a JSON object with a page of the history, its rows flat or nested.
+/// Returns a page of the history as a JSON object with flat or nested rows.
 #[must_use]
 pub fn history(page: HistoryPage, flat: bool) -> impl Pieces {
     let HistoryPage { items, next } = page;
-    // No place has anything to be escaped in it.
-    let next = next.map_or("null".to_owned(), |place| format!("\"{place}\""));
+    // A cursor contains nothing that has to be escaped.
+    let next = next.map_or("null".to_owned(), |cursor| format!("\"{cursor}\""));
     let write = move |out: &mut Vec<u8>, item: HistoryItem| {
         serde_json::to_writer(out, &row(&item.transition, flat)).map_err(RenderError::from)
     };

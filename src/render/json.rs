@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::cell::{Cell, Content};
-use super::pieces::Place;
+use super::cell::{Cell, Content, RowPosition};
 use super::{Layout, RenderError, Shape};
 use crate::domain::{FileName, Outdated, Rfc3339, Rows, Segment, Standing};
 
@@ -22,7 +21,7 @@ pub fn json_row(
     standing: &Standing,
     layout: &Layout,
 ) -> Result<(), RenderError> {
-    write_row(out, standing, layout, &mut Place::default(), usize::MAX).map(|_| ())
+    write_row(out, standing, layout, &mut RowPosition::default(), usize::MAX).map(|_| ())
 }
 
 /// Returns the listed entries of a segment as plain rows, joined by commas; made once.
@@ -98,7 +97,7 @@ pub(super) fn write_row(
     out: &mut Vec<u8>,
     standing: &Standing,
     layout: &Layout,
-    place: &mut Place,
+    place: &mut RowPosition,
     limit: usize,
 ) -> Result<bool, RenderError> {
     if place.is_start() {
@@ -129,7 +128,7 @@ pub(super) fn write_row(
                 }
             }
         }
-        place.leave_cell();
+        place.next_column();
     }
     out.push(b'}');
     Ok(true)

@@ -1,18 +1,18 @@
-//! Which columns a row has, in which order, and how nested they are.
+//! The columns of a row, their order and their nesting.
 
 use crate::domain::Column;
 
-/// How an entry becomes a row.
+/// The form of a row.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Shape {
-    /// As it was sent: `files` is an array of objects, `stale` a boolean.
+    /// The form of a report: `files` is an array of objects, `stale` a boolean.
     Nested,
-    /// One level, for tables and spreadsheets: `files` is a text, `stale` a number.
+    /// For tables and spreadsheets: `files` is a string, `stale` a number.
     Flat,
 }
 
 impl Shape {
-    /// Returns all columns in the order of a row. Columns are only ever added, at the end.
+    /// Returns all columns in their order. New ones are only added at the end.
     #[must_use]
     pub const fn columns(self) -> &'static [Column] {
         match self {
@@ -49,7 +49,7 @@ impl Shape {
         }
     }
 
-    /// Whether rows can be sorted by a column: it is in the row, as one value.
+    /// Whether rows can be sorted by a column: the row has it, as a single value.
     #[must_use]
     pub fn can_sort_by(self, column: Column) -> bool {
         let is_scalar = self == Self::Flat || column != Column::Files;
@@ -57,17 +57,17 @@ impl Shape {
     }
 }
 
-/// The rows of one answer.
+/// The columns and the form of the rows of an answer.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Layout {
-    /// How nested they are.
+    /// The form of a row.
     pub shape: Shape,
-    /// Only these columns, in this order; `None` is all of the shape's.
+    /// The columns to show, in this order; `None` is all of the shape's.
     pub only: Option<Vec<Column>>,
 }
 
 impl Layout {
-    /// All columns, as they were sent.
+    /// All columns, nested.
     pub const PLAIN: Self = Self { shape: Shape::Nested, only: None };
 
     /// Returns the columns of a row in their order.

@@ -1,7 +1,7 @@
-//! Answers that are rendered piece by piece, as fast as they are read.
+//! Answers that are rendered in pieces, as fast as the client reads them.
 //!
-//! What waits for a slow reader is a piece, the state, and the places of the rows to come; not the
-//! answer.
+//! While a client is slow, the server holds one piece, the snapshot and the position of the next
+//! row, instead of the whole answer.
 
 use std::collections::VecDeque;
 
@@ -9,19 +9,19 @@ use bytes::Bytes;
 
 use super::RenderError;
 
-/// How many bytes a piece has, and one name more at most.
+/// The size of a piece in bytes. It may be larger by one row or file name.
 pub const PIECE: usize = 32 * 1024;
 
-/// Something to be rendered piece by piece.
+/// An answer to be rendered in pieces.
 pub trait Pieces: Send + 'static {
-    /// Appends what comes next, until there is a [`PIECE`]. Returns whether something is left.
+    /// Appends to `out` until it has a [`PIECE`]. Returns whether anything is left.
     ///
     /// # Errors
     /// See [`RenderError`].
     fn write(&mut self, out: &mut Vec<u8>) -> Result<bool, RenderError>;
 }
 
-/// Parts that are there already.
+/// Parts that are rendered already.
 impl Pieces for VecDeque<Bytes> {
     fn write(&mut self, out: &mut Vec<u8>) -> Result<bool, RenderError> {
         while let Some(part) = self.front_mut() {
@@ -42,22 +42,54 @@ impl Pieces for Box<dyn Pieces> {
     }
 }
 
-/// Where a row goes on that is written in pieces: a row may be larger than many answers.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(super) struct Place {
-    /// At which of its columns.
-    pub(super) column: usize,
-    /// After how many of the names in that column.
-    pub(super) names: usize,
+/// A JSON array that is written row by row, and the text around it.
+pub(super) struct Array<I, W> {
+    /// The text before the rows, until it has been written.
+    start: Option<&'static str>,
+    rows: I,
+    write: W,
+    needs_comma: bool,
+    end: String,
 }
 
-impl Place {
-    pub(super) fn is_start(self) -> bool {
-        self == Self::default()
+impl<I, W> Array<I, W>
+where
+    I: Iterator + Send + 'static,
+    W: FnMut(&mut Vec<u8>, I::Item) -> Result<(), RenderError> + Send + 'static,
+{
+    pub(super) fn new(rows: impl IntoIterator<IntoIter = I>, write: W) -> Self {
+        Self::within("[", rows, write, "]".to_owned())
     }
 
-    /// Goes on to the next column.
-    pub(super) fn leave_cell(&mut self) {
-        *self = Self { column: self.column + 1, names: 0 };
+    /// Makes an array with more text around it than brackets.
+    pub(super) fn within(
+        start: &'static str,
+        rows: impl IntoIterator<IntoIter = I>,
+        write: W,
+        end: String,
+    ) -> Self {
+        Self { start: Some(start), rows: rows.into_iter(), write, needs_comma: false, end }
+    }
+}
+
+impl<I, W> Pieces for Array<I, W>
+where
+    I: Iterator + Send + 'static,
+    W: FnMut(&mut Vec<u8>, I::Item) -> Result<(), RenderError> + Send + 'static,
+{
+    fn write(&mut self, out: &mut Vec<u8>) -> Result<bool, RenderError> {
+        out.extend_from_slice(self.start.take().unwrap_or_default().as_bytes());
+        while out.len() < PIECE {
+            let Some(row) = self.rows.next() else {
+                out.extend_from_slice(self.end.as_bytes());
+                return Ok(false);
+            };
+            if self.needs_comma {
+                out.push(b',');
+            }
+            self.needs_comma = true;
+            (self.write)(out, row)?;
+        }
+        Ok(true)
     }
 }

@@ -1,4 +1,4 @@
-//! Selected entries as a JSON array or as CSV, written piece by piece.
+//! Selected entries as a JSON array or as CSV, rendered in pieces.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -6,36 +6,37 @@ use std::vec::IntoIter;
 
 use bytes::Bytes;
 
-use super::pieces::{PIECE, Pieces, Place};
+use super::cell::RowPosition;
+use super::pieces::{PIECE, Pieces};
 use super::{Layout, RenderError, csv, json};
 use crate::domain::{Run, Segment, Selected};
 
-/// How the rows of a list are written.
+/// The format of a list.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Format {
-    /// As a JSON array.
+    /// A JSON array.
     Json,
-    /// As CSV as RFC 4180 has it: under a header line, also when there are no rows.
+    /// CSV (RFC 4180) with a header line, even if there are no rows.
     Csv,
 }
 
-/// Selected entries, to be written piece by piece. What has been written is let go of.
+/// The rows of selected entries. Releases each segment once its rows have been written.
 pub struct Rows {
     layout: Layout,
     format: Format,
-    /// The runs after the present one.
+    /// The runs after the current one.
     runs: IntoIter<OwnRun>,
-    /// The present run, without the rows that have been written.
+    /// The current run, without the rows that have been written.
     run: OwnRun,
-    /// Where its first row goes on.
-    place: Place,
-    /// Ready rows that have not been written.
+    /// Where its first row continues.
+    position: RowPosition,
+    /// Cached rows that have not been written yet.
     ready: Bytes,
     has_begun: bool,
     needs_comma: bool,
 }
 
-/// A [`Run`](crate::domain::Run) that may outlive its state.
+/// A [`Run`] that may outlive its snapshot.
 #[derive(Default)]
 struct OwnRun {
     segment: Arc<Segment>,
@@ -43,7 +44,7 @@ struct OwnRun {
 }
 
 impl Rows {
-    /// Begins the rows of selected entries.
+    /// Prepares the rows of selected entries.
     #[must_use]
     pub fn new(selected: &Selected<'_>, layout: Layout, format: Format) -> Self {
         let runs = selected
@@ -55,7 +56,7 @@ impl Rows {
             format,
             runs: runs.collect::<Vec<_>>().into_iter(),
             run: OwnRun::default(),
-            place: Place::default(),
+            position: RowPosition::default(),
             ready: Bytes::new(),
             has_begun: false,
             needs_comma: false,
@@ -70,7 +71,7 @@ impl Rows {
         self.has_begun = true;
     }
 
-    /// Goes on to a run; takes its rows as they are if they are ready, or worth to be made so.
+    /// Goes on to the next run. Takes its rows from the cache if they are there or worth caching.
     fn enter(&mut self, out: &mut Vec<u8>, run: OwnRun) -> Result<(), RenderError> {
         let is_plain = self.format == Format::Json && self.layout == Layout::PLAIN;
         self.run = run;
@@ -91,34 +92,36 @@ impl Rows {
         self.needs_comma = true;
     }
 
-    /// Writes the first row of the run, or what comes next of it.
+    /// Writes the first row of the run, or continues it.
     fn write_row(&mut self, out: &mut Vec<u8>) -> Result<(), RenderError> {
-        if self.place.is_start() {
+        if self.position.is_start() {
             self.start_row(out);
         }
-        let Self { layout, format, run, place, .. } = self;
+        let Self { layout, format, run, position, .. } = self;
         let is_whole = match (run.segment.standings().get(run.places.start), format) {
             (None, _) => true,
-            (Some(standing), Format::Json) => json::write_row(out, standing, layout, place, PIECE)?,
+            (Some(standing), Format::Json) => {
+                json::write_row(out, standing, layout, position, PIECE)?
+            }
             (Some(standing), Format::Csv) => {
-                csv::write_row(out, standing, layout.columns(), place, PIECE)
+                csv::write_row(out, standing, layout.columns(), position, PIECE)
             }
         };
         if is_whole {
             run.places.start += 1;
-            *place = Place::default();
+            *position = RowPosition::default();
         }
         Ok(())
     }
 }
 
-/// Returns the selected entries as a plain JSON array in parts that segments have ready, if all are
-/// ready or worth to be made so.
+/// Returns the selected entries as a plain JSON array, joined from cached rows of segments. `None` if
+/// some are not cached and not worth caching.
 ///
 /// # Errors
 /// See [`RenderError`].
 pub fn ready(selected: &Selected<'_>) -> Result<Option<Vec<Bytes>>, RenderError> {
-    // Of more and smaller parts it is the parts that cost, not their bytes.
+    // With more and smaller parts, handling the parts costs more than their bytes.
     const MOST_RUNS: usize = 256;
     if selected.runs.len() > MOST_RUNS {
         return Ok(None);

@@ -2,17 +2,16 @@
 
 use serde::Serialize;
 
-use super::Pieces;
-use super::array::Array;
+use super::pieces::{Array, Pieces};
 use crate::domain::{Key, Phase, Timeline};
 
-/// Since when an entry stood how. Fields are only ever added, at the end.
+/// A condition of an entry and its start. New fields are only added at the end.
 #[derive(Serialize)]
 struct Row<'a> {
     time: String,
     repo: &'a str,
     server: &'a str,
-    /// Null where there is no entry any more.
+    /// Null from the moment the entry is gone.
     status_code: Option<u8>,
 }
 
