@@ -1,5 +1,5 @@
-//! Instructions of the pure parts, counted by valgrind: the same on a busy machine as on an idle
-//! one, so that a part that has become slower shows without noise. `bench/count` runs it.
+//! Counts the instructions of pure code under valgrind. The counts do not depend on the load of the
+//! machine, so a slowdown shows without noise. `bench/count` runs this.
 
 #![allow(clippy::unwrap_used, reason = "a benchmark stops at the first surprise")]
 #![allow(
@@ -29,7 +29,7 @@ fn now(second: i64) -> Now {
     Now { at: Timestamp::from_millis(second * 1000), steady_for: Duration::from_hours(1) }
 }
 
-/// The report of one key, as `bench/wrk/update.lua` makes it.
+/// Makes the report of a key, like those of `bench/wrk/update.lua`.
 fn report(key: usize, drift: usize) -> Report {
     let drift = drift + if key.is_multiple_of(4) { 2 } else { 0 };
     let file = |number| FileName::parse(&format!("conf.d/{number:02}-site-{:02}.conf", key % 50));
@@ -55,14 +55,14 @@ fn state_of(count: usize) -> Snapshot {
     Snapshot::load(POLICY, Revision(0), entries.collect(), now(0))
 }
 
-/// A snapshot whose list has been read, and a hundred updates for it from all over.
+/// Makes a snapshot whose list is cached, and updates for a hundred entries in all parts of it.
 fn updates(drift: usize) -> (Snapshot, Vec<Report>) {
     let snapshot = snapshot();
     render::whole_gzip(&snapshot).unwrap();
     (snapshot, (0..100).map(|number| report(number * 197 % ENTRIES, drift)).collect())
 }
 
-/// Few enough entries for their list to be made by one thread, which is the one that is counted.
+/// Makes a snapshot that is rendered on one thread: only that thread is counted.
 fn few() -> Snapshot {
     state_of(960)
 }

@@ -1,4 +1,4 @@
-//! What Prometheus is told: `GET /metrics`.
+//! Metrics for Prometheus: `GET /metrics`.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::error::ApiError;
 use super::{Services, answer};
 use crate::metrics::MEDIA_TYPE;
 
-/// `GET /metrics`, whatever the parameters.
+/// `GET /metrics`. Ignores parameters.
 pub(super) async fn metrics(
     request: HttpRequest,
     services: Data<Services>,

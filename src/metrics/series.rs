@@ -1,13 +1,12 @@
-//! The series of single entries: five for each, written straight from the snapshot.
-//!
-//! There may be a hundred thousand of them, so none has an object of its own.
+//! The five series of each entry, written directly from the snapshot: with hundreds of thousands of
+//! series, an object for each would cost too much.
 
 use bytes::Bytes;
 
 use super::text::description;
 use crate::domain::{Snapshot, Standing, SyncStatus, Timestamp};
 
-/// One series of every entry: its name, what it means, and its value.
+/// A metric that each entry has a series of.
 struct Series {
     name: &'static str,
     help: &'static str,
@@ -42,17 +41,17 @@ const SERIES: [Series; 5] = [
     },
 ];
 
-/// Which entries have series of their own.
+/// Which entries have their own series.
 #[derive(Clone, Copy, Debug)]
 pub struct EntrySeries {
-    /// Whether any have.
+    /// Whether entries have series at all.
     pub is_on: bool,
-    /// How many have, first come first served in the order of their names; `None` is all.
+    /// The most entries that have series, in the order of their names; `None` is all.
     pub max_entries: Option<usize>,
 }
 
 impl EntrySeries {
-    /// Returns the text of all series, and how many there is no room for.
+    /// Returns the text of each metric, and the number of series beyond the limit.
     pub(super) fn text(&self, snapshot: &Snapshot) -> (Vec<Bytes>, usize) {
         if !self.is_on {
             return (Vec::new(), 0);
@@ -67,7 +66,7 @@ impl EntrySeries {
 
 impl Series {
     fn text(&self, rows: &Rows) -> Vec<u8> {
-        // Room for the longest number and the end of the line.
+        // Fits the longest number and the line break.
         const VALUE: usize = 16;
         let Self { name, help, write_value } = self;
         let head = description(name, help, "gauge");
@@ -87,15 +86,15 @@ impl Series {
     }
 }
 
-/// What the series of entries are written from: entries lie all over the memory and have to be
-/// looked up five times, these lie side by side.
+/// The values of all series, side by side in memory: entries are scattered, and each is needed five
+/// times.
 struct Rows {
     rows: Vec<Row>,
-    /// The labels of all entries, one after the other.
+    /// The labels of all entries, concatenated.
     labels: Vec<u8>,
 }
 
-/// What the series of one entry say.
+/// The values of one entry.
 struct Row {
     labels_length: usize,
     is_synced: bool,
@@ -107,7 +106,7 @@ struct Row {
 
 impl Rows {
     fn of<'a>(standings: impl Iterator<Item = &'a Standing>, count: usize) -> Self {
-        // What most labels take.
+        // Fits most labels.
         const LABELS: usize = 64;
         let mut rows = Vec::with_capacity(count);
         let mut labels = Vec::with_capacity(count * LABELS);
@@ -134,7 +133,7 @@ impl Rows {
 }
 
 fn write_escaped(name: &str, out: &mut Vec<u8>) {
-    // A line break would be the third thing to escape, but no name has one.
+    // The format also escapes line breaks, but no name has one.
     let is_special = |byte: &u8| matches!(byte, b'\\' | b'"');
     if !name.as_bytes().iter().any(is_special) {
         out.extend_from_slice(name.as_bytes());
@@ -163,7 +162,7 @@ fn write_seconds(moment: Timestamp, out: &mut Vec<u8>) {
     }
     write_number(millis.unsigned_abs() / 1000, out);
     out.push(b'.');
-    // The thousand gives the zeros in front, and is not shown itself.
+    // Adding 1000 makes the leading zeros; its own digit is skipped.
     let mut digits = itoa::Buffer::new();
     let fraction = digits.format(1000 + millis.unsigned_abs() % 1000);
     out.extend(fraction.bytes().skip(1));
