@@ -5,12 +5,12 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::BadgeQuery;
 use super::question::{self, MANY_ENTRIES, Page, Resource};
 use super::sending::Begun;
+use super::services::Services;
 use crate::domain::{Effort, Selection, Snapshot};
 use crate::render::{self, RenderError};
 

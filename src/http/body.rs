@@ -9,8 +9,9 @@ use flate2::write::MultiGzDecoder;
 use futures_util::{FutureExt, StreamExt};
 
 use super::bodies::{NoRoom, Share};
+use super::connections;
 use super::error::ApiError;
-use super::{Services, connections};
+use super::services::Services;
 
 /// About what the inflating of a body takes beside its bytes.
 const INFLATER_BYTES: usize = 96 * 1024;

@@ -24,7 +24,8 @@ use tokio::time::Instant;
 
 use super::error::ApiError;
 use super::places::{ConnectionLimits, Places};
-use super::{Stopping, upgrade};
+use super::services::Stopping;
+use super::upgrade;
 use crate::metrics::{Closing, ConnectionCounts};
 
 /// How long an answered client may go on sending a body that is not read, in milliseconds; as long

@@ -13,9 +13,10 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::connections;
 use super::error::ApiError;
 use super::query::EventsQuery;
-use super::{Services, connections};
+use super::services::Services;
 use crate::board::{Listener, Step};
 use crate::domain::{Difference, Filter};
 use crate::render::{self, Layout, RenderError};

@@ -5,9 +5,10 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::{Services, answer};
+use super::services::Services;
 
 #[derive(Serialize)]
 struct Health {

@@ -3,11 +3,11 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::HistoryRequest;
 use super::sending::Begun;
+use super::services::Services;
 use crate::render;
 
 /// `GET /api/history`

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::ListQuery;
 use super::question::{self, MANY_ENTRIES, Page, Ready, Resource, SharedAnswer, TaggedBody};
 use super::sending::Begun;
+use super::services::Services;
 use super::single_flight::SingleFlight;
 use crate::domain::{Effort, Snapshot};
 use crate::render::{self, Format, Layout, RenderError, Rows, Shape};

@@ -9,7 +9,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::Data;
 use actix_web::{Error, HttpRequest};
 
-use super::Services;
+use super::services::Services;
 use crate::metrics::RequestCounter;
 
 /// The route of requests for paths that there are not.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::{Services, answer};
+use super::services::Services;
 use crate::metrics::MEDIA_TYPE;
 
 /// `GET /metrics`. Ignores parameters.

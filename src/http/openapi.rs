@@ -7,9 +7,10 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
+use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::{Services, answer};
+use super::services::Services;
 
 const DESCRIPTION: &[u8] = include_bytes!("../../docs/openapi.json").trim_ascii_end();
 

@@ -8,12 +8,12 @@ use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
-use super::Services;
 use super::answer::{self, Content};
 use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::Tag;
 use super::sending::Begun;
+use super::services::Services;
 use super::single_flight::SingleFlight;
 use super::work::{self, Work};
 use crate::domain::{Effort, Snapshot};

@@ -4,8 +4,9 @@ use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::error::ApiError;
+use super::services::Services;
 use super::warning;
-use super::{Services, answer, body, query, wire};
+use super::{answer, body, query, wire};
 use crate::board::Removal;
 
 /// `POST /api/status`: takes an update, and answers once it is on disk.

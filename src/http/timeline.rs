@@ -4,11 +4,11 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::Services;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::TimelineRequest;
 use super::sending::Begun;
+use super::services::Services;
 use crate::render;
 
 /// Says that time was cut into steps, and how long they are.

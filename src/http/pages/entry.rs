@@ -6,9 +6,9 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{context, made, problem, unwritable};
 use crate::domain::{Filter, HistoryQuery, Names, TimeRange};
-use crate::http::Services;
 use crate::http::error::ApiError;
 use crate::http::query::entry_request;
+use crate::http::services::Services;
 use crate::page::{EntryPage, Past};
 
 /// How many transitions the page shows at once.

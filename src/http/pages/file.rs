@@ -5,9 +5,9 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{context, made, problem, unwritable};
-use crate::http::Services;
 use crate::http::error::ApiError;
 use crate::http::query::file_name;
+use crate::http::services::Services;
 use crate::page::FilePage;
 
 /// `GET /file?name=F`

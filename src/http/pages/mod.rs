@@ -14,10 +14,10 @@ use bytes::Bytes;
 
 pub(super) use asset::asset;
 
-use super::Services;
 use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
+use super::services::Services;
 use crate::page::{self, PageContext, PageError};
 use crate::render::RenderError;
 

@@ -8,12 +8,12 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
 use crate::domain::{Effort, Snapshot};
-use crate::http::Services;
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
 use crate::http::query::overview_request;
 use crate::http::question::{self, MANY_ENTRIES, Page, Resource, SHORT_ENTRIES};
 use crate::http::sending::Begun;
+use crate::http::services::Services;
 use crate::page::{self, OverviewQuery, PageContext};
 use crate::render::RenderError;
 
