@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::BadgeQuery;
@@ -16,6 +17,7 @@ use crate::render::{self, RenderError};
 
 /// `GET /badge.svg`
 pub(super) async fn badge(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

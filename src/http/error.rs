@@ -23,7 +23,7 @@ pub(crate) enum ApiError {
     InvalidField(InvalidField),
     NoSuchPath,
     NoSuchEntry,
-    MethodNotAllowed { allowed: &'static str },
+    MethodNotAllowed { allowed: String },
     BodyTooSlow,
     BodyTooLarge { limit: usize },
     TooManyBodies,
@@ -152,7 +152,7 @@ impl ResponseError for ApiError {
         response.insert_header((CONTENT_TYPE, "application/json"));
         match self {
             Self::MethodNotAllowed { allowed } => {
-                response.insert_header((ALLOW, *allowed));
+                response.insert_header((ALLOW, allowed.as_str()));
             }
             Self::Refused(Refusal::Busy) => {
                 response.insert_header((RETRY_AFTER, "1"));

@@ -13,6 +13,7 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::time::timeout;
 
+use super::access::Caller;
 use super::connections;
 use super::error::ApiError;
 use super::query::EventsQuery;
@@ -33,6 +34,7 @@ const RETRY: u32 = 2000;
 
 /// `GET /api/events`
 pub(super) async fn events(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

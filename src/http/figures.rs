@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::FiguresQuery;
@@ -16,6 +17,7 @@ use crate::render::{self, Figures, RenderError};
 
 /// `GET /api/summary`
 pub(super) async fn summary(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -24,6 +26,7 @@ pub(super) async fn summary(
 
 /// `GET /api/repos`
 pub(super) async fn repos(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -32,6 +35,7 @@ pub(super) async fn repos(
 
 /// `GET /api/servers`
 pub(super) async fn servers(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -40,6 +44,7 @@ pub(super) async fn servers(
 
 /// `GET /api/files`
 pub(super) async fn files(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

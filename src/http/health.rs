@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
+use super::access::Caller;
 use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
@@ -26,6 +27,7 @@ struct Probe {
 
 /// `GET /health`: always 200 while the process answers, since a restart mends no full disk.
 pub(super) async fn health(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -53,12 +55,13 @@ fn message(services: &Services) -> Option<String> {
 }
 
 /// `GET /livez`: the process answers.
-pub(super) async fn livez(request: HttpRequest) -> Result<HttpResponse, ApiError> {
+pub(super) async fn livez(_: Caller, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     answer::small(&Probe { status: "ok" }, Coding::negotiate(request.headers()))
 }
 
 /// `GET /readyz`: the state is loaded (the server does not listen before), and no stop has begun.
 pub(super) async fn readyz(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

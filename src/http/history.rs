@@ -3,6 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::HistoryRequest;
@@ -12,6 +13,7 @@ use crate::render;
 
 /// `GET /api/history`
 pub(super) async fn history(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

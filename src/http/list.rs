@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::ListQuery;
@@ -17,6 +18,7 @@ use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
 
 /// `GET /status.json`
 pub(super) async fn status_json(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -26,6 +28,7 @@ pub(super) async fn status_json(
 
 /// `GET /status.csv`
 pub(super) async fn status_csv(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

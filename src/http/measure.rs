@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{Error, HttpRequest};
 
+use super::methods;
 use super::services::Services;
 use crate::metrics::RequestCounter;
 
@@ -47,7 +48,7 @@ impl Meter {
     {
         let meter = self.clone();
         let began = services(request.request()).map(|services| services.clock.monotonic());
-        let method = known(request.method());
+        let method = methods::name(request.method());
         let response = service.call(request);
         async move {
             let response = response.await?;
@@ -74,22 +75,10 @@ impl Meter {
 
 /// Counts a request for a path that there is not.
 pub(super) fn note_no_route(request: &HttpRequest, services: &Services, code: StatusCode) {
-    let method = known(request.method());
+    let method = methods::name(request.method());
     services.metrics.requests.counter(NO_ROUTE, method, code.as_u16()).note_untimed();
 }
 
 fn services(request: &HttpRequest) -> Option<&Services> {
     request.app_data::<Data<Services>>().map(|services| &***services)
-}
-
-/// Returns the name of a method as a metric may show it: clients can make up any number of them.
-fn known(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
 }

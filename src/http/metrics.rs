@@ -5,6 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::access::Caller;
 use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
@@ -13,6 +14,7 @@ use crate::metrics::MEDIA_TYPE;
 
 /// `GET /metrics`. Ignores parameters.
 pub(super) async fn metrics(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

@@ -3,6 +3,7 @@
 //! Handlers are thin: who, what, do it, answer. What updates and filters mean is decided in the
 //! domain, what rows look like in `render`, what JSON is accepted in `wire`.
 
+mod access;
 mod answer;
 mod badge;
 mod bodies;

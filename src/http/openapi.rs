@@ -7,6 +7,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
+use super::access::Caller;
 use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
@@ -16,6 +17,7 @@ const DESCRIPTION: &[u8] = include_bytes!("../../docs/openapi.json").trim_ascii_
 
 /// `GET /openapi.json`
 pub(super) async fn openapi(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

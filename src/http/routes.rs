@@ -1,10 +1,13 @@
-//! Every path of the API, and the handler of each.
+//! The table of routes: each path, its methods, the right that each method needs, and its handler.
+//!
+//! A route that names no right does not compile, nor does a handler that takes no [`Caller`].
 
-use actix_web::dev::HttpServiceFactory;
+use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Responder};
+use actix_web::{Handler, HttpRequest, HttpResponse, Resource, Responder};
 
+use super::access::{Needs, Right, WithCaller};
 use super::error::ApiError;
 use super::measure::{self, Meter};
 use super::services::Services;
@@ -13,52 +16,93 @@ use super::{
     timeline,
 };
 
-/// Every path of the API.
-pub(crate) fn routes(paths: &mut ServiceConfig) {
-    let updates = Meter::new("/api/status");
-    paths
-        .service(
-            web::resource("/api/status")
-                .route(web::post().to(status::post))
-                .route(web::delete().to(status::delete))
-                .default_service(methods::others("POST, DELETE"))
-                .wrap_fn(move |request, service| updates.measure(request, service)),
-        )
-        .service(reading("/status.json", list::status_json))
-        .service(reading("/status.csv", list::status_csv))
-        .service(reading("/api/history", history::history))
-        .service(reading("/api/timeline", timeline::timeline))
-        .service(reading("/api/events", events::events))
-        .service(reading("/api/summary", figures::summary))
-        .service(reading("/api/repos", figures::repos))
-        .service(reading("/api/servers", figures::servers))
-        .service(reading("/api/files", figures::files))
-        .service(reading("/badge.svg", badge::badge))
-        .service(reading("/", pages::overview::overview))
-        .service(reading("/entry", pages::entry::entry))
-        .service(reading("/file", pages::file::file))
-        .service(reading("/assets/{name}", pages::asset))
-        .service(reading("/metrics", metrics::metrics))
-        .service(reading("/openapi.json", openapi::openapi))
-        .service(reading("/health", health::health))
-        .service(reading("/livez", health::livez))
-        .service(reading("/readyz", health::readyz))
-        .default_service(web::to(no_such_path));
+/// Returns every path of the API.
+fn table() -> [Route; 20] {
+    [
+        Route::at("/api/status").on(Method::POST, Right::WriteStatus, status::post).on(
+            Method::DELETE,
+            Right::DeleteStatus,
+            status::delete,
+        ),
+        Route::reading("/status.json", Right::Read, list::status_json),
+        Route::reading("/status.csv", Right::Read, list::status_csv),
+        Route::reading("/api/history", Right::Read, history::history),
+        Route::reading("/api/timeline", Right::Read, timeline::timeline),
+        Route::reading("/api/events", Right::Read, events::events),
+        Route::reading("/api/summary", Right::Read, figures::summary),
+        Route::reading("/api/repos", Right::Read, figures::repos),
+        Route::reading("/api/servers", Right::Read, figures::servers),
+        Route::reading("/api/files", Right::Read, figures::files),
+        Route::reading("/badge.svg", Right::Read, badge::badge),
+        Route::reading("/", Right::Read, pages::overview::overview),
+        Route::reading("/entry", Right::Read, pages::entry::entry),
+        Route::reading("/file", Right::Read, pages::file::file),
+        Route::reading("/assets/{name}", Right::Read, pages::asset),
+        Route::reading("/metrics", Right::Metrics, metrics::metrics),
+        Route::reading("/openapi.json", Right::Read, openapi::openapi),
+        Route::reading("/health", Right::Probe, health::health),
+        Route::reading("/livez", Right::Probe, health::livez),
+        Route::reading("/readyz", Right::Probe, health::readyz),
+    ]
 }
 
-/// A path that can only be read: by GET, and by HEAD for the same without a body.
-fn reading<H, A>(path: &'static str, handler: H) -> impl HttpServiceFactory + 'static
-where
-    H: Handler<A> + Clone,
-    A: FromRequest + 'static,
-    H::Output: Responder + 'static,
-{
-    let meter = Meter::new(path);
-    web::resource(path)
-        .route(web::get().to(handler.clone()))
-        .route(web::head().to(handler))
-        .default_service(methods::others("GET, HEAD"))
-        .wrap_fn(move |request, service| meter.measure(request, service))
+/// Registers every path of the API.
+pub(crate) fn routes(paths: &mut ServiceConfig) {
+    for route in table() {
+        paths.service(route);
+    }
+    paths.default_service(web::to(no_such_path));
+}
+
+/// One path of the API.
+struct Route {
+    path: &'static str,
+    needs: Needs,
+    handlers: Resource,
+}
+
+impl Route {
+    /// Begins a path without methods.
+    fn at(path: &'static str) -> Self {
+        Self { path, needs: Needs::default(), handlers: web::resource(path) }
+    }
+
+    /// Adds a method, the right that it needs and its handler.
+    fn on<H, A>(mut self, method: Method, right: Right, handler: H) -> Self
+    where
+        H: Handler<A>,
+        A: WithCaller + 'static,
+        H::Output: Responder + 'static,
+    {
+        self.needs.add(method.clone(), right);
+        self.handlers = self.handlers.route(web::method(method).to(handler));
+        self
+    }
+
+    /// Begins a path that can only be read: by GET, and by HEAD for the same without a body.
+    fn reading<H, A>(path: &'static str, right: Right, handler: H) -> Self
+    where
+        H: Handler<A> + Clone,
+        A: WithCaller + 'static,
+        H::Output: Responder + 'static,
+    {
+        let route = Self::at(path).on(Method::GET, right, handler.clone());
+        route.on(Method::HEAD, right, handler)
+    }
+}
+
+impl HttpServiceFactory for Route {
+    fn register(self, config: &mut AppService) {
+        let Self { path, needs, handlers } = self;
+        let allowed: Vec<&str> = needs.iter().map(|(method, _)| method.as_str()).collect();
+        let others = methods::others(allowed.join(", "));
+        let meter = Meter::new(path);
+        handlers
+            .app_data(needs)
+            .default_service(others)
+            .wrap_fn(move |request, service| meter.measure(request, service))
+            .register(config);
+    }
 }
 
 async fn no_such_path(
@@ -72,4 +116,69 @@ async fn no_such_path(
     }
     measure::note_no_route(&request, &services, StatusCode::NOT_FOUND);
     Err(ApiError::NoSuchPath)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Returns every method of every path, with the right that it needs.
+    fn rights() -> BTreeMap<(&'static str, String), Right> {
+        let table = table();
+        let rights = table.iter().flat_map(|Route { path, needs, .. }| {
+            needs.iter().map(|(method, right)| ((*path, method.to_string()), right))
+        });
+        let rights: Vec<_> = rights.collect();
+        let by_route: BTreeMap<_, _> = rights.iter().cloned().collect();
+        assert_eq!(by_route.len(), rights.len(), "a route is in the table twice");
+        by_route
+    }
+
+    #[test]
+    fn every_described_path_is_in_the_table_with_a_right_and_no_other() {
+        let described: Value =
+            serde_json::from_str(include_str!("../../docs/openapi.json")).unwrap();
+        let paths = described["paths"].as_object().unwrap();
+        let described: BTreeSet<(&str, String)> = paths
+            .iter()
+            .flat_map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().keys();
+                methods.map(|method| (path.as_str(), method.to_uppercase()))
+            })
+            .collect();
+        let in_table: BTreeSet<(&str, String)> = rights()
+            .into_keys()
+            .filter(|(path, method)| method != "HEAD" && !path.starts_with("/assets/"))
+            .collect();
+        assert_eq!(described, in_table);
+    }
+
+    #[test]
+    fn only_updates_removals_scrapes_and_probes_need_another_right_than_to_read() {
+        let rights = rights();
+        let others: Vec<(&str, &str, Right)> = rights
+            .iter()
+            .filter(|(_, right)| **right != Right::Read)
+            .map(|((path, method), right)| (*path, method.as_str(), *right))
+            .collect();
+        assert_eq!(
+            others,
+            [
+                ("/api/status", "DELETE", Right::DeleteStatus),
+                ("/api/status", "POST", Right::WriteStatus),
+                ("/health", "GET", Right::Probe),
+                ("/health", "HEAD", Right::Probe),
+                ("/livez", "GET", Right::Probe),
+                ("/livez", "HEAD", Right::Probe),
+                ("/metrics", "GET", Right::Metrics),
+                ("/metrics", "HEAD", Right::Metrics),
+                ("/readyz", "GET", Right::Probe),
+                ("/readyz", "HEAD", Right::Probe),
+            ]
+        );
+    }
 }

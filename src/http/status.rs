@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::access::Caller;
 use super::error::ApiError;
 use super::services::Services;
 use super::warning;
@@ -11,6 +12,7 @@ use crate::board::Removal;
 
 /// `POST /api/status`: takes an update, and answers once it is on disk.
 pub(super) async fn post(
+    _: Caller,
     request: HttpRequest,
     payload: Payload,
     services: Data<Services>,
@@ -34,6 +36,7 @@ pub(super) async fn post(
 
 /// `DELETE /api/status`: takes an entry out, for a server that is no more.
 pub(super) async fn delete(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

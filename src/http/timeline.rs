@@ -4,6 +4,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::TimelineRequest;
@@ -16,6 +17,7 @@ const STEP: HeaderName = HeaderName::from_static("x-step");
 
 /// `GET /api/timeline`
 pub(super) async fn timeline(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

@@ -43,21 +43,6 @@ fn the_committed_description_is_the_one_that_is_served_and_is_of_this_version() 
 }
 
 #[test]
-fn every_path_of_the_server_is_described_and_no_other() {
-    let described = described();
-    let paths: BTreeSet<&str> = described.operations().map(|(path, ..)| path).collect();
-    let routes = read("src/http/routes.rs");
-    let routes: BTreeSet<&str> = routes
-        .split(['\n'])
-        .filter(|line| line.contains("reading(\"/") || line.contains("web::resource(\"/"))
-        .filter_map(|line| line.split('"').nth(1))
-        // What pages load has names that only pages know.
-        .filter(|path| !path.starts_with("/assets/"))
-        .collect();
-    assert_eq!(paths, routes);
-}
-
-#[test]
 fn every_method_of_a_path_is_described_and_no_other() {
     let (app, described) = (TestApp::spawn(), described());
     for (path, ..) in described.operations() {

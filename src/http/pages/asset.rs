@@ -4,6 +4,7 @@ use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
+use crate::http::access::Caller;
 use crate::http::answer;
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
@@ -14,6 +15,7 @@ const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 
 /// `GET /assets/{name}`
 pub(in crate::http) async fn asset(
+    _: Caller,
     request: HttpRequest,
     name: Path<String>,
 ) -> Result<HttpResponse, ApiError> {

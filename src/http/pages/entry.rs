@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{context, made, problem, unwritable};
 use crate::domain::{Filter, HistoryQuery, Names, TimeRange};
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::query::entry_request;
 use crate::http::services::Services;
@@ -16,6 +17,7 @@ const TRANSITIONS_SHOWN: usize = 50;
 
 /// `GET /entry?repo=R&server=S`
 pub(in crate::http) async fn entry(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::{context, made, problem, unwritable};
+use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::query::file_name;
 use crate::http::services::Services;
@@ -12,6 +13,7 @@ use crate::page::FilePage;
 
 /// `GET /file?name=F`
 pub(in crate::http) async fn file(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {

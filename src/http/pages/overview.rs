@@ -8,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
 use crate::domain::{Effort, Snapshot};
+use crate::http::access::Caller;
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
 use crate::http::query::overview_request;
@@ -19,6 +20,7 @@ use crate::render::RenderError;
 
 /// `GET /`
 pub(in crate::http) async fn overview(
+    _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
