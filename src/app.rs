@@ -346,6 +346,7 @@ fn bind(
             .app_data(services.clone())
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
             .wrap_fn(move |request, service| http::track(request, service, stopping.clone()))
+            .wrap_fn(http::log_request)
             .configure(http::routes)
     })
     .on_connect(move |io, data| http::note_connection(&connections, io, data))

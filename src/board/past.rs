@@ -10,7 +10,7 @@ use crate::domain::{
 use crate::store::StoreError;
 
 /// Why a question about the past is not answered.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+#[derive(Debug, Error)]
 pub enum Unanswered {
     /// It takes too long.
     #[error("the question takes too long")]
@@ -19,8 +19,8 @@ pub enum Unanswered {
     #[error("the question is about too many entries")]
     TooManyEntries,
     /// The store cannot be read.
-    #[error("the history cannot be read")]
-    Unavailable,
+    #[error("the history cannot be read: {0}")]
+    Unavailable(#[source] StoreError),
 }
 
 impl Board {
@@ -29,7 +29,7 @@ impl Board {
     /// # Errors
     /// See [`Unanswered`].
     pub async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, Unanswered> {
-        self.archive.history(query).await.map_err(|error| unanswered(&error))
+        self.archive.history(query).await.map_err(unanswered)
     }
 
     /// Returns how entries stood. It may take long: ask it beside the threads that serve requests.
@@ -56,7 +56,7 @@ impl Board {
             (None, None) => filter.is_by_names_only() && filter.names_match(key),
         };
         let timeline = self.archive.timeline(query, &filter.repo, &passes).await;
-        timeline.map_err(|error| unanswered(&error))?.ok_or(Unanswered::TooManyEntries)
+        timeline.map_err(unanswered)?.ok_or(Unanswered::TooManyEntries)
     }
 }
 
@@ -73,10 +73,9 @@ fn keys(
     Ok(reports.map(key).collect())
 }
 
-fn unanswered(error: &StoreError) -> Unanswered {
-    if let StoreError::TooSlow(_) | StoreError::Interrupted = error {
-        return Unanswered::TooSlow;
+fn unanswered(error: StoreError) -> Unanswered {
+    match error {
+        StoreError::TooSlow(_) | StoreError::Interrupted => Unanswered::TooSlow,
+        other => Unanswered::Unavailable(other),
     }
-    log::error!("The history cannot be read: {error}");
-    Unanswered::Unavailable
 }

@@ -1,105 +1,71 @@
-//! Everything that a request can be answered with but success: one table.
+//! Every answer that is not a success: one table.
 
 use std::fmt;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
+use thiserror::Error;
 
 use super::bodies::NoRoom;
 use crate::board::{Refusal, Unanswered};
 use crate::domain::{Full, InvalidField};
 use crate::render::RenderError;
 
-/// Why a request fails. Its text is what the client is told.
-#[derive(Debug)]
+/// Why a request fails, with the message that the client gets.
+#[derive(Debug, Error)]
 pub(crate) enum ApiError {
+    #[error("{0}")]
     BadQuery(String),
+    #[error("Invalid JSON payload")]
     InvalidJson,
+    #[error("Missing required field: {0}")]
     MissingField(&'static str),
+    #[error("sync_status must be SYNCED or OUT_OF_SYNC")]
     InvalidSyncStatus,
-    InvalidField(InvalidField),
+    #[error("{0}")]
+    InvalidField(#[from] InvalidField),
+    #[error("There is nothing at this path")]
     NoSuchPath,
+    #[error("There is no entry of this repo and server")]
     NoSuchEntry,
+    #[error("This path does not take this method; it takes {allowed}")]
     MethodNotAllowed { allowed: String },
+    #[error("The body did not arrive in time")]
     BodyTooSlow,
+    #[error("The body must be at most {limit} bytes")]
     BodyTooLarge { limit: usize },
+    #[error("Too many large bodies are arriving; this one was not read, try again")]
     TooManyBodies,
+    #[error(
+        "Content-Type must be application/json: send the header 'Content-Type: application/json'"
+    )]
     UnsupportedType,
+    #[error("Content-Encoding must be gzip or identity, or not be there")]
     UnsupportedEncoding,
-    Refused(Refusal),
-    Unanswered(Unanswered),
+    #[error("{}", reason_of(*.0))]
+    Refused(#[from] Refusal),
+    #[error("{}", reason_for_no_answer(.0))]
+    Unanswered(#[from] Unanswered),
+    #[error("Too many streams of changes are open; try again, or poll")]
     TooManyStreams,
+    #[error(
+        "Too much is being asked at once, or this takes too long to find: try again, or ask for \
+         less"
+    )]
     Overloaded,
+    #[error("The client has closed its side of the connection, so nobody waits")]
     Abandoned,
+    #[error("The connection was just being closed, and the body was not read; try again")]
     Closing,
+    #[error("The server is shutting down")]
     Stopping,
+    #[error("Internal error; see the server's log")]
     Internal(RenderError),
+    #[error("Internal error; see the server's log")]
     Lost,
-}
-
-/// The shape of every error.
-#[derive(Serialize)]
-struct ErrorBody {
-    status: &'static str,
-    message: String,
-}
-
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::BadQuery(message) => f.write_str(message),
-            Self::InvalidJson => f.write_str("Invalid JSON payload"),
-            Self::MissingField(field) => write!(f, "Missing required field: {field}"),
-            Self::InvalidSyncStatus => f.write_str("sync_status must be SYNCED or OUT_OF_SYNC"),
-            Self::InvalidField(invalid) => invalid.fmt(f),
-            Self::NoSuchPath => f.write_str("There is nothing at this path"),
-            Self::NoSuchEntry => f.write_str("There is no entry of this repo and server"),
-            Self::MethodNotAllowed { allowed } => {
-                write!(f, "This path does not take this method; it takes {allowed}")
-            }
-            Self::BodyTooSlow => f.write_str("The body did not arrive in time"),
-            Self::BodyTooLarge { limit } => write!(f, "The body must be at most {limit} bytes"),
-            Self::TooManyBodies => {
-                f.write_str("Too many large bodies are arriving; this one was not read, try again")
-            }
-            Self::UnsupportedType => f.write_str(
-                "Content-Type must be application/json: send the header \
-                 'Content-Type: application/json'",
-            ),
-            Self::UnsupportedEncoding => {
-                f.write_str("Content-Encoding must be gzip or identity, or not be there")
-            }
-            Self::Refused(refusal) => f.write_str(reason_of(*refusal)),
-            Self::Unanswered(Unanswered::TooManyEntries) => f.write_str(
-                "limit must be at least the number of entries: raise it, or ask for fewer by repo \
-                 or server",
-            ),
-            Self::Unanswered(Unanswered::TooSlow) => f.write_str(
-                "The answer takes too long to find: ask for less by repo, server, from or to",
-            ),
-            Self::Unanswered(Unanswered::Unavailable) => {
-                f.write_str("The history cannot be read; try again")
-            }
-            Self::TooManyStreams => {
-                f.write_str("Too many streams of changes are open; try again, or poll")
-            }
-            Self::Overloaded => f.write_str(
-                "Too much is being asked at once, or this takes too long to find: try again, or \
-                 ask for less",
-            ),
-            Self::Abandoned => {
-                f.write_str("The client has closed its side of the connection, so nobody waits")
-            }
-            Self::Closing => f.write_str(
-                "The connection was just being closed, and the body was not read; try again",
-            ),
-            Self::Stopping => f.write_str("The server is shutting down"),
-            Self::Internal(_) | Self::Lost => f.write_str("Internal error; see the server's log"),
-        }
-    }
 }
 
 fn reason_of(refusal: Refusal) -> &'static str {
@@ -117,76 +83,118 @@ fn reason_of(refusal: Refusal) -> &'static str {
     }
 }
 
-impl ResponseError for ApiError {
-    fn status_code(&self) -> StatusCode {
+fn reason_for_no_answer(unanswered: &Unanswered) -> &'static str {
+    match unanswered {
+        Unanswered::TooManyEntries => {
+            "limit must be at least the number of entries: raise it, or ask for fewer by repo or \
+             server"
+        }
+        Unanswered::TooSlow => {
+            "The answer takes too long to find: ask for less by repo, server, from or to"
+        }
+        Unanswered::Unavailable(_) => "The history cannot be read; try again",
+    }
+}
+
+/// What the client gets for an error beside its message.
+struct Answer<'a> {
+    status: StatusCode,
+    header: Option<(HeaderName, &'a str)>,
+    /// Whether the connection ends with the answer, because the rest of the body is not worth
+    /// reading.
+    closes: bool,
+    /// The fault of this program or its store that the log has to tell of. Overload is no fault: it
+    /// is counted, and must not flood the log. Of updates that are not stored the writer tells.
+    fault: Option<&'a dyn fmt::Display>,
+}
+
+impl<'a> Answer<'a> {
+    fn of(status: StatusCode) -> Self {
+        Self { status, header: None, closes: false, fault: None }
+    }
+
+    /// Answers 503: the client should try again after this many seconds.
+    fn unavailable(retry_after: &'static str) -> Self {
+        Self::of(StatusCode::SERVICE_UNAVAILABLE).with(RETRY_AFTER, retry_after)
+    }
+
+    fn with(self, name: HeaderName, value: &'a str) -> Self {
+        Self { header: Some((name, value)), ..self }
+    }
+
+    fn closing(self) -> Self {
+        Self { closes: true, ..self }
+    }
+
+    fn by_fault(self, fault: &'a dyn fmt::Display) -> Self {
+        Self { fault: Some(fault), ..self }
+    }
+}
+
+impl ApiError {
+    fn answer(&self) -> Answer<'_> {
         match self {
             Self::BadQuery(_)
             | Self::InvalidJson
             | Self::MissingField(_)
             | Self::InvalidSyncStatus
             | Self::InvalidField(_)
-            | Self::Unanswered(Unanswered::TooManyEntries) => StatusCode::BAD_REQUEST,
-            Self::NoSuchPath | Self::NoSuchEntry => StatusCode::NOT_FOUND,
-            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
-            Self::BodyTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UnsupportedType | Self::UnsupportedEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::Refused(Refusal::Full(_)) => StatusCode::INSUFFICIENT_STORAGE,
-            Self::Refused(Refusal::Busy | Refusal::NotStored)
-            | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
-            | Self::TooManyBodies
+            | Self::Unanswered(Unanswered::TooManyEntries) => Answer::of(StatusCode::BAD_REQUEST),
+            Self::NoSuchPath | Self::NoSuchEntry => Answer::of(StatusCode::NOT_FOUND),
+            Self::MethodNotAllowed { allowed } => {
+                Answer::of(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, allowed)
+            }
+            Self::BodyTooSlow => Answer::of(StatusCode::REQUEST_TIMEOUT).closing(),
+            Self::BodyTooLarge { .. } => Answer::of(StatusCode::PAYLOAD_TOO_LARGE).closing(),
+            Self::UnsupportedType | Self::UnsupportedEncoding => {
+                Answer::of(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            }
+            Self::Refused(Refusal::Full(_)) => Answer::of(StatusCode::INSUFFICIENT_STORAGE),
+            Self::TooManyBodies => Answer::unavailable("1").closing(),
+            Self::Refused(Refusal::Busy) => Answer::unavailable("1"),
+            Self::Unanswered(unanswered @ Unanswered::Unavailable(_)) => {
+                Answer::unavailable("5").by_fault(unanswered)
+            }
+            Self::Refused(Refusal::NotStored)
+            | Self::Unanswered(Unanswered::TooSlow)
             | Self::TooManyStreams
             | Self::Overloaded
             | Self::Abandoned
             | Self::Closing
-            | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Internal(_) | Self::Lost => StatusCode::INTERNAL_SERVER_ERROR,
+            | Self::Stopping => Answer::unavailable("5"),
+            Self::Internal(cause) => Answer::of(StatusCode::INTERNAL_SERVER_ERROR).by_fault(cause),
+            Self::Lost => Answer::of(StatusCode::INTERNAL_SERVER_ERROR)
+                .by_fault(&"the thread that worked on the answer panicked"),
         }
     }
 
+    /// Returns the fault that the log has to tell of.
+    pub(super) fn fault(&self) -> Option<&dyn fmt::Display> {
+        self.answer().fault
+    }
+}
+
+/// The shape of every error.
+#[derive(Serialize)]
+struct ErrorBody {
+    status: &'static str,
+    message: String,
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.answer().status
+    }
+
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        if let Self::Internal(cause) = self {
-            log::error!("An answer could not be rendered: {cause}");
-        }
-        let mut response = HttpResponse::build(self.status_code());
+        let Answer { status, header, closes, fault: _ } = self.answer();
+        let mut response = HttpResponse::build(status);
         response.insert_header((CONTENT_TYPE, "application/json"));
-        match self {
-            Self::MethodNotAllowed { allowed } => {
-                response.insert_header((ALLOW, allowed.as_str()));
-            }
-            Self::Refused(Refusal::Busy) => {
-                response.insert_header((RETRY_AFTER, "1"));
-            }
-            Self::Refused(Refusal::NotStored)
-            | Self::Unanswered(Unanswered::TooSlow | Unanswered::Unavailable)
-            | Self::TooManyStreams
-            | Self::Overloaded
-            | Self::Abandoned
-            | Self::Closing
-            | Self::Stopping => {
-                response.insert_header((RETRY_AFTER, "5"));
-            }
-            Self::TooManyBodies => {
-                response.insert_header((RETRY_AFTER, "1"));
-                response.force_close();
-            }
-            // What is left of the body is not worth reading.
-            Self::BodyTooSlow | Self::BodyTooLarge { .. } => {
-                response.force_close();
-            }
-            Self::BadQuery(_)
-            | Self::InvalidJson
-            | Self::MissingField(_)
-            | Self::InvalidSyncStatus
-            | Self::InvalidField(_)
-            | Self::NoSuchPath
-            | Self::NoSuchEntry
-            | Self::UnsupportedType
-            | Self::UnsupportedEncoding
-            | Self::Refused(Refusal::Full(_))
-            | Self::Unanswered(Unanswered::TooManyEntries)
-            | Self::Internal(_)
-            | Self::Lost => {}
+        if let Some(header) = header {
+            response.insert_header(header);
+        }
+        if closes {
+            response.force_close();
         }
         response.json(ErrorBody { status: "error", message: self.to_string() })
     }
@@ -196,31 +204,13 @@ impl Responder for ApiError {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse<BoxBody> {
-        self.error_response()
-    }
-}
-
-impl From<Refusal> for ApiError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+        HttpResponse::from_error(self)
     }
 }
 
 impl From<NoRoom> for ApiError {
     fn from(NoRoom: NoRoom) -> Self {
         Self::TooManyBodies
-    }
-}
-
-impl From<Unanswered> for ApiError {
-    fn from(unanswered: Unanswered) -> Self {
-        Self::Unanswered(unanswered)
-    }
-}
-
-impl From<InvalidField> for ApiError {
-    fn from(invalid: InvalidField) -> Self {
-        Self::InvalidField(invalid)
     }
 }
 

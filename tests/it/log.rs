@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::{BufRead, BufReader, PipeReader};
 
-use crate::support::{Client, Process, report, wait_until};
+use crate::support::{Client, Events, Process, report, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
 
@@ -28,6 +28,55 @@ fn no_name_can_forge_a_line() {
     server.accept(report("a\u{2028}b", "\u{202e}c\u{200b}", "SYNCED", &[]));
     let line = "Status update: a\\u{2028}b:\\u{202e}c\\u{200b} -> SYNCED (drift_count: 0)\n";
     wait_until("the update is logged", || server.log().contains(line));
+}
+
+#[test]
+fn each_request_is_logged_with_its_route_once_rust_log_asks_for_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Process::command(&folder.path().join("status.db"));
+    let server = Process::run(command.env("RUST_LOG", "requests=debug"));
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    let (stream, _) = Events::open(&server, "/api/events", &[]);
+    let list = server.get("/status.json").body.len();
+    server.get("/assets/secret?token=secret");
+    server.send("BREW", "/pot", &[], b"");
+    for line in [
+        "DEBUG] POST /api/status from 127.0.0.1: 200, ".to_owned(),
+        format!("DEBUG] GET /status.json from 127.0.0.1: 200, {list} bytes, "),
+        "DEBUG] GET /assets/{name} from 127.0.0.1: 404, ".to_owned(),
+        "DEBUG] other none from 127.0.0.1: 404, ".to_owned(),
+        "INFO ] Status update: repo:server -> SYNCED".to_owned(),
+    ] {
+        wait_until(&line, || server.log().contains(&line));
+    }
+    assert!(!server.log().contains("secret"));
+    assert!(!server.log().contains("/api/events"), "it has not ended");
+    drop(stream);
+    let line = "DEBUG] GET /api/events from 127.0.0.1: 200, ";
+    let mut status = ["OUT_OF_SYNC", "SYNCED"].into_iter().cycle();
+    wait_until("the stream has ended", || {
+        server.accept(report("repo", "server", status.next().unwrap(), &[]));
+        server.log().contains(line)
+    });
+}
+
+#[test]
+fn a_request_that_fails_by_the_store_is_logged_once_with_the_cause_and_others_are_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("status.db");
+    let server = Process::start(&database, NO_ARGUMENTS);
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    fs::rename(&database, database.with_extension("away")).unwrap();
+    assert_eq!(server.get("/api/history").status, 503);
+    assert_eq!(server.get("/entry?repo=repo&server=server").status, 200);
+    let cause = "from 127.0.0.1 failed: the history cannot be read: \
+                 the database file was removed or replaced while it was open\n";
+    for target in ["/api/history", "/entry"] {
+        let line = format!("ERROR] GET {target} {cause}");
+        wait_until(&line, || server.log().contains(&line));
+    }
+    assert_eq!(server.log().matches("cannot be read").count(), 2, "{}", server.log());
+    assert!(!server.log().contains("127.0.0.1: "), "{}", server.log());
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::domain::{Filter, HistoryQuery, Names, TimeRange};
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::query::entry_request;
+use crate::http::request_log;
 use crate::http::services::Services;
 use crate::page::{EntryPage, Past};
 
@@ -40,7 +41,8 @@ pub(in crate::http) async fn entry(
     // How the entry stands is in memory, and is shown whatever becomes of the history.
     let (board, room) = (services.board.clone(), services.work.past(&query.filter));
     let past = room.ask(&request, async move |_| Ok(board.history(&query).await?));
-    let past = past.await.map_or(Past::Unavailable, Past::Known);
+    let past = past.await.inspect_err(|error| request_log::note_fault(&request, error));
+    let past = past.map_or(Past::Unavailable, Past::Known);
     let state = services.board.snapshot();
     let context = context(&request, &services);
     let page = services.work.short_reads.run(&request, move |_| {
