@@ -41,7 +41,7 @@ pub use pattern::{Names, list_elements, means_all};
 pub use plan::{ByKey, Change, Plan, RowChange};
 pub use report::{DriftCount, MAX_FILES, Report, ReporterSchedule, SyncStatus};
 pub use retention::{Prunable, PruneRule, Retention, TransitionId};
-pub use segment::{Memo, Outdated, Packed, Rows, Segment, Standing};
+pub use segment::{Memo, Packed, Rows, Segment, Standing};
 pub use selection::{Order, Run, Selected, Selection, Sort};
 pub use snapshot::{Changes, Place, Revision, Snapshot};
 pub use tally::{FileSpread, Tally};

@@ -2,9 +2,7 @@
 //!
 //! Segments are what a change copies: the state shares all others with the state before.
 
-use std::collections::BTreeSet;
-use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use flate2::Crc;
@@ -196,7 +194,7 @@ impl Segment {
         let Some(present) = self.standings.get_mut(place) else { return };
         let old = std::mem::replace(present, standing);
         self.count_out(&old);
-        self.memo.forget_one(place, self.standings.len());
+        self.memo = Memo::default();
     }
 
     pub(super) fn remove(&mut self, place: usize) {
@@ -268,83 +266,28 @@ impl Segment {
 /// What others have made of a segment, kept for as long as the segment is as it was.
 ///
 /// The domain neither fills nor reads it: it only forgets what has changed.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Memo {
     /// The listed entries, rendered.
     pub rows: OnceLock<Rows>,
     /// The same, compressed.
     pub packed: OnceLock<Packed>,
-    /// What `rows` was before some entries changed, until they are made again.
-    outdated: Mutex<Option<Outdated>>,
-}
-
-impl Memo {
-    /// Forgets what was made of one entry, and of all of them together.
-    fn forget_one(&mut self, place: usize, entries: usize) {
-        self.packed.take();
-        let made = self.rows.take().map(|rows| Outdated { rows, changed: BTreeSet::new() });
-        let present = self.outdated.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let Some(mut outdated) = made.or_else(|| present.take()) else { return };
-        outdated.changed.insert(place);
-        *present = Some(outdated).filter(|outdated| outdated.changed.len() < entries);
-    }
-
-    /// Returns the rows as they were before some entries changed, if there are any, and keeps them
-    /// no longer: whoever takes them makes them anew.
-    #[must_use]
-    pub fn take_outdated(&self) -> Option<Outdated> {
-        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Whether most rows need not be rendered.
-    #[must_use]
-    pub fn has_most_rows(&self) -> bool {
-        let outdated = || self.outdated.lock().unwrap_or_else(PoisonError::into_inner).is_some();
-        self.rows.get().is_some() || outdated()
-    }
 }
 
 impl Clone for Memo {
-    /// A copy is made to be changed: it remembers the rows, since few of them will change.
+    /// A copy is made to be changed.
     fn clone(&self) -> Self {
-        let Self { rows, packed: _, outdated } = self;
-        let outdated = outdated.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Self { rows: rows.clone(), packed: OnceLock::new(), outdated: Mutex::new(outdated) }
-    }
-}
-
-impl fmt::Debug for Memo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { rows, packed, outdated: _ } = self;
-        let made = (rows.get().is_some(), packed.get().is_some(), self.has_most_rows());
-        f.debug_tuple("Memo").field(&made).finish()
+        Self::default()
     }
 }
 
 /// Rendered entries, one after the other.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Rows {
     /// All of them.
     pub bytes: Bytes,
     /// Where each standing's part ends in `bytes`.
-    pub ends: Arc<[u32]>,
-}
-
-/// Rendered entries, and the places of those that have changed since.
-#[derive(Clone, Debug)]
-pub struct Outdated {
-    /// The rows as they were.
-    pub rows: Rows,
-    /// The places of the rows that are not to be used.
-    pub changed: BTreeSet<usize>,
-}
-
-impl Outdated {
-    /// Returns about how many bytes the rows are going to take.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.rows.bytes.len() + self.rows.bytes.len() / 16
-    }
+    pub ends: Box<[u32]>,
 }
 
 /// Compressed bytes that can be joined with others.

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::cell::{Cell, Content, RowPosition};
 use super::{Layout, RenderError, Shape};
-use crate::domain::{FileName, Outdated, Rfc3339, Rows, Segment, Standing};
+use crate::domain::{FileName, Rfc3339, Rows, Segment, Standing};
 
 /// From this weight on, rows of a segment are not made ready for one answer: they would be in memory
 /// from then on, and take long to make.
@@ -25,26 +25,19 @@ pub fn json_row(
 }
 
 /// Returns the listed entries of a segment as plain rows, joined by commas; made once.
-///
-/// Only what has changed is written anew: an update of one entry costs its row, not its segment.
 pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
     let memo = segment.memo();
     if let Some(rows) = memo.rows.get() {
         return Ok(rows);
     }
-    let outdated = memo.take_outdated();
-    let size = outdated.as_ref().map_or_else(|| likely_size(segment), Outdated::size);
-    let mut bytes = Vec::with_capacity(size);
+    let mut bytes = Vec::with_capacity(likely_size(segment));
     let mut ends = Vec::with_capacity(segment.standings().len());
-    for (place, standing) in segment.standings().iter().enumerate() {
+    for standing in segment.standings() {
         if standing.is_listed() {
             if !bytes.is_empty() {
                 bytes.push(b',');
             }
-            match outdated.as_ref().and_then(|outdated| unchanged(outdated, place)) {
-                Some(row) => bytes.extend_from_slice(row),
-                None => json_row(&mut bytes, standing, &Layout::PLAIN)?,
-            }
+            json_row(&mut bytes, standing, &Layout::PLAIN)?;
         }
         ends.push(u32::try_from(bytes.len())?);
     }
@@ -61,21 +54,14 @@ fn likely_size(segment: &Segment) -> usize {
     segment.weight() + segment.standings().len() * MORE_A_ROW
 }
 
-/// Returns the row of an entry that has not changed since the rows were made.
-fn unchanged(outdated: &Outdated, place: usize) -> Option<&[u8]> {
-    let Outdated { rows, changed } = outdated;
-    if changed.contains(&place) { None } else { slice(rows, &(place..place + 1)) }
-}
-
 /// Returns neighbouring rows, joined by commas, if they are ready or many enough to be made so.
 pub(super) fn ready_rows(
     segment: &Segment,
     places: &Range<usize>,
 ) -> Result<Option<Bytes>, RenderError> {
-    let memo = segment.memo();
     let are_most = 2 * places.len() >= segment.standings().len();
-    let is_worth_it = (are_most || memo.has_most_rows()) && segment.weight() < HEAVY;
-    if !is_worth_it && memo.rows.get().is_none() {
+    let is_worth_it = are_most && segment.weight() < HEAVY;
+    if !is_worth_it && segment.memo().rows.get().is_none() {
         return Ok(None);
     }
     let rows = rows(segment)?;
