@@ -5,6 +5,7 @@
 
 mod capacity;
 mod column;
+mod derived;
 mod difference;
 mod effort;
 mod entry;
@@ -29,6 +30,7 @@ mod transition;
 
 pub use capacity::{Capacity, Full, Omitted};
 pub use column::Column;
+pub use derived::Derived;
 pub use difference::Difference;
 pub use effort::{Effort, GivenUp};
 pub use entry::{Entry, Key, KeyRef};
@@ -41,7 +43,7 @@ pub use pattern::{Names, list_elements, means_all};
 pub use plan::{ByKey, Change, Plan, RowChange};
 pub use report::{DriftCount, MAX_FILES, Report, ReporterSchedule, SyncStatus};
 pub use retention::{Prunable, PruneRule, Retention, TransitionId};
-pub use segment::{Memo, Packed, Rows, Segment, Standing};
+pub use segment::{Segment, Standing};
 pub use selection::{Order, Run, Selected, Selection, Sort};
 pub use snapshot::{Changes, Place, Revision, Snapshot};
 pub use tally::{FileSpread, Tally};

@@ -1,14 +1,12 @@
-//! A segment: some dozens of neighbouring entries, with sums over them and what was made of them.
+//! A segment: some dozens of neighbouring entries, with sums over them.
 //!
 //! Segments are what a change copies: the state shares all others with the state before.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use bytes::Bytes;
-use flate2::Crc;
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Deadlines, Entry, KeyRef, Mark, Now, Policy, Timestamp};
+use super::{Deadlines, Derived, Entry, KeyRef, Mark, Now, Policy, Timestamp};
 
 /// How many entries a segment is filled with; it is split when it has twice as many. With fewer a
 /// change costs less, since its segment is compressed anew; with more the list compresses better.
@@ -118,7 +116,7 @@ pub struct Segment {
     /// No mark changes before this moment (at it, perhaps none).
     next_change: Timestamp,
     fingerprint: u128,
-    memo: Memo,
+    derived: Derived,
 }
 
 impl Segment {
@@ -155,10 +153,10 @@ impl Segment {
         self.row_bytes
     }
 
-    /// Returns the place for what others make of this segment.
+    /// Returns the cell for what others compute from this segment.
     #[must_use]
-    pub fn memo(&self) -> &Memo {
-        &self.memo
+    pub fn derived(&self) -> &Derived {
+        &self.derived
     }
 
     /// Returns a sum over what answers show: equal for equal answers, in every process.
@@ -186,7 +184,7 @@ impl Segment {
     pub(super) fn insert(&mut self, place: usize, standing: Standing) {
         self.count_in(&standing);
         self.standings.insert(place, standing);
-        self.memo = Memo::default();
+        self.derived = Derived::default();
     }
 
     pub(super) fn replace(&mut self, place: usize, standing: Standing) {
@@ -194,13 +192,13 @@ impl Segment {
         let Some(present) = self.standings.get_mut(place) else { return };
         let old = std::mem::replace(present, standing);
         self.count_out(&old);
-        self.memo = Memo::default();
+        self.derived = Derived::default();
     }
 
     pub(super) fn remove(&mut self, place: usize) {
         let removed = self.standings.remove(place);
         self.count_out(&removed);
-        self.memo = Memo::default();
+        self.derived = Derived::default();
     }
 
     /// Whether two segments should be made of this one.
@@ -261,40 +259,4 @@ impl Segment {
         self.unsettled -= usize::from(standing.is_unsettled());
         self.fingerprint = self.fingerprint.wrapping_sub(standing.fingerprint());
     }
-}
-
-/// What others have made of a segment, kept for as long as the segment is as it was.
-///
-/// The domain neither fills nor reads it: it only forgets what has changed.
-#[derive(Debug, Default)]
-pub struct Memo {
-    /// The listed entries, rendered.
-    pub rows: OnceLock<Rows>,
-    /// The same, compressed.
-    pub packed: OnceLock<Packed>,
-}
-
-impl Clone for Memo {
-    /// A copy is made to be changed.
-    fn clone(&self) -> Self {
-        Self::default()
-    }
-}
-
-/// Rendered entries, one after the other.
-#[derive(Debug)]
-pub struct Rows {
-    /// All of them.
-    pub bytes: Bytes,
-    /// Where each standing's part ends in `bytes`.
-    pub ends: Box<[u32]>,
-}
-
-/// Compressed bytes that can be joined with others.
-#[derive(Debug)]
-pub struct Packed {
-    /// Whole deflate blocks, ending at a byte.
-    pub blocks: Bytes,
-    /// The checksum and the length of what they inflate to.
-    pub crc: Crc,
 }

@@ -5,10 +5,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use bytes::Bytes;
-
 use super::segment::SEGMENT_ENTRIES;
-use super::{Entry, Key, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
+use super::{Derived, Entry, Key, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
 
 /// The number of a commit: each one is one more than the one before.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -61,7 +59,7 @@ pub struct Snapshot {
 struct WholeMemo {
     fingerprint: OnceLock<u128>,
     listed: OnceLock<usize>,
-    packed: OnceLock<Bytes>,
+    derived: Derived,
 }
 
 impl Clone for WholeMemo {
@@ -146,10 +144,10 @@ impl Snapshot {
         *self.memo.fingerprint.get_or_init(|| parts().fold(0, u128::wrapping_add))
     }
 
-    /// Returns the place for the whole snapshot as others compress it; see [`super::Memo`].
+    /// Returns the cell for what others compute from the whole snapshot.
     #[must_use]
-    pub fn packed(&self) -> &OnceLock<Bytes> {
-        &self.memo.packed
+    pub fn derived(&self) -> &Derived {
+        &self.memo.derived
     }
 
     /// Returns the entry of a pair, unless it has expired.

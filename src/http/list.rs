@@ -81,12 +81,8 @@ impl Resource for List {
     fn is_quick(&self, snapshot: &Snapshot, coding: Coding) -> bool {
         if self.is_whole() {
             return match coding {
-                Coding::Gzip => snapshot.packed().get().is_some(),
-                Coding::Identity => {
-                    let segments = snapshot.segments().iter();
-                    let unready = segments.filter(|segment| segment.memo().rows.get().is_none());
-                    unready.take(3).count() < 3
-                }
+                Coding::Gzip => render::is_whole_gzip_ready(snapshot),
+                Coding::Identity => render::is_whole_nearly_ready(snapshot),
                 Coding::Brotli => false,
             };
         }
@@ -103,7 +99,7 @@ impl Resource for List {
         let Self { query: ListQuery { selection, layout }, format } = self;
         let selected = selection.select(snapshot, effort)?;
         let is_plain = *format == Format::Json && *layout == Layout::PLAIN;
-        let ready = if is_plain { render::ready(&selected)? } else { None };
+        let ready = if is_plain { render::ready_list(&selected)? } else { None };
         let begun = match ready {
             Some(parts) => Begun::Ready(parts),
             None => Begun::new(Rows::new(&selected, layout.clone(), *format))?,

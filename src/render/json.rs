@@ -1,16 +1,8 @@
 //! Rows as JSON.
 
-use std::ops::Range;
-
-use bytes::Bytes;
-
 use super::cell::{Cell, Content, RowPosition};
 use super::{Layout, RenderError, Shape};
-use crate::domain::{FileName, Rfc3339, Rows, Segment, Standing};
-
-/// From this weight on, rows of a segment are not made ready for one answer: they would be in memory
-/// from then on, and take long to make.
-const HEAVY: usize = 256 * 1024;
+use crate::domain::{FileName, Rfc3339, Standing};
 
 /// Writes one entry as it is in a JSON array.
 ///
@@ -22,59 +14,6 @@ pub fn json_row(
     layout: &Layout,
 ) -> Result<(), RenderError> {
     write_row(out, standing, layout, &mut RowPosition::default(), usize::MAX).map(|_| ())
-}
-
-/// Returns the listed entries of a segment as plain rows, joined by commas; made once.
-pub(super) fn rows(segment: &Segment) -> Result<&Rows, RenderError> {
-    let memo = segment.memo();
-    if let Some(rows) = memo.rows.get() {
-        return Ok(rows);
-    }
-    let mut bytes = Vec::with_capacity(likely_size(segment));
-    let mut ends = Vec::with_capacity(segment.standings().len());
-    for standing in segment.standings() {
-        if standing.is_listed() {
-            if !bytes.is_empty() {
-                bytes.push(b',');
-            }
-            json_row(&mut bytes, standing, &Layout::PLAIN)?;
-        }
-        ends.push(u32::try_from(bytes.len())?);
-    }
-    // What was asked for and is not needed goes back; to grow would have cost a copy.
-    bytes.shrink_to_fit();
-    let rows = Rows { bytes: bytes.into(), ends: ends.into() };
-    Ok(memo.rows.get_or_init(|| rows))
-}
-
-/// Returns about how many bytes the rows of a segment take, rather too many than too few.
-fn likely_size(segment: &Segment) -> usize {
-    // The names and the times of a row, beside what the weight has of them.
-    const MORE_A_ROW: usize = 200;
-    segment.weight() + segment.standings().len() * MORE_A_ROW
-}
-
-/// Returns neighbouring rows, joined by commas, if they are ready or many enough to be made so.
-pub(super) fn ready_rows(
-    segment: &Segment,
-    places: &Range<usize>,
-) -> Result<Option<Bytes>, RenderError> {
-    let are_most = 2 * places.len() >= segment.standings().len();
-    let is_worth_it = are_most && segment.weight() < HEAVY;
-    if !is_worth_it && segment.memo().rows.get().is_none() {
-        return Ok(None);
-    }
-    let rows = rows(segment)?;
-    Ok(slice(rows, places).map(|ready| rows.bytes.slice_ref(ready)))
-}
-
-/// Returns the bytes of neighbouring rows, without a comma at either end.
-fn slice<'a>(rows: &'a Rows, places: &Range<usize>) -> Option<&'a [u8]> {
-    let end_of = |place: usize| rows.ends.get(place).map(|&end| end as usize);
-    let start = places.start.checked_sub(1).and_then(end_of).unwrap_or(0);
-    let end = places.end.checked_sub(1).and_then(end_of)?;
-    let bytes = rows.bytes.get(start..end)?;
-    Some(bytes.strip_prefix(b",").unwrap_or(bytes))
 }
 
 /// Writes a row, or what comes next of it; stops behind a file name once `out` has as many bytes as

@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::cell::RowPosition;
 use super::pieces::{PIECE, Pieces};
-use super::{Layout, RenderError, csv, json};
-use crate::domain::{Run, Segment, Selected};
+use super::{Layout, RenderError, csv, json, ready};
+use crate::domain::{Segment, Selected};
 
 /// The format of a list.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -76,7 +76,7 @@ impl Rows {
         let is_plain = self.format == Format::Json && self.layout == Layout::PLAIN;
         self.run = run;
         let OwnRun { segment, places } = &self.run;
-        let ready = if is_plain { json::ready_rows(segment, places)? } else { None };
+        let ready = if is_plain { ready::run_of_rows(segment, places)? } else { None };
         if let Some(ready) = ready {
             self.run.places = 0..0;
             self.ready = ready;
@@ -113,29 +113,6 @@ impl Rows {
         }
         Ok(())
     }
-}
-
-/// Returns the selected entries as a plain JSON array, joined from cached rows of segments. `None` if
-/// some are not cached and not worth caching.
-///
-/// # Errors
-/// See [`RenderError`].
-pub fn ready(selected: &Selected<'_>) -> Result<Option<Vec<Bytes>>, RenderError> {
-    // With more and smaller parts, handling the parts costs more than their bytes.
-    const MOST_RUNS: usize = 256;
-    if selected.runs.len() > MOST_RUNS {
-        return Ok(None);
-    }
-    let mut parts = vec![Bytes::from_static(b"[")];
-    for Run { segment, places } in &selected.runs {
-        let Some(rows) = json::ready_rows(segment, places)? else { return Ok(None) };
-        if parts.len() > 1 {
-            parts.push(Bytes::from_static(b","));
-        }
-        parts.push(rows);
-    }
-    parts.push(Bytes::from_static(b"]"));
-    Ok(Some(parts))
 }
 
 impl Pieces for Rows {

@@ -1,0 +1,168 @@
+//! Rows that each segment keeps ready, as plain JSON and compressed, until the segment changes.
+
+use std::io::Write;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use flate2::write::DeflateEncoder;
+use flate2::{Compression, Crc};
+
+use super::json::json_row;
+use super::{Layout, RenderError};
+use crate::domain::{Run, Segment, Selected};
+
+/// From this weight on, rows of a segment are not made ready for one answer: they would be in memory
+/// from then on, and take long to make.
+const HEAVY: usize = 256 * 1024;
+
+/// How hard rows are compressed: for the rows of 64 entries this takes twice as long as the
+/// quickest level and makes two thirds of the bytes, and each is sent many times.
+const LEVEL: u32 = 3;
+
+/// What a segment keeps in its [`Derived`](crate::domain::Derived).
+struct Ready {
+    rows: Rows,
+    packed: OnceLock<Arc<Packed>>,
+}
+
+impl Ready {
+    fn of(segment: &Segment) -> Option<&Self> {
+        segment.derived().get()
+    }
+}
+
+/// The listed entries of a segment as plain JSON rows, joined by commas.
+#[derive(Clone)]
+struct Rows {
+    bytes: Bytes,
+    /// Where each standing's part ends in `bytes`; nothing is added by those that are not listed.
+    ends: Arc<[u32]>,
+}
+
+impl Rows {
+    fn render(segment: &Segment) -> Result<Self, RenderError> {
+        let mut bytes = Vec::with_capacity(likely_size(segment));
+        let mut ends = Vec::with_capacity(segment.standings().len());
+        for standing in segment.standings() {
+            if standing.is_listed() {
+                if !bytes.is_empty() {
+                    bytes.push(b',');
+                }
+                json_row(&mut bytes, standing, &Layout::PLAIN)?;
+            }
+            ends.push(u32::try_from(bytes.len())?);
+        }
+        // Give back what was reserved and not needed; growing would have cost a copy.
+        bytes.shrink_to_fit();
+        Ok(Self { bytes: bytes.into(), ends: ends.into() })
+    }
+
+    /// Returns neighbouring rows, without a comma at either end.
+    fn slice(&self, places: &Range<usize>) -> Option<Bytes> {
+        let end_of = |place: usize| self.ends.get(place).map(|&end| end as usize);
+        let start = places.start.checked_sub(1).and_then(end_of).unwrap_or(0);
+        let end = places.end.checked_sub(1).and_then(end_of)?;
+        let rows = self.bytes.get(start..end)?;
+        Some(self.bytes.slice_ref(rows.strip_prefix(b",").unwrap_or(rows)))
+    }
+}
+
+/// Compressed rows of a segment, to be joined with others.
+pub(super) struct Packed {
+    /// Whole deflate blocks that end at a byte.
+    pub(super) blocks: Vec<u8>,
+    /// The checksum and the length of what they inflate to.
+    pub(super) crc: Crc,
+}
+
+/// Estimates how many bytes the rows of a segment take, rather too many than too few.
+fn likely_size(segment: &Segment) -> usize {
+    // The names and the times of a row, beside what the weight has of them.
+    const MORE_A_ROW: usize = 200;
+    segment.weight() + segment.standings().len() * MORE_A_ROW
+}
+
+/// Whether a segment has its rows rendered.
+pub(super) fn has_rows(segment: &Segment) -> bool {
+    Ready::of(segment).is_some()
+}
+
+/// Whether a segment has its rows compressed.
+pub(super) fn is_packed(segment: &Segment) -> bool {
+    Ready::of(segment).is_some_and(|ready| ready.packed.get().is_some())
+}
+
+fn all_rows(segment: &Segment) -> Result<Rows, RenderError> {
+    if let Some(ready) = Ready::of(segment) {
+        return Ok(ready.rows.clone());
+    }
+    let rows = Rows::render(segment)?;
+    segment.derived().keep(Ready { rows: rows.clone(), packed: OnceLock::new() });
+    Ok(rows)
+}
+
+/// Returns the listed entries of a segment as plain rows, joined by commas; rendered once.
+pub(super) fn rows(segment: &Segment) -> Result<Bytes, RenderError> {
+    Ok(all_rows(segment)?.bytes)
+}
+
+/// Returns neighbouring rows, joined by commas, if they are ready or many enough to be made so.
+pub(super) fn run_of_rows(
+    segment: &Segment,
+    places: &Range<usize>,
+) -> Result<Option<Bytes>, RenderError> {
+    let are_most = 2 * places.len() >= segment.standings().len();
+    let is_worth_it = are_most && segment.weight() < HEAVY;
+    if is_worth_it || has_rows(segment) { Ok(all_rows(segment)?.slice(places)) } else { Ok(None) }
+}
+
+/// Returns the selected entries as a plain JSON array, joined from ready rows of segments. `None` if
+/// some are not ready and not worth making ready.
+///
+/// # Errors
+/// See [`RenderError`].
+pub fn ready_list(selected: &Selected<'_>) -> Result<Option<Vec<Bytes>>, RenderError> {
+    // With more and smaller parts, handling the parts costs more than their bytes.
+    const MOST_RUNS: usize = 256;
+    if selected.runs.len() > MOST_RUNS {
+        return Ok(None);
+    }
+    let mut parts = vec![Bytes::from_static(b"[")];
+    for Run { segment, places } in &selected.runs {
+        let Some(rows) = run_of_rows(segment, places)? else { return Ok(None) };
+        if parts.len() > 1 {
+            parts.push(Bytes::from_static(b","));
+        }
+        parts.push(rows);
+    }
+    parts.push(Bytes::from_static(b"]"));
+    Ok(Some(parts))
+}
+
+/// Makes an encoder for many segments: making one takes as long as packing a dozen rows.
+pub(super) fn encoder() -> DeflateEncoder<Vec<u8>> {
+    DeflateEncoder::new(Vec::new(), Compression::new(LEVEL))
+}
+
+/// Returns a segment's rows as deflate blocks that others can follow; compressed once.
+pub(super) fn packed(
+    segment: &Segment,
+    encoder: &mut DeflateEncoder<Vec<u8>>,
+) -> Result<Arc<Packed>, RenderError> {
+    if let Some(packed) = Ready::of(segment).and_then(|ready| ready.packed.get()) {
+        return Ok(Arc::clone(packed));
+    }
+    let rows = rows(segment)?;
+    encoder.reset(Vec::with_capacity(rows.len() / 8))?;
+    encoder.write_all(&rows)?;
+    // A flush ends the last block at a byte, without the mark that would end the stream.
+    encoder.flush()?;
+    let mut crc = Crc::new();
+    crc.update(&rows);
+    let packed = Arc::new(Packed { blocks: std::mem::take(encoder.get_mut()), crc });
+    if let Some(ready) = Ready::of(segment) {
+        ready.packed.set(Arc::clone(&packed)).ok();
+    }
+    Ok(packed)
+}
