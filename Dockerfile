@@ -1,12 +1,12 @@
-# The whole image is one static program and its data folder: no shell, no package manager, nothing
-# in it that could need a security update of its own. `scripts/check-image` builds and runs it.
+# The image contains one static program and its data folder. Without a shell or packages, nothing else
+# needs security updates. `scripts/check-image` builds and runs it.
 
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-# A static program runs on an empty image. glibc links statically too, and its allocator keeps up
-# with many threads, which musl's doesn't. Naming the target, even if it is the host, is what keeps
-# the flag away from proc macros, which must be shared libraries.
+# An empty image needs a static program. It is linked against glibc, whose allocator scales with
+# threads better than musl's. Naming the target, even though it is the host, keeps the flag away from
+# proc macros, which must be shared libraries.
 RUN target="$(rustc --print host-tuple)" \
     && RUSTFLAGS="-C target-feature=+crt-static" \
         cargo build --release --locked --bin gitops-status-server --target "$target" \
@@ -18,10 +18,10 @@ LABEL org.opencontainers.image.title="gitops-status-server" \
       org.opencontainers.image.description="Keeps the latest GitOps sync status of every repository on every server" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /image /
-# A new volume takes its owner from this folder. The folders above it were copied before, so that
-# they are root's: `--chown` gives away each folder that it has to make.
+# A new volume takes its owner from this folder. `--chown` also applies to parent folders that COPY
+# creates, so the line above has copied those before, owned by root.
 COPY --from=build --chown=65532:65532 /data /var/lib/gitops-status
-# By number, so that Kubernetes can see for itself that it isn't root.
+# A number, so that Kubernetes can verify that it isn't root (runAsNonRoot).
 USER 65532:65532
 ENV GITOPS_STATUS_LISTEN=0.0.0.0:8080 \
     GITOPS_STATUS_DATABASE_URL=sqlite:///var/lib/gitops-status/gitops-status.db
