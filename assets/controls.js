@@ -1,4 +1,4 @@
-// What the reader does: filtering, keys, and taking an entry out. What there is to see is page.js's.
+// The reader's actions: filtering, keyboard shortcuts, and removing an entry. page.js shows the page.
 "use strict";
 
 const form = document.getElementById("filters");
@@ -16,7 +16,7 @@ function filterNow() {
   const text = String(query);
   const address = text ? `./?${text}` : "./";
   if (new URL(address, document.baseURI).href === location.href) return;
-  // What was typed in one go is one step back.
+  // Continuous typing is one step of the browser history.
   history[isNewPlace ? "pushState" : "replaceState"](null, "", address);
   isNewPlace = false;
   shownSearch = location.search;
@@ -37,7 +37,7 @@ form?.addEventListener("submit", (event) => {
   isNewPlace = true;
 });
 window.addEventListener("popstate", () => {
-  // A jump within the page is none between filters.
+  // A jump within the page does not change the filter.
   if (location.search !== shownSearch) location.reload();
 });
 
@@ -62,7 +62,7 @@ for (const name of ["repo", "server"]) {
       if (asked !== typed) return;
       list.replaceChildren(...rows.map((row) => new Option("", row[name])));
     } catch {
-      // Without suggestions one can still type.
+      // The field works without suggestions.
       asked = null;
     }
   };
@@ -90,7 +90,7 @@ document.addEventListener("keydown", (event) => {
   if (isField) {
     if (key !== "Escape") return;
     target.blur();
-    // The browser would empty the field.
+    // By default the browser would clear the field.
     event.preventDefault();
     return;
   }
@@ -108,7 +108,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
 });
 
-// ---- taking an entry out ----
+// ---- removing an entry ----
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("#remove");

@@ -1,18 +1,18 @@
-// Keeps a page live: hears that something has changed, reads the page anew, and changes in place
-// what is different. Everything it shows was made by the server, so numbers and list agree. Without
-// this script the pages work too, by reloading.
+// Keeps a page live: when the stream reports a change, it fetches the page again and replaces what
+// differs. The server renders everything that it shows, so numbers and list agree. Without this script
+// the pages still work, by reloading.
 "use strict";
 
 const live = document.getElementById("live");
 const lamp = document.getElementById("lamp");
 const spoken = document.getElementById("spoken");
 
-// How often the page is read at the most, however much changes.
+// The shortest time between two fetches of the page, however much changes.
 const READING_INTERVAL = 600;
 const READING_PATIENCE = 15000;
-// A stream that is alive says so every 15 s.
+// A live stream sends an event at least every 15 s.
 const STREAM_PATIENCE = 40000;
-// How often to look without having been told: when the stream is lost, in the background, otherwise.
+// How often to fetch without an event: when the stream is lost, in the background, and otherwise.
 const LOST_INTERVAL = 5000;
 const IDLE_INTERVAL = 60000;
 const SPEAKING_INTERVAL = 5000;
@@ -27,7 +27,7 @@ function noteServerTime() {
   serverAhead = Date.parse(live.dataset.now) - Date.now();
 }
 
-// Says it as the server does.
+// The wording is that of the server.
 function distance(millis) {
   const span = Math.abs(millis);
   const [size, unit] = span < 60e3 ? [1e3, "s"] : span < 3600e3 ? [60e3, "min"]
@@ -46,7 +46,7 @@ function tellAges() {
 
 // ---- changing in place ----
 
-// Elements are the same if their keys are, or, without keys, if they are of one kind.
+// Elements match if their keys are equal, or, without keys, if their tags are.
 const keyOf = (node) => node.dataset?.key;
 
 function changeInto(old, fresh) {
@@ -59,11 +59,11 @@ function changeInto(old, fresh) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {
-    // What the reader has opened stays open.
+    // Opened details stay open.
     const isReaders = name === "open" || name === "class" && old.localName === "tr";
     if (!isReaders && !fresh.hasAttribute(name)) old.removeAttribute(name);
   }
-  // Ages are told by the clock of this page.
+  // Ages follow the clock of this page.
   if (old.localName !== "time") changeChildren(old, fresh);
 }
 
@@ -86,7 +86,7 @@ function changeChildren(old, fresh) {
   }
 }
 
-// Moves as few rows as can be: one that is moved loses the reader's selection.
+// Moves as few rows as possible, since a moved row loses the reader's selection.
 function changeRows(old, fresh) {
   const known = new Map([...old.children].map((row) => [keyOf(row), row]));
   const wanted = new Set([...fresh.children].map(keyOf));
@@ -109,10 +109,10 @@ function changeRows(old, fresh) {
   }
 }
 
-// Returns the largest set of rows that are in the same order before and after.
+// Returns the longest sequence of rows whose order is the same before and after.
 function inOrder(before, after) {
   const places = new Map(before.map((row, place) => [row, place]));
-  // Of each length, the chain that ends earliest: its last row, and the chain before it.
+  // For each length, the chain that ends earliest: its last row, and the chain before it.
   const ends = [];
   for (const row of after) {
     const place = places.get(row);
@@ -139,7 +139,7 @@ function flash(row) {
   row.addEventListener("animationend", () => row.classList.remove("new"), { once: true });
 }
 
-// ---- reading the page anew ----
+// ---- fetching the page again ----
 
 let tag = "";
 let reading = null;
@@ -152,7 +152,7 @@ let lastSpeaking = 0;
 let speaking = null;
 let canReach = true;
 
-// Reads the page soon; many wishes are one reading.
+// Fetches the page soon, and coalesces the calls until then.
 function readSoon() {
   isWanted = true;
   if (reading) return;
@@ -175,15 +175,15 @@ async function read() {
     const answer = await fetch(address, { headers, cache: "no-store", signal: giveUp.signal });
     canReach = true;
     if (answer.status === 304) return;
-    // An entry that is gone is shown as such; other failures leave what was there.
+    // A removed entry is shown as removed. Other failures leave the page as it was.
     if (!answer.ok && answer.status !== 404) throw new Error(`status ${answer.status}`);
     const text = await answer.text();
-    // The reader may have gone on meanwhile, or a later reading may have been quicker.
+    // The reader may have changed the filter meanwhile, or a later fetch may have been faster.
     if (address !== location.href || number !== readings) return;
     show(new DOMParser().parseFromString(text, "text/html"));
     tag = answer.headers.get("ETag") ?? "";
   } catch {
-    // A reading that was given up says nothing of the server.
+    // An aborted fetch says nothing about the server.
     if (number === readings) canReach = false;
   } finally {
     clearTimeout(patience);
@@ -191,7 +191,7 @@ async function read() {
   }
 }
 
-// Reads another selection, at once: what is shown is of the one before, and so are its links.
+// Fetches another selection at once, since the page still shows the previous one with its links.
 function readOther() {
   clearTimeout(reading);
   readings++;
@@ -205,19 +205,19 @@ function readOther() {
 function show(fresh) {
   const page = fresh.getElementById("live");
   if (!page) return;
-  // Those of extensions are not the server's.
+  // Scripts of browser extensions do not count.
   const own = (of) => [...of.querySelectorAll("script[src^='assets/']")];
   const scripts = (of) => own(of).map((script) => script.getAttribute("src")).join();
   if (scripts(fresh) !== scripts(document)) {
-    // Another version of the server: its pages need its script.
+    // The server has another version, whose pages need its own script.
     location.reload();
     return;
   }
   const [said, asked] = [sentence(), live.dataset.events];
-  // On a wall the lamp is within what is replaced, and is this script's own.
+  // On a wall, the lamp is inside the replaced part, but belongs to this script.
   const lampThere = page.querySelector("#lamp");
   if (lampThere) lampThere.replaceWith(lamp.cloneNode(true));
-  // What another filter shows is not news.
+  // A difference that comes from a new filter is not announced.
   isNews = shownAddress === location.href;
   shownAddress = location.href;
   const focused = document.activeElement;
@@ -233,7 +233,7 @@ function show(fresh) {
 
 const sentence = () => document.getElementById("sentence")?.textContent.trim().replace(/\s+/g, " ") ?? "";
 
-// Says the latest of it, now and then: a listener cannot skip what was said too often.
+// Announces the latest number at intervals, since screen reader users cannot skip announcements.
 function speakSoon() {
   speaking ??= setTimeout(() => {
     [speaking, lastSpeaking] = [null, Date.now()];
@@ -241,7 +241,7 @@ function speakSoon() {
   }, Math.max(0, lastSpeaking + SPEAKING_INTERVAL - Date.now()));
 }
 
-// ---- hearing of changes ----
+// ---- the stream of changes ----
 
 let stream = null;
 let retry = null;
@@ -259,7 +259,7 @@ function listen() {
   for (const kind of ["start", "alive", "entry", "gone"]) opened.addEventListener(kind, () => { lastHeard = Date.now(); });
   opened.addEventListener("start", (event) => {
     isLive = true;
-    // The page may be older than the stream.
+    // The page may be older than the start of the stream.
     if (!JSON.parse(event.data).resumed) readSoon();
     tellLamp();
   });
@@ -268,7 +268,7 @@ function listen() {
   opened.onerror = () => {
     isLive = false;
     tellLamp();
-    // The browser tries again by itself, unless it was told no.
+    // The browser reconnects by itself, unless the server has refused.
     if (opened.readyState === EventSource.CLOSED && opened === stream) retry = setTimeout(listen, LOST_INTERVAL);
   };
 }
@@ -284,7 +284,7 @@ function tellLamp() {
   if (lamp.textContent !== text) lamp.textContent = text;
 }
 
-// A browser allows a server few connections: a page that nobody sees gives its own back.
+// A browser opens few connections per server, so a hidden page closes its stream.
 document.addEventListener("visibilitychange", () => {
   listen();
   if (!document.hidden) readSoon();
@@ -297,7 +297,7 @@ for (const wake of ["online", "pageshow"]) {
   });
 }
 
-// A connection can be dead without either end knowing, and a reading can fail while it is not.
+// A connection can be dead without an error, and a fetch can fail while the stream is open.
 setInterval(() => {
   if (isLive && Date.now() - lastHeard > STREAM_PATIENCE) listen();
   const wait = document.hidden || isLive && canReach ? IDLE_INTERVAL : LOST_INTERVAL;
@@ -305,9 +305,9 @@ setInterval(() => {
 }, 1000);
 setInterval(tellAges, 1000);
 
-// ---- beginning ----
+// ---- start ----
 
-// Only the browser knows the path under which the server is reached.
+// Only the browser knows the path prefix of the server.
 function showOrigin() {
   const origin = document.getElementById("origin");
   if (origin) origin.textContent = new URL("./", document.baseURI).href;

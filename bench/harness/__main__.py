@@ -1,4 +1,4 @@
-"""Runs all of it: `python -m harness [--quick]`."""
+"""Runs the whole benchmark: `python -m harness [--quick]`."""
 
 import argparse
 import shutil
@@ -42,7 +42,7 @@ def main() -> None:
 
 
 def write(folder: Path, about: list[str], body: list[list[str]], samples: Samples) -> None:
-    """Writes the table as CSV, and the plots; into docs only what a whole run has found."""
+    """Writes the table as CSV, and the plots. Only a whole run writes into docs."""
     (folder / "performance.csv").write_text(table.as_csv(body))
     for name, picture in document.plots(samples).items():
         (folder / f"performance-{name}.svg").write_text(picture)

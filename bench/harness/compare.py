@@ -1,4 +1,4 @@
-"""Measures this tree beside another commit: `python -m harness.compare COMMIT BINARY [--only PART]`."""
+"""Compares this tree with another commit: `python -m harness.compare COMMIT BINARY [--only PART]`."""
 
 import argparse
 import shutil
@@ -14,7 +14,7 @@ from .servers import WORK, Ours
 from .updates import fill
 
 BASE = "base"
-# What figures are in; all others are rates. Of these less is better.
+# The units of figures that are not rates. Less of them is better.
 UNITS = {":p99": " ms", ":max": " ms", ":cpu": " µs", "resident": " bytes", "first answer": " s"}
 
 
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def lines(samples: Samples) -> list[list[str]]:
-    """Every figure that both have, in the order in which they were taken."""
+    """Every figure that both builds have, in the order of measurement."""
     body = []
     for name in samples.rounds:
         work, _, rest = name.partition(f"/{table.OURS}")

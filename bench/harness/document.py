@@ -1,4 +1,4 @@
-"""docs/performance.md: its tables are refreshed, its words stay."""
+"""Refreshes the tables of docs/performance.md; its prose stays."""
 
 from pathlib import Path
 from statistics import median
@@ -18,7 +18,7 @@ def about_rounds(rounds: int, slow: list[int], samples: Samples) -> str:
 
 
 def refresh(path: Path, about: list[str], body: list[list[str]], samples: Samples) -> None:
-    """Replaces what stands between the marks in the document."""
+    """Replaces the text between two marks in the document."""
     parts = {
         "machine": "".join(f"- {line}\n" for line in about),
         "table": table.markdown(table.HEADER, body),

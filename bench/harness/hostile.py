@@ -1,4 +1,4 @@
-"""What good clients feel while others ask for too much, and what clients cost that read nothing."""
+"""The latency of good clients under attack, and the memory of clients that read nothing."""
 
 import argparse
 import http.client
@@ -28,7 +28,7 @@ JSON = {"Content-Type": "application/json"}
 
 
 class Good:
-    """A client that asks the same again and again, on a connection of its own each time."""
+    """A client that repeats one request, each time on a new connection."""
 
     def __init__(self, port: int, method: str, path: str, body: bytes | None = None):
         self.port, self.request = port, (method, path, body)
@@ -58,7 +58,7 @@ class Good:
 
 @contextmanager
 def beside(goods: dict[str, Good]):
-    """Runs good clients meanwhile, and says how they fared."""
+    """Runs good clients during an attack, and prints their latencies."""
     for good in goods.values():
         good.thread.start()
     yield
@@ -76,7 +76,7 @@ def ask(port: int, path: str, headers: str = "") -> socket.socket:
 
 
 def beset(attack: Callable, *arguments):
-    """Runs an attack in a process of its own, so that it takes no time from the good clients here."""
+    """Runs an attack in another process, so that it does not slow the good clients in this one."""
     process = multiprocessing.Process(target=attack, args=arguments)
     process.start()
     time.sleep(SECONDS)
@@ -85,7 +85,7 @@ def beset(attack: Callable, *arguments):
 
 
 def leave_at_once(port: int, path: str):
-    """Has many clients ask and close, once a second."""
+    """Many clients send a request and close the connection, once a second."""
     while True:
         for connection in [ask(port, path) for _ in range(CLIENTS)]:
             connection.close()
@@ -93,7 +93,7 @@ def leave_at_once(port: int, path: str):
 
 
 def stay(port: int, path: str, count: int = CLIENTS):
-    """Has many clients ask, wait for the answer, and ask again."""
+    """Many clients send a request, wait for the answer, and repeat."""
 
     def client():
         while True:
@@ -108,7 +108,7 @@ def stay(port: int, path: str, count: int = CLIENTS):
 
 
 def seconds_until_idle(server: Ours) -> float:
-    """Waits until half a second takes a tenth of a processor at most."""
+    """Waits until the server uses at most a tenth of a core for half a second."""
     start = time.monotonic()
     while time.monotonic() - start < 60:
         before = server.cpu_seconds()
@@ -176,7 +176,7 @@ def thousands_of_files(key: int) -> bytes:
 
 
 def silent_readers(binary: Path):
-    """What clients cost in memory that read nothing of an answer of 280 MB, each of another one."""
+    """The memory of clients that read nothing of an answer of 280 MB. Each requests a different answer."""
     with Ours(binary=binary) as server:
         fill(server.port, range(300), connections=4, at_once=1, body=thousands_of_files)
         before = server.resident_bytes()
@@ -185,7 +185,7 @@ def silent_readers(binary: Path):
             orders = [",".join(order) for order in islice(permutations(columns), 12)]
             headers = f"Accept-Encoding: {coding}\r\n"
             readers = [ask(server.port, f"/status.csv?fields={order}", headers) for order in orders]
-            # Until its beginning has been rendered.
+            # Once the first bytes arrive, the beginning of the answer has been rendered.
             for reader in readers:
                 reader.recv(15)
             grown = (server.resident_bytes() - before) / 2**20

@@ -1,4 +1,4 @@
-"""Load on a server by wrk, and what came of it."""
+"""Load on a server by wrk, and its results."""
 
 import json
 import subprocess
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 SCRIPTS = Path(__file__).parent.parent / "wrk"
-# wrk gives up after 2 s by itself, and some servers are slower than that under a mixed load.
+# wrk's default timeout is 2 s, and some servers are slower under a mixed load.
 PATIENCE = "20s"
 
 
 @dataclass(frozen=True)
 class Load:
-    """What one run of wrk counted; times in milliseconds."""
+    """The counts of one run of wrk; times in milliseconds."""
 
     rate: float
     p99: float
@@ -34,7 +34,7 @@ class Running:
         if self.process.returncode != 0 or not lines:
             raise RuntimeError(f"wrk failed: {text}")
         counted = json.loads(lines[0].removeprefix("RESULT "))
-        # wrk counts what is neither 2xx nor 3xx, and whoever asks here looks at an answer first.
+        # wrk counts answers other than 2xx and 3xx as failed; the callers check one answer beforehand.
         if counted["failed"] or not counted["requests"]:
             raise RuntimeError(f"wrong answers, which are no measure: {text}")
         rate = counted["requests"] / counted["duration"] * 1e6
@@ -46,7 +46,7 @@ def threads(connections: int) -> int:
 
 
 def post(port: int, connections: int, keys: int, what: str, seconds: int, pause_ms: int = 0) -> Running:
-    """Posts updates of these keys: "times" changes nothing but times, "changes" changes each."""
+    """Posts updates of these keys: "times" changes only times, "changes" changes the drift each time."""
     count = threads(connections)
     return Running(
         [f"-t{count}", f"-c{connections}", f"-d{seconds}", "-s", "post.lua", f"http://127.0.0.1:{port}",

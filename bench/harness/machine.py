@@ -1,4 +1,4 @@
-"""The machine that the figures are of."""
+"""The machine on which the figures are measured."""
 
 import os
 import platform
@@ -6,12 +6,12 @@ import subprocess
 import time
 from pathlib import Path
 
-SYNC_BYTES = 4120  # a page and its header, as SQLite's log has them
+SYNC_BYTES = 4120  # a page and its header in SQLite's write-ahead log
 SYNC_SECONDS = 0.15
 
 
 def sync_rate(folder: Path) -> float:
-    """How many small appended writes the disk makes durable in a second, one after the other."""
+    """How many small appends the disk syncs per second, one after the other."""
     path = folder / "sync"
     descriptor = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
     block, count = b"x" * SYNC_BYTES, 0
@@ -26,7 +26,7 @@ def sync_rate(folder: Path) -> float:
 
 
 def describe(folder: Path) -> list[str]:
-    """One line each of the commit and of what its figures depend on."""
+    """One line for the commit, and one for each thing that its figures depend on."""
     memory = int(first_match("/proc/meminfo", "MemTotal").split()[0]) // 1024 // 1024
     filesystem = output("stat", "--file-system", "--format=%T", str(folder))
     commit = output("git", "describe", "--always", "--dirty")
@@ -56,7 +56,7 @@ def output(*command: str) -> str:
 
 
 def first_line(*command: str) -> str:
-    """What a program says first, wherever it says it and however it ends."""
+    """The first line of a program's output, on stdout or stderr, whatever its exit status."""
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     return (done.stdout + done.stderr).strip().splitlines()[0]
 

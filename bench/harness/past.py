@@ -1,10 +1,10 @@
-"""A history as a fleet that flaps every hour has made it, written straight into the database."""
+"""The history of a fleet that changes every hour, written directly into the database."""
 
 import sqlite3
 import time
 from pathlib import Path
 
-HOUR = 3_600_000  # milliseconds, as everywhere in the database
+HOUR = 3_600_000  # milliseconds, the unit of the database
 
 INSERT = """
     with recursive hours (hour) as (select 0 union all select hour + 1 from hours where hour + 1 < :hours)
@@ -25,8 +25,8 @@ INSERT = """
 
 
 def flap(database: Path, days: int) -> tuple[int, int]:
-    """Has every entry of a stopped server change each hour until now; returns when that began and
-    ended, in milliseconds."""
+    """Writes an hourly change of every entry of a stopped server, up to now. Returns the times of the
+    first and the last change, in milliseconds."""
     end = int(time.time() * 1000)
     start = end - days * 24 * HOUR
     connection = sqlite3.connect(database)

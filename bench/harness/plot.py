@@ -1,4 +1,4 @@
-"""Line plots as SVG, plain enough to be read in a page of documentation."""
+"""Simple line plots as SVG, for the documentation."""
 
 from dataclasses import dataclass
 from math import log10

@@ -1,11 +1,11 @@
-"""What was measured, by name and by round, and the ratios of it."""
+"""The measured values by name and round, and their ratios."""
 
 from collections import defaultdict
 from statistics import median
 
 
 class Samples:
-    """Values of a name in each round; a round can be thrown away as a whole."""
+    """Values of a name in each round; a round can be dropped as a whole."""
 
     def __init__(self):
         self.rounds: dict[str, dict[int, float]] = defaultdict(dict)
@@ -15,7 +15,7 @@ class Samples:
         self.rounds[name][round_number] = value
 
     def drop_rounds_of_a_slow_disk(self) -> list[int]:
-        """Throws away the rounds in which the disk was at less than half of its usual speed.
+        """Drops the rounds in which the disk had less than half of its usual speed.
 
         The rule is older than the figures: half the median of all rounds, before any of them.
         """

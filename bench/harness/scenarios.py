@@ -1,7 +1,7 @@
-"""What is measured. Each function is one part of a round, and names its figures.
+"""The measurements. Each function is one part of a round, and names its figures.
 
-A name is `work/server`, with `:p99` or `:max` (ms) or `:cpu` (µs of the server's processors a
-request) behind it for other figures than the rate.
+A figure is named `work/server`. That is a rate; the suffixes `:p99` and `:max` are latencies (ms), and
+`:cpu` is the server's CPU time per request (µs).
 """
 
 import time
@@ -17,13 +17,13 @@ from .updates import fill
 GZIP = {"Accept-Encoding": "gzip"}
 READERS = 16
 
-# What makes a server that has not been started.
+# Makes a server that is not started yet.
 Kind = Callable[[], Server]
 
 
 @dataclass
 class Plan:
-    """How much is done; `--quick` does less of everything."""
+    """The sizes of a run; `--quick` makes all of them smaller."""
 
     rounds: int = 5
     seconds: int = 1
@@ -46,7 +46,7 @@ class Round:
         self.samples.add(name, self.number, value)
 
     def turn(self, servers: Sequence) -> list:
-        """The servers in another order each round, so that none is always first."""
+        """Returns the servers in another order each round, so that none is always first."""
         start = self.number % len(servers)
         return [*servers[start:], *servers[:start]]
 
@@ -54,7 +54,7 @@ class Round:
         self.samples.sync_rates[self.number].append(machine.sync_rate(WORK))
 
     def take(self, name: str, server: Server, run) -> Load:
-        """Runs a load and keeps its rate, its latencies and what it cost the server."""
+        """Runs a load, and keeps its rate, its latencies and its CPU time on the server."""
         before = server.cpu_seconds()
         result = run().result()
         used = server.cpu_seconds() - before
@@ -66,7 +66,7 @@ class Round:
 
 
 def posting(a_round: Round) -> None:
-    """Updates by us and by others."""
+    """Updates of this program and of other servers."""
     updates(a_round, [Ours, Go, BareLog])
     if a_round.plan.with_others:
         others(a_round)
@@ -91,10 +91,10 @@ def updates(a_round: Round, kinds: list[Kind]) -> None:
 
 
 def others(a_round: Round) -> None:
-    """The same by Flask and by Pushgateway, which are far slower."""
+    """Updates of Flask and of Pushgateway, which are far slower."""
     seconds = a_round.plan.seconds
     with Flask() as server:
-        # gunicorn takes no pipelined requests, and closes what waits for one of its four threads.
+        # gunicorn supports no pipelining, and closes connections that wait for one of its four threads.
         fill(server.port, range(2000), connections=4, at_once=1)
         a_round.take("post/times/2000/64", server, lambda: load.post(server.port, 64, 2000, "times", seconds))
         a_round.take("get/plain/2000", server, lambda: load.get(server.port, "/status.json", READERS, seconds))
@@ -106,7 +106,7 @@ def others(a_round: Round) -> None:
 
 
 def reading(a_round: Round) -> None:
-    """The whole list plain and compressed, a part of it, and 304."""
+    """The whole list, plain and compressed, a part of it, and a 304."""
     seconds = a_round.plan.seconds
     for size in a_round.plan.sizes:
         with Ours() as ours:
@@ -138,7 +138,7 @@ def reading(a_round: Round) -> None:
 
 
 def scraping(a_round: Round, size: int) -> None:
-    """The metrics of all entries, beside their text as a file."""
+    """The metrics of all entries, and the same text as a file of nginx."""
     with Ours() as ours:
         fill(ours.port, range(size))
         text = ours.get("/metrics")[2]
@@ -158,7 +158,7 @@ def mixed(a_round: Round, kinds: Sequence[Kind] = (Ours, Go)) -> None:
             fill(server.port, range(20000))
             both(a_round, "unpaced", server, load.post(server.port, 64, 20000, "times", seconds), seconds)
             a_round.take("paced/alone", server, lambda: load.get(server.port, "/status.json", 8, seconds, GZIP))
-            # 16 connections that rest 50 ms after each answer: some 320 updates a second.
+            # 16 connections that pause 50 ms after each answer: about 320 updates a second.
             both(a_round, "paced", server, load.post(server.port, 16, 20000, "times", seconds, 50), seconds)
 
 
@@ -172,7 +172,7 @@ def both(a_round: Round, name: str, server: Server, writers: load.Running, secon
 
 
 def million(a_round: Round, many: Server, connections: Sequence[int] = (64,)) -> None:
-    """Start, memory and updates with very many entries, which `many` holds already."""
+    """Start, memory and updates of `many`, a server that has a million entries already."""
     entries, seconds = a_round.plan.many, 2 * a_round.plan.seconds
     a_round.note_disk()
     many.stop()
@@ -182,7 +182,7 @@ def million(a_round: Round, many: Server, connections: Sequence[int] = (64,)) ->
     status, headers, _ = many.get("/status.json")
     a_round.add(f"million/first answer/{many.name}", time.perf_counter() - started)
     assert status == 200 and headers["x-total-count"] == str(entries)
-    # Once more from the start, since the first answer left the rendered list behind.
+    # After a restart, since the first answer has left the rendered list in memory.
     many.stop()
     many.start()
     for count in connections:
@@ -197,7 +197,7 @@ def thousand(a_round: Round) -> None:
 
 
 def expiry(a_round: Round, kinds: Sequence[Kind] = (Ours,)) -> None:
-    """Updates while very many entries expire at one moment."""
+    """Updates while very many entries expire at once."""
     for kind in a_round.turn(kinds):
         expiring(a_round, kind)
 
@@ -211,7 +211,7 @@ def expiring(a_round: Round, kind: Kind) -> None:
         keys = range(1_000_000, 1_000_000 + a_round.plan.expiring)
         fill(server.port, keys, f',"ttl_seconds":{lifetime}')
         quiet = load.post(server.port, 64, 1000, "times", 2).result()
-        # Held still until all have passed their time, it finds them at once when it goes on.
+        # The server is paused until all entries have expired, and then finds all of them at once.
         server.pause()
         time.sleep(max(0.0, born + lifetime + 5 - time.monotonic()))
         server.go_on()
@@ -223,7 +223,7 @@ def expiring(a_round: Round, kind: Kind) -> None:
 
 
 def history(a_round: Round) -> None:
-    """Questions about a long history, and what they take in memory."""
+    """Queries of a long history, and their memory."""
     with Ours(keeps_history=True) as server:
         fill(server.port, range(2000))
         server.stop()
@@ -244,7 +244,7 @@ def history(a_round: Round) -> None:
 
 
 def slow_disk(a_round: Round) -> None:
-    """Updates on a disk that takes 5 ms a sync: shared syncs against one for each update."""
+    """Updates on a disk with 5 ms a sync: group commit compared with a sync for each update."""
     with Ours(slow_disk=True) as server:
         fill(server.port, range(500))
         for connections in (1, 64):

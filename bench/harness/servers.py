@@ -1,4 +1,4 @@
-"""The servers that are measured, each started anew with nothing in it."""
+"""The measured servers, each started empty."""
 
 import http.client
 import os
@@ -16,13 +16,13 @@ START_SECONDS = 60
 
 
 class Server:
-    """A server process in a folder of its own; it is killed at the end of its `with`."""
+    """A server process with its own folder; it is killed at the end of its `with`."""
 
     def __init__(self, name: str, ready_path: str = "/health"):
         self.name = name
         self.ready_path = ready_path
         self.port = free_port()
-        # By the port too: two of the same kind may run at once.
+        # The name has the port, since two servers of one kind may run at once.
         self.folder = WORK / f"{name}-{self.port}"
         self.environment: dict[str, str] = {}
 
@@ -42,7 +42,7 @@ class Server:
     def start(self):
         """Starts it and returns when it answers."""
         with open(os.devnull, "wb") as nowhere, open(WORK / f"{self.name}.log", "wb") as log:
-            # What servers log of each request goes nowhere; they still have to write it.
+            # Request logs are discarded, but the servers still have to write them.
             streams = {"stdout": nowhere, "stderr": log if self.keeps_log() else nowhere}
             self.process = subprocess.Popen(
                 self.command(), cwd=self.folder, env=os.environ | self.environment,
@@ -68,14 +68,14 @@ class Server:
             self.process.wait()
 
     def pause(self):
-        """Holds it still: it sees nothing of the time that passes until it goes on."""
+        """Pauses it (SIGSTOP), so that it notices no time passing until it is resumed."""
         os.killpg(self.process.pid, signal.SIGSTOP)
 
     def go_on(self):
         os.killpg(self.process.pid, signal.SIGCONT)
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
-        """Gets a path once: status, headers in lower case, body as it came."""
+        """Gets a path once: status, headers in lower case, and the body as received."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             connection.request("GET", path, headers={"Accept-Encoding": "identity"} | (headers or {}))
@@ -86,12 +86,12 @@ class Server:
             connection.close()
 
     def cpu_seconds(self) -> float:
-        """How much processor time it has used so far."""
+        """The CPU time that it has used so far."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def peak_bytes(self) -> int:
-        """The most memory that it has had since it was started."""
+        """The peak memory since its start."""
         status = Path(f"/proc/{self.process.pid}/status").read_text()
         return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
@@ -101,7 +101,7 @@ class Server:
 
 
 class Ours(Server):
-    """gitops-status-server as it is, with its defaults but for the metrics: those of all entries."""
+    """gitops-status-server with its defaults, except that the metrics have all entries."""
 
     def __init__(
         self, slow_disk: bool = False, keeps_history: bool = False,
@@ -128,7 +128,7 @@ class Ours(Server):
 
 
 class BareLog(Server):
-    """The same with a store that can only append."""
+    """gitops-status-server with a store that only appends."""
 
     def __init__(self):
         super().__init__("bare-log")
@@ -178,7 +178,7 @@ class Nginx(Server):
         (self.folder / "files").mkdir(parents=True)
         for name, content in self.files.items():
             (self.folder / "files" / name).write_bytes(content)
-        # nginx drops its privileges, and the folders above may be closed to others.
+        # nginx drops its privileges, and the parent folders may not be readable by other users.
         template = (ROOT / "bench" / "servers" / "nginx.conf").read_text()
         user = "user root;\n" if os.getuid() == 0 else ""
         (self.folder / "nginx.conf").write_text(user + template.replace("@PORT@", str(self.port)))

@@ -1,4 +1,4 @@
-"""What a start takes in memory: `python -m harness.start_memory [--binary BINARY]`."""
+"""The memory of a start: `python -m harness.start_memory [--binary BINARY]`."""
 
 import argparse
 import http.client
@@ -36,7 +36,7 @@ def main() -> None:
 
 
 def measure(server: Ours) -> list[str]:
-    """What a server takes while it runs, and what a start takes with the same state."""
+    """The peak memory of a running server, and of a start with the same entries."""
     running = server.resident_bytes()
     server.stop()
     started = time.perf_counter()
@@ -49,7 +49,7 @@ def measure(server: Ours) -> list[str]:
 
 
 def fill_with_long(port: int) -> None:
-    """Posts entries that list as many files as an update may hold."""
+    """Posts entries with as many files as an update may have."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     for entry in range(LONG_ENTRIES):
         names = (f"srv/www/site-{entry:03}/releases/2026-04-21/public/assets/images/{number:05}.webp" for number in range(NAMES))

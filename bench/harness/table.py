@@ -1,4 +1,4 @@
-"""The table: which figures are compared with which, and what they should come to."""
+"""The table of results: the pairs of figures, and their goals."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ OURS, GO, LOG, NGINX = "gitops-status-server", "inmemory-go", "bare-log", "nginx
 
 @dataclass(frozen=True)
 class Row:
-    """A comparison: two figures, their ratio, and the bound that it should keep."""
+    """A comparison: two figures, and the goal of their ratio."""
 
     work: str
     figure: str
@@ -23,7 +23,7 @@ class Row:
 
 
 def rows(plan: Plan) -> list[Row]:
-    """All comparisons of a plan, in the order of the table. Goals are for the sizes of a full run."""
+    """All comparisons of a plan, in the order of the table. The goals hold for a full run."""
 
     def pair(work, name, against, label, goal, suffix="", unit="/s"):
         return Row(work, f"{name}/{OURS}{suffix}", f"{name}/{against}{suffix}", label, goal, unit)
@@ -104,14 +104,14 @@ COSTS = (
 
 
 def keeps(goal: str, value: float) -> bool:
-    """Whether a value keeps a goal such as ">= 1.2", as it is printed."""
+    """Whether a value, rounded as printed, keeps a goal such as ">= 1.2"."""
     relation, _, bound = goal.partition(" ")
     shown = float(f"{value:.3g}")
     return {">=": shown >= float(bound), "<=": shown <= float(bound), "<": shown < float(bound)}[relation]
 
 
 def cells(row: Row, samples: Samples) -> list[str]:
-    """One line of the table: work, ours, against what, theirs, ratio, goal, kept."""
+    """One line of the table; see HEADER."""
     ours = number(samples.value(row.figure)) + row.unit
     if row.base is None:
         judged, theirs, ratio = samples.value(row.figure), "", ""
@@ -127,7 +127,7 @@ HEADER = ["work", "this program", "beside", "it does", "ratio", "goal", "kept"]
 
 
 def lines(samples: Samples, plan: Plan) -> list[list[str]]:
-    """All lines for which there are figures."""
+    """All lines that have figures."""
     found = [row for row in rows(plan) if samples.has(row.figure) and (row.base is None or samples.has(row.base))]
     return [cells(row, samples) for row in found]
 

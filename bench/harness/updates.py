@@ -1,4 +1,4 @@
-"""The updates that fill a server before it is measured; post.lua sends ones like them."""
+"""The updates that fill a server before a measurement; those of post.lua are alike."""
 
 import re
 import socket
@@ -26,7 +26,7 @@ def fill(
     port: int, keys: range, members: str = "", connections: int = CONNECTIONS, at_once: int = AT_ONCE,
     body: Callable[[int], bytes] | None = None,
 ) -> None:  # fmt: skip
-    """Posts each key once, pipelined over many connections so that it is quick."""
+    """Posts each key once, pipelined over many connections for speed."""
     head = b"POST /api/status HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
     sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(min(connections, len(keys)))]
     rest = iter(keys)

@@ -1,6 +1,6 @@
-//! The program with a store that can only append: one line an update, one sync a batch.
+//! The program with a store that only appends: one line per update, one sync per batch.
 //!
-//! It shows what the disk and HTTP allow; it cannot even read back what it has written.
+//! It shows the limit that disk and HTTP set. The store cannot read its lines back.
 
 use std::fmt::Write as _;
 use std::fs::File;

@@ -1,5 +1,5 @@
-// An in-memory status server as one writes it in an afternoon: a map, a mutex, and the same three
-// paths. It keeps nothing on disk. The benchmark compares with it.
+// A simple in-memory status server for the benchmark: a map, a mutex, and the same three paths. It
+// keeps nothing on disk.
 package main
 
 import (

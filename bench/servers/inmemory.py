@@ -1,6 +1,6 @@
 """An in-memory status server in Flask, with the same three paths. It keeps nothing on disk.
 
-The benchmark runs it under gunicorn with one worker: two would be two different memories.
+The benchmark runs it under gunicorn with one worker, since two would not share their memory.
 """
 
 from datetime import datetime, timezone

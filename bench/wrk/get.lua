@@ -1,3 +1,3 @@
--- Gets one path over and over, with the headers that wrk was given.
+-- Gets one path repeatedly, with wrk's headers.
 
 done = require("update").report

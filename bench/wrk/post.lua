@@ -1,8 +1,8 @@
--- Posts updates over and over. Arguments: threads, keys, "times" or "changes", delay in ms or 0.
+-- Posts updates repeatedly. Arguments: threads, keys, "times" or "changes", delay in ms or 0.
 --
--- Each thread has its share of the keys, in an order that is shuffled once: neighbours would fall
--- into the same pages and segments. Requests are made beforehand, so that the client costs little;
--- of very many keys a thread takes 20,000 from all over.
+-- Each thread has its share of the keys, shuffled once, since neighbouring keys would share pages and
+-- segments. The requests are prepared in advance, so that the client uses little CPU. A thread with
+-- more than 20,000 keys uses a random 20,000 of them.
 
 local update = require "update"
 setup, done = update.number_threads(), update.report

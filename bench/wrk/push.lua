@@ -1,4 +1,4 @@
--- Pushes to a Pushgateway what post.lua posts. Arguments: threads, keys.
+-- Pushes the updates of post.lua to a Pushgateway. Arguments: threads, keys.
 
 local update = require "update"
 setup, done = update.number_threads(), update.report

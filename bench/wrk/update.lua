@@ -1,8 +1,8 @@
--- What the load scripts share: the requests, and the line of JSON in which a run is reported.
+-- Shared by the load scripts: the requests, and the JSON line that reports a run.
 
 local M = {}
 
--- Returns a POST of one key's update. Every fourth server has drifted; `drift` more files say so.
+-- Returns a POST of one key's update. Every fourth server has drifted, in two files plus `drift` more.
 -- `members` are further members of the object, such as ',"ttl_seconds":60'.
 function M.request(key, drift, second, members)
     local repo, server = key % 50, math.floor(key / 50)
@@ -20,7 +20,7 @@ function M.request(key, drift, second, members)
     return wrk.format("POST", "/api/status", nil, body)
 end
 
--- Prints what wrk counted. Times are in microseconds.
+-- Prints the counts of wrk. Times are in microseconds.
 function M.report(summary, latency)
     local errors = summary.errors
     print(string.format(
@@ -30,7 +30,7 @@ function M.report(summary, latency)
         latency:percentile(50), latency:percentile(99), latency.max))
 end
 
--- Numbers the threads, since each has a Lua of its own.
+-- Numbers the threads, each of which has its own Lua state.
 function M.number_threads()
     local count = 0
     return function(thread)

@@ -53,7 +53,7 @@ class Server:
         self.start()
 
     def start(self, *arguments):
-        """Starts the program, on the same address as before if it ran already."""
+        """Starts the program, or restarts it on its previous address."""
         command = [
             ROOT / "target/debug/gitops-status-server",
             f"--listen=127.0.0.1:{self.port}",
@@ -70,7 +70,7 @@ class Server:
                 break
         else:
             pytest.fail("the server did not start: " + "".join(said))
-        # What it logs from now on is nobody's business, but the pipe must not fill.
+        # The log is not needed from now on, but the pipe must not fill.
         self.drain = subprocess.Popen(["cat"], stdin=self.process.stderr, stdout=subprocess.DEVNULL)
         self.process.stderr.close()
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port)
@@ -86,7 +86,7 @@ class Server:
         return f"http://127.0.0.1:{self.port}/"
 
     def report(self, repo, server, files=(), **others):
-        """Posts an update that has to be taken."""
+        """Posts an update that has to be accepted."""
         status, text = self.ask("POST", "/api/status", update(repo, server, files, **others))
         assert status == 200, text
 
@@ -124,7 +124,7 @@ def browse(chromium):
     contexts, complaints = [], []
 
     def note(message):
-        # The network is cut on purpose in some tests; the browser always says so.
+        # Some tests cut the network on purpose, which the browser reports as an error.
         if message.type in ("error", "warning") and "net::ERR_" not in message.text:
             complaints.append(message.text)
 
@@ -146,7 +146,7 @@ def browse(chromium):
 
 
 def rows(page):
-    """Returns `repo/server` of every row that is shown."""
+    """Returns `repo/server` of every row shown."""
     return page.locator("tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.querySelectorAll('[data-label=Repo], [data-label=Server]')]"
         ".map(cell => cell.textContent.trim()).join('/'))"

@@ -1,4 +1,4 @@
-"""Takes the pictures of the README into a folder: `scripts/screenshots` is the way to run this."""
+"""Takes the pictures of the README into a folder. Run it by `scripts/screenshots`."""
 
 import random
 import sys
@@ -28,7 +28,7 @@ PICTURES = {
 
 
 def fill(server):
-    """Reports a fleet, always the same one."""
+    """Reports a fleet that is the same each time."""
     chance = random.Random(1)
     looked = datetime.now(timezone.utc) - timedelta(minutes=4)
     for repo, files in REPOS.items():

@@ -1,4 +1,4 @@
-"""The URL is the filter: it can be typed, shared, gone back from, and used without JavaScript."""
+"""The filter is in the URL: readers can type it, share it, go back from it, and use it without JavaScript."""
 
 import re
 
@@ -23,7 +23,7 @@ def test_the_worst_comes_first(fleet, browse):
     assert rows(page) == ["nginx/web-1", "rsyslog/web-1", "chrony/web-2", "nginx/web-2"]
 
 
-def test_typing_a_repo_filters_and_makes_a_link_to_share(fleet, browse):
+def test_typing_a_repo_filters_and_changes_the_url(fleet, browse):
     page = browse(fleet.address)
     page.get_by_label("Repo").fill("rsys*")
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -34,7 +34,7 @@ def test_typing_a_repo_filters_and_makes_a_link_to_share(fleet, browse):
     expect(shared.get_by_label("Repo")).to_have_value("rsys*")
 
 
-def test_reload_and_back_keep_the_filter_and_one_step_back_undoes_it(fleet, browse):
+def test_reload_keeps_the_filter_and_one_step_back_undoes_it(fleet, browse):
     page = browse(fleet.address)
     wait_until_live(page)
     page.get_by_label("Repo").press_sequentially("nginx", delay=20)
@@ -52,7 +52,7 @@ def test_reload_and_back_keep_the_filter_and_one_step_back_undoes_it(fleet, brow
     expect(page.get_by_label("Repo")).to_have_value("")
 
 
-def test_each_number_leads_to_as_many_entries(fleet, browse):
+def test_each_tile_links_to_as_many_entries_as_it_shows(fleet, browse):
     page = browse(fleet.address)
     expect(page.locator("tbody tr", has_text="chrony")).to_contain_text("Stale")
     for name, count in (("drifted", 2), ("stale", 1), ("synced", 1)):
@@ -64,7 +64,7 @@ def test_each_number_leads_to_as_many_entries(fleet, browse):
         expect(page.locator(f".tile.{name} a")).to_have_attribute("aria-current", "true")
 
 
-def test_filters_are_cleared_wherever_one_is_on(fleet, browse):
+def test_every_active_filter_can_be_cleared(fleet, browse):
     page = browse(fleet.address)
     expect(page.get_by_role("link", name="Clear filters")).to_have_count(0)
     page.goto(fleet.address + "?stale=false&drifted=true&q=nothing-has-this")
@@ -74,14 +74,14 @@ def test_filters_are_cleared_wherever_one_is_on(fleet, browse):
     expect(page.locator("tbody tr")).to_have_count(4)
 
 
-def test_what_is_mistyped_is_said_and_the_rest_still_filters(fleet, browse):
+def test_a_wrong_parameter_is_a_notice_and_the_others_still_filter(fleet, browse):
     page = browse(fleet.address + "?rpeo=x&stale=maybe&repo=nginx&sort=colour&view=big")
     notices = page.get_by_role("alert").all_inner_texts()
     assert [re.split(r"[ ;]", notice)[0] for notice in notices] == ["Unknown", "stale", "sort", "view"]
     assert rows(page) == ["nginx/web-1", "nginx/web-2"]
 
 
-def test_the_links_to_json_and_csv_are_of_the_same_selection(fleet, browse):
+def test_the_links_to_json_and_csv_have_the_same_filter(fleet, browse):
     page = browse(fleet.address + "?repo=nginx&drifted=true&limit=1")
     links = {name: page.get_by_role("link", name=name).get_attribute("href") for name in ("JSON", "CSV")}
     assert links == {
@@ -90,7 +90,7 @@ def test_the_links_to_json_and_csv_are_of_the_same_selection(fleet, browse):
     }
 
 
-def test_several_values_of_one_filter_stay_several(fleet, browse):
+def test_several_values_of_one_filter_are_kept(fleet, browse):
     page = browse(fleet.address + "?repo=nginx&repo=chrony&var-server=web-2")
     assert sorted(rows(page)) == ["chrony/web-2", "nginx/web-2"]
     page.get_by_label("Drifted").select_option("false")
@@ -98,7 +98,7 @@ def test_several_values_of_one_filter_stay_several(fleet, browse):
     assert sorted(rows(page)) == ["chrony/web-2", "nginx/web-2"]
 
 
-def test_columns_sort_and_pages_turn(fleet, browse):
+def test_columns_sort_and_pages_follow_each_other(fleet, browse):
     page = browse(fleet.address + "?limit=3")
     page.get_by_role("link", name="Server").first.click()
     expect(page.locator("th[aria-sort=ascending]")).to_have_text("Server")
@@ -112,7 +112,7 @@ def test_columns_sort_and_pages_turn(fleet, browse):
     assert rows(page)[0] == "rsyslog/web-1"
 
 
-def test_without_javascript_everything_can_be_read_and_filtered(fleet, browse):
+def test_without_javascript_the_page_can_be_read_and_filtered(fleet, browse):
     page = browse(fleet.address, java_script_enabled=False)
     assert len(rows(page)) == 4
     page.get_by_label("Repo").fill("nginx")

@@ -1,4 +1,4 @@
-"""The page follows what happens, and leaves the reader's things alone."""
+"""The page updates itself, and keeps the focus, selection and input of its reader."""
 
 import http.client
 import threading
@@ -24,7 +24,7 @@ def test_a_change_appears_in_place_and_the_numbers_agree(server, browse):
     expect(tile(page, "all")).to_have_text("2")
 
 
-def test_an_entry_turns_stale_before_the_readers_eyes(server, browse):
+def test_an_entry_turns_stale_on_an_open_page(server, browse):
     server.report("nginx", "web-1", stale_after_seconds=2, ttl_seconds=4)
     page = browse(server.address)
     wait_until_live(page)
@@ -47,7 +47,7 @@ def test_changes_obey_the_filter(server, browse):
     assert rows(page) == ["nginx/web-2"]
 
 
-def test_focus_selection_scroll_and_what_was_opened_stay(server, browse):
+def test_focus_selection_scroll_and_opened_details_stay(server, browse):
     for host in range(60):
         server.report("nginx", f"web-{host:02}", [f"{file}.conf" for file in range(9)])
     page = browse(server.address, viewport={"width": 1200, "height": 600})
@@ -67,12 +67,12 @@ def test_focus_selection_scroll_and_what_was_opened_stay(server, browse):
     assert page.evaluate("document.activeElement.mine"), "the same row has the focus"
     assert page.evaluate("getSelection().toString()") == "web-30"
     assert row.locator("details").get_attribute("open") is not None
-    # The row above went to the end: what the reader looks at moves by no more than that row.
+    # The row above has moved to the end, so the rows below move up by one row at most.
     height = page.locator("tbody tr").first.bounding_box()["height"]
     assert abs(row.bounding_box()["y"] - before) <= height + 1
 
 
-def test_what_is_being_typed_is_not_disturbed(server, browse):
+def test_typing_is_not_disturbed(server, browse):
     server.report("nginx", "web-1")
     page = browse(server.address)
     wait_until_live(page)
@@ -86,7 +86,7 @@ def test_what_is_being_typed_is_not_disturbed(server, browse):
     expect(field).to_be_focused()
 
 
-def test_a_restart_of_the_server_is_seen_and_got_over(server, browse):
+def test_the_page_shows_a_restart_of_the_server_and_recovers(server, browse):
     server.report("nginx", "web-1")
     page = browse(server.address)
     wait_until_live(page)
@@ -100,7 +100,7 @@ def test_a_restart_of_the_server_is_seen_and_got_over(server, browse):
     expect(page.locator("tbody tr")).to_have_count(3)
 
 
-def test_where_streams_do_not_get_through_the_page_looks_by_itself(server, browse):
+def test_without_streams_the_page_polls(server, browse):
     server.report("nginx", "web-1")
     page = browse(server.address)
     page.route("**/api/events*", lambda route: route.abort())
@@ -110,7 +110,7 @@ def test_where_streams_do_not_get_through_the_page_looks_by_itself(server, brows
     expect(page.locator("tbody tr")).to_have_count(2)
 
 
-def test_a_reading_that_fails_is_tried_again_while_the_stream_lives(server, browse):
+def test_a_failed_fetch_is_retried_while_the_stream_is_open(server, browse):
     server.report("nginx", "web-1")
     page = browse(server.address)
     wait_until_live(page)

@@ -1,4 +1,4 @@
-"""Made for people: every scheme, size, keyboard, screen reader, printer and wall."""
+"""Accessibility: colour schemes, screen sizes, keyboard, screen readers, print, and the wall."""
 
 import pytest
 from playwright.sync_api import expect
@@ -34,8 +34,8 @@ PAGES = {
 @pytest.mark.parametrize("name", PAGES)
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing(fleet, chromium, name, viewport, scheme):
-    # The tool itself is what the page's policy would refuse.
+def test_axe_finds_no_fault(fleet, chromium, name, viewport, scheme):
+    # The page's content security policy would refuse axe itself.
     context = chromium.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     page.goto(fleet.address + PAGES[name])
@@ -46,7 +46,7 @@ def test_axe_finds_nothing(fleet, chromium, name, viewport, scheme):
     assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found["violations"]] == []
 
 
-def test_nothing_sticks_out_of_a_phone(fleet, browse):
+def test_nothing_overflows_a_phone_screen(fleet, browse):
     repo, host = "r" * 255, "s" * 255
     fleet.report(repo, host, ["f" * 4096], revision="v" * 255, url="https://ci/" + "u" * 2000)
     page = browse(fleet.address, viewport=PHONE)
@@ -57,7 +57,7 @@ def test_nothing_sticks_out_of_a_phone(fleet, browse):
         assert width <= PHONE["width"], target
 
 
-def test_a_row_says_everything(fleet, browse):
+def test_a_row_shows_every_fact_of_its_entry(fleet, browse):
     page = browse(fleet.address)
     row = page.locator("tbody tr", has_text="nginx").first
     expect(row).to_contain_text("▲ Drifted")
@@ -76,7 +76,7 @@ def test_a_row_says_everything(fleet, browse):
     expect(both).to_contain_text("◆ Stale")
 
 
-def test_the_keyboard_is_enough(fleet, browse):
+def test_everything_works_by_keyboard(fleet, browse):
     page = browse(fleet.address)
     wait_until_live(page)
     page.keyboard.press("?")
@@ -101,7 +101,7 @@ def test_the_keyboard_is_enough(fleet, browse):
     expect(page).to_have_url(fleet.address)
 
 
-def test_a_jump_to_the_content_is_no_other_page(fleet, browse):
+def test_a_jump_to_the_content_does_not_load_a_page(fleet, browse):
     page = browse(fleet.address + "?repo=nginx")
     wait_until_live(page)
     page.evaluate("window.mine = true")
@@ -127,7 +127,7 @@ def test_the_wall_shows_large_tiles_without_controls_and_stays_live(fleet, brows
     assert height > 80, "it can be read from across a room"
 
 
-def test_paper_has_the_list_and_no_controls(fleet, browse):
+def test_a_printed_page_has_the_list_and_no_controls(fleet, browse):
     page = browse(fleet.address)
     page.emulate_media(media="print")
     expect(page.locator("#filters")).to_be_hidden()
@@ -158,7 +158,7 @@ def test_the_history_of_an_entry_is_on_its_page(fleet, browse):
     expect(second).to_contain_text("a.conf")
 
 
-def test_of_a_long_history_there_is_an_older_page(server, browse):
+def test_a_long_history_has_a_link_to_older_changes(server, browse):
     for turn in range(60):
         server.report("nginx", "web-1", ["a"] if turn % 2 else [])
     page = browse(server.address + "entry?repo=nginx&server=web-1")
@@ -170,7 +170,7 @@ def test_of_a_long_history_there_is_an_older_page(server, browse):
     expect(page.locator(".history tbody tr")).to_have_count(50)
 
 
-def test_less_motion_is_respected(fleet, browse):
+def test_reduced_motion_is_respected(fleet, browse):
     page = browse(fleet.address, reduced_motion="reduce")
     wait_until_live(page)
     page.evaluate("document.querySelector('tbody tr').classList.add('new')")

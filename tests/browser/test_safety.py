@@ -1,4 +1,4 @@
-"""Names are hostile, and pages are run in hostile surroundings."""
+"""Hostile names, and hostile surroundings of the pages."""
 
 import http.client
 import threading
@@ -25,7 +25,7 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_hostile_name_is_shown_whole_and_does_nothing(server, browse, name):
+def test_a_hostile_name_is_shown_in_full_and_runs_nothing(server, browse, name):
     server.report(name, name, [name])
     page = browse(server.address)
     page.on("dialog", lambda dialog: pytest.fail(f"a dialog: {dialog.message}"))
@@ -45,7 +45,7 @@ def test_a_hostile_name_is_shown_whole_and_does_nothing(server, browse, name):
     assert page.evaluate("document.title").endswith("GitOps status")
 
 
-def test_a_link_to_a_run_leads_to_the_run_and_tells_it_nothing(server, browse):
+def test_a_link_to_a_run_sends_no_referrer(server, browse):
     url = "https://ci.example.net/run?id=1&x='\"<>"
     server.report("nginx", "web-1", ["a"], url=url, revision="4f1c2ab9d3e7")
     page = browse(server.address)
@@ -54,7 +54,7 @@ def test_a_link_to_a_run_leads_to_the_run_and_tells_it_nothing(server, browse):
     assert "noreferrer" in link.get_attribute("rel")
 
 
-def test_the_policy_of_the_page_is_in_force(server, chromium):
+def test_the_content_security_policy_is_enforced(server, chromium):
     server.report("nginx", "web-1")
     page = chromium.new_context().new_page()
     refused = []
@@ -75,7 +75,7 @@ def test_the_policy_of_the_page_is_in_force(server, chromium):
     page.context.close()
 
 
-def test_scripts_of_extensions_do_not_make_the_page_load_again(server, browse):
+def test_scripts_of_extensions_do_not_reload_the_page(server, browse):
     server.report("nginx", "web-1")
     page = browse(server.address)
     wait_until_live(page)
@@ -85,7 +85,7 @@ def test_scripts_of_extensions_do_not_make_the_page_load_again(server, browse):
     assert page.evaluate("window.mine")
 
 
-def test_an_entry_is_taken_out_only_after_a_second_word(server, browse):
+def test_an_entry_is_removed_only_after_a_confirmation(server, browse):
     server.report("nginx", "web-1", ["a"])
     server.report("nginx", "web-2")
     page = browse(server.address + "entry?repo=nginx&server=web-1")
@@ -105,7 +105,7 @@ def test_an_entry_is_taken_out_only_after_a_second_word(server, browse):
 
 
 class Prefixed(BaseHTTPRequestHandler):
-    """An ingress that serves a server under a path."""
+    """An ingress that serves the server under a path prefix."""
 
     protocol_version = "HTTP/1.1"
     prefix = "/tools/gitops"

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{TestApp, report, wait_until};
 
-/// Returns what a badge says, after its other qualities were looked at.
+/// Returns the text of a badge, after checking its other properties.
 fn badge(app: &TestApp, query: &str) -> String {
     let reply = app.get(&format!("/badge.svg{query}"));
     assert_eq!(reply.status, 200, "{}", reply.text());
@@ -22,7 +22,7 @@ fn badge(app: &TestApp, query: &str) -> String {
 }
 
 #[test]
-fn a_badge_says_how_its_selection_stands() {
+fn a_badge_shows_the_status_of_its_selection() {
     let app = TestApp::spawn();
     assert_eq!(badge(&app, ""), "gitops: none");
     app.accept(report("nginx", "web-1", "SYNCED", &[]));
@@ -42,7 +42,7 @@ fn a_badge_says_how_its_selection_stands() {
 }
 
 #[test]
-fn a_label_is_text_whatever_it_looks_like() {
+fn a_label_is_escaped() {
     let app = TestApp::spawn();
     let hostile = "%3C/text%3E%3Cscript%3E%22'%26lt;";
     let title = badge(&app, &format!("?label={hostile}"));

@@ -1,4 +1,4 @@
-//! What bodies of requests, and what is made of them, may take in memory.
+//! The memory for request bodies and the updates in them.
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
@@ -18,7 +18,7 @@ fn memory(server: &Process, figure: &str) -> usize {
 }
 
 #[test]
-fn a_body_with_millions_of_files_takes_hardly_more_memory_than_its_bytes() {
+fn a_body_with_millions_of_files_takes_little_more_memory_than_its_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("s.db"), &["--max-body-bytes", "20000000"]);
     server.accept(report("r", "s", "SYNCED", &[]));
@@ -41,7 +41,7 @@ fn clients_that_stop_in_the_middle_of_large_bodies_keep_nobody_out() {
     let server = Process::start(&folder.path().join("s.db"), &limits);
     let head = update_request("").replace("Content-Length: 0", "Content-Length: 67108864");
     let part = [head.as_bytes(), &vec![b' '; SENT]].concat();
-    // Four of these fit. A fifth makes the first give way, and a sixth the second.
+    // Four of these fit. The fifth drops the first, and the sixth drops the second.
     let mut slow: Vec<TcpStream> = (0..6)
         .map(|_| {
             let mut stream = server.client.connect();
@@ -69,7 +69,7 @@ fn clients_that_stop_in_the_middle_of_large_bodies_keep_nobody_out() {
 }
 
 #[test]
-fn a_length_that_is_only_announced_takes_no_room() {
+fn an_announced_length_reserves_no_memory() {
     let folder = tempfile::tempdir().unwrap();
     let limits = ["--max-body-bytes", "67108864"];
     let server = Process::start(&folder.path().join("s.db"), &limits);
@@ -88,7 +88,7 @@ fn a_length_that_is_only_announced_takes_no_room() {
 }
 
 #[test]
-fn a_start_takes_no_more_memory_than_the_program_took_while_it_ran() {
+fn a_start_takes_no_more_memory_than_running_did() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("s.db");
     let server = Process::start(&database, &[""; 0]);

@@ -1,4 +1,4 @@
-//! What builds of the program are told apart by.
+//! The build name, which distinguishes builds of different sources.
 
 #[path = "../../build.rs"]
 #[expect(dead_code, clippy::print_stdout, reason = "its main speaks to Cargo")]
@@ -7,7 +7,7 @@ mod build;
 use std::fs;
 use std::path::Path;
 
-/// Makes a folder with the sources of a program, one of which has this name and content.
+/// Returns the build name of sources that include a file with this name and content.
 fn name_of(file: &str, content: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     for source in ["assets/page.js", "migrations/1.sql", "src/main.rs", "templates/a.html", file] {

@@ -1,4 +1,4 @@
-//! What users see when all that may be stored is stored: `max_stored_bytes`.
+//! The limit `max_stored_bytes`.
 
 use std::fs;
 use std::time::Duration;
@@ -11,21 +11,21 @@ const DONE: &str = r#"{"status":"ok","message":"Status updated successfully"}"#;
 const WARNING: &str =
     "files: not stored, since max_stored_bytes is reached; the status and the count are";
 
-/// Returns the bytes of all rows, as anybody can count them.
+/// Returns the bytes of all rows, counted from the list.
 fn bytes_of_list(client: &Client) -> usize {
     let list = client.get("/status.json").body;
     let commas = client.list("").len().saturating_sub(1);
     list.len() - "[]".len() - commas
 }
 
-/// Returns a metric as it is written.
+/// Returns the value of a metric as written.
 fn metric(client: &Client, name: &str) -> String {
     let text = client.get("/metrics").text();
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
     line.unwrap_or_else(|| panic!("no {name}")).to_owned()
 }
 
-/// Holds what is counted against the list, and returns it.
+/// Asserts that the metric of stored bytes equals those of the list, and returns it.
 #[track_caller]
 fn stored(client: &Client) -> usize {
     let bytes = bytes_of_list(client);
@@ -39,7 +39,7 @@ fn drift(server: &str, files: usize) -> String {
     report("r", server, "OUT_OF_SYNC", &names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// Fills a server of which this is the limit up to nine tenths, and returns how many entries it took.
+/// Fills a server to 90 % of its limit, and returns the number of entries.
 fn fill(client: &Client, limit: usize) -> usize {
     let mut entries = 0;
     while bytes_of_list(client) * 10 < limit * 9 {
@@ -54,7 +54,7 @@ fn row(client: &Client, server: &str) -> Value {
 }
 
 #[test]
-fn the_bytes_that_are_stored_are_those_of_the_list() {
+fn the_stored_bytes_are_those_of_the_list() {
     let app = TestApp::spawn();
     assert_eq!(stored(&app), 0);
     let odd = |server: &str, more: Value| {
@@ -101,7 +101,7 @@ fn the_bytes_that_are_stored_are_those_of_the_list() {
 }
 
 #[test]
-fn a_full_store_takes_no_new_entries_and_hides_no_drift_of_those_that_it_has() {
+fn a_full_store_takes_no_new_entries_and_hides_no_drift_of_known_ones() {
     const LIMIT: usize = 40_000;
     let app = TestApp::with(|config| config.max_stored_bytes = Some(LIMIT));
     let entries = fill(&app, LIMIT);
@@ -110,7 +110,7 @@ fn a_full_store_takes_no_new_entries_and_hides_no_drift_of_those_that_it_has() {
     let used = metric(&app, "gitops_status_limit_used_ratio{limit=\"max_stored_bytes\"}");
     assert!(used.parse::<f64>().unwrap() >= 0.9, "{used}");
 
-    // Known ones grow up to the limit, and all of them are told from each other.
+    // Known entries may grow up to the limit.
     let mut grown = 0;
     let warned = loop {
         let reply = app.post(drift(&format!("s{grown}"), 60));
@@ -128,7 +128,7 @@ fn a_full_store_takes_no_new_entries_and_hides_no_drift_of_those_that_it_has() {
     assert_eq!(cut["files"], json!([]));
     assert_eq!(metric(&app, "gitops_status_update_warnings_total{field=\"files\"}"), "1");
 
-    // What does not grow is taken whole, also where all is full.
+    // An update that does not grow is stored in full, even in a full store.
     let last = format!("s{}", entries - 1);
     let app = app.restart_with(|config| config.max_stored_bytes = Some(LIMIT / 2));
     assert!(stored(&app) > LIMIT / 2, "a store above its limit starts");
@@ -141,7 +141,7 @@ fn a_full_store_takes_no_new_entries_and_hides_no_drift_of_those_that_it_has() {
     assert_eq!(row(&app, &last)["sync_status"], "OUT_OF_SYNC");
     app.post(drift("new", 0)).error(507);
 
-    // Room that is made can be used at once.
+    // Freed room can be used at once.
     for number in 0..entries {
         let target = format!("/api/status?repo=r&server=s{number}");
         assert_eq!(app.send("DELETE", &target, &[], b"").status, 200);
@@ -150,7 +150,7 @@ fn a_full_store_takes_no_new_entries_and_hides_no_drift_of_those_that_it_has() {
 }
 
 #[test]
-fn the_history_does_not_say_that_files_are_gone_whose_names_had_no_room() {
+fn the_history_does_not_call_files_removed_whose_names_had_no_room() {
     let app = TestApp::spawn();
     app.accept(drift("s", 2));
     let app = app.restart_with(|config| config.max_stored_bytes = Some(1));
@@ -172,7 +172,7 @@ fn the_history_does_not_say_that_files_are_gone_whose_names_had_no_room() {
 }
 
 #[test]
-fn a_long_url_gets_no_further_than_file_names_do() {
+fn a_long_url_is_limited_as_file_names_are() {
     let app = TestApp::spawn();
     let with = |revision: &str, length: usize| {
         let mut body: Value = serde_json::from_str(&report("r", "s", "SYNCED", &[])).unwrap();
@@ -191,7 +191,7 @@ fn a_long_url_gets_no_further_than_file_names_do() {
 }
 
 #[test]
-fn that_there_is_no_room_is_said_before_that_nothing_can_be_stored() {
+fn a_full_store_answers_507_even_while_nothing_can_be_stored() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("status.db");
     let arguments = ["--max-stored-bytes", "1000"];

@@ -15,7 +15,7 @@ fn post(app: &TestApp, server: &str) {
     app.accept(report("repo", server, "OUT_OF_SYNC", &["a.conf"]));
 }
 
-fn with_promise(server: &str, promise: &Value) -> String {
+fn with_schedule(server: &str, promise: &Value) -> String {
     let mut body: Value = serde_json::from_str(&report("repo", server, "SYNCED", &[])).unwrap();
     body.as_object_mut().unwrap().extend(promise.as_object().unwrap().clone());
     body.to_string()
@@ -38,7 +38,7 @@ fn an_entry_is_stale_after_two_hours_and_gone_after_fourteen_days() {
     let app = TestApp::spawn();
     post(&app, "s");
     app.advance(2 * HOUR - SECOND);
-    // Another update makes sure that the writer has looked at the clock.
+    // Once this update is answered, the writer has read the clock.
     post(&app, "other");
     assert!(!is_stale(&app, "s"));
     app.advance(SECOND);
@@ -70,7 +70,7 @@ fn any_update_makes_an_entry_fresh_again() {
 }
 
 #[test]
-fn a_reporter_may_have_a_rhythm_of_its_own() {
+fn a_reporter_may_send_its_own_schedule() {
     let app = TestApp::spawn();
     let start = app.clock.read().wall;
     let shown = |span: Duration| json!(start.plus(span).to_string());
@@ -81,7 +81,7 @@ fn a_reporter_may_have_a_rhythm_of_its_own() {
         ("patient", json!({"stale_after_seconds": 0}), shown(14 * DAY)),
         ("eternal", json!({"ttl_seconds": 0}), Value::Null),
     ] {
-        app.accept(with_promise(server, &promise));
+        app.accept(with_schedule(server, &promise));
         assert_eq!(app.list(&format!("?server={server}"))[0]["expires_at"], expires_at);
     }
     app.advance(10 * SECOND);
@@ -150,7 +150,7 @@ fn an_update_from_the_future_that_fell_silent_stays_stale() {
     wait_until("it counts from now", || app.list("")[0]["expires_at"] == expires_at);
     app.advance(3 * HOUR);
     wait_until("its silence is recorded", || history(&app).contains(&"stale s".to_owned()));
-    // The next commit shows what the record of the silence has made of the entry.
+    // The next commit shows the entry after its silence was recorded.
     post(&app, "other");
     assert!(is_stale(&app, "s"));
     assert_eq!(app.list("?server=s")[0]["expires_at"], expires_at);
@@ -179,7 +179,7 @@ fn a_silence_that_an_update_ends_before_it_could_be_stored_is_in_the_history() {
 }
 
 #[test]
-fn what_expired_while_the_server_was_down_is_hidden_and_may_come_back() {
+fn an_entry_that_expired_while_the_server_was_down_is_hidden_and_may_come_back() {
     let app = TestApp::spawn();
     post(&app, "lost");
     post(&app, "found");

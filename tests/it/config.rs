@@ -1,4 +1,4 @@
-//! The settings and the command line, from outside: what the program prints and how it exits.
+//! The settings and the command line from outside: output and exit status of the program.
 
 mod files;
 mod run;
@@ -38,14 +38,14 @@ fn check_config() -> Run {
     Run::new(&["check-config"])
 }
 
-/// Returns the comment behind a setting in the output of `check-config`.
+/// Returns the comment after a setting in the output of `check-config`.
 fn origin<'a>(text: &'a str, name: &str) -> &'a str {
     let line = text.lines().find(|line| line.starts_with(&format!("{name} = "))).unwrap();
     line.split_once("  # ").unwrap().1
 }
 
 #[test]
-fn a_flag_goes_before_the_environment_and_that_before_the_file() {
+fn a_flag_overrides_the_environment_and_that_overrides_the_file() {
     let toml = "ttl = \"3d\"\n";
     let run = || check_config().file("a.toml", toml).env("GITOPS_STATUS_CONFIG", "a.toml");
 
@@ -71,7 +71,7 @@ fn a_flag_goes_before_the_environment_and_that_before_the_file() {
 }
 
 #[test]
-fn the_config_flag_goes_before_its_variable() {
+fn the_config_flag_overrides_its_variable() {
     let (_, table) = Run::new(&["check-config", "--config=a.toml"])
         .file("a.toml", "workers = 3")
         .env("GITOPS_STATUS_CONFIG", "missing.toml")
@@ -80,7 +80,7 @@ fn the_config_flag_goes_before_its_variable() {
 }
 
 #[test]
-fn what_check_config_prints_is_a_settings_file_with_the_same_effect() {
+fn the_output_of_check_config_is_a_settings_file_with_the_same_effect() {
     let (text, table) = check_config()
         .env("GITOPS_STATUS_STALE_AFTER", "120m")
         .env("GITOPS_STATUS_TTL", "0")
@@ -99,7 +99,7 @@ fn the_example_file_names_every_setting_once_at_its_default() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
     let example = fs::read_to_string(path).unwrap();
     assert!(example.lines().all(|line| line.is_empty() || line.starts_with('#')));
-    // Prose has a space behind the comment sign, a setting has none.
+    // Prose has a space after the `#`, a setting has none.
     let settings: Vec<&str> = example
         .lines()
         .filter_map(|line| line.strip_prefix('#'))
@@ -221,7 +221,7 @@ fn a_missing_file_stops_the_start() {
 }
 
 #[test]
-fn an_empty_value_is_not_taken_for_the_default() {
+fn an_empty_value_is_not_the_default() {
     Run::new(&[]).env("GITOPS_STATUS_TTL", "").refused(&["GITOPS_STATUS_TTL", "is empty", "14d"]);
     Run::new(&["--ttl", ""]).refused(&["flag --ttl", "is empty"]);
     Run::new(&["--config=a.toml"])
@@ -258,7 +258,7 @@ fn a_secret_comes_from_a_file_without_its_last_newline() {
 }
 
 #[test]
-fn a_secret_file_that_gives_no_value_stops_the_start() {
+fn a_secret_file_without_a_value_stops_the_start() {
     let variable = "GITOPS_STATUS_DATABASE_URL_FILE";
     Run::new(&[]).env(variable, "missing").refused(&[variable, "missing", "cannot read"]);
     Run::new(&[]).env(variable, "").refused(&[variable, "cannot read"]);
@@ -293,7 +293,7 @@ fn a_value_that_is_not_utf_8_stops_the_start() {
 }
 
 #[test]
-fn an_address_that_others_reach_needs_the_word_that_anyone_may_write() {
+fn an_address_other_than_loopback_needs_allow_anonymous_writes() {
     for address in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:8080"] {
         Run::new(&["--listen", address]).refused(&[
             "flag --listen",
@@ -344,9 +344,9 @@ fn a_health_check_without_a_server_fails_in_one_line() {
     assert_eq!(outcome.created, [""; 0]);
 }
 
-/// The flags that a container's server was started with are not known to its health check.
+/// The health check of a container does not know the flags of its server.
 #[test]
-fn a_health_check_looks_at_no_setting_but_the_address() {
+fn a_health_check_reads_only_the_address_setting() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let server = thread::spawn(move || {

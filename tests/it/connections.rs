@@ -18,7 +18,7 @@ fn start(arguments: &[&str]) -> (TempDir, Process) {
     (folder, server)
 }
 
-/// Opens a connection that has been answered once and stays.
+/// Opens a connection that has had one answer and stays open.
 fn idle_client(server: &Client) -> TcpStream {
     let mut stream = server.connect();
     ask_again(&mut stream);
@@ -30,7 +30,7 @@ fn ask_again(stream: &mut TcpStream) {
     assert_eq!(Reply::read(stream).unwrap().status, 200);
 }
 
-/// Whether the server has ended a connection that it owes nothing.
+/// Whether the server has closed a connection without a request in progress.
 fn is_closed(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let is_closed = matches!(stream.read(&mut [0]), Ok(0));
@@ -38,7 +38,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
     is_closed
 }
 
-/// Sends an update but for its last byte.
+/// Sends an update without its last byte.
 fn half_an_update(server: &Client, name: &str) -> TcpStream {
     let mut stream = server.connect();
     let request = update_request(&report("half", name, "SYNCED", &[]));
@@ -57,14 +57,14 @@ fn closed(server: &Client, reason: &str) -> f64 {
 }
 
 #[test]
-fn an_update_is_taken_at_once_when_idle_clients_have_all_connections() {
+fn an_update_is_accepted_at_once_when_idle_clients_have_all_connections() {
     let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
     let mut clients: Vec<TcpStream> = (0..100).map(|_| idle_client(&server)).collect();
     server.accept(report("r", "s", "SYNCED", &[]));
     assert!(closed(&server, "full") >= 84.0);
     assert!((metric(&server, "gitops_status_connections_capacity") - 16.0).abs() < 0.1);
     wait_until("those in excess are gone", || metric(&server, "gitops_status_connections") <= 16.0);
-    // The last to come were there for the shortest.
+    // The newest connections have been idle for the shortest time.
     let open: Vec<bool> = clients.iter_mut().map(|stream| !is_closed(stream)).collect();
     let first_open = open.iter().position(|&is_open| is_open).unwrap();
     assert!(first_open >= 84, "{open:?}");
@@ -86,7 +86,7 @@ fn a_client_that_asks_again_and_again_is_not_the_first_to_go() {
 }
 
 #[test]
-fn streams_and_requests_under_way_are_not_closed_for_others() {
+fn streams_and_requests_in_progress_are_not_closed_for_others() {
     let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
     let mut streams: Vec<Events> =
         (0..8).map(|_| Events::open(&server, "/api/events", &[]).0).collect();
@@ -104,9 +104,9 @@ fn streams_and_requests_under_way_are_not_closed_for_others() {
 }
 
 #[test]
-fn where_every_connection_is_busy_the_next_answer_makes_room() {
+fn when_every_connection_is_busy_the_next_answer_makes_room() {
     let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
-    // There is room for one more, who would have come in before another has left.
+    // The next client would be accepted before another has left.
     let mut halves: Vec<TcpStream> =
         (0..17).map(|number| half_an_update(&server, &format!("s{number}"))).collect();
     let mut waiting = server.connect();
@@ -129,7 +129,7 @@ fn clients_that_do_not_read_their_answers_give_way_too() {
     let unread: Vec<TcpStream> = (0..40)
         .filter_map(|_| {
             let mut stream = server.try_connect()?;
-            // Its last request is not whole, and looks idle.
+            // Its last request is incomplete, so the connection looks idle.
             let requests = [LIVEZ.repeat(20).as_slice(), b"GET /livez HTTP/1.1\r\nX: "].concat();
             stream.write_all(&requests).ok()?;
             Some(stream)
@@ -140,13 +140,13 @@ fn clients_that_do_not_read_their_answers_give_way_too() {
 }
 
 #[test]
-fn a_question_that_comes_as_its_connection_gives_way_is_not_told_that_its_client_has_left() {
+fn a_request_on_a_connection_that_is_just_being_closed_is_not_answered_as_cancelled() {
     let (_folder, server) = start(&["--max-connections", "16", "--workers", "1"]);
     server.accept(report("r", "s", "SYNCED", &[]));
     let ask_on = || {
         let mut stream = None;
         for _ in 0..300 {
-            // A client whose connection has given way comes back.
+            // A client whose connection was closed reconnects.
             let mut present = stream.take().unwrap_or_else(|| server.client.connect());
             let question = b"GET /api/history?limit=1 HTTP/1.1\r\nHost: t\r\n\r\n";
             let is_sent = present.write_all(question).is_ok();
@@ -166,7 +166,7 @@ fn a_question_that_comes_as_its_connection_gives_way_is_not_told_that_its_client
 }
 
 #[test]
-fn with_few_files_allowed_many_clients_are_served_all_the_same() {
+fn with_a_low_limit_of_open_files_many_clients_are_still_served() {
     let folder = tempfile::tempdir().unwrap();
     let program = Process::command(&folder.path().join("status.db"));
     let mut command = Command::new("sh");
@@ -192,7 +192,7 @@ fn an_address_has_no_more_connections_than_it_may() {
     app.accept(report("r", "s", "SYNCED", &[]));
     wait_until("its longest idle connection is closed", || is_closed(&mut clients[0]));
     clients.iter_mut().skip(1).for_each(ask_again);
-    // Nothing of what is under way is closed for a new one.
+    // No request in progress is closed for a new one.
     let mut halves: Vec<TcpStream> =
         (0..3).map(|number| half_an_update(&app, &format!("s{number}"))).collect();
     wait_until("the idle ones are closed", || clients.iter_mut().skip(1).all(is_closed));

@@ -1,4 +1,4 @@
-//! What users see of a database that is damaged: at the start, while it runs, and on the way out.
+//! A damaged database: at the start, while the program runs, and in `repair`.
 
 mod running;
 mod wal;
@@ -64,13 +64,13 @@ fn corrupt_page(path: &Path, query: &'static str, change: impl FnOnce(&mut [u8])
     fs::write(path, content).unwrap();
 }
 
-/// Zeroes the page that a query finds, as a disk does that has lost it.
+/// Zeroes the page that a query finds, as after a disk has lost it.
 fn zero_page(path: &Path, query: &'static str) {
     corrupt_page(path, query, |page| page.fill(0));
 }
 
 fn break_free_pages(path: &Path) {
-    // The header says where their list begins.
+    // The header has the start of their list.
     let mut content = fs::read(path).unwrap();
     let first = u32::from_be_bytes(content[32..36].try_into().unwrap());
     assert!(first > 0, "there are to be free pages");
@@ -79,7 +79,7 @@ fn break_free_pages(path: &Path) {
     fs::write(path, content).unwrap();
 }
 
-/// Starts the program on a database that it has to refuse, and that must stay as it is.
+/// Asserts that the program refuses a database and leaves it unchanged; returns the message.
 fn refusal(path: &Path) -> String {
     let before = bytes_of(path);
     let (status, log) = Process::run_to_end(&mut Process::command(path));
@@ -89,7 +89,7 @@ fn refusal(path: &Path) -> String {
 }
 
 #[test]
-fn a_history_that_no_commit_could_be_added_to_is_refused_at_the_start() {
+fn a_history_that_cannot_take_a_commit_is_refused_at_the_start() {
     let (_folder, path) = filled();
     let sound = fs::read(&path).unwrap();
     for (name, root) in ROOTS {
@@ -104,7 +104,7 @@ fn a_history_that_no_commit_could_be_added_to_is_refused_at_the_start() {
 }
 
 #[test]
-fn damage_to_the_present_is_refused_with_advice_that_does_not_lose_it() {
+fn damage_to_the_entries_is_refused_with_advice_that_does_not_lose_them() {
     let (_folder, path) = filled();
     zero_page(&path, "select rootpage || '' from sqlite_schema where name = 'entries'");
     let log = refusal(&path);
@@ -113,7 +113,7 @@ fn damage_to_the_present_is_refused_with_advice_that_does_not_lose_it() {
 }
 
 #[test]
-fn a_database_that_has_two_names_is_refused() {
+fn a_database_with_two_names_is_refused() {
     let (folder, path) = filled();
     let other = folder.path().join("other.db");
     fs::hard_link(&path, &other).unwrap();
@@ -129,8 +129,8 @@ fn a_database_that_has_two_names_is_refused() {
     assert_eq!(server.list("").len(), 300);
 }
 
-/// Makes a database, damages it, and has it refused, repaired and served again. Returns what the
-/// repair has said, and the new server.
+/// Makes a database, damages it, and asserts that it is refused, repaired and served again. Returns
+/// the output of the repair, and the new server.
 fn repaired(path: &Path, damage: &'static str) -> (String, Process) {
     zero_page(path, damage);
     fs::set_permissions(path, Permissions::from_mode(0o640)).unwrap();
@@ -152,7 +152,7 @@ fn repaired(path: &Path, damage: &'static str) -> (String, Process) {
 }
 
 #[test]
-fn damaged_indexes_of_the_history_are_repaired_without_a_loss() {
+fn damaged_indexes_of_the_history_are_repaired_without_loss() {
     for (name, root) in &ROOTS[1..] {
         let (_folder, path) = filled();
         let (said, server) = repaired(&path, root);
@@ -162,7 +162,7 @@ fn damaged_indexes_of_the_history_are_repaired_without_a_loss() {
 }
 
 #[test]
-fn a_damaged_history_is_set_aside_and_the_present_is_kept() {
+fn a_damaged_history_is_dropped_and_the_entries_are_kept() {
     let (_folder, path) = filled();
     let (said, server) = repaired(&path, ROOTS[0].1);
     assert!(said.contains("History: lost"), "{said}");
@@ -170,11 +170,11 @@ fn a_damaged_history_is_set_aside_and_the_present_is_kept() {
 }
 
 #[test]
-fn what_only_the_log_has_is_in_the_repaired_database_too() {
+fn updates_that_are_only_in_the_log_are_in_the_repaired_database() {
     let (_folder, path) = filled();
     let root: usize = stored(&path, ROOTS[1].1)[0].parse().unwrap();
     let server = Process::start(&path, NO_ARGUMENTS);
-    // This changes but a row of `sightings`, so the log has no page of the history.
+    // This changes only a row of `sightings`, so the log has no page of the history.
     server.accept(report("repo", "server-7", "OUT_OF_SYNC", &["file-7.conf"]));
     let list = server.get("/status.json").text();
     server.kill();
@@ -194,7 +194,7 @@ fn a_repair_that_was_killed_at_its_last_step_leaves_a_database_that_starts_and_c
     let (_folder, path) = filled();
     let kept = |number| PathBuf::from(format!("{}.damaged-{number}", path.display()));
     fs::write(kept(1), "of an earlier repair").unwrap();
-    // Its last step puts the new file in the place of this one.
+    // The last step replaces this file by the new one.
     fs::hard_link(&path, kept(2)).unwrap();
     let mut server = Process::start(&path, NO_ARGUMENTS);
     assert_eq!(server.list("").len(), 300);
@@ -209,7 +209,7 @@ fn a_repair_that_was_killed_at_its_last_step_leaves_a_database_that_starts_and_c
 }
 
 #[test]
-fn repair_leaves_alone_what_is_sound_and_what_is_in_use() {
+fn repair_leaves_a_sound_database_and_one_in_use_alone() {
     let (_folder, path) = filled();
     let before = bytes_of(&path);
     let (status, said) = repair(&path);
@@ -226,7 +226,7 @@ fn repair_leaves_alone_what_is_sound_and_what_is_in_use() {
 }
 
 #[test]
-fn repair_does_not_guess_what_the_present_was() {
+fn repair_does_not_guess_the_entries() {
     let (folder, path) = filled();
     zero_page(&path, "select rootpage || '' from sqlite_schema where name = 'entries'");
     let before = bytes_of(&path);
@@ -234,7 +234,7 @@ fn repair_does_not_guess_what_the_present_was() {
     assert_eq!(status, Some(65), "{said}");
     assert!(said.contains("its entries are damaged") && said.contains("Restore a copy"), "{said}");
     assert!(bytes_of(&path) == before);
-    // The other way out: to start with an empty one.
+    // The other way out is an empty database.
     for suffix in ["", "-wal"] {
         let away = folder.path().join(format!("away.db{suffix}"));
         fs::rename(format!("{}{suffix}", path.display()), away).unwrap();

@@ -1,4 +1,4 @@
-//! The dashboards that are shipped: whether they are sound in themselves.
+//! The shipped dashboards are consistent in themselves.
 
 use std::collections::HashSet;
 use std::fs;
@@ -8,11 +8,11 @@ use serde_json::Value;
 use crate::support::TestApp;
 use crate::support::dashboards::{Dashboard, dashboards, references, repository, walk};
 
-/// What Grafana knows without being told by a dashboard.
+/// Grafana's built-in variables and data sources.
 const GLOBAL: [&str; 7] =
     ["__data", "__field", "__from", "__rate_interval", "__to", "__url_time_range", "__value"];
 #[test]
-fn panels_have_numbers_of_their_own_and_do_not_overlap() {
+fn panels_have_unique_ids_and_do_not_overlap() {
     for Dashboard { file, json } in dashboards() {
         let panels = json["panels"].as_array().unwrap();
         let ids: HashSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
@@ -30,7 +30,7 @@ fn panels_have_numbers_of_their_own_and_do_not_overlap() {
 }
 
 #[test]
-fn dashboards_and_panels_say_what_they_are() {
+fn dashboards_and_panels_have_titles_and_descriptions() {
     let dashboards = dashboards();
     let says = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
     for field in ["uid", "title"] {
@@ -66,7 +66,7 @@ fn data_sources_are_chosen_by_variables_only() {
 }
 
 #[test]
-fn what_a_dashboard_refers_to_is_there() {
+fn every_reference_of_a_dashboard_exists() {
     let dashboards = dashboards();
     let uids: Vec<_> = dashboards.iter().map(|found| found.json["uid"].as_str().unwrap()).collect();
     for dashboard in &dashboards {
@@ -80,9 +80,9 @@ fn what_a_dashboard_refers_to_is_there() {
     }
 }
 
-/// Infinity sorts columns by title; a misspelt title would be left where it fell.
+/// Grafana orders columns by title, and ignores a misspelt one.
 #[test]
-fn tables_name_their_columns_when_they_order_and_dress_them() {
+fn tables_order_and_format_columns_that_exist() {
     for dashboard in dashboards() {
         for panel in dashboard.panels().iter().filter(|panel| panel["type"] == "table") {
             let target = &panel["targets"][0];

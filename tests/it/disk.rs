@@ -1,4 +1,4 @@
-//! What users see when the disk is full, or the database is taken away.
+//! The disk is full, or the database is removed, replaced or moved.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::support::{Process, is_traced, report, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
 
-/// A small file system of its own; unmounted when this is dropped.
+/// A small mounted file system; dropping it unmounts it.
 pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
@@ -103,12 +103,12 @@ fn updates_on_a_full_disk_get_503_and_work_again_at_once_when_there_is_space() {
 }
 
 #[test]
-fn a_full_disk_is_noticed_to_have_space_again_without_an_update() {
+fn new_space_on_a_full_disk_is_noticed_without_an_update() {
     let disk = SmallDisk::mount();
     let path = disk.path().join("status.db");
     let server = Process::start(&path, NO_ARGUMENTS);
     let ballast = disk.path().join("ballast");
-    // dd writes until nothing fits any more, which is its way of failing.
+    // dd fails once the disk is full.
     let of = format!("of={}", ballast.display());
     Command::new("dd").args(["if=/dev/zero", &of, "bs=1k"]).output().unwrap();
     let mut number = 0;
@@ -124,7 +124,7 @@ fn a_full_disk_is_noticed_to_have_space_again_without_an_update() {
 }
 
 #[test]
-fn a_database_that_is_removed_is_noticed_and_not_made_anew() {
+fn a_removed_database_is_noticed_and_not_created_again() {
     let (_folder, path) = place();
     let server = Process::start(&path, NO_ARGUMENTS);
     server.accept(report("repo", "server", "SYNCED", &[]));
@@ -140,7 +140,7 @@ fn a_database_that_is_removed_is_noticed_and_not_made_anew() {
 }
 
 #[test]
-fn a_database_that_is_replaced_is_left_alone() {
+fn a_replaced_database_is_left_alone() {
     let (_folder, path) = place();
     let server = Process::start(&path, NO_ARGUMENTS);
     server.accept(report("repo", "server", "SYNCED", &[]));
@@ -155,7 +155,7 @@ fn a_database_that_is_replaced_is_left_alone() {
 }
 
 #[test]
-fn a_folder_that_is_moved_away_and_back_is_no_loss() {
+fn a_folder_that_is_moved_away_and_back_loses_nothing() {
     let (folder, _) = place();
     let home = folder.path().join("data");
     fs::create_dir(&home).unwrap();
@@ -174,7 +174,7 @@ fn a_folder_that_is_moved_away_and_back_is_no_loss() {
 }
 
 #[test]
-fn a_log_that_is_removed_costs_nothing_that_was_acknowledged() {
+fn a_removed_write_ahead_log_loses_nothing_that_was_acknowledged() {
     let (_folder, path) = place();
     let server = Process::start(&path, NO_ARGUMENTS);
     server.accept(report("repo", "before", "SYNCED", &[]));
@@ -188,7 +188,7 @@ fn a_log_that_is_removed_costs_nothing_that_was_acknowledged() {
 }
 
 #[test]
-fn a_disk_that_hangs_is_seen_in_the_health_until_it_goes_on() {
+fn a_hanging_disk_shows_in_health_until_it_goes_on() {
     let (_folder, path) = place();
     let server = Process::start(&path, NO_ARGUMENTS);
     let mut tracer = Command::new("strace")

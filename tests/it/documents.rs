@@ -1,4 +1,4 @@
-//! What the documents show is what the program does.
+//! The documents agree with the program.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ fn document(name: &str) -> String {
     fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
-/// Returns the commands of a document's console blocks, each with the output that follows it.
+/// Returns the commands in a document's console blocks, each with its output.
 fn console(text: &str) -> Vec<(String, String)> {
     let mut shown: Vec<(String, String)> = Vec::new();
     let blocks = text.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
@@ -32,7 +32,7 @@ fn console(text: &str) -> Vec<(String, String)> {
     shown
 }
 
-/// Blanks out the server's own times, which are others at each run.
+/// Blanks out the server's times, which differ in each run.
 fn without_times(text: &str) -> Value {
     let mut value: Value = serde_json::from_str(text).unwrap();
     let rows = match &mut value {

@@ -1,4 +1,4 @@
-//! A 200 means that the disk has been told to keep the update: seen from the system calls.
+//! System calls show that each update is synced before its 200.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -8,8 +8,7 @@ use crate::support::{Process, is_traced, report, wait_until};
 /// How many updates are sent, one after the other.
 const UPDATES: usize = 30;
 
-/// Sends updates one after the other, and returns the calls that the program made meanwhile to sync
-/// and to answer.
+/// Sends updates one after the other, and returns the program's system calls that sync and answer.
 fn calls() -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("status.db"), &[] as &[&str]);
@@ -41,7 +40,7 @@ fn every_200_comes_after_a_sync_of_its_own() {
     let mut answers = 0;
     for call in calls() {
         if is_sync(&call) {
-            // A call that is cut in two by another thread has ended where it is resumed.
+            // strace splits a call when another thread interrupts; it ends where it is resumed.
             synced |= call.ends_with("= 0");
         } else if call.contains("HTTP/1.1 200") {
             assert!(synced, "an answer without a sync before it: {call}");
@@ -51,9 +50,9 @@ fn every_200_comes_after_a_sync_of_its_own() {
     assert_eq!(answers, UPDATES);
 }
 
-/// To write more would be as safe, but slower: then `.cargo/config.toml` is not in force.
+/// Syncing metadata too would be as safe, but slower; it means that `.cargo/config.toml` is ignored.
 #[test]
-fn a_sync_writes_the_data_and_nothing_else() {
+fn a_sync_writes_data_without_metadata() {
     let calls = calls();
     let syncs: Vec<&String> = calls.iter().filter(|call| is_sync(call)).collect();
     assert!(syncs.len() >= UPDATES, "{syncs:?}");

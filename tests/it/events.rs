@@ -24,7 +24,7 @@ fn resume(app: &TestApp, id: &str) -> (Events, bool) {
 }
 
 #[test]
-fn an_update_is_told_as_the_list_shows_it() {
+fn an_update_is_sent_as_the_list_shows_it() {
     let app = TestApp::spawn();
     let mut events = open(&app, "");
     drifted(&app, "nginx", "web-1");
@@ -34,7 +34,7 @@ fn an_update_is_told_as_the_list_shows_it() {
 }
 
 #[test]
-fn only_the_fields_that_were_asked_for_are_told() {
+fn only_the_requested_fields_are_sent() {
     let app = TestApp::spawn();
     let mut events = open(&app, "?fields=server,stale");
     synced(&app, "nginx", "web-1");
@@ -42,7 +42,7 @@ fn only_the_fields_that_were_asked_for_are_told() {
 }
 
 #[test]
-fn an_entry_that_leaves_the_selection_is_told_to_be_gone() {
+fn an_entry_that_leaves_the_selection_is_reported_gone() {
     let app = TestApp::spawn();
     drifted(&app, "nginx", "web-1");
     drifted(&app, "nginx", "web-2");
@@ -59,7 +59,7 @@ fn an_entry_that_leaves_the_selection_is_told_to_be_gone() {
 }
 
 #[test]
-fn silence_and_expiry_are_told_as_the_clock_has_them() {
+fn silence_and_expiry_are_sent_when_they_happen() {
     let app = TestApp::spawn();
     synced(&app, "nginx", "web-1");
     let mut events = open(&app, "");
@@ -71,13 +71,13 @@ fn silence_and_expiry_are_told_as_the_clock_has_them() {
 }
 
 #[test]
-fn who_comes_back_hears_what_was_missed_and_nothing_twice() {
+fn a_client_that_resumes_gets_the_missed_changes_and_nothing_twice() {
     let app = TestApp::spawn();
     let mut first = open(&app, "");
     synced(&app, "nginx", "web-1");
     first.next().unwrap();
     let id = first.id.clone();
-    // Another one listens, so it can be known when the next change has been told.
+    // A second listener shows when the next change has been sent.
     synced(&app, "nginx", "web-2");
     first.next().unwrap();
     drop(first);
@@ -91,7 +91,7 @@ fn who_comes_back_hears_what_was_missed_and_nothing_twice() {
 }
 
 #[test]
-fn who_comes_back_too_late_or_to_another_process_is_told_to_read_the_list() {
+fn a_client_that_resumes_too_late_or_on_another_process_is_told_to_read_the_list() {
     let app = TestApp::spawn();
     let mut events = open(&app, "");
     synced(&app, "nginx", "web-1");
@@ -107,7 +107,7 @@ fn who_comes_back_too_late_or_to_another_process_is_told_to_read_the_list() {
 }
 
 #[test]
-fn a_stream_is_sent_as_proxies_and_browsers_want_it() {
+fn a_stream_has_the_headers_that_proxies_and_browsers_need() {
     let app = TestApp::spawn();
     let events = Events::connect(&app, "/api/events", &[("Accept-Encoding", "gzip, br")]);
     let head = events.head.to_ascii_lowercase();
@@ -131,14 +131,14 @@ fn a_stream_is_sent_as_proxies_and_browsers_want_it() {
 fn a_silent_stream_is_kept_alive_by_comments() {
     let app = TestApp::with(|config| config.idle_timeout = Duration::from_millis(400));
     let mut events = open(&app, "");
-    // Longer than a connection without progress is kept.
+    // Longer than the idle timeout.
     (0..4).for_each(|_| events.wait_for_comment());
     synced(&app, "nginx", "web-1");
     assert_eq!(events.next().unwrap().0, "entry");
 }
 
 #[test]
-fn hostile_names_stay_on_their_line() {
+fn hostile_names_cannot_break_out_of_their_line() {
     let app = TestApp::spawn();
     let mut events = open(&app, "");
     for name in ["a\u{2028}b", "\"quotes\"", "data: x", "😀\\n", ": comment"] {
@@ -152,7 +152,7 @@ fn hostile_names_stay_on_their_line() {
 }
 
 #[test]
-fn so_many_streams_and_no_more() {
+fn streams_beyond_the_limit_are_answered_503() {
     let app = TestApp::with(|config| config.max_connections = 4);
     let streams = [open(&app, ""), open(&app, "")];
     let reply = app.get("/api/events");
@@ -160,7 +160,7 @@ fn so_many_streams_and_no_more() {
     assert_eq!(reply.header("retry-after"), Some("5"));
     assert!(app.get("/metrics").text().contains("\ngitops_status_event_streams 2\n"));
     drop(streams);
-    // The server learns of the end of a stream when it next tells it something.
+    // The server notices the end of a stream when it next sends to it.
     wait_until("there is room again", || {
         synced(&app, "nginx", "web-1");
         app.advance(Duration::from_secs(1));
@@ -176,9 +176,9 @@ fn streams_end_at_once_when_the_server_stops() {
     let mut process = Process::start(&folder.path().join("a.db"), &arguments);
     let (mut events, _) = Events::open(&process, "/api/events", &[]);
     process.signal("TERM");
-    // Within the time that a read may take, which is half of the delay.
+    // The streams must end within the read timeout, which is half of the delay.
     events.read_to_end();
-    // Whoever comes now is sent away in a way that makes him come back.
+    // A new client gets a stream that ends at once, so that a browser reconnects.
     let (mut late, has_resumed) = Events::open(&process, "/api/events", &[]);
     assert!(!has_resumed);
     late.read_to_end();
@@ -197,7 +197,7 @@ fn a_server_with_an_open_stream_stops_within_its_grace() {
 }
 
 #[test]
-fn who_does_not_read_is_cut_off_and_holds_nobody_up() {
+fn a_client_that_does_not_read_is_disconnected_and_delays_nobody() {
     let app = TestApp::with(|config| {
         config.idle_timeout = Duration::from_secs(1);
         config.max_body_bytes = 8 * 1024 * 1024;

@@ -1,4 +1,4 @@
-//! Summaries and tables of figures: a counter is the length of the list with its filter.
+//! Summaries and tables of figures: each count equals the length of the list with its filter.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -139,7 +139,7 @@ fn any_filter() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn a_counter_is_the_length_of_the_list_with_its_filter() {
+fn a_count_equals_the_length_of_the_list_with_its_filter() {
     let app = fleet();
     proptest!(ProptestConfig::with_cases(200), |(filter in any_filter())| {
         let rows = app.list(&format!("?{filter}"));
@@ -153,7 +153,7 @@ fn a_counter_is_the_length_of_the_list_with_its_filter() {
 }
 
 #[test]
-fn a_filter_on_files_also_says_which_file_names_are_rows() {
+fn a_filter_on_files_also_limits_the_rows_to_matching_names() {
     let app = fleet();
     for (filter, passes) in [
         ("file=site.conf", (|name| name == "site.conf") as fn(&str) -> bool),
@@ -179,7 +179,7 @@ fn a_file_that_an_entry_lists_twice_counts_once() {
 }
 
 #[test]
-fn of_nothing_there_are_zeros_and_no_rows() {
+fn without_entries_there_are_zeros_and_no_rows() {
     let app = TestApp::spawn();
     let text = app.get("/api/summary").text();
     assert_eq!(
@@ -225,7 +225,7 @@ fn a_page_of_figures_says_how_many_rows_there_are() {
 }
 
 #[test]
-fn a_parameter_that_is_not_known_is_refused_with_a_list_of_the_known() {
+fn an_unknown_parameter_is_refused_with_a_list_of_the_known_ones() {
     let app = TestApp::spawn();
     let filters = "repo, server, file, sync_status, drifted, stale, q";
     for (path, known) in [
@@ -244,7 +244,7 @@ fn a_parameter_that_is_not_known_is_refused_with_a_list_of_the_known() {
 }
 
 #[test]
-fn figures_that_have_not_changed_are_not_sent_again() {
+fn unchanged_figures_are_not_sent_again() {
     let app = fleet();
     for path in ["/api/summary", "/api/repos", "/api/servers", "/api/files", "/badge.svg"] {
         let target = format!("{path}?repo=nginx");

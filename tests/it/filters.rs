@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::support::{TestApp, report, wait_until};
 
-/// An application with a few entries that differ in everything that can be asked for.
+/// An application with a few entries that differ in every field that has a filter.
 fn fleet() -> TestApp {
     let app = TestApp::spawn();
     for (repo, server, status, count, files, last_check) in [
@@ -35,7 +35,7 @@ fn fleet() -> TestApp {
 }
 
 #[test]
-fn a_filter_keeps_what_it_says_in_every_spelling() {
+fn a_filter_keeps_the_matching_entries_in_every_spelling() {
     let app = fleet();
     let all = ["a,b/{x}", "nginx/web-1", "nginx/web-2", "rsyslog/db,1", "rsyslog/web-1"];
     let nginx = ["nginx/web-1", "nginx/web-2"];
@@ -96,7 +96,7 @@ fn a_filter_keeps_what_it_says_in_every_spelling() {
 }
 
 #[test]
-fn staleness_can_be_asked_for() {
+fn entries_can_be_filtered_by_staleness() {
     let app = fleet();
     app.advance(Duration::from_hours(3));
     wait_until("all are stale", || app.list("?stale=true").len() == 5);
@@ -106,7 +106,7 @@ fn staleness_can_be_asked_for() {
 }
 
 #[test]
-fn a_parameter_that_is_wrong_is_an_error_that_names_it() {
+fn a_wrong_parameter_is_an_error_that_names_it() {
     let app = fleet();
     for (query, name) in [
         ("?sync_status=broken", "sync_status"),
@@ -153,7 +153,7 @@ fn a_parameter_that_is_wrong_is_an_error_that_names_it() {
 }
 
 #[test]
-fn no_question_is_so_long_that_its_answer_keeps_the_server_busy() {
+fn the_number_of_patterns_in_a_query_is_limited() {
     let app = fleet();
     for name in ["repo", "server", "file"] {
         let patterns = |count: usize| "*web-1*,".repeat(count);
@@ -199,7 +199,7 @@ fn the_list_can_be_sorted_by_every_scalar_field() {
 }
 
 #[test]
-fn a_page_is_cut_after_sorting_and_the_total_is_told() {
+fn a_page_is_cut_after_sorting_and_has_the_total() {
     let app = fleet();
     let page = |query: &str| {
         let reply = app.get(&format!("/status.json{query}"));

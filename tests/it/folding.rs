@@ -1,4 +1,4 @@
-//! The program is killed while updates that changed only times go from the log into their rows.
+//! The program is killed while it folds the sightings log into the rows of the entries.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -11,10 +11,10 @@ use crate::support::{Client, Process, run_sql, stored, update_request, wait_unti
 const NO_ARGUMENTS: &[&str] = &[];
 const WRITERS: usize = 4;
 const KEYS: usize = 6000;
-/// How many updates a writer has on the way at once.
+/// How many unanswered updates a writer keeps in flight.
 const AT_ONCE: usize = 25;
-/// How often each entry is seen before the first kill, in commits of forty: so often that a fold
-/// begins at once, which it does at 65,536.
+/// How many sightings of each entry are in the log before the first kill, in commits of forty. They
+/// exceed the 65,536 at which a fold begins.
 const ROUNDS: usize = 12;
 const COMMITS: usize = ROUNDS * KEYS / 40;
 const SEE_ALL: &str = "
@@ -33,8 +33,8 @@ const SEE_ALL: &str = "
     update meta set revision = revision + 1800;
 ";
 
-/// How many updates a writer has sent, of its keys in turn, and which were acknowledged: all up to
-/// a place, but for those that were on the way when the program was killed.
+/// How many updates a writer has sent, for its keys in turn. All were acknowledged except those that
+/// were in flight when the program was killed.
 #[derive(Debug, Default)]
 struct Sent {
     count: usize,
@@ -45,7 +45,7 @@ fn key(writer: usize, number: usize) -> usize {
     writer + number % (KEYS / WRITERS) * WRITERS
 }
 
-/// The update with this number of a writer's: nothing but its time differs from the one before.
+/// A writer's update with this number. Only its time differs from the update before.
 fn update(writer: usize, number: usize) -> String {
     let body = serde_json::json!({
         "repo": "folding", "server": format!("{:05}", key(writer, number)), "sync_status": "SYNCED",
@@ -58,7 +58,7 @@ fn time(number: usize) -> String {
     format!("2026-04-21T10:32:15.{number:09}Z")
 }
 
-/// Sends updates at once, and returns how many of them were answered before the server was gone.
+/// Sends pipelined updates, and returns how many were answered before the server was gone.
 fn answers_to(stream: &mut TcpStream, block: &str) -> usize {
     let (mut answered, mut text, mut piece) = (0, String::new(), [0; 16 * 1024]);
     if stream.write_all(block.as_bytes()).is_err() {
@@ -77,7 +77,7 @@ fn answers_to(stream: &mut TcpStream, block: &str) -> usize {
 }
 
 impl Sent {
-    /// Sends updates until there are so many or the server is gone.
+    /// Sends updates until the given number is reached or the server is gone.
     fn write(&mut self, client: Client, writer: usize, most: usize, acknowledged: &AtomicUsize) {
         let Some(mut stream) = client.try_connect() else { return };
         while self.count < most {
@@ -93,7 +93,7 @@ impl Sent {
         }
     }
 
-    /// Whether the server may say of this number that its key was not acknowledged with a later one.
+    /// Whether the server may show this number: no later update of its key was acknowledged.
     fn allows(&self, seen: usize) -> bool {
         let is_unanswered = |number| self.unanswered.iter().any(|range| range.contains(&number));
         let mut later = (seen + KEYS / WRITERS..self.count).step_by(KEYS / WRITERS);
@@ -101,7 +101,7 @@ impl Sent {
     }
 }
 
-/// Has all writers write until each has sent so many, or the server is gone.
+/// Runs all writers until each has sent `most` updates or the server is gone.
 fn write(
     writers: &mut [Sent],
     client: Client,
@@ -117,7 +117,7 @@ fn write(
     });
 }
 
-/// Holds what a server shows against what it acknowledged.
+/// Checks the list of a server against the updates that it acknowledged.
 fn check(server: &Process, writers: &[Sent]) {
     let mut shown = 0;
     for row in server.list("") {
@@ -131,8 +131,8 @@ fn check(server: &Process, writers: &[Sent]) {
     assert_eq!(shown, KEYS);
 }
 
-/// How many entries have the times in their rows that only the log had, and how many commits the
-/// log has.
+/// How many entries have been folded (their rows have times that only the log had), and how many
+/// commits the log has.
 fn folded_and_logged(path: &Path) -> (usize, usize) {
     let number = |sql| stored(path, sql)[0].parse().unwrap();
     let folded = "select cast(count(*) as text) from entries \
@@ -141,7 +141,7 @@ fn folded_and_logged(path: &Path) -> (usize, usize) {
 }
 
 #[test]
-fn no_kill_while_times_go_into_their_rows_loses_any() {
+fn no_kill_during_a_fold_loses_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
     let mut writers: Vec<Sent> = (0..WRITERS).map(|_| Sent::default()).collect();

@@ -63,7 +63,7 @@ fn flat_rows_have_one_level_and_one_type_a_field() {
 }
 
 #[test]
-fn csv_has_a_header_and_rows_that_can_be_read_back() {
+fn csv_has_a_header_and_rows_that_a_parser_reads_back() {
     let app = TestApp::spawn();
     let empty = app.get("/status.csv");
     assert_eq!(empty.text(), FLAT.join(",") + "\r\n");
@@ -93,10 +93,10 @@ fn csv_has_a_header_and_rows_that_can_be_read_back() {
     assert_eq!(reply.text().matches("\r\n").count(), names.len() + 1);
 }
 
-/// How a cell starts that a spreadsheet would run.
+/// First characters of a cell that a spreadsheet would run as a formula.
 const FORMULAS: [char; 8] = ['=', '+', '-', '@', '＝', '＋', '－', '＠'];
 
-/// Texts of characters that CSV, spreadsheets or their readers could trip over.
+/// Texts with characters that break careless CSV writers, parsers and spreadsheets.
 fn awkward() -> impl Strategy<Value = String> {
     let characters = "\"',;|=+-@＝＋－＠ \\\u{2028}\u{feff}\u{202e}#0aü😀";
     let character = prop::sample::select(characters.chars().collect::<Vec<_>>());
@@ -106,7 +106,7 @@ fn awkward() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn a_csv_reader_finds_in_every_cell_what_the_flat_json_says_and_no_formula() {
+fn every_csv_cell_equals_the_flat_json_and_is_no_formula() {
     let app = TestApp::spawn();
     let files = prop::collection::vec(awkward(), 0..3);
     let strategy = (awkward(), awkward(), files, prop::option::of(awkward()), any::<u8>());
@@ -174,7 +174,7 @@ fn an_unchanged_list_is_not_sent_again() {
 }
 
 #[test]
-fn a_tag_stays_while_nothing_changes_and_changes_with_time() {
+fn a_tag_stays_while_nothing_changes_and_changes_when_an_entry_turns_stale() {
     let app = TestApp::spawn();
     app.accept(report("r", "a", "SYNCED", &[]));
     let tag = |app: &TestApp| app.get("/status.json").header("etag").unwrap().to_owned();
@@ -228,7 +228,7 @@ fn the_joined_list_inflates_to_the_plain_one() {
 }
 
 #[test]
-fn every_path_that_can_be_read_takes_head_and_compresses_if_asked() {
+fn every_get_path_takes_head_and_compresses_if_asked() {
     let app = TestApp::spawn();
     app.accept(report("r", "a", "SYNCED", &[]));
     let paths = ["/status.json", "/status.csv", "/health", "/livez", "/readyz"];
@@ -266,7 +266,7 @@ fn every_path_that_can_be_read_takes_head_and_compresses_if_asked() {
 }
 
 #[test]
-fn options_tells_which_methods_a_path_takes() {
+fn options_lists_the_methods_of_a_path() {
     let app = TestApp::spawn();
     for (path, methods) in [
         ("/", "GET, HEAD"),
@@ -282,6 +282,6 @@ fn options_tells_which_methods_a_path_takes() {
         assert!(!names.any(|name| name.starts_with("access-control")), "{path}");
     }
     app.send("OPTIONS", "/no/such/path", &[], b"").error(404);
-    // HAProxy asks this to find out whether a server is up.
+    // HAProxy's default health check.
     assert_eq!(app.raw(b"OPTIONS / HTTP/1.0\r\n\r\n").unwrap().status, 204);
 }

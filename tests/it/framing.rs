@@ -1,4 +1,4 @@
-//! HTTP that is odd or broken: it is answered or cut off, and changes nothing.
+//! Odd and broken HTTP is answered or disconnected, and changes nothing.
 
 use std::io::{Read, Write};
 
@@ -14,7 +14,7 @@ fn guarded() -> (TestApp, String) {
 }
 
 #[test]
-fn broken_framing_is_refused_or_cut_off_and_changes_nothing() {
+fn broken_framing_is_refused_or_disconnected_and_changes_nothing() {
     let (app, before) = guarded();
     let body = report("repo", "smuggled", "SYNCED", &[]);
     let length = body.len();
@@ -48,7 +48,7 @@ fn broken_framing_is_refused_or_cut_off_and_changes_nothing() {
 }
 
 #[test]
-fn an_update_that_breaks_off_is_not_applied() {
+fn a_truncated_update_is_not_applied() {
     let (app, before) = guarded();
     let body = report("repo", "half", "SYNCED", &[]);
     let chunk = format!("{:x}\r\n{body}", body.len());
@@ -64,7 +64,7 @@ fn an_update_that_breaks_off_is_not_applied() {
 }
 
 #[test]
-fn a_client_that_asks_first_is_told_to_continue() {
+fn a_client_that_expects_100_continue_gets_it() {
     let (app, _) = guarded();
     let body = report("repo", "asked", "SYNCED", &[]);
     let mut stream = app.connect();
@@ -80,7 +80,7 @@ fn a_client_that_asks_first_is_told_to_continue() {
 }
 
 #[test]
-fn requests_may_follow_each_other_on_a_connection_without_waiting() {
+fn requests_may_be_pipelined() {
     let (app, _) = guarded();
     let mut stream = app.connect();
     let bodies: Vec<String> =
@@ -98,7 +98,7 @@ fn requests_may_follow_each_other_on_a_connection_without_waiting() {
 }
 
 #[test]
-fn a_chunked_update_is_as_good_as_any() {
+fn a_chunked_update_is_stored() {
     let (app, _) = guarded();
     let body = report("repo", "chunked", "SYNCED", &[]);
     let (first, second) = body.split_at(7);
@@ -119,7 +119,7 @@ fn a_client_that_asks_for_an_upgrade_is_told_that_the_connection_ends() {
 }
 
 #[test]
-fn a_head_that_is_too_large_is_answered_with_a_bare_431() {
+fn a_head_that_is_too_large_gets_431_without_a_body() {
     let (app, _) = guarded();
     let request =
         |headers: &str| format!("GET /livez HTTP/1.1\r\nHost: t\r\n{headers}\r\n").into_bytes();

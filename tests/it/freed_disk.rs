@@ -1,4 +1,4 @@
-//! Disk that the database does not need any more is given back.
+//! Disk space that the database no longer needs is given back.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -11,7 +11,7 @@ use crate::disk::SmallDisk;
 use crate::support::{Process, report, run_sql, stored, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
-/// What the program keeps free for what comes next, and what is in use of an almost empty database.
+/// The free space that the program keeps, plus the size of an almost empty database.
 const SMALL: u64 = 5_000_000;
 
 /// Makes a database that holds an entry.
@@ -24,7 +24,7 @@ fn database() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Fills a database, and deletes what was filled in, as the history does over months.
+/// Fills a database and deletes its rows, as the history does over months.
 fn free_pages_of(path: &Path) {
     run_sql(
         path,
@@ -47,7 +47,7 @@ fn reusable_bytes(server: &Process) -> u64 {
 }
 
 #[test]
-fn a_new_database_becomes_smaller_when_what_was_in_it_is_deleted() {
+fn a_new_database_shrinks_when_its_rows_are_deleted() {
     let (_folder, path) = database();
     free_pages_of(&path);
     let server = Process::start(&path, NO_ARGUMENTS);
@@ -57,7 +57,7 @@ fn a_new_database_becomes_smaller_when_what_was_in_it_is_deleted() {
     assert_eq!(server.names(""), ["repo/server"]);
 }
 
-/// Makes a database as earlier versions did, which keeps its free pages, and lets it have some.
+/// Makes a database of an earlier version, which keeps its free pages, with some of them.
 fn old_database() -> (TempDir, PathBuf) {
     let (folder, path) = database();
     run_sql(&path, "pragma journal_mode = delete; pragma auto_vacuum = none; vacuum");
@@ -65,7 +65,7 @@ fn old_database() -> (TempDir, PathBuf) {
     (folder, path)
 }
 
-/// Compacts a database as the runbook tells.
+/// Compacts a database as the runbook says.
 fn compact(path: &Path) -> (Option<i32>, String) {
     let runbook = fs::read_to_string("docs/alerts.md").unwrap();
     let command = "gitops-status-server compact --database-url sqlite:///";
@@ -87,7 +87,7 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
 }
 
 #[test]
-fn an_old_database_is_compacted_as_the_runbook_tells_and_stays_the_same_store() {
+fn an_old_database_is_compacted_as_the_runbook_says_and_keeps_its_identity() {
     let (_folder, path) = old_database();
     fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
     let server = Process::start(&path, NO_ARGUMENTS);
@@ -123,7 +123,7 @@ fn a_database_that_is_in_use_is_not_compacted() {
 }
 
 #[test]
-fn a_database_is_left_as_it_is_where_there_is_no_room_for_a_copy() {
+fn a_database_without_room_for_a_copy_is_left_as_it_is() {
     let disk = SmallDisk::mount();
     let path = disk.path().join("status.db");
     assert_eq!(Process::start(&path, NO_ARGUMENTS).terminate().code(), Some(0));
@@ -140,7 +140,7 @@ fn a_database_is_left_as_it_is_where_there_is_no_room_for_a_copy() {
 }
 
 #[test]
-fn a_compaction_that_is_killed_leaves_the_database_as_it_was_and_nothing_behind() {
+fn a_killed_compaction_leaves_the_database_as_it_was_and_no_other_file() {
     let (_folder, path) = database();
     run_sql(
         &path,

@@ -1,7 +1,6 @@
-/* Makes calls about files hang for as long as a file lies where an environment variable says, as
- * they do on a disk that has stopped to answer, and reads of the database fail at the place that
- * such a file names, as they do on a disk that has lost a page. Loaded into the program by the
- * tests. */
+/* Simulates a bad disk; tests preload it into the program. System calls about files hang while the file
+ * named by an environment variable exists, as on a disk that no longer answers. Reads of the database
+ * fail at the offset in such a file, as on a disk that has lost a page. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>

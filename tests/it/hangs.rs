@@ -1,4 +1,4 @@
-//! What users see when the disk hangs, in whatever call, or does not give back what it was given.
+//! The disk hangs, in any system call, or cannot read a page.
 
 use std::fs;
 use std::process::Command;
@@ -8,9 +8,9 @@ use tempfile::TempDir;
 
 use crate::support::{Process, report, run_sql, stored, update_request, wait_until};
 
-/// Calls that look at files, and open them.
+/// System calls that inspect and open files.
 const LOOKS: &str = "HANG_LOOKS";
-/// Calls that make what was written durable.
+/// System calls that sync.
 const SYNCS: &str = "HANG_SYNCS";
 /// Reads of a page of the database.
 const PAGE: &str = "LOSE_PAGE";
@@ -71,7 +71,7 @@ fn metric(server: &Process, name: &str) -> Option<f64> {
 }
 
 #[test]
-fn a_disk_that_hangs_in_looks_at_files_is_seen_in_the_health_and_reads_go_on() {
+fn a_disk_that_hangs_when_files_are_inspected_shows_in_health_and_reads_go_on() {
     let disk = Disk::new();
     let server = disk.start();
     let client = server.client;
@@ -105,7 +105,7 @@ fn a_disk_that_hangs_does_not_keep_the_program_from_stopping() {
 }
 
 #[test]
-fn a_stop_that_cannot_answer_what_hangs_in_a_commit_is_a_failure() {
+fn a_stop_that_cannot_answer_updates_of_a_hanging_commit_is_a_failure() {
     for calls in [LOOKS, SYNCS] {
         let disk = Disk::new();
         let mut server = disk.start();
@@ -124,7 +124,7 @@ fn a_stop_that_cannot_answer_what_hangs_in_a_commit_is_a_failure() {
 }
 
 #[test]
-fn a_start_on_a_disk_that_hangs_can_be_stopped() {
+fn a_start_on_a_hanging_disk_can_be_stopped() {
     let disk = Disk::new();
     disk.start().terminate();
     disk.hang(LOOKS);
@@ -134,7 +134,7 @@ fn a_start_on_a_disk_that_hangs_can_be_stopped() {
 }
 
 #[test]
-fn a_page_of_the_history_that_the_disk_does_not_give_back_is_found_and_repaired() {
+fn an_unreadable_page_of_the_history_is_found_and_repaired() {
     let disk = Disk::new();
     let path = disk.0.path().join("status.db");
     disk.start().terminate();

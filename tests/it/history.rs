@@ -33,7 +33,7 @@ fn delete(app: &TestApp, repo: &str, server: &str) {
 }
 
 #[test]
-fn every_change_is_listed_with_its_facts_newest_first() {
+fn every_change_is_listed_with_its_fields_newest_first() {
     let app = TestApp::spawn();
     assert_eq!(history(&app, ""), json!({"items": [], "next": null}));
     let start = app.clock.read().wall;
@@ -96,7 +96,7 @@ fn the_fields_are_in_their_order_and_flat_rows_have_one_level() {
 }
 
 #[test]
-fn filters_keep_the_changes_that_they_are_about() {
+fn filters_keep_the_changes_that_match() {
     let app = TestApp::spawn();
     app.accept(report("a", "x", "SYNCED", &[]));
     app.accept(report("b", "x", "OUT_OF_SYNC", &["sub/f.conf"]));
@@ -207,7 +207,7 @@ fn a_wrong_parameter_is_refused_with_what_is_accepted() {
 }
 
 #[test]
-fn an_answer_is_compressed_if_that_is_asked_for() {
+fn an_answer_is_compressed_if_the_client_asks_for_it() {
     let app = TestApp::spawn();
     app.accept(report("r", "s", "SYNCED", &[]));
     let reply = app.get_with("/api/history", &[("Accept-Encoding", "gzip")]);
@@ -228,7 +228,7 @@ fn the_history_outlives_a_restart() {
 }
 
 #[test]
-fn a_silence_that_is_recorded_late_has_its_true_time_and_place() {
+fn a_silence_that_is_recorded_late_has_its_true_time_and_position() {
     let app = TestApp::spawn();
     let start = app.clock.read().wall;
     app.accept(report("r", "s", "SYNCED", &[]));

@@ -1,4 +1,4 @@
-//! Grafana's Infinity data source: it asks like this, and can read only such answers.
+//! Grafana's Infinity data source: the requests that it sends, and the answers that it can parse.
 
 use std::collections::HashMap;
 use std::mem::{Discriminant, discriminant};
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::{TestApp, infinity, report};
 
-/// Asks for a list as Infinity does.
+/// Gets a list as Infinity does.
 fn ask(app: &TestApp, target: &str) -> Vec<Value> {
     serde_json::from_value(infinity::ask(app, target)).expect("a bare array")
 }

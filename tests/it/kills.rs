@@ -1,4 +1,4 @@
-//! The program is killed under load, again and again: nothing that it acknowledged may be lost.
+//! The program is killed under load, again and again, and may lose no acknowledged update.
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
@@ -18,16 +18,16 @@ const CYCLES: u64 = 25;
 const WRITERS: u64 = 6;
 const KEYS_A_WRITER: u64 = 5;
 
-/// What is known of one key. Each key has one writer, which counts up.
+/// The known state of one key. Each key has one writer, which counts up.
 #[derive(Clone, Copy, Debug, Default)]
 struct Known {
     /// The last number that was sent.
     sent: u64,
-    /// The last number that was acknowledged, or that some answer showed.
+    /// The last number that was acknowledged or shown in an answer.
     sure: u64,
 }
 
-/// What the writers and readers have seen, to hold the server's answers against.
+/// Everything that the writers and readers have seen: the server's answers are checked against it.
 #[derive(Debug, Default)]
 struct Ledger(Mutex<HashMap<String, Known>>);
 
@@ -47,7 +47,7 @@ impl Ledger {
     }
 }
 
-/// The report with a number: its count, its files and its time all say the same one.
+/// The report with a number: its count, its files and its time all contain it.
 fn numbered(key: &str, number: u64) -> String {
     let time = format!("2026-04-21T10:32:15.{number:09}Z");
     serde_json::json!({
@@ -57,7 +57,7 @@ fn numbered(key: &str, number: u64) -> String {
     .to_string()
 }
 
-/// Holds a list against what was known before it was asked for, and what has been sent since.
+/// Checks a list against the numbers known before the request and the numbers sent since.
 fn faults(
     rows: &[Value],
     before: &HashMap<String, Known>,
@@ -96,7 +96,7 @@ fn exchange(stream: &mut TcpStream, body: &str) -> Option<u16> {
     std::str::from_utf8(&answer[9..12]).ok()?.parse().ok().filter(|_| count > 12)
 }
 
-/// Counts its keys up until the server is gone.
+/// Counts the keys of one writer up until the server is gone.
 fn write(client: Client, writer: u64, numbers: &AtomicU64, ledger: &Ledger) {
     let Some(mut stream) = client.try_connect() else { return };
     loop {
@@ -111,13 +111,13 @@ fn write(client: Client, writer: u64, numbers: &AtomicU64, ledger: &Ledger) {
     }
 }
 
-/// Reads the list until the server is killed, and holds each answer against the ledger.
+/// Reads the list until the server is killed, and checks each answer against the ledger.
 fn read(client: Client, ledger: &Ledger, is_killed: &AtomicBool) {
     loop {
         let before = ledger.snapshot();
         let request = b"GET /status.json HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
         let Some(reply) = client.raw(request).filter(|reply| reply.status == 200) else { return };
-        // A kill may cut the answer short, and another test's server may get the same port.
+        // A kill may truncate the answer, and another test's server may get the same port.
         let rows = serde_json::from_slice::<Vec<Value>>(&reply.body);
         if is_killed.load(Ordering::SeqCst) {
             return;
@@ -130,7 +130,7 @@ fn read(client: Client, ledger: &Ledger, is_killed: &AtomicBool) {
     }
 }
 
-/// Kills the program while it starts, after this much time.
+/// Kills the program this long after its start begins.
 fn kill_while_starting(path: &Path, after: Duration) {
     let mut child = Process::command(path).stderr(std::process::Stdio::null()).spawn().unwrap();
     thread::sleep(after);
@@ -179,7 +179,7 @@ fn no_kill_under_load_loses_tears_or_invents_anything() {
 }
 
 #[test]
-fn no_kill_during_the_first_start_leaves_anything_in_the_way() {
+fn a_kill_during_the_first_start_leaves_no_file_that_blocks_the_next_start() {
     for step in 0..25 {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("status.db");
@@ -190,7 +190,7 @@ fn no_kill_during_the_first_start_leaves_anything_in_the_way() {
 }
 
 #[test]
-fn the_check_finds_what_is_lost_torn_or_invented() {
+fn the_check_finds_lost_torn_and_invented_updates() {
     let row = |number: u64| -> Value { serde_json::from_str(&numbered("k", number)).unwrap() };
     let known = |sent, sure| HashMap::from([("k".to_owned(), Known { sent, sure })]);
     let found = |rows: &[Value], sent, sure| faults(rows, &known(sent, sure), &known(sent, sure));

@@ -1,4 +1,4 @@
-//! What the log says, and what nobody can make it say.
+//! The lines of the log: their content, and that they cannot be forged or block the program.
 
 use std::fs;
 use std::io::{BufRead, BufReader, PipeReader};
@@ -8,7 +8,7 @@ use crate::support::{Client, Events, Process, report, wait_until};
 const NO_ARGUMENTS: &[&str] = &[];
 
 #[test]
-fn an_update_is_logged_as_in_the_original_and_repeats_are_quiet() {
+fn an_update_is_logged_as_in_the_original_and_repeats_are_not_logged() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("status.db"), NO_ARGUMENTS);
     for _ in 0..3 {
@@ -80,7 +80,7 @@ fn a_request_that_fails_by_the_store_is_logged_once_with_the_cause_and_others_ar
 }
 
 #[test]
-fn a_wrong_rust_log_is_told_and_leaves_the_default() {
+fn a_wrong_rust_log_is_reported_and_the_default_stays() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = Process::command(&folder.path().join("status.db"));
     let server = Process::run(command.env("RUST_LOG", "actix_server=error,loud=very"));
@@ -90,7 +90,7 @@ fn a_wrong_rust_log_is_told_and_leaves_the_default() {
 }
 
 #[test]
-fn a_wrong_rust_log_and_a_full_disk_behind_the_log_do_not_stop_the_start() {
+fn a_wrong_rust_log_and_a_log_on_a_full_disk_do_not_stop_the_start() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
     fs::write(&path, b"this is no database").unwrap();
@@ -105,7 +105,7 @@ fn a_wrong_rust_log_and_a_full_disk_behind_the_log_do_not_stop_the_start() {
     assert_eq!(status.unwrap().code(), Some(65));
 }
 
-/// Sends so many updates that the log of them fills any pipe and every queue before it.
+/// Sends updates until their log lines have filled the pipe and the queue.
 fn send_more_than_the_log_takes(server: &Client) {
     let dropped = dropped(server);
     let repo = "\u{10ffff}".repeat(255);
@@ -134,7 +134,7 @@ fn start_unread(folder: &tempfile::TempDir) -> (Process, BufReader<PipeReader>) 
 }
 
 #[test]
-fn updates_are_answered_and_a_stop_is_heard_while_nobody_reads_the_log() {
+fn updates_are_answered_and_a_stop_works_while_nobody_reads_the_log() {
     let folder = tempfile::tempdir().unwrap();
     let (mut server, log) = start_unread(&folder);
     send_more_than_the_log_takes(&server);
@@ -169,7 +169,7 @@ fn a_log_that_is_read_again_says_how_many_lines_are_missing_and_has_the_rest_in_
 }
 
 #[test]
-fn lines_that_a_broken_pipe_does_not_take_are_counted() {
+fn lines_lost_to_a_broken_pipe_are_counted() {
     let folder = tempfile::tempdir().unwrap();
     let (mut server, log) = start_unread(&folder);
     drop(log);

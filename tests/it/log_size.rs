@@ -1,4 +1,4 @@
-//! How large SQLite's log gets beside those who read from it, and that it gets small again.
+//! The size of SQLite's write-ahead log while clients read, and that it shrinks again.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -17,7 +17,7 @@ const NO_ARGUMENTS: &[&str] = &[];
 const BOUND: u64 = 64_000_000;
 const SMALL: u64 = 17_000_000;
 
-/// Makes a database with a history that takes a while to search, and serves it.
+/// Serves a database whose history takes a while to search.
 fn serve_long_history() -> (TempDir, PathBuf, Process) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
@@ -30,7 +30,7 @@ fn serve_long_history() -> (TempDir, PathBuf, Process) {
          select 1776767535000 + n, 0, 'old', 's' || n % 50, 'changed', 'SYNCED', 1, \
              '[\"a\"]', 1, '[\"b\"]', 1 from number",
     );
-    // So many threads that updates do not wait for those that search.
+    // Enough threads that updates do not wait for searches.
     let server = Process::start(&path, &["--workers", "8"]);
     (folder, path, server)
 }
@@ -39,7 +39,7 @@ fn log_bytes(database: &Path) -> u64 {
     fs::metadata(format!("{}-wal", database.display())).map_or(0, |log| log.len())
 }
 
-/// A change that takes some hundred kilobytes of log.
+/// A change that adds some hundred kilobytes to the log.
 fn large_change(number: u64) -> String {
     let names: Vec<String> = (0..28).map(|file| format!("{number}/{file:0>1000}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -52,7 +52,7 @@ fn metric(client: Client, name: &str) -> String {
     found.unwrap_or_else(|| panic!("no {name}")).to_owned()
 }
 
-/// Another program that has begun to read and does not end.
+/// Another program with an open read transaction.
 struct Foreign(Runtime, SqliteConnection);
 
 impl Foreign {
@@ -70,7 +70,7 @@ impl Foreign {
     }
 }
 
-/// Does what the runbook tells to find who reads from a database.
+/// Finds the processes that have a database open, with the command of the runbook.
 fn found_by_runbook(database: &Path) -> Vec<String> {
     let runbook = fs::read_to_string("docs/alerts.md").unwrap();
     let command = runbook.lines().find_map(|line| line.strip_prefix("# find /proc")).unwrap();
@@ -82,7 +82,7 @@ fn found_by_runbook(database: &Path) -> Vec<String> {
 }
 
 #[test]
-fn the_log_stays_small_beside_clients_that_search_the_history_without_end() {
+fn the_log_stays_small_while_clients_search_the_history_continuously() {
     let (_folder, path, server) = serve_long_history();
     let (is_over, answers) = (AtomicBool::new(false), AtomicU64::new(0));
     let client = server.client;
@@ -117,7 +117,7 @@ fn the_log_stays_small_beside_clients_that_search_the_history_without_end() {
 }
 
 #[test]
-fn another_program_that_reads_lets_the_log_grow_which_is_said_and_ends_with_it() {
+fn a_log_pinned_by_another_program_is_reported_and_shrinks_when_that_ends() {
     let (_folder, path, server) = serve_long_history();
     let other = Foreign::read(&path);
     for number in 0..300 {

@@ -1,8 +1,8 @@
-//! The program from outside, as one test binary: a new file of tests is a module here.
+//! Tests of the program from outside, as one binary: a new file of tests is a module here.
 //!
-//! `support` has what tests share: the application in this process with a clock that is moved by
-//! hand ([`support::TestApp`]), and the real program as a process of its own
-//! ([`support::Process`]). Tests do not sleep: they move the clock or wait for a condition.
+//! `support` runs the application in this process with a clock that tests move
+//! ([`support::TestApp`]), or as a separate process ([`support::Process`]). Tests do not sleep: they
+//! move the clock or wait for a condition.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! What Prometheus is told.
+//! The metrics for Prometheus.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::support::{TestApp, report, wait_until};
 
-/// What `/metrics` says: the value of every series, by its name and labels as they are written.
+/// The parsed text of `/metrics`: the value of each series, by its name and labels as written.
 struct Scrape {
     values: BTreeMap<String, f64>,
     /// The type of every family, by its name.
@@ -22,7 +22,7 @@ impl Scrape {
         Self::read(&reply.text())
     }
 
-    /// Reads the text, and makes sure that each family is in one piece under its description.
+    /// Parses the text, and asserts that each family is in one piece under its description.
     fn read(text: &str) -> Self {
         let (mut values, mut types) = (BTreeMap::new(), BTreeMap::new());
         let (mut described, mut family) = ("", "");
@@ -68,7 +68,7 @@ impl Scrape {
 }
 
 #[test]
-fn counts_of_entries_are_there_also_when_there_are_none() {
+fn counts_of_entries_exist_even_without_entries() {
     let app = TestApp::spawn();
     let scrape = Scrape::of(&app);
     for series in [
@@ -167,7 +167,7 @@ fn entries_beyond_the_limit_have_no_series_and_are_counted() {
 }
 
 #[test]
-fn requests_are_counted_by_words_that_clients_cannot_make_up() {
+fn requests_are_counted_under_labels_that_clients_cannot_invent() {
     let app = TestApp::spawn();
     app.accept(report("repo", "a", "SYNCED", &[]));
     app.post("{").error(400);
@@ -202,7 +202,7 @@ fn requests_are_counted_by_words_that_clients_cannot_make_up() {
 }
 
 #[test]
-fn commits_are_counted_and_a_database_that_is_gone_shows() {
+fn commits_are_counted_and_a_missing_database_shows() {
     let app = TestApp::spawn();
     app.accept(report("repo", "a", "SYNCED", &[]));
     app.accept(report("repo", "b", "SYNCED", &[]));

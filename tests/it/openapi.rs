@@ -1,5 +1,5 @@
-//! The description of the API: it has every path, method, parameter and column of the server, and
-//! no others.
+//! The description of the API has every path, method, parameter and column of the server, and no
+//! others.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Description, Reply, TestApp, report};
 
-/// The description, which the program serves as it is.
+/// The committed description, which the program serves unchanged.
 const COMMITTED: &str = "docs/openapi.json";
 
 /// A name that no path knows.

@@ -1,4 +1,4 @@
-//! Reads that take more than there is: they are bounded, and given up when nobody waits for them.
+//! Expensive reads are limited, and cancelled when their client leaves.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -16,7 +16,7 @@ fn filled(folder: &tempfile::TempDir) -> Process {
     server
 }
 
-/// A question without an answer that takes a processor for seconds.
+/// A query that matches nothing and takes a core for seconds.
 fn heavy() -> String {
     let patterns = (0..100).map(|number| format!("*a*a*a*a*a*a*a*a*a*b{number:02}"));
     format!("/status.json?file={}", patterns.collect::<Vec<_>>().join(","))
@@ -34,21 +34,21 @@ fn answer(stream: &mut TcpStream) -> Reply {
     Reply::parse(&answer).unwrap()
 }
 
-/// How much time of processors a process has used, in ticks of the system.
+/// The CPU time of a process, in clock ticks.
 fn time_used(server: &Process) -> u64 {
     let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
     let behind_name = stat.rsplit_once(')').unwrap().1;
-    // The fields are numbered in proc(5); the first behind the name is the third.
+    // proc(5) numbers the fields; the first one after the name is field 3.
     let field = |number: usize| behind_name.split_whitespace().nth(number - 3).unwrap();
     field(14).parse::<u64>().unwrap() + field(15).parse::<u64>().unwrap()
 }
 
-/// Waits until a process uses no processor for a while.
+/// Waits until a process uses no CPU for a while.
 fn wait_for_rest(server: &Process) {
     let (mut used, mut quiet_turns) = (0, 0);
     wait_until("it rests", || {
         let now = time_used(server);
-        // A tick is ten milliseconds, and so is a turn of this loop.
+        // A tick is ten milliseconds, and so is an iteration of this loop.
         quiet_turns = if now > used + 1 { 0 } else { quiet_turns + 1 };
         used = now;
         quiet_turns > 30
@@ -56,7 +56,7 @@ fn wait_for_rest(server: &Process) {
 }
 
 #[test]
-fn the_server_rests_soon_after_clients_with_heavy_questions_have_left() {
+fn the_server_is_idle_soon_after_clients_with_heavy_queries_have_left() {
     let folder = tempfile::tempdir().unwrap();
     let server = filled(&folder);
     let questions: Vec<TcpStream> = (0..50).map(|_| ask(&server, &heavy())).collect();
@@ -67,7 +67,7 @@ fn the_server_rests_soon_after_clients_with_heavy_questions_have_left() {
 }
 
 #[test]
-fn pages_and_counts_do_not_wait_for_many_heavy_questions() {
+fn pages_and_counts_do_not_wait_for_heavy_queries() {
     let folder = tempfile::tempdir().unwrap();
     let server = filled(&folder);
     for number in 0..2100 {
@@ -91,8 +91,7 @@ const LONG_HISTORY: &str = "\
         0, '[]', 0, '[]', 0, null, null, null from number";
 
 #[test]
-fn a_question_about_one_entrys_past_does_not_wait_for_many_long_ones_and_those_end_with_their_clients()
- {
+fn a_query_about_one_entrys_past_does_not_wait_for_long_ones_and_those_end_with_their_clients() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("status.db");
     drop(Process::start(&database, &[] as &[&str]));
@@ -116,7 +115,7 @@ fn a_question_about_one_entrys_past_does_not_wait_for_many_long_ones_and_those_e
 }
 
 #[test]
-fn a_heavy_question_of_a_client_that_sends_no_more_is_given_up_and_an_update_is_stored() {
+fn a_heavy_query_of_a_half_closed_connection_is_cancelled_and_an_update_is_stored() {
     let folder = tempfile::tempdir().unwrap();
     let server = filled(&folder);
     let mut asking = ask(&server, &heavy());
@@ -135,7 +134,7 @@ fn a_heavy_question_of_a_client_that_sends_no_more_is_given_up_and_an_update_is_
 }
 
 #[test]
-fn more_heavy_questions_than_can_wait_are_answered_503_and_updates_are_stored_meanwhile() {
+fn heavy_queries_beyond_the_queue_are_answered_503_and_updates_are_stored_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let server = filled(&folder);
     let mut questions: Vec<TcpStream> = (0..600).map(|_| ask(&server, &heavy())).collect();

@@ -1,4 +1,4 @@
-//! The pages as a program sees them; `tests/browser` looks at them as people do.
+//! The pages as HTML; `tests/browser` tests them in a browser.
 
 use std::time::Duration;
 
@@ -54,7 +54,7 @@ fn the_drifted_come_first_by_age_then_the_silent_then_the_others() {
 }
 
 #[test]
-fn a_page_is_known_by_its_tag_until_something_changes_and_is_kept_by_no_cache() {
+fn a_page_keeps_its_tag_until_something_changes_and_is_never_cached() {
     let app = TestApp::spawn();
     drifted(&app, "nginx");
     let first = app.get("/?repo=nginx");
@@ -70,7 +70,7 @@ fn a_page_is_known_by_its_tag_until_something_changes_and_is_kept_by_no_cache() 
 }
 
 #[test]
-fn a_page_is_compressed_if_asked_and_can_be_asked_for_its_head() {
+fn a_page_is_compressed_if_asked_and_takes_head() {
     let app = TestApp::spawn();
     drifted(&app, "nginx");
     for target in ["/", "/entry?repo=nginx&server=s", "/file?name=a.conf"] {
@@ -104,7 +104,7 @@ fn every_page_forbids_what_it_does_not_need() {
 }
 
 #[test]
-fn what_is_not_there_is_said_on_a_page() {
+fn a_missing_entry_or_file_is_a_page() {
     let app = TestApp::spawn();
     for (target, status, said) in [
         ("/entry", 400, "repo must be given"),
@@ -126,7 +126,7 @@ fn what_is_not_there_is_said_on_a_page() {
 }
 
 #[test]
-fn what_pages_load_is_kept_for_ever_and_is_small() {
+fn assets_are_cached_for_ever_and_are_small() {
     let app = TestApp::spawn();
     let page = text_of(&app.get("/"));
     let mut size = 0;
@@ -175,7 +175,7 @@ fn a_page_of_very_long_names_stays_a_page() {
 }
 
 #[test]
-fn a_wall_says_what_it_leaves_out_and_that_nothing_matches() {
+fn a_wall_shows_what_it_leaves_out_and_that_nothing_matches() {
     let app = TestApp::spawn();
     synced(&app, "nginx");
     let page = text_of(&app.get("/?view=wall&repo=ngnix"));
@@ -185,7 +185,7 @@ fn a_wall_says_what_it_leaves_out_and_that_nothing_matches() {
 }
 
 #[test]
-fn an_entry_of_thousands_of_files_is_a_page_of_the_first_ones() {
+fn an_entry_with_thousands_of_files_shows_the_first_ones() {
     let app = TestApp::spawn();
     let names: Vec<String> = (0..9_000).map(|file| format!("conf.d/{file:04}.conf")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();

@@ -1,4 +1,4 @@
-//! The queries of the dashboards, asked as Grafana's Infinity asks them. No Grafana runs here.
+//! The queries of the dashboards, sent as Grafana's Infinity plug-in sends them. No Grafana runs here.
 
 use std::fs;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use crate::support::{TestApp, report, wait_until};
 const REPOS: [&str; 2] = ["rsyslog", "two words"];
 const SERVERS: [&str; 2] = ["web-1", "web-2"];
 
-/// Starts a server whose entries have been in every state, with and without optional facts.
+/// Starts a server whose entries have been in every state, with and without optional fields.
 fn eventful() -> TestApp {
     let app = TestApp::spawn();
     let with = |text: String, more: &str| text.replacen('{', &format!("{{{more},"), 1);
@@ -23,7 +23,7 @@ fn eventful() -> TestApp {
     app.accept(report("rsyslog", "web-2", "OUT_OF_SYNC", &["b.conf"]));
     let run = r#""revision":"4fc1d2","url":"https://ci.example/run/1""#;
     app.accept(with(report("rsyslog", "web-1", "OUT_OF_SYNC", &["a.conf", "b.conf"]), run));
-    // Everybody falls silent, and one entry leaves unseen.
+    // All reporters fall silent, and one entry expires.
     app.advance(Duration::from_hours(5));
     wait_until("silence is recorded", || app.list("?stale=true").len() == 4);
     app.accept(with(report("rsyslog", "web-1", "OUT_OF_SYNC", &["a.conf", "c.conf"]), run));

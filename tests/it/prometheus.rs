@@ -1,4 +1,4 @@
-//! What is shipped for Prometheus and Alertmanager, held against the tools of both.
+//! The files shipped for Prometheus and Alertmanager, checked with the tools of both.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -38,7 +38,7 @@ fn every_alert_has_tests() {
 }
 
 #[test]
-fn every_alert_is_in_the_runbook_and_every_chapter_of_it_is_an_alert() {
+fn the_runbook_has_a_chapter_for_each_alert_and_no_other() {
     let runbook = fs::read_to_string(repository("docs/alerts.md")).unwrap();
     let chapters: BTreeSet<_> = runbook.split("\n## ").skip(1).map(first_word).collect();
     assert_eq!(chapters, alerts(&rules()));
@@ -50,7 +50,7 @@ fn alertmanager_accepts_the_example() {
     run_tool("amtool", "prometheus-alertmanager", &["check-config", &file], "");
 }
 
-/// An inhibition of alerts that do not exist would never be noticed.
+/// Nobody would notice an inhibition rule for an alert that does not exist.
 #[test]
 fn the_example_for_alertmanager_knows_the_alerts() {
     let example = fs::read_to_string(shipped("alertmanager/alertmanager.yml")).unwrap();

@@ -1,10 +1,9 @@
-//! The server behind real proxies, with the files that are shipped for them and with those that
-//! people have.
+//! The server behind real proxies, with the shipped configurations and with common ones.
 
 use crate::support::proxy::{Proxy, shipped};
 use crate::support::{Client, Events, TestApp, report, wait_until};
 
-/// A common file for nginx: every request asks for a `WebSocket`.
+/// A common configuration of nginx: every request has `Upgrade: websocket`.
 const HARD_CODED_UPGRADE: &str = "
 server {
     listen 80;
@@ -17,7 +16,7 @@ server {
 }
 ";
 
-/// The file of nginx's own manual, which passes on what clients ask for.
+/// The configuration in nginx's manual, which passes on the `Upgrade` of clients.
 const PASSED_ON_UPGRADE: &str = r#"
 map $http_upgrade $connection_upgrade { default upgrade; "" close; }
 server {
@@ -31,7 +30,7 @@ server {
 }
 "#;
 
-/// A file for `HAProxy` with its default check.
+/// A configuration of `HAProxy` with its default check.
 const DEFAULT_CHECK: &str = "
 defaults
     mode http
@@ -46,7 +45,7 @@ backend status
     server status 127.0.0.1:8080 check inter 50ms fall 1
 ";
 
-/// Does all that people and programs do, below a path.
+/// Sends every kind of request, below a path.
 fn use_everything(proxy: &Client, prefix: &str) {
     let post = |body: String, more: &[(&str, &str)]| {
         let headers = [&[("Content-Type", "application/json")], more].concat();
@@ -84,7 +83,7 @@ fn use_everything(proxy: &Client, prefix: &str) {
     assert_eq!(proxy.get(&format!("{prefix}/livez")).status, 200);
 }
 
-/// An update that is too large gets the server's own answer.
+/// Asserts that an update that is too large gets the server's answer.
 fn send_too_much(proxy: &Client) {
     let json = [("Content-Type", "application/json")];
     proxy.send("POST", "/drift/api/status", &json, &vec![b' '; 1_100_000]).error(413);
@@ -98,7 +97,7 @@ fn requests(app: &Client, labels: &str) -> u64 {
 }
 
 #[test]
-fn all_works_through_nginx_as_it_is_shipped() {
+fn everything_works_through_the_shipped_nginx_configuration() {
     let app = TestApp::spawn();
     let nginx = Proxy::nginx(&shipped("nginx.conf"), app.address);
     use_everything(&nginx.client, "/drift");
@@ -109,7 +108,7 @@ fn all_works_through_nginx_as_it_is_shipped() {
 }
 
 #[test]
-fn all_works_through_haproxy_as_it_is_shipped() {
+fn everything_works_through_the_shipped_haproxy_configuration() {
     let app = TestApp::spawn();
     let haproxy = Proxy::haproxy(&shipped("haproxy.cfg"), app.address);
     use_everything(&haproxy.client, "/drift");
@@ -123,21 +122,21 @@ fn all_works_through_haproxy_as_it_is_shipped() {
 }
 
 #[test]
-fn all_works_through_an_nginx_that_asks_for_websockets_always() {
+fn everything_works_through_an_nginx_that_always_asks_for_websockets() {
     let app = TestApp::spawn();
     let nginx = Proxy::nginx(HARD_CODED_UPGRADE, app.address);
     use_everything(&nginx.client, "");
 }
 
 #[test]
-fn all_works_through_an_nginx_that_passes_upgrades_on() {
+fn everything_works_through_an_nginx_that_passes_upgrades_on() {
     let app = TestApp::spawn();
     let nginx = Proxy::nginx(PASSED_ON_UPGRADE, app.address);
     use_everything(&nginx.client, "");
 }
 
 #[test]
-fn haproxy_finds_the_server_up_by_its_default_check() {
+fn the_default_check_of_haproxy_finds_the_server_up() {
     let app = TestApp::spawn();
     let haproxy = Proxy::haproxy(DEFAULT_CHECK, app.address);
     wait_until("HAProxy has checked the server", || {

@@ -1,4 +1,4 @@
-//! Updates: what is accepted comes back exactly, what is not changes nothing.
+//! Updates: accepted ones come back exactly, and refused ones change nothing.
 
 use std::io::Write;
 
@@ -54,7 +54,7 @@ impl Guarded {
 }
 
 #[test]
-fn a_body_that_is_no_json_object_is_refused() {
+fn a_body_that_is_not_a_json_object_is_refused() {
     let guarded = Guarded::spawn();
     let valid = valid().to_string();
     let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
@@ -116,7 +116,7 @@ fn a_body_that_is_no_json_object_is_refused() {
 }
 
 #[test]
-fn a_known_field_may_be_there_once_and_others_as_often_as_they_like() {
+fn a_known_field_may_occur_once_and_unknown_fields_any_number_of_times() {
     let guarded = Guarded::spawn();
     let valid = valid().to_string();
     for field in
@@ -141,7 +141,7 @@ fn valid_fields() -> [&'static str; 6] {
 }
 
 #[test]
-fn missing_fields_are_named_in_order_before_any_value_is_looked_at() {
+fn missing_fields_are_named_in_order_before_any_value_is_checked() {
     let guarded = Guarded::spawn();
     let fields = valid_fields();
     for (place, field) in fields.iter().enumerate() {
@@ -218,7 +218,7 @@ fn a_bad_value_is_refused_with_the_name_of_its_field() {
 }
 
 #[test]
-fn what_is_accepted_comes_back_exactly() {
+fn an_accepted_update_comes_back_exactly() {
     let app = TestApp::spawn();
     let names = [
         "a:b",

@@ -19,8 +19,7 @@ fn events(app: &TestApp) -> Vec<String> {
     stored(&app.database(), "select event || ' ' || server from transitions order by at, id")
 }
 
-/// Waits until the writer has done twice what it does at every tick: the second time shows that all
-/// of the first is over.
+/// Waits for two ticks of the writer: once the second begins, the work of the first is done.
 fn let_ticks_pass(app: &TestApp) {
     for _ in 0..2 {
         let probe = json!({
@@ -34,7 +33,7 @@ fn let_ticks_pass(app: &TestApp) {
 }
 
 #[test]
-fn what_is_old_goes_but_the_last_change_of_each_entry_before_then() {
+fn old_changes_are_deleted_except_the_last_of_each_entry() {
     let app = TestApp::with(|config| {
         config.history_retention = Some(10 * DAY);
         config.stale_after = None;
@@ -64,7 +63,7 @@ fn what_is_old_goes_but_the_last_change_of_each_entry_before_then() {
 }
 
 #[test]
-fn an_entry_keeps_its_newest_changes_and_others_theirs() {
+fn each_entry_keeps_its_newest_changes() {
     let app = TestApp::with(|config| config.history_rows_per_entry = Some(3));
     for round in 0..10 {
         post(&app, "flaps", if round % 2 == 0 { "SYNCED" } else { "OUT_OF_SYNC" });
@@ -76,7 +75,7 @@ fn an_entry_keeps_its_newest_changes_and_others_theirs() {
 }
 
 #[test]
-fn above_its_size_the_oldest_of_the_history_goes() {
+fn above_the_size_limit_the_oldest_changes_are_deleted() {
     let app = TestApp::with(|config| {
         config.history_max_bytes = Some(1 << 20);
         config.stale_after = None;
@@ -100,7 +99,7 @@ fn above_its_size_the_oldest_of_the_history_goes() {
 }
 
 #[test]
-fn nothing_goes_while_the_clock_is_not_believed() {
+fn nothing_is_deleted_while_the_clock_is_not_believed() {
     let app = TestApp::with(|config| {
         config.history_retention = Some(10 * DAY);
         config.ttl = None;
@@ -126,7 +125,7 @@ fn nothing_goes_while_the_clock_is_not_believed() {
 }
 
 #[test]
-fn everything_stays_where_nothing_is_limited() {
+fn without_limits_everything_is_kept() {
     let app = TestApp::with(|config| {
         config.history_retention = None;
         config.history_rows_per_entry = None;

@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes the program and answers what dashboards and rules ask.
+//! A real Prometheus scrapes the program and evaluates the queries of dashboards and rules.
 
 use std::fs;
 use std::thread;
@@ -10,10 +10,10 @@ use crate::support::dashboards::{dashboards, shipped};
 use crate::support::variables::interpolate;
 use crate::support::{Process, Prometheus, report, run_tool, wait_until};
 
-/// How long Prometheus gets to scrape a few times and to evaluate the rules on that.
+/// How long Prometheus may take to scrape a few times and to evaluate the rules.
 const SCRAPING: Duration = Duration::from_mins(1);
 
-/// Sends updates and questions of every kind for as long as a condition is false.
+/// Sends updates and queries of every kind until a condition is true.
 fn keep_busy(server: &Process, patience: Duration, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
     while !condition() {
@@ -26,7 +26,7 @@ fn keep_busy(server: &Process, patience: Duration, mut condition: impl FnMut() -
     }
 }
 
-/// Returns the shipped configuration with another target, quicker, and rules where they are.
+/// Returns the shipped configuration with another target, shorter intervals, and the path of the rules.
 fn configuration(server: &Process) -> String {
     let mut text = fs::read_to_string(shipped("prometheus/prometheus.yml")).unwrap();
     for (shipped, here) in [
@@ -62,7 +62,7 @@ fn every_expression_of_dashboards_and_rules_has_an_answer() {
     let file = folder.path().join("prometheus.yml");
     fs::write(&file, configuration(&server)).unwrap();
     let prometheus = Prometheus::start(&file, &folder.path().join("data"));
-    // A rate takes two samples, and so long may the series of a path take to appear.
+    // A rate needs two samples of a series, and the series of a path may appear late.
     let seen = r#"min_over_time(up{job="gitops-status"}[6s]) == 1 and count_over_time(up[1m]) > 6"#;
     keep_busy(&server, SCRAPING, || !prometheus.query(seen).is_empty());
     for dashboard in dashboards() {

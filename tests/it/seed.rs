@@ -18,7 +18,7 @@ const EXAMPLE: &str = r#"{
 }"#;
 
 #[test]
-fn an_update_is_answered_as_the_original_says() {
+fn an_update_gets_the_answer_of_the_original() {
     let app = TestApp::spawn();
     let reply = app.post(EXAMPLE);
     assert_eq!(reply.status, 200);
@@ -27,7 +27,7 @@ fn an_update_is_answered_as_the_original_says() {
 }
 
 #[test]
-fn a_bad_update_is_answered_as_the_original_says() {
+fn a_bad_update_gets_the_answer_of_the_original() {
     let app = TestApp::spawn();
     for (body, message) in [
         ("{", "Invalid JSON payload"),
@@ -52,7 +52,7 @@ fn the_list_begins_with_the_originals_fields_in_its_order() {
 }
 
 #[test]
-fn health_counts_what_is_tracked() {
+fn health_counts_the_tracked_entries() {
     let app = TestApp::spawn();
     app.accept(EXAMPLE);
     let reply = app.get("/health");
@@ -63,7 +63,7 @@ fn health_counts_what_is_tracked() {
 }
 
 #[test]
-fn what_was_answered_with_200_is_there_after_a_kill() {
+fn an_update_answered_with_200_is_there_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let database: PathBuf = folder.path().join("status.db");
     let server = Process::start(&database, &[] as &[&str]);

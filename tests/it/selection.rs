@@ -1,4 +1,4 @@
-//! The snapshot and what is selected from it, against the plainest possible model.
+//! The snapshot and selections from it, compared with a naive model.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -49,7 +49,7 @@ fn key(report: &Report) -> (String, String) {
     (report.repo.to_string(), report.server.to_string())
 }
 
-/// What is done to a snapshot: an update (with a count) or a removal.
+/// Changes of a snapshot: an update (with a count) or a removal.
 fn steps() -> impl Strategy<Value = Vec<(u8, u16, Option<u8>)>> {
     let step = (0..3_u8, 0..900_u16, prop::option::weighted(0.8, any::<u8>()));
     prop::collection::vec(step, 0..2500)
@@ -59,7 +59,7 @@ fn run(steps: &[(u8, u16, Option<u8>)]) -> (Snapshot, Model) {
     run_and_read(steps, |_| {})
 }
 
-/// Does the steps, and has somebody read some of the snapshots that they lead through.
+/// Applies the steps, and reads some of the snapshots in between.
 fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&Snapshot)) -> (Snapshot, Model) {
     let (mut snapshot, mut model) = (empty(), Model::new());
     let (mut plan, mut held) = (Plan::default(), None);
@@ -75,7 +75,7 @@ fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&Snapshot)) -> (S
             assert_eq!(removed.is_some(), model.remove(&(repo, server)).is_some());
         }
         assert_eq!(plan.kept_of(snapshot.kept()), model.len());
-        // Batches of all lengths, and now and then somebody holds on to the snapshot before.
+        // Batches of all lengths, and now and then a reader that holds the snapshot before.
         if server % 7 == 0 {
             held = (server % 3 == 0).then(|| snapshot.clone());
             let revision = snapshot.revision().next();
@@ -91,7 +91,7 @@ fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&Snapshot)) -> (S
     (snapshot, model)
 }
 
-/// Makes sure that a snapshot finds its own entries, whatever others found where.
+/// Asserts that a snapshot finds each of its entries.
 fn expect_each_is_found(snapshot: &Snapshot) {
     for standing in snapshot.segments().iter().flat_map(|segment| segment.standings()) {
         let found = snapshot.get(standing.entry().key()).unwrap();
@@ -204,7 +204,7 @@ proptest! {
     })]
 
     #[test]
-    fn a_state_shows_what_a_sorted_map_shows(
+    fn a_snapshot_equals_a_sorted_map(
         steps in steps(), selections in prop::collection::vec(selections(), 1..8),
     ) {
         let (snapshot, model) = run(&steps);
@@ -216,7 +216,7 @@ proptest! {
     }
 
     #[test]
-    fn the_same_entries_have_the_same_fingerprint_however_they_came(steps in steps()) {
+    fn equal_entries_have_equal_fingerprints_in_any_order_of_updates(steps in steps()) {
         let (snapshot, _) = run(&steps);
         let loaded = loaded_anew(&snapshot);
         prop_assert_eq!(loaded.fingerprint(), snapshot.fingerprint());
@@ -234,7 +234,7 @@ proptest! {
     })]
 
     #[test]
-    fn a_list_is_the_same_whoever_has_read_it_before_its_entries_changed(steps in steps()) {
+    fn a_list_is_the_same_whether_or_not_it_was_read_before(steps in steps()) {
         let read = |snapshot: &Snapshot| assert_eq!(list(snapshot), list_by_gzip(snapshot));
         let (snapshot, _) = run_and_read(&steps, read);
         prop_assert_eq!(list(&snapshot), list(&loaded_anew(&snapshot)));

@@ -1,4 +1,4 @@
-//! Large answers, which are rendered while they are read.
+//! Large answers, which are rendered while they are sent.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Client, Process, Reply, TestApp, report};
 
-/// Stores entries, most of them with so many files that a row is larger than many answers.
+/// Stores entries, most of them with that many files: a row is larger than most answers.
 fn fill(server: &Client, entries: usize, files: usize) {
     let long = "x".repeat(90);
     let files: Vec<String> = (0..files).map(|number| format!("{number:04}\"{long}")).collect();
@@ -31,10 +31,10 @@ fn decoded(reply: &Reply) -> Vec<u8> {
 }
 
 #[test]
-fn an_answer_that_comes_in_pieces_is_made_of_what_small_ones_say() {
+fn an_answer_in_pieces_equals_the_small_answers_joined() {
     const ENTRIES: usize = 4;
     let app = TestApp::spawn();
-    // So large that their segments do not keep them ready.
+    // Rows so large that their segments do not cache them.
     fill(&app, ENTRIES, 3_000);
     for query in [
         "/status.json?sort=-server",
@@ -78,7 +78,7 @@ fn an_answer_that_comes_in_pieces_is_made_of_what_small_ones_say() {
 }
 
 #[test]
-fn a_repository_in_the_plain_list_is_sent_from_what_is_ready() {
+fn a_repository_in_the_plain_list_is_sent_from_cached_rows() {
     let app = TestApp::spawn();
     for number in 0..600 {
         let repo = if number % 2 == 0 { "even" } else { "odd" };
@@ -100,7 +100,7 @@ fn a_repository_in_the_plain_list_is_sent_from_what_is_ready() {
     }
 }
 
-/// Checks that an answer comes in pieces, and is the same in every coding; returns it.
+/// Asserts that an answer comes in pieces and is the same in every coding; returns it.
 fn in_pieces(app: &TestApp, target: &str) -> Value {
     let reply = app.get(target);
     assert_eq!(
@@ -119,7 +119,7 @@ fn in_pieces(app: &TestApp, target: &str) -> Value {
 }
 
 #[test]
-fn a_client_of_http_1_0_gets_a_large_answer_without_the_sizes_of_chunks() {
+fn an_http_1_0_client_gets_a_large_answer_without_chunks() {
     let app = TestApp::spawn();
     fill(&app, 4, 3_000);
     let expected = app.get("/status.csv").body;
@@ -174,7 +174,7 @@ fn resident(process: u32) -> usize {
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 
-/// Asks for something, and reads no more than that the answer has begun.
+/// Sends a request, and reads only the beginning of the answer.
 fn ask(server: &Client, target: &str, headers: &str) -> TcpStream {
     let mut stream = server.connect();
     let head = format!("GET {target} HTTP/1.1\r\nHost: t\r\n{headers}\r\n");

@@ -10,7 +10,7 @@ use crate::support::{Process, Reply, report, update_request, wait_until};
 const NO_ARGUMENTS: &[&str] = &[];
 
 #[test]
-fn a_stop_under_load_answers_what_it_took_and_loses_nothing() {
+fn a_stop_under_load_answers_every_received_request_and_loses_nothing() {
     for signal in ["TERM", "INT"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("status.db");
@@ -46,7 +46,7 @@ fn a_stop_under_load_answers_what_it_took_and_loses_nothing() {
                                     assert_eq!(reply.status, 200, "{}", reply.text());
                                     acknowledged.push(name);
                                 }
-                                // The connection was never taken.
+                                // The server never accepted the connection.
                                 None => break,
                             }
                         }
@@ -70,7 +70,7 @@ fn a_stop_under_load_answers_what_it_took_and_loses_nothing() {
 }
 
 #[test]
-fn idle_connections_do_not_hold_up_a_stop() {
+fn idle_connections_do_not_delay_a_stop() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--shutdown-grace", "1h"];
     let mut server = Process::start(&folder.path().join("status.db"), &arguments);
@@ -96,7 +96,7 @@ fn during_the_delay_the_server_is_unready_and_still_serves() {
 }
 
 #[test]
-fn a_client_that_never_sends_its_whole_request_keeps_no_other_from_an_orderly_stop() {
+fn a_client_with_an_incomplete_request_does_not_make_the_stop_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
     let mut server = Process::start(&path, &["--shutdown-grace", "2s"]);
@@ -128,7 +128,7 @@ fn a_client_that_does_not_read_its_answer_makes_the_stop_a_failure() {
 }
 
 #[test]
-fn a_stream_of_changes_that_is_not_read_does_not_make_the_stop_a_failure() {
+fn an_unread_stream_of_changes_does_not_make_the_stop_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Process::start(&folder.path().join("status.db"), &["--shutdown-grace", "2s"]);
     let mut silent = server.client.connect();
@@ -143,7 +143,7 @@ fn a_stream_of_changes_that_is_not_read_does_not_make_the_stop_a_failure() {
 }
 
 #[test]
-fn a_second_signal_ends_it_at_once_also_during_the_delay() {
+fn a_second_signal_ends_the_program_at_once_even_during_the_delay() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [["--shutdown-delay", "1h"], ["--shutdown-grace", "1h"]] {
         let mut server = Process::start(&folder.path().join("status.db"), &arguments);
@@ -163,7 +163,7 @@ fn a_second_signal_ends_it_at_once_also_during_the_delay() {
 }
 
 #[test]
-fn signals_in_quick_succession_are_one() {
+fn signals_in_quick_succession_count_as_one() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--shutdown-delay", "2s"];
     let mut server = Process::start(&folder.path().join("status.db"), &arguments);
@@ -174,7 +174,7 @@ fn signals_in_quick_succession_are_one() {
 }
 
 #[test]
-fn a_closed_terminal_or_a_reload_by_habit_does_not_end_it() {
+fn sighup_and_user_signals_do_not_end_the_program() {
     let folder = tempfile::tempdir().unwrap();
     let mut server = Process::start(&folder.path().join("status.db"), NO_ARGUMENTS);
     for signal in ["USR1", "USR2", "HUP"] {

@@ -11,7 +11,7 @@ use crate::support::{Client, Process, Reply, TestApp, report, wait_until};
 const CLIENTS: usize = 150;
 const HEAD: &str = "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
 
-/// Whether the server has ended a connection, after sending one more byte on it.
+/// Sends one more byte, and returns whether the server has closed the connection.
 fn is_ended(stream: &mut TcpStream) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let mut piece = [0; 4096];
@@ -19,7 +19,7 @@ fn is_ended(stream: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn dripping_clients_are_shut_out_and_good_ones_are_served() {
+fn dripping_clients_are_disconnected_and_good_ones_are_served() {
     let folder = tempfile::tempdir().unwrap();
     let limits = ["--request-timeout", "1s", "--idle-timeout", "2s"];
     let server = Process::start(&folder.path().join("status.db"), &limits);
@@ -53,7 +53,7 @@ fn a_body_that_does_not_arrive_is_answered_408() {
 }
 
 #[test]
-fn a_client_that_sends_on_after_its_answer_is_cut_off_soon() {
+fn a_client_that_keeps_sending_after_its_answer_is_disconnected_soon() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--idle-timeout", "1h", "--request-timeout", "1s"];
     let server = Process::start(&folder.path().join("status.db"), &arguments);
@@ -92,8 +92,8 @@ fn a_client_that_sends_on_after_its_answer_is_cut_off_soon() {
     }
 }
 
-/// Opens a connection whose client's system takes little that the client has not read: by itself it
-/// would take megabytes, as fast as they come.
+/// Opens a connection with a small receive buffer. By default the system would buffer megabytes for a
+/// client that does not read.
 fn narrow(client: &Client) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
@@ -102,7 +102,7 @@ fn narrow(client: &Client) -> TcpStream {
 }
 
 #[test]
-fn a_stream_that_is_not_read_is_ended_although_there_is_room_for_it() {
+fn an_unread_stream_is_closed_even_if_there_is_room_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("status.db"), &["--idle-timeout", "2s"]);
     let mut streams: Vec<TcpStream> = (0..2)
@@ -122,7 +122,7 @@ fn a_stream_that_is_not_read_is_ended_although_there_is_room_for_it() {
         let mut piece = [0; 4096];
         while read.read(&mut piece).is_ok_and(|count| count > 0) {}
     });
-    // More than the client's system takes, and less than the server's.
+    // More than the client's buffer holds, and less than the server's.
     let name = "x".repeat(4_000);
     for number in 0..10 {
         let names: Vec<String> = (0..4).map(|file| format!("{number}{file}{name}")).collect();
@@ -135,7 +135,7 @@ fn a_stream_that_is_not_read_is_ended_although_there_is_room_for_it() {
 }
 
 #[test]
-fn an_answer_that_is_not_read_within_ten_minutes_breaks_off() {
+fn an_answer_that_is_not_read_within_ten_minutes_is_cut() {
     let app = TestApp::spawn();
     let names: Vec<String> = (0..2_000).map(|file| format!("{file}{}", "x".repeat(100))).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -157,7 +157,7 @@ fn an_answer_that_is_not_read_within_ten_minutes_breaks_off() {
 }
 
 #[test]
-fn a_slow_client_that_reads_on_gets_its_whole_answer() {
+fn a_slow_client_that_keeps_reading_gets_its_whole_answer() {
     const PIECE: usize = 20_000;
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("status.db"), &["--idle-timeout", "1s"]);
@@ -179,7 +179,7 @@ fn a_slow_client_that_reads_on_gets_its_whole_answer() {
             assert_eq!(so_far, length, "the answer was cut short");
             return;
         }
-        // Slow enough for two megabytes, which the system would hold, to take seconds.
+        // Two megabytes, which the system would buffer, take seconds at this pace.
         std::thread::sleep(Duration::from_millis(50));
     }
 }

@@ -1,4 +1,4 @@
-//! What the program does with what it finds at its start, and its exit statuses.
+//! The start on every kind of database, and the exit statuses.
 
 use std::fs;
 use std::io::Write;
@@ -34,7 +34,7 @@ fn log_of(path: &Path) -> PathBuf {
     PathBuf::from(format!("{}-wal", path.display()))
 }
 
-/// Starts the program on a database that it has to refuse, and that must stay as it is.
+/// Asserts that the program refuses a database and leaves it unchanged.
 fn assert_refused(path: &Path, expected: &str) {
     let before = (bytes(path), bytes(&log_of(path)));
     let (status, log) = Process::run_to_end(&mut Process::command(path));
@@ -152,7 +152,7 @@ fn a_damaged_database_is_refused() {
 }
 
 #[test]
-fn text_that_cannot_have_been_written_by_the_program_is_refused() {
+fn an_entry_that_the_program_cannot_have_written_is_refused() {
     let (_folder, path) = place();
     filled(&path);
     run_sql(&path, "update entries set last_check = 'yesterday' where server = 'server-7'");
@@ -168,7 +168,7 @@ fn a_log_without_its_database_is_refused() {
 }
 
 #[test]
-fn noise_in_the_log_beside_a_good_database_is_no_obstacle() {
+fn noise_in_the_log_of_a_sound_database_does_not_stop_the_start() {
     for suffix in ["-wal", "-shm"] {
         let (_folder, path) = place();
         filled(&path);
@@ -179,7 +179,7 @@ fn noise_in_the_log_beside_a_good_database_is_no_obstacle() {
 }
 
 #[test]
-fn what_a_killed_first_start_left_is_no_obstacle() {
+fn files_of_a_killed_first_start_do_not_stop_the_next() {
     let (_folder, path) = place();
     let mut unfinished = fs::File::create(format!("{}.new", path.display())).unwrap();
     unfinished.write_all(b"half a database").unwrap();
@@ -188,7 +188,7 @@ fn what_a_killed_first_start_left_is_no_obstacle() {
 }
 
 #[test]
-fn a_database_that_cannot_be_opened_is_told_from_a_damaged_one() {
+fn a_database_that_cannot_be_opened_has_another_status_than_a_damaged_one() {
     let (folder, _) = place();
     for path in [folder.path().join("missing/status.db"), folder.path().to_owned()] {
         let (status, log) = Process::run_to_end(&mut Process::command(&path));
@@ -198,7 +198,7 @@ fn a_database_that_cannot_be_opened_is_told_from_a_damaged_one() {
 }
 
 #[test]
-fn an_address_in_use_is_a_failure_of_its_own() {
+fn an_address_in_use_has_its_own_exit_status() {
     let (_folder, path) = place();
     let (_other_folder, other) = place();
     let server = Process::start(&path, NO_ARGUMENTS);

@@ -1,4 +1,4 @@
-//! What every store has to do, whatever is behind it. A new backend is a line in `backends!`.
+//! The conformance suite of stores. A new backend is a line in `backends!`.
 
 mod past;
 
@@ -16,7 +16,7 @@ use gitops_status_server::store::{
 };
 
 use past::{
-    a_timeline_is_about_the_entries_that_pass, a_timeline_is_what_the_whole_history_says,
+    a_timeline_agrees_with_the_whole_history, a_timeline_has_only_entries_that_pass_the_filter,
     pages_of_any_size_and_filter_are_parts_of_the_whole,
 };
 
@@ -47,7 +47,7 @@ trait Backend: Store + Archive {}
 
 impl<T: Store + Archive> Backend for T {}
 
-/// A store together with the snapshot that it should hold.
+/// A store and the snapshot that it should hold.
 struct Pair {
     store: Arc<dyn Backend>,
     snapshot: Snapshot,
@@ -76,7 +76,7 @@ impl Pair {
         .await;
     }
 
-    /// Makes sure that the store holds what the snapshot does, field by field.
+    /// Asserts that the store and the snapshot have equal entries, field by field.
     async fn expect_the_same(&self) {
         let loaded = self.store.load().await.unwrap();
         assert_eq!(loaded.revision, self.snapshot.revision());
@@ -101,7 +101,7 @@ fn first(server: &str) -> Plan {
     plan
 }
 
-async fn what_is_committed_is_loaded_field_by_field(store: Arc<dyn Backend>) {
+async fn a_committed_entry_is_loaded_field_by_field(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(store);
     pair.update([report("full", &["a", "\u{202e}b", " "])], 1_776_767_535_007).await;
     pair.expect_the_same().await;
@@ -127,7 +127,7 @@ async fn a_commit_at_another_revision_applies_nothing(store: Arc<dyn Backend>) {
     pair.expect_the_same().await;
 }
 
-async fn changes_since_tells_what_is_new_and_what_is_gone(store: Arc<dyn Backend>) {
+async fn changes_since_returns_new_and_removed_entries(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(Arc::clone(&store));
     pair.update([report("a", &[]), report("b", &[])], 1).await;
     pair.commit(|plan, snapshot| {
@@ -161,11 +161,11 @@ async fn changes_since_tells_what_is_new_and_what_is_gone(store: Arc<dyn Backend
     assert!(long_ago.is_none(), "too long ago to tell");
 }
 
-async fn the_last_word_wins_whichever_way_it_was_stored(store: Arc<dyn Backend>) {
+async fn the_latest_times_win_whether_logged_or_folded(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(store);
     let seen = |server: &str| report(server, &[]);
     pair.update([seen("a"), seen("b"), seen("c"), seen("d")], 1).await;
-    // Seen again; then changed; then seen again, also within one batch.
+    // Only times change; then more; then only times again, also within one batch.
     pair.update([seen("a"), seen("b"), seen("c"), seen("d")], 2).await;
     pair.expect_the_same().await;
     pair.update([report("b", &["x"])], 3).await;
@@ -182,9 +182,9 @@ async fn the_last_word_wins_whichever_way_it_was_stored(store: Arc<dyn Backend>)
     pair.expect_the_same().await;
 }
 
-/// Enough updates without a change that a store which keeps them apart has to bring them together
-/// more than once, with all that can happen to an entry meanwhile.
-async fn a_long_time_without_changes_loses_nothing(store: Arc<dyn Backend>) {
+/// Enough updates of times only that a store with a sightings log has to fold it more than once, while
+/// entries change in every way.
+async fn many_updates_of_times_only_lose_nothing(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(Arc::clone(&store));
     let server = |number: usize| format!("s{:04}", number % 2000);
     pair.update((0..2000).map(|number| report(&server(number), &[])), 0).await;
@@ -203,8 +203,8 @@ async fn a_long_time_without_changes_loses_nothing(store: Arc<dyn Backend>) {
     pair.expect_the_same().await;
 }
 
-/// So many entries that bringing them together takes many commits, between which they change.
-async fn what_changes_while_sightings_are_brought_together_is_not_lost(store: Arc<dyn Backend>) {
+/// Enough entries that one fold takes many commits, between which entries change.
+async fn changes_during_a_fold_are_not_lost(store: Arc<dyn Backend>) {
     const ENTRIES: usize = 11_000;
     let mut pair = Pair::new(store);
     let server = |number: usize| format!("s{:05}", number % ENTRIES);
@@ -231,12 +231,12 @@ async fn what_changes_while_sightings_are_brought_together_is_not_lost(store: Ar
     pair.expect_the_same().await;
 }
 
-async fn an_empty_batch_is_a_revision_of_its_own(store: Arc<dyn Backend>) {
+async fn an_empty_batch_has_a_revision_of_its_own(store: Arc<dyn Backend>) {
     store.commit(Revision(0), ID, &Plan::default()).await.unwrap();
     assert_eq!(store.load().await.unwrap().revision, Revision(1));
 }
 
-async fn large_batches_and_large_rows_are_whole(store: Arc<dyn Backend>) {
+async fn large_batches_and_large_rows_are_stored_in_full(store: Arc<dyn Backend>) {
     let names: Vec<String> =
         (0..250).map(|number| format!("{number}{}", "x".repeat(4000))).collect();
     let files: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -247,7 +247,7 @@ async fn large_batches_and_large_rows_are_whole(store: Arc<dyn Backend>) {
     pair.expect_the_same().await;
 }
 
-async fn the_outcome_of_a_commit_is_told(store: Arc<dyn Backend>) {
+async fn a_store_knows_whether_a_commit_was_made(store: Arc<dyn Backend>) {
     let outcome = async |since| store.outcome(Revision(since), ID).await.unwrap();
     let not_made = outcome(0).await;
     assert!(matches!(not_made, CommitOutcome::NotMade { .. }), "{not_made:?}");
@@ -287,17 +287,17 @@ macro_rules! backends {
 }
 
 backends!(sqlite => {
-    what_is_committed_is_loaded_field_by_field,
+    a_committed_entry_is_loaded_field_by_field,
     a_commit_at_another_revision_applies_nothing,
-    changes_since_tells_what_is_new_and_what_is_gone,
-    the_last_word_wins_whichever_way_it_was_stored,
-    a_long_time_without_changes_loses_nothing,
-    what_changes_while_sightings_are_brought_together_is_not_lost,
-    an_empty_batch_is_a_revision_of_its_own,
-    large_batches_and_large_rows_are_whole,
-    the_outcome_of_a_commit_is_told,
+    changes_since_returns_new_and_removed_entries,
+    the_latest_times_win_whether_logged_or_folded,
+    many_updates_of_times_only_lose_nothing,
+    changes_during_a_fold_are_not_lost,
+    an_empty_batch_has_a_revision_of_its_own,
+    large_batches_and_large_rows_are_stored_in_full,
+    a_store_knows_whether_a_commit_was_made,
     a_closed_store_takes_nothing,
     pages_of_any_size_and_filter_are_parts_of_the_whole,
-    a_timeline_is_what_the_whole_history_says,
-    a_timeline_is_about_the_entries_that_pass,
+    a_timeline_agrees_with_the_whole_history,
+    a_timeline_has_only_entries_that_pass_the_filter,
 });

@@ -70,7 +70,7 @@ fn a_module_uses_only_modules_further_in() {
 }
 
 #[test]
-fn every_file_says_what_it_is_and_is_of_a_readable_length() {
+fn every_file_opens_with_a_doc_comment_and_has_at_most_400_lines() {
     let mut files = sources();
     rust_files(&root().join("tests"), &mut files);
     for (path, text) in files {
@@ -81,7 +81,7 @@ fn every_file_says_what_it_is_and_is_of_a_readable_length() {
 }
 
 #[test]
-fn what_pages_are_made_of_is_of_a_readable_length() {
+fn assets_templates_and_browser_tests_have_at_most_400_lines() {
     for folder in ["assets", "templates", "tests/browser"] {
         for entry in fs::read_dir(root().join(folder)).unwrap() {
             let path = entry.unwrap().path();
@@ -93,7 +93,7 @@ fn what_pages_are_made_of_is_of_a_readable_length() {
 }
 
 #[test]
-fn imports_name_what_they_bring_in() {
+fn imports_have_no_wildcards() {
     for (path, text) in sources() {
         if path.ends_with("tests.rs") {
             continue;

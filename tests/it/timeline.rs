@@ -58,7 +58,7 @@ fn a_timeline_carries_forward_and_merges_and_ends_with_null() {
 }
 
 #[test]
-fn the_fields_are_in_their_order() {
+fn the_fields_are_in_the_documented_order() {
     let app = TestApp::spawn();
     assert_eq!(app.get("/api/timeline").text(), "[]");
     post(&app, "a", "SYNCED");
@@ -87,7 +87,7 @@ fn a_silence_is_shown_from_its_true_time_and_its_end_is_null() {
 }
 
 #[test]
-fn a_filter_asks_for_entries_as_they_are_now() {
+fn a_filter_selects_entries_by_their_present_values() {
     let app = TestApp::spawn();
     let start = app.clock.read().wall;
     post(&app, "a", "SYNCED");
@@ -127,7 +127,7 @@ fn entries_that_were_long_gone_do_not_count_against_the_limit() {
 }
 
 #[test]
-fn above_the_limit_time_is_cut_into_steps_and_the_worst_is_kept() {
+fn above_the_limit_time_is_divided_into_steps_that_keep_the_worst_state() {
     let app = TestApp::spawn();
     let start = app.clock.read().wall;
     for round in 0..40 {

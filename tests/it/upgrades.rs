@@ -1,5 +1,5 @@
-//! Requests that ask for another protocol: common proxy configurations add `Upgrade` to all that
-//! they pass on. It changes nothing.
+//! Requests with an `Upgrade` header, which common proxy configurations add to every request. The
+//! header changes nothing.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -11,7 +11,7 @@ use crate::support::{Reply, TestApp, report};
 
 const HEAD: &str = "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
 
-/// Every way in which proxies and clients say it.
+/// Spellings of the header as proxies and clients send them.
 const UPGRADES: [&str; 8] = [
     "Upgrade: websocket\r\n",
     "Upgrade: WebSocket\r\nConnection: Upgrade\r\n",
@@ -34,7 +34,7 @@ fn exchange(app: &TestApp, pieces: &[&[u8]]) -> String {
     answer
 }
 
-/// Sends a request, says that no more comes, and reads the answer.
+/// Sends a request, closes the sending side, and reads the answer.
 fn send_and_half_close(app: &TestApp, request: &[u8]) -> Reply {
     let mut stream = app.connect();
     stream.write_all(request).unwrap();
@@ -51,7 +51,7 @@ fn gzip(text: &str) -> Vec<u8> {
 }
 
 #[test]
-fn an_update_is_stored_whatever_upgrade_a_proxy_asks_for() {
+fn an_update_is_stored_with_any_upgrade_header() {
     let app = TestApp::spawn();
     for (number, upgrade) in UPGRADES.iter().enumerate() {
         for is_half_closed in [false, true] {
@@ -88,7 +88,7 @@ fn an_update_is_stored_whatever_upgrade_a_proxy_asks_for() {
 }
 
 #[test]
-fn what_follows_an_update_that_asks_for_an_upgrade_is_no_request() {
+fn bytes_after_an_update_with_an_upgrade_are_no_request() {
     let app = TestApp::spawn();
     let first = report("proxy", "first", "SYNCED", &[]);
     let second = report("proxy", "second", "SYNCED", &[]);
@@ -111,7 +111,7 @@ fn what_follows_an_update_that_asks_for_an_upgrade_is_no_request() {
 }
 
 #[test]
-fn an_update_that_breaks_off_is_not_taken_for_whole_because_of_an_upgrade() {
+fn a_truncated_update_with_an_upgrade_is_not_stored() {
     let app = TestApp::spawn();
     let body = report("proxy", "cut", "SYNCED", &[]);
     for length in ["Content-Length: 1000\r\n", "Content-Length: 0\r\n", ""] {
@@ -128,7 +128,7 @@ fn an_update_that_breaks_off_is_not_taken_for_whole_because_of_an_upgrade() {
 }
 
 #[test]
-fn whatever_can_be_read_is_whole_with_an_upgrade_too() {
+fn every_get_path_answers_in_full_with_an_upgrade() {
     let app = TestApp::spawn();
     for server in ["a", "b", "c"] {
         app.accept(report("r", server, "OUT_OF_SYNC", &["a.conf"]));
@@ -143,7 +143,7 @@ fn whatever_can_be_read_is_whole_with_an_upgrade_too() {
 }
 
 #[test]
-fn a_stream_of_changes_is_right_with_an_upgrade_too() {
+fn a_stream_of_changes_works_with_an_upgrade() {
     let app = TestApp::spawn();
     for (number, upgrade) in UPGRADES.iter().enumerate() {
         let mut stream = app.connect();
@@ -152,7 +152,7 @@ fn a_stream_of_changes_is_right_with_an_upgrade_too() {
         let mut lines = BufReader::new(stream).lines().map(Result::unwrap);
         let head: Vec<String> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
         assert_eq!(head[0], "HTTP/1.1 200 OK", "{upgrade}");
-        // Without a length and without chunks, the stream is all that comes.
+        // Without a length and chunks, all bytes up to the end are the stream.
         assert!(!head.iter().any(|line| line.starts_with("transfer-encoding")), "{head:?}");
         assert!(head.contains(&"connection: close".to_owned()), "{head:?}");
         assert_eq!(lines.next().as_deref(), Some("retry: 2000"), "{upgrade}");

@@ -1,4 +1,4 @@
-//! Updates that are stored without something that was wrong with them.
+//! Updates that are stored without a wrong field, and answered with a warning.
 
 use serde_json::{Value, json};
 

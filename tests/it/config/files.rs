@@ -1,4 +1,4 @@
-//! Files that settings name, when they are not what they should be.
+//! Files named by settings that are pipes, devices or too large.
 
 use std::fs::{self, OpenOptions};
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ fn pipe_in(folder: &TempDir) -> String {
 }
 
 #[test]
-fn a_config_file_that_is_no_file_or_has_no_end_stops_the_start_at_once() {
+fn a_config_file_that_is_a_device_or_endless_stops_the_start_at_once() {
     let folder = TempDir::new().unwrap();
     let large = folder.path().join("large");
     fs::write(&large, "#".repeat(1024 * 1024 + 1)).unwrap();
@@ -34,7 +34,7 @@ fn a_config_file_that_is_no_file_or_has_no_end_stops_the_start_at_once() {
 }
 
 #[test]
-fn a_pipe_whose_writer_is_silent_does_not_hold_up_the_start_for_ever() {
+fn a_pipe_with_a_silent_writer_does_not_block_the_start_for_ever() {
     let folder = TempDir::new().unwrap();
     let pipe = pipe_in(&folder);
     let _writer = OpenOptions::new().read(true).write(true).open(&pipe).unwrap();
@@ -42,7 +42,7 @@ fn a_pipe_whose_writer_is_silent_does_not_hold_up_the_start_for_ever() {
 }
 
 #[test]
-fn settings_may_come_through_the_pipe_of_another_program() {
+fn settings_may_come_through_a_pipe_from_another_program() {
     let output = Command::new("sh")
         .args(["-c", "(sleep 0.1; echo 'ttl = \"9d\"') | \"$0\" check-config --config /dev/stdin"])
         .arg(env!("CARGO_BIN_EXE_gitops-status-server"))

@@ -1,4 +1,4 @@
-//! Runs the program once, in a working directory and an environment of its own.
+//! Runs the program once, with its own working directory and environment.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -16,20 +16,20 @@ pub struct Run {
     files: Vec<String>,
 }
 
-/// What a run left behind.
+/// The result of a run.
 pub struct Outcome {
     /// The exit status.
     pub status: Option<i32>,
-    /// What it wrote to standard output.
+    /// Its standard output.
     pub out: String,
-    /// What it wrote to standard error.
+    /// Its standard error.
     pub err: String,
-    /// The names in the working directory that were not given.
+    /// The names of files that it created in the working directory.
     pub created: Vec<String>,
 }
 
 impl Run {
-    /// Prepares a run with these arguments and nothing else.
+    /// Prepares a run with these arguments and an empty environment.
     pub fn new(words: &[&str]) -> Self {
         let directory = TempDir::new().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
@@ -56,7 +56,7 @@ impl Run {
         self
     }
 
-    /// Runs the program to its end; one that serves instead is stopped and fails the test.
+    /// Runs the program to its end. If it starts to serve, it is stopped and the test fails.
     pub fn finish(mut self) -> Outcome {
         let outputs = TempDir::new().unwrap();
         let (out, err) = (outputs.path().join("out"), outputs.path().join("err"));
@@ -92,7 +92,7 @@ impl Run {
         (outcome.out, table)
     }
 
-    /// Runs the program and holds that it refuses its settings in one line with these words.
+    /// Asserts that the program refuses its settings in one line that contains these words.
     #[track_caller]
     pub fn refused(self, words: &[&str]) {
         let described = format!("{:?}", self.command);

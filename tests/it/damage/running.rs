@@ -10,8 +10,8 @@ use crate::support::{TestApp, report, run_sql, wait_until};
 
 const PARTS: [&str; 4] = ["entries", "history", "history_index", "other"];
 
-/// Starts an application with some thousand transitions, so that each tree of the history has pages
-/// that neither begin nor end it, after something was done to its database.
+/// Starts an application on a database that was damaged. It has some thousand transitions, so that
+/// each tree of the history has pages other than its first and last.
 fn with_history(damage: impl FnOnce(&Path)) -> TestApp {
     let app = TestApp::spawn();
     app.accept(report("repo", "server", "OUT_OF_SYNC", &["a.conf"]));
@@ -29,8 +29,8 @@ fn with_history(damage: impl FnOnce(&Path)) -> TestApp {
     })
 }
 
-/// Lets the first look begin, and waits for its end.
-fn look(app: &TestApp) {
+/// Starts the first check, and waits for its end.
+fn check(app: &TestApp) {
     app.advance(Duration::from_secs(15));
     wait_until("all has been looked through", || checked(app).is_some());
 }
@@ -61,14 +61,14 @@ fn health(app: &TestApp) -> Value {
     reply.json()
 }
 
-/// Updates that need nothing of what is damaged go on.
+/// Asserts that updates are stored, which do not need the damaged part.
 fn assert_updates_go_on(app: &TestApp) {
     app.accept(report("other", "server", "OUT_OF_SYNC", &["a"]));
     app.accept(report("other", "server", "SYNCED", &[]));
 }
 
 fn assert_degraded(app: &TestApp, part: &'static str, message: &str) {
-    look(app);
+    check(app);
     assert_eq!(damaged(app), [part]);
     let health = health(app);
     assert_eq!(health["status"], "degraded");
@@ -79,10 +79,10 @@ fn assert_degraded(app: &TestApp, part: &'static str, message: &str) {
 }
 
 #[test]
-fn a_sound_database_is_looked_through_soon_after_the_start_and_daily() {
+fn a_sound_database_is_checked_soon_after_the_start_and_daily() {
     let app = with_history(|_| {});
     assert_eq!(checked(&app), None);
-    look(&app);
+    check(&app);
     assert!(damaged(&app).is_empty());
     assert_eq!(health(&app)["status"], "healthy");
     let first = checked(&app);
@@ -91,7 +91,7 @@ fn a_sound_database_is_looked_through_soon_after_the_start_and_daily() {
 }
 
 #[test]
-fn updates_and_deletions_during_a_look_are_no_damage() {
+fn updates_and_deletions_during_a_check_are_no_damage() {
     let app = with_history(|_| {});
     app.advance(Duration::from_secs(15));
     for number in 0..100 {
@@ -111,7 +111,7 @@ fn a_lost_page_of_the_history_is_found() {
 }
 
 #[test]
-fn a_lost_page_of_an_index_is_found_and_told_from_the_history() {
+fn a_lost_page_of_an_index_is_found_and_distinguished_from_the_history() {
     for leaf in [LEAF_BY_TIME, LEAF_BY_STATE] {
         let app = with_history(|path| zero_page(path, leaf));
         assert_degraded(&app, "history_index", "The indexes of the history do not match it");
@@ -132,7 +132,7 @@ fn an_index_that_lacks_a_row_is_found() {
 }
 
 #[test]
-fn an_index_that_has_more_than_the_history_is_found() {
+fn an_index_entry_without_a_row_is_found() {
     for index in INDEXES {
         let app = with_history(|path| {
             run_sql(path, index.without_a_row);
@@ -144,11 +144,11 @@ fn an_index_that_has_more_than_the_history_is_found() {
 }
 
 #[test]
-fn a_bit_that_flips_in_a_name_is_found_where_an_index_has_the_name_too() {
+fn a_flipped_bit_in_a_name_is_found_if_an_index_contains_the_name() {
     for leaf in [LEAF_OF_HISTORY, LEAF_BY_STATE] {
         let app = with_history(|path| {
             corrupt_page(path, leaf, |page| {
-                // The last one: the first may be left over from when the page was split.
+                // The last occurrence: the first may be left over from when the page was split.
                 let name = page.windows(7).rposition(|bytes| bytes == b"server-").unwrap();
                 page[name + 7] ^= 1;
             });
@@ -166,7 +166,7 @@ fn a_row_that_the_program_cannot_have_written_is_found() {
 }
 
 #[test]
-fn damage_that_is_gone_is_not_said_any_more() {
+fn damage_that_is_gone_is_no_longer_reported() {
     let app = with_history(|path| {
         run_sql(path, "update transitions set event = 'changee' where id = 3000");
     });
@@ -192,7 +192,7 @@ const LEAF_BY_TIME: &str = "select pageno || '' from dbstat where name = 'transi
 const LEAF_BY_STATE: &str = "select pageno || '' from dbstat where name = 'transitions_by_state' \
     and pagetype = 'leaf' order by path limit 1 offset 20";
 
-/// How an index is made to ignore row 3000, and to be taken for whole again.
+/// Makes an index ignore row 3000, and restores the definition of a whole index.
 struct Index {
     without_a_row: &'static str,
     with_all: &'static str,

@@ -8,11 +8,11 @@ use tempfile::TempDir;
 use super::{NO_ARGUMENTS, bytes_of, repair};
 use crate::support::{Process, report};
 
-/// So few that no checkpoint takes them out of the log.
+/// Few enough that no checkpoint moves them out of the log.
 const UPDATES: usize = 30;
 const FRAME: usize = 24 + 4096;
 
-/// Makes a database with updates that only its log has, as a kill leaves it.
+/// Makes a database whose updates are only in its log, as after a kill.
 fn killed() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
@@ -31,7 +31,7 @@ fn change_log(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
     fs::write(format!("{}-wal", path.display()), log).unwrap();
 }
 
-/// Starts the program, and returns how many commits it says are lost.
+/// Returns how many commits a server reports as lost.
 fn lost(server: &Process) -> usize {
     let metrics = server.get("/metrics").text();
     let line = metrics.lines().find(|line| line.starts_with("gitops_status_wal_commits_lost "));
@@ -43,7 +43,7 @@ fn lost(server: &Process) -> usize {
 }
 
 #[test]
-fn a_bit_that_flipped_in_the_log_is_said_to_have_cost_confirmed_updates() {
+fn a_flipped_bit_in_the_log_is_reported_as_lost_updates() {
     let (_folder, path) = killed();
     change_log(&path, |log| {
         let fifth = (log.len() - 32) / FRAME / 5;
@@ -61,7 +61,7 @@ fn a_bit_that_flipped_in_the_log_is_said_to_have_cost_confirmed_updates() {
 }
 
 #[test]
-fn repair_says_that_what_a_log_has_lost_cannot_be_repaired() {
+fn repair_says_that_updates_lost_from_the_log_cannot_be_repaired() {
     let (_folder, path) = killed();
     change_log(&path, |log| log[17] ^= 1);
     let before = bytes_of(&path);
@@ -72,7 +72,7 @@ fn repair_says_that_what_a_log_has_lost_cannot_be_repaired() {
 }
 
 #[test]
-fn a_log_whose_header_is_broken_is_said_to_have_cost_all_its_updates() {
+fn a_log_with_a_broken_header_is_reported_to_have_lost_all_its_updates() {
     for damage in ["salt", "zeroed"] {
         let (_folder, path) = killed();
         change_log(&path, |log| match damage {
@@ -86,7 +86,7 @@ fn a_log_whose_header_is_broken_is_said_to_have_cost_all_its_updates() {
 }
 
 #[test]
-fn a_last_commit_that_is_torn_is_no_loss() {
+fn a_torn_last_commit_is_no_loss() {
     for damage in ["cut", "flipped", "frame before flipped"] {
         let (_folder, path) = killed();
         change_log(&path, |log| match damage {
@@ -104,11 +104,11 @@ fn a_last_commit_that_is_torn_is_no_loss() {
 }
 
 #[test]
-fn what_is_left_of_an_older_log_is_no_loss() {
+fn the_remains_of_an_older_log_are_no_loss() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
     let server = Process::start(&path, NO_ARGUMENTS);
-    // Some checkpoints' worth, so that the log was begun anew over its older self.
+    // Enough for some checkpoints, so that the log has been restarted over its older frames.
     for number in 0..150 {
         server.accept(report("repo", &format!("server-{number}"), "SYNCED", &[]));
     }

@@ -1,4 +1,4 @@
-//! What every store has to answer about the past, held against the plainest way to work it out.
+//! Queries of every store about the past, compared with naive computations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use gitops_status_server::domain::{
 
 const SERVERS: [&str; 5] = ["a", "b", "b,c", "ü", "z"];
 
-/// A small generator of numbers, so that a failure can be repeated.
+/// A small seeded random generator, so that a failure can be repeated.
 struct Random(u64);
 
 impl Random {
@@ -21,7 +21,7 @@ impl Random {
     }
 }
 
-/// Commits all that can happen to some entries, often at the same moment and not always in order.
+/// Commits every kind of change to some entries, often at equal times and not always in order.
 async fn live(store: Arc<dyn Backend>, random: &mut Random, changes: i64) -> Snapshot {
     let mut pair = Pair::new(store);
     let mut at = 1_776_767_535_000;
@@ -51,8 +51,8 @@ fn status(what: i64) -> gitops_status_server::domain::SyncStatus {
     if what < 6 { Synced } else { OutOfSync }
 }
 
-/// Says that a reporter is silent: at the end of time, since the policy of these tests has no
-/// silence. So the history has something after all that follows.
+/// Records a silence at the end of time, since the policy of these tests has no silence. So the
+/// history has an item that is later than all others.
 fn settle(plan: &mut Plan, snapshot: &Snapshot, server: &str) {
     if let Some(standing) = snapshot.get(KeyRef { repo: super::REPO, server }) {
         plan.settle(snapshot, standing);
@@ -64,7 +64,7 @@ fn query(limit: usize) -> HistoryQuery {
     HistoryQuery { filter, events: Vec::new(), range, after: None, limit }
 }
 
-/// Reads all that a query asks for, page by page.
+/// Reads all results of a query, page by page.
 async fn everything(store: &dyn Backend, mut query: HistoryQuery) -> Vec<HistoryItem> {
     let mut items = Vec::new();
     loop {
@@ -107,7 +107,7 @@ pub(super) async fn pages_of_any_size_and_filter_are_parts_of_the_whole(store: A
     }
 }
 
-/// Works a timeline out from the whole history, looking at every step of every entry.
+/// Computes a timeline from the whole history, for every step of every entry.
 fn naive(
     all: &[HistoryItem],
     range: TimeRange,
@@ -156,7 +156,7 @@ fn naive(
     rows
 }
 
-pub(super) async fn a_timeline_is_what_the_whole_history_says(store: Arc<dyn Backend>) {
+pub(super) async fn a_timeline_agrees_with_the_whole_history(store: Arc<dyn Backend>) {
     let mut random = Random(11);
     live(Arc::clone(&store), &mut random, 900).await;
     let all = everything(&*store, query(10_000)).await;
@@ -182,7 +182,7 @@ pub(super) async fn a_timeline_is_what_the_whole_history_says(store: Arc<dyn Bac
     assert!((20..180).contains(&stepped), "{stepped} of 200 were cut into steps");
 }
 
-pub(super) async fn a_timeline_is_about_the_entries_that_pass(store: Arc<dyn Backend>) {
+pub(super) async fn a_timeline_has_only_entries_that_pass_the_filter(store: Arc<dyn Backend>) {
     live(Arc::clone(&store), &mut Random(3), 50).await;
     let asked = TimelineQuery { range: TimeRange::ALL, limit: 2 };
     assert_eq!(store.timeline(asked, &Names::Any, &|_| true).await.unwrap(), None);

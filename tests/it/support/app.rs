@@ -1,4 +1,4 @@
-//! The application in this process, with its own database and a clock that is moved by hand.
+//! The application in this process, with its own database and a clock that tests move.
 
 use std::net::SocketAddr;
 use std::ops::Deref;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Client;
 
-/// 2026-04-21T10:32:15Z, when the clock of a test starts.
+/// 2026-04-21T10:32:15Z, where the clock of a test starts.
 pub const START: Timestamp = Timestamp::from_millis(1_776_767_535_000);
 
 /// A running application; it stops when this is dropped.

@@ -1,4 +1,4 @@
-//! An HTTP client that sends exactly what it is told to, one connection a request.
+//! An HTTP client that sends exactly the given bytes, with one connection per request.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -7,13 +7,13 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
-/// Talks to one server.
+/// A client of one server.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
     pub address: SocketAddr,
 }
 
-/// An answer, its body as it came.
+/// An answer, with the body as received.
 #[derive(Clone, Debug)]
 pub struct Reply {
     pub status: u16,
@@ -82,7 +82,7 @@ impl Client {
         self.try_connect().expect("nobody listens")
     }
 
-    /// Opens a connection if anybody listens.
+    /// Opens a connection if a server listens.
     pub fn try_connect(&self) -> Option<TcpStream> {
         let connected = TcpStream::connect(self.address);
         // Shown if the test fails.
@@ -92,7 +92,7 @@ impl Client {
         Some(stream)
     }
 
-    /// Sends bytes and reads one answer, or until the server closes; `None` if it says nothing.
+    /// Sends bytes and reads one answer, or until the server closes; `None` if nothing came.
     pub fn raw(&self, request: &[u8]) -> Option<Reply> {
         let mut stream = self.try_connect()?;
         // A server that refuses early may close before it has read everything.
@@ -102,7 +102,7 @@ impl Client {
 }
 
 impl Reply {
-    /// Reads one answer, or until the server closes; `None` if it says nothing.
+    /// Reads one answer, or until the server closes; `None` if nothing came.
     pub fn read(stream: &mut TcpStream) -> Option<Self> {
         let (mut answer, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
         loop {
@@ -120,7 +120,7 @@ impl Reply {
         }
     }
 
-    /// Reads what has arrived of an answer.
+    /// Reads the part of an answer that has arrived.
     pub fn parse(answer: &[u8]) -> Option<Self> {
         let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
         let head = String::from_utf8(answer[..end].to_vec()).unwrap();
@@ -139,7 +139,7 @@ impl Reply {
         Some(Self { status, headers, body, is_ended })
     }
 
-    /// Whether the body is as long as the head says, or its last chunk is there.
+    /// Whether the body has the length that the head announced, or its last chunk.
     pub fn is_complete(&self) -> bool {
         let length = self.header("content-length").and_then(|length| length.parse().ok());
         self.is_ended || length.is_some_and(|length: usize| length == self.body.len())
@@ -182,7 +182,7 @@ impl Reply {
     }
 }
 
-/// Joins the chunks that have arrived, and says whether the last one is among them.
+/// Joins the chunks that have arrived, and returns whether the last one is among them.
 fn dechunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
     let mut body = Vec::new();
     while let Some(end) = rest.windows(2).position(|window| window == b"\r\n") {
@@ -198,7 +198,7 @@ fn dechunked(mut rest: &[u8]) -> (Vec<u8>, bool) {
     (body, false)
 }
 
-/// Returns a whole request that sends an update, for connections that are written to by hand.
+/// Returns the bytes of an update request, for tests that write to a connection directly.
 pub fn update_request(body: &str) -> String {
     format!(
         "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n\

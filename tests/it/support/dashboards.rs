@@ -1,4 +1,4 @@
-//! The dashboards of `deploy/grafana`, and what is in them.
+//! The dashboards of `deploy/grafana` and their contents.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,7 @@ impl Dashboard {
         found.unwrap_or_else(|| panic!("{}: no variable {name}", self.file))
     }
 
-    /// Returns every query to Infinity, of panels, annotations and variables, and where it stands.
+    /// Returns every Infinity query of panels, annotations and variables, with its location.
     pub fn infinity_queries(&self) -> Vec<(String, Query)> {
         let mut found = Vec::new();
         walk(&self.json, &mut |object| {
@@ -85,7 +85,7 @@ impl Dashboard {
     }
 }
 
-/// Shows every object within a value.
+/// Calls a function for every object within a value.
 pub fn walk(value: &Value, visit: &mut impl FnMut(&Value)) {
     match value {
         Value::Object(object) => {

@@ -1,4 +1,4 @@
-//! A look into a database from outside.
+//! Access to a database from outside the program.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub fn stored(database: &Path, sql: &'static str) -> Vec<String> {
     })
 }
 
-/// Runs SQL on a database as any other program could.
+/// Runs SQL on a database as another program.
 pub fn run_sql(path: &Path, sql: &'static str) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {

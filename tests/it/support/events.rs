@@ -86,7 +86,7 @@ impl Events {
                 (other, _) => panic!("an unknown field {other}: {block}"),
             }
         }
-        // It is there for browsers, which hide comments.
+        // The event `alive` is for scripts: browsers hide comments from them.
         if event == "alive" {
             return;
         }
@@ -95,7 +95,7 @@ impl Events {
         }
     }
 
-    /// Reads one chunk of the body; the server ends none in the middle of an event.
+    /// Reads one chunk of the body. The server sends only whole events in a chunk.
     fn chunk(&mut self) -> Option<String> {
         let mut size = String::new();
         let is_end = self.lines.read_line(&mut size).unwrap_or(0) == 0;

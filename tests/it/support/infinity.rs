@@ -1,11 +1,11 @@
-//! Grafana's Infinity data source: how it asks, and what it can read.
+//! Grafana's Infinity data source: the requests that it sends, and the answers that it can parse.
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 use super::Client;
 
-/// What Infinity's way of encoding leaves alone.
+/// Characters that Infinity does not percent-encode.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
 
@@ -30,7 +30,7 @@ impl Query {
         format!("{}?{}", self.0["url"].as_str().unwrap(), pairs.join("&"))
     }
 
-    /// Asks, finds the rows, and fails unless every column is in each of them, of one type.
+    /// Sends the query, and returns its rows. Fails unless each row has every column, with one type.
     pub fn rows(&self, client: &Client, target: &str) -> Vec<Value> {
         let answer = ask(client, target);
         let rows = match self.0["root_selector"].as_str().unwrap() {
@@ -51,7 +51,7 @@ impl Query {
     }
 }
 
-/// Asks as Infinity does, and returns what it would parse.
+/// Sends a request as Infinity does, and returns the text that it would parse.
 pub fn ask(client: &Client, target: &str) -> Value {
     let headers = [("Accept", "application/json;q=0.9,text/plain"), ("Accept-Encoding", "gzip")];
     let reply = client.get_with(target, &headers);

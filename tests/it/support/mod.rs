@@ -1,4 +1,4 @@
-//! What tests share.
+//! The kit that tests share.
 
 mod app;
 mod client;

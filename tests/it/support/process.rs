@@ -1,4 +1,4 @@
-//! The real program as a process of its own, to be killed and asked for its exit status.
+//! The real program as a separate process, which tests can kill and whose exit status they can read.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -28,8 +28,7 @@ impl Deref for Process {
 }
 
 impl Process {
-    /// Returns the program's command line on a database, listening on a free port, with nothing
-    /// of this process's environment.
+    /// Returns the program's command line for a database, on a free port, with an empty environment.
     pub fn command(database: &Path) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
         command.env_clear().args(["--listen", "127.0.0.1:0"]);
@@ -48,7 +47,7 @@ impl Process {
         Self::try_run(command).unwrap_or_else(|log| panic!("the program did not start: {log}"))
     }
 
-    /// Starts a command; if it ends before it listens, returns what it said.
+    /// Starts a command; if it ends before it listens, returns its output.
     pub fn try_run(command: &mut Command) -> Result<Self, String> {
         let (mut child, log, reader) = spawn(command);
         wait_until("the program listens or ends", || {
@@ -62,13 +61,13 @@ impl Process {
         Err(log.lock().unwrap().clone())
     }
 
-    /// Starts a command whose outputs are one pipe, and reads that until it listens. Who gets the
-    /// other end reads on, or does not.
+    /// Starts a command with both outputs in one pipe, and reads the pipe until the program listens.
+    /// The caller may read on, or not.
     pub fn run_unread(command: &mut Command) -> (Self, BufReader<PipeReader>) {
         let (reader, writer) = std::io::pipe().unwrap();
         command.stdout(writer.try_clone().unwrap()).stderr(writer);
         let child = Running(command.spawn().unwrap());
-        // The command holds the other end of the pipe, which ends with its last holder.
+        // The command holds a write end; while that is open, the pipe has no end.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let (mut reader, mut log) = (BufReader::new(reader), String::new());
         let address = loop {
@@ -81,13 +80,13 @@ impl Process {
         (process, reader)
     }
 
-    /// Starts a command that does not come so far as to listen: its client reaches nobody.
+    /// Starts a command that never listens; its client has no server.
     pub fn launch(command: &mut Command) -> Self {
         let (child, log, _) = spawn(command);
         Self { client: Client { address: ([127, 0, 0, 1], 0).into() }, child, log }
     }
 
-    /// Runs a command that is expected to end by itself; returns its status and what it said.
+    /// Runs a command that ends by itself; returns its status and its output.
     pub fn run_to_end(command: &mut Command) -> (ExitStatus, String) {
         let (mut child, log, reader) = spawn(command.stderr(Stdio::piped()));
         let status = end_of(&mut child);
@@ -111,13 +110,13 @@ impl Process {
         assert!(status.unwrap().success());
     }
 
-    /// Kills the program as a power cut would: it gets to do nothing any more.
+    /// Kills the program (`SIGKILL`), which can do nothing more.
     pub fn kill(mut self) {
         self.child.0.kill().unwrap();
         self.child.0.wait().unwrap();
     }
 
-    /// Returns how the program has ended, if it has.
+    /// Returns the exit status if the program has ended.
     pub fn try_wait(&mut self) -> Option<ExitStatus> {
         self.child.0.try_wait().unwrap()
     }
@@ -135,7 +134,7 @@ impl Process {
 }
 
 impl Drop for Process {
-    /// Shows what the program has said when a test fails that talks to it.
+    /// Prints the program's output if the test has failed.
     fn drop(&mut self) {
         if std::thread::panicking() {
             let state = self.child.0.try_wait();
@@ -154,7 +153,7 @@ impl Drop for Running {
     }
 }
 
-/// Starts a command and a thread that collects what it says.
+/// Starts a command and a thread that collects its output.
 pub(super) fn spawn(command: &mut Command) -> (Running, Arc<Mutex<String>>, JoinHandle<()>) {
     let mut child = Running(command.spawn().unwrap());
     let log = Arc::new(Mutex::new(String::new()));
@@ -168,7 +167,7 @@ pub(super) fn spawn(command: &mut Command) -> (Running, Arc<Mutex<String>>, Join
     (child, log, reader)
 }
 
-/// Waits for the end of a process, but not for ever.
+/// Waits for the end of a process, with a time limit.
 fn end_of(child: &mut Running) -> ExitStatus {
     let mut status = None;
     wait_until("the program ends", || {
@@ -178,13 +177,13 @@ fn end_of(child: &mut Running) -> ExitStatus {
     status.unwrap()
 }
 
-/// Finds the address in what a program says once it listens.
+/// Finds the listening address in the output of a program.
 fn address_in(log: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once("Listening on http://")?;
     rest.lines().next()?.parse().ok()
 }
 
-/// Whether every thread of a process is watched by a tracer.
+/// Whether a tracer is attached to every thread of a process.
 pub fn is_traced(process: u32) -> bool {
     let threads = fs::read_dir(format!("/proc/{process}/task")).unwrap();
     threads.into_iter().all(|thread| {

@@ -16,7 +16,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts it with a configuration, its data in a folder.
+    /// Starts Prometheus with a configuration and a folder for its data.
     pub fn start(configuration: &Path, data: &Path) -> Self {
         run_tool("prometheus", "prometheus", &["--version"], "");
         let mut command = Command::new("prometheus");
@@ -33,7 +33,7 @@ impl Prometheus {
         Self { address, _child: child }
     }
 
-    /// Evaluates an expression; the answer is what it says of every series.
+    /// Evaluates an expression and returns the value of every series.
     pub fn query(&self, expression: &str) -> Vec<Value> {
         let url = format!("http://{}", self.address);
         let tool = ["query", "instant", "--format=json", &url, expression];
@@ -41,7 +41,7 @@ impl Prometheus {
         serde_json::from_str(&output).unwrap_or_else(|_| panic!("{expression}: {output}"))
     }
 
-    /// Returns every rule, with what came of its last evaluation.
+    /// Returns every rule with the result of its last evaluation.
     pub fn rules(&self) -> Vec<Value> {
         let url = format!("http://{}/api/v1/rules", self.address);
         let output = run_tool("curl", "curl", &["-fsS", &url], "");
@@ -51,7 +51,7 @@ impl Prometheus {
     }
 }
 
-/// Finds the address in what Prometheus says once it listens.
+/// Finds the listening address in the output of Prometheus.
 fn address_in(log: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once(r#"msg="Listening on" address="#)?;
     rest.split_whitespace().next()?.parse().ok()

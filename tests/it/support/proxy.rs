@@ -10,8 +10,8 @@ use tempfile::TempDir;
 use super::process::{Running, spawn};
 use super::{Client, wait_until};
 
-/// What the main file of nginx has around the files of `/etc/nginx/conf.d`, with all that it writes
-/// in a folder of its own.
+/// The main configuration of nginx around the files of `/etc/nginx/conf.d`, with every file that nginx
+/// writes in one folder.
 const NGINX: &str = "
 daemon off;
 master_process off;
@@ -37,8 +37,8 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Starts nginx with a file that is made for its folder `conf.d`. It listens on port 80 there,
-    /// and takes the server to be on 127.0.0.1:8080.
+    /// Starts nginx with a file of its folder `conf.d`. The file has port 80 and the server
+    /// 127.0.0.1:8080, which are replaced.
     pub fn nginx(site: &str, server: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
@@ -50,8 +50,8 @@ impl Proxy {
         Self::start("nginx", "nginx-light", &arguments, address, folder)
     }
 
-    /// Starts `HAProxy` with a whole configuration. It listens on port 80 there, and takes the
-    /// server to be on 127.0.0.1:8080.
+    /// Starts `HAProxy` with a configuration. It has port 80 and the server 127.0.0.1:8080, which are
+    /// replaced.
     pub fn haproxy(configuration: &str, server: SocketAddr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
@@ -69,7 +69,7 @@ impl Proxy {
         address: SocketAddr,
         folder: TempDir,
     ) -> Self {
-        // Debian has them where only root looks.
+        // Debian installs them in a folder that is only in root's PATH.
         let installed = PathBuf::from("/usr/sbin").join(name);
         assert!(installed.exists(), "{name} is missing: install the Debian package {package}");
         let mut command = Command::new(installed);
@@ -90,14 +90,14 @@ pub fn shipped(name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-/// Puts addresses of this test in the place of those of a configuration.
+/// Replaces the addresses in a configuration with those of this test.
 fn placed(text: &str, port: &str, bound: &str, server: SocketAddr) -> String {
     assert_eq!(text.matches(port).count(), 1, "{text}");
     assert_eq!(text.matches("127.0.0.1:8080").count(), 1, "{text}");
     text.replace(port, bound).replace("127.0.0.1:8080", &server.to_string())
 }
 
-/// Returns an address that nobody listens on: neither proxy can say which port it was given.
+/// Returns an unused address. Neither proxy can report a port that the system chose.
 fn free_address() -> SocketAddr {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }

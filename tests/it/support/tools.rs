@@ -1,9 +1,9 @@
-//! Programs of others that what is shipped for them is held against.
+//! External tools that check the files shipped for them.
 
 use std::io::{ErrorKind, Write};
 use std::process::{Command, Output, Stdio};
 
-/// Runs a tool that a Debian package brings and that has to be content; returns what it prints.
+/// Runs a tool of a Debian package, asserts that it succeeds, and returns its output.
 pub fn run_tool(name: &str, package: &str, arguments: &[&str], input: &str) -> String {
     let mut command = Command::new(name);
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -11,7 +11,7 @@ pub fn run_tool(name: &str, package: &str, arguments: &[&str], input: &str) -> S
     let is_missing = child.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotFound);
     assert!(!is_missing, "{name} is missing: install the Debian package {package}");
     let mut child = child.unwrap();
-    // Dropping its end tells the tool that there is no more.
+    // Dropping the pipe is the end of the input.
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
     let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
     let (said, complained) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr));

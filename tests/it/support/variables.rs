@@ -2,16 +2,16 @@
 
 use serde_json::Value;
 
-/// How Grafana writes what is chosen of a variable that takes several values.
+/// How Grafana writes the chosen values of a multi-value variable.
 #[derive(Clone, Copy, Debug)]
 pub enum Chosen {
     /// One value: `a`.
     One,
-    /// Several values as the format `csv` has them: `a,b`.
+    /// Several values in the format `csv`: `a,b`.
     Csv,
-    /// Several values as they are without a format: `{a,b}`.
+    /// Several values without a format: `{a,b}`.
     Braces,
-    /// All: what the dashboard says for it, or else every value.
+    /// The choice "All": the dashboard's text for it, or every value.
     All,
 }
 
@@ -32,7 +32,7 @@ pub fn interpolate(text: &str, value: &impl Fn(&str) -> String) -> String {
     filled
 }
 
-/// Returns what Grafana puts in for a variable, some of whose values are `names`.
+/// Returns the text that Grafana substitutes for a variable that has the values `names`.
 pub fn chosen(variable: &Value, chosen: Chosen, names: &[&str]) -> String {
     match (chosen, variable["allValue"].as_str()) {
         (Chosen::One, _) => names[0].to_owned(),
