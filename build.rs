@@ -1,12 +1,12 @@
-//! Names the build after its sources, for entity tags: what another build renders may differ, also
-//! where its version is the same.
+//! Names the build after its sources, for entity tags: another build may render other bytes, even if
+//! its version is the same.
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-/// What the program is made of.
+/// The inputs of the program.
 const SOURCES: [&str; 5] = ["Cargo.lock", "assets", "migrations", "src", "templates"];
 
 fn main() -> io::Result<()> {
