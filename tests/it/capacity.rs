@@ -80,7 +80,7 @@ fn the_stored_bytes_are_those_of_the_list() {
     stored(&app);
     app.advance(Duration::from_secs(31));
     wait_until("one has expired", || app.list("").len() == 4);
-    wait_until("it is taken out", || {
+    wait_until("the entry is removed", || {
         metric(&app, "gitops_status_stored_bytes") == bytes_of_list(&app).to_string()
     });
     assert_eq!(app.send("DELETE", "/api/status?repo=r&server=s", &[], b"").status, 200);
@@ -137,7 +137,7 @@ fn a_full_store_takes_no_new_entries_and_hides_no_drift_of_known_ones() {
         assert_eq!(row(&app, &last)["files"].as_array().unwrap().len(), files);
     }
     assert_eq!(app.post(report("r", &last, "SYNCED", &[])).text(), DONE);
-    assert_eq!(app.post(drift(&last, 1)).text(), expected, "and what grows is not");
+    assert_eq!(app.post(drift(&last, 1)).text(), expected, "an update that grows is cut");
     assert_eq!(row(&app, &last)["sync_status"], "OUT_OF_SYNC");
     app.post(drift("new", 0)).error(507);
 
@@ -201,5 +201,5 @@ fn a_full_store_answers_507_even_while_nothing_can_be_stored() {
     server.post(drift("s0", 0)).error(503);
     server.post(drift("new", 0)).error(507);
     let line = "r:s1 -> OUT_OF_SYNC (drift_count: 10), without files: max_stored_bytes is reached";
-    wait_until("the log tells what was left out", || server.log().contains(line));
+    wait_until("the log says that files were left out", || server.log().contains(line));
 }

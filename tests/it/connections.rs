@@ -63,7 +63,9 @@ fn an_update_is_accepted_at_once_when_idle_clients_have_all_connections() {
     server.accept(report("r", "s", "SYNCED", &[]));
     assert!(closed(&server, "full") >= 84.0);
     assert!((metric(&server, "gitops_status_connections_capacity") - 16.0).abs() < 0.1);
-    wait_until("those in excess are gone", || metric(&server, "gitops_status_connections") <= 16.0);
+    wait_until("the excess connections are closed", || {
+        metric(&server, "gitops_status_connections") <= 16.0
+    });
     // The newest connections have been idle for the shortest time.
     let open: Vec<bool> = clients.iter_mut().map(|stream| !is_closed(stream)).collect();
     let first_open = open.iter().position(|&is_open| is_open).unwrap();

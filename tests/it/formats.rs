@@ -182,9 +182,9 @@ fn a_tag_stays_while_nothing_changes_and_changes_when_an_entry_turns_stale() {
     app.advance(Duration::from_mins(30));
     assert_eq!(tag(&app), fresh);
     let app = app.restart_after(Duration::ZERO);
-    assert_eq!(tag(&app), fresh, "over a restart");
+    assert_eq!(tag(&app), fresh, "the tag survives a restart");
     let app = app.restart_with(|config| config.ttl = Some(Duration::from_hours(48)));
-    assert_ne!(tag(&app), fresh, "expires_at is another one");
+    assert_ne!(tag(&app), fresh, "expires_at differs");
     let app = app.restart_with(|config| config.ttl = Some(Duration::from_hours(14 * 24)));
     assert_eq!(tag(&app), fresh);
     app.advance(Duration::from_hours(2));

@@ -51,9 +51,9 @@ fn a_new_database_shrinks_when_its_rows_are_deleted() {
     let (_folder, path) = database();
     free_pages_of(&path);
     let server = Process::start(&path, NO_ARGUMENTS);
-    wait_until("it is told", || reusable_bytes(&server) > 0);
-    wait_until("the disk is given back", || bytes(&path) < SMALL);
-    wait_until("that is told", || reusable_bytes(&server) < SMALL);
+    wait_until("the metric shows the free pages", || reusable_bytes(&server) > 0);
+    wait_until("the file shrinks", || bytes(&path) < SMALL);
+    wait_until("the metric falls", || reusable_bytes(&server) < SMALL);
     assert_eq!(server.names(""), ["repo/server"]);
 }
 
@@ -91,7 +91,7 @@ fn an_old_database_is_compacted_as_the_runbook_says_and_keeps_its_identity() {
     let (_folder, path) = old_database();
     fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
     let server = Process::start(&path, NO_ARGUMENTS);
-    wait_until("it is told", || reusable_bytes(&server) > 4 * SMALL);
+    wait_until("the metric shows the free pages", || reusable_bytes(&server) > 4 * SMALL);
     server.accept(report("repo", "later", "OUT_OF_SYNC", &["b"]));
     let before = (server.list(""), server.get("/api/history").text());
     let store = stored(&path, "select store_id from meta");

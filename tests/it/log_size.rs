@@ -126,7 +126,7 @@ fn a_log_pinned_by_another_program_is_reported_and_shrinks_when_that_ends() {
     assert!(log_bytes(&path) > SMALL);
     let is_pinned =
         |pinned: &str| metric(server.client, "gitops_status_database_wal_pinned") == pinned;
-    wait_until("it is said why", || is_pinned("1"));
+    wait_until("the metric shows that the log is pinned", || is_pinned("1"));
     assert_eq!(server.get("/api/history?limit=1").status, 200, "questions go on");
     let own = std::process::id();
     assert!(found_by_runbook(&path).iter().any(|line| line.starts_with(&format!("/proc/{own}/"))));
@@ -134,6 +134,6 @@ fn a_log_pinned_by_another_program_is_reported_and_shrinks_when_that_ends() {
 
     other.end();
     wait_until("the log is small again", || log_bytes(&path) < SMALL);
-    wait_until("and that is said", || is_pinned("0"));
+    wait_until("the metric falls to 0", || is_pinned("0"));
     assert_eq!(server.get("/api/history?limit=1").status, 200);
 }

@@ -46,7 +46,7 @@ fn time_used(server: &Process) -> u64 {
 /// Waits until a process uses no CPU for a while.
 fn wait_for_rest(server: &Process) {
     let (mut used, mut quiet_turns) = (0, 0);
-    wait_until("it rests", || {
+    wait_until("the process is idle", || {
         let now = time_used(server);
         // A tick is ten milliseconds, and so is an iteration of this loop.
         quiet_turns = if now > used + 1 { 0 } else { quiet_turns + 1 };
@@ -61,7 +61,7 @@ fn the_server_is_idle_soon_after_clients_with_heavy_queries_have_left() {
     let server = filled(&folder);
     let questions: Vec<TcpStream> = (0..50).map(|_| ask(&server, &heavy())).collect();
     let before = time_used(&server);
-    wait_until("it works on them", || time_used(&server) > before + 20);
+    wait_until("the server works on the queries", || time_used(&server) > before + 20);
     drop(questions);
     wait_for_rest(&server);
 }
@@ -75,7 +75,7 @@ fn pages_and_counts_do_not_wait_for_heavy_queries() {
     }
     let before = time_used(&server);
     let questions: Vec<TcpStream> = (0..400).map(|_| ask(&server, &heavy())).collect();
-    wait_until("it works on them", || time_used(&server) > before + 20);
+    wait_until("the server works on the queries", || time_used(&server) > before + 20);
     for target in ["/", "/entry?repo=small&server=s7", "/api/summary", "/api/repos"] {
         let reply = server.get(target);
         assert_eq!(reply.status, 200, "{target}: {}", reply.text());
@@ -100,7 +100,7 @@ fn a_query_about_one_entrys_past_does_not_wait_for_long_ones_and_those_end_with_
     let before = time_used(&server);
     let questions: Vec<TcpStream> =
         (0..50).map(|_| ask(&server, "/api/history?q=nosuchthing")).collect();
-    wait_until("it works on them", || time_used(&server) > before + 20);
+    wait_until("the server works on the queries", || time_used(&server) > before + 20);
     for target in [
         "/api/history?repo=r7&server=s&limit=5",
         "/api/timeline?repo=r7&server=s&from=2020-01-01T00:00:00Z",

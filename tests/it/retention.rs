@@ -50,11 +50,11 @@ fn old_changes_are_deleted_except_the_last_of_each_entry() {
     app.advance(MINUTE);
     post(&app, "a", "OUT_OF_SYNC");
     app.advance(5 * DAY);
-    wait_until("what came before is gone", || {
+    wait_until("the changes before are deleted", || {
         events(&app) == ["synced a", "deleted deleted", "drifted a"]
     });
     app.advance(HOUR);
-    wait_until("so is an end", || events(&app) == ["synced a", "drifted a"]);
+    wait_until("the end of an entry is deleted too", || events(&app) == ["synced a", "drifted a"]);
     let timeline = app.get(&format!("/api/timeline?from={from}")).json();
     assert_eq!(timeline[0]["status_code"], 0, "it is carried forward: {timeline}");
     assert_eq!(timeline.as_array().unwrap().len(), 2);

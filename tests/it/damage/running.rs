@@ -32,7 +32,7 @@ fn with_history(damage: impl FnOnce(&Path)) -> TestApp {
 /// Starts the first check, and waits for its end.
 fn check(app: &TestApp) {
     app.advance(Duration::from_secs(15));
-    wait_until("all has been looked through", || checked(app).is_some());
+    wait_until("the check is done", || checked(app).is_some());
 }
 
 fn gauge(app: &TestApp, name: &str) -> Option<String> {
@@ -87,7 +87,7 @@ fn a_sound_database_is_checked_soon_after_the_start_and_daily() {
     assert_eq!(health(&app)["status"], "healthy");
     let first = checked(&app);
     app.advance(Duration::from_hours(24));
-    wait_until("it is looked through again", || checked(&app) != first);
+    wait_until("the check has run again", || checked(&app) != first);
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn updates_and_deletions_during_a_check_are_no_damage() {
         let target = format!("/api/status?repo=repo&server=server-{number}");
         assert_eq!(app.send("DELETE", &target, &[], b"").status, 200);
     }
-    wait_until("all has been looked through", || checked(&app).is_some());
+    wait_until("the check is done", || checked(&app).is_some());
     assert!(damaged(&app).is_empty());
 }
 
