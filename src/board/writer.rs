@@ -217,7 +217,7 @@ impl Writer {
             if has_jumped {
                 snapshot.reschedule(now);
             } else {
-                snapshot.mark(now);
+                snapshot.advance(now);
             }
         });
         true
@@ -239,10 +239,10 @@ impl Writer {
     /// Publishes some of the marks that the clock says by now. This needs no store.
     fn follow_the_clock(&mut self) {
         let now = self.now();
-        if self.shared.snapshot().has_marks_due(now) {
-            self.publish_with(|snapshot| snapshot.mark(now));
+        if self.shared.snapshot().has_deadlines_due(now) {
+            self.publish_with(|snapshot| snapshot.advance(now));
         }
-        self.has_more_to_mark = self.shared.snapshot().has_marks_due(now);
+        self.has_more_to_mark = self.shared.snapshot().has_deadlines_due(now);
     }
 
     /// Stores what the marks say for good, for some entries.

@@ -172,13 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn marks_make_a_difference_and_what_was_not_shown_before_is_not_gone() {
+    fn deadlines_make_a_difference_and_what_was_not_shown_before_is_not_gone() {
         let old = snapshot(0..3);
         let mut stale = old.clone();
-        stale.mark(now(100));
+        stale.advance(now(100));
         assert_eq!(Difference::between(&old, &stale).len(), 3);
         let mut expired = stale.clone();
-        expired.mark(now(200));
+        expired.advance(now(200));
         assert_eq!(kinds(&stale, &expired), [(true, false); 3]);
         let mut plan = Plan::default();
         for standing in expired.unsettled(now(200), 3) {
@@ -212,7 +212,7 @@ mod tests {
                         }
                         new.accept(&plan, new.revision().next());
                     }
-                    _ => new.mark(now(second + 60)),
+                    _ => new.advance(now(second + 60)),
                 }
                 prop_assert_eq!(found(&old, &new), naive(&old, &new));
                 prop_assert_eq!(found(&new, &old), naive(&new, &old));

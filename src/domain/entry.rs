@@ -16,8 +16,15 @@ pub struct Entry {
     pub updated_at: Timestamp,
     /// When the present `sync_status` began, as far as the server has seen.
     pub status_since: Timestamp,
-    /// Whether the history knows that the reporter fell silent.
-    pub stale_recorded: bool,
+    /// What the history knows of the time since then.
+    pub recorded: Recorded,
+}
+
+/// What the history knows of what the clock has made of an entry.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Recorded {
+    /// That the reporter fell silent.
+    pub stale: bool,
 }
 
 impl Entry {
@@ -30,7 +37,7 @@ impl Entry {
     /// Whether `last_check` and `updated_at` are all that differs from the same pair's entry before.
     #[must_use]
     pub fn differs_in_times_only(&self, before: &Self) -> bool {
-        let Self { report, updated_at: _, status_since, stale_recorded } = self;
+        let Self { report, updated_at: _, status_since, recorded } = self;
         let Report {
             repo: _,
             server: _,
@@ -43,7 +50,7 @@ impl Entry {
             url,
         } = report;
         *status_since == before.status_since
-            && *stale_recorded == before.stale_recorded
+            && *recorded == before.recorded
             && *sync_status == before.report.sync_status
             && *drift_count == before.report.drift_count
             && *files == before.report.files
@@ -55,7 +62,8 @@ impl Entry {
     /// Makes the entry of a pair's first report.
     #[must_use]
     pub fn first(report: Report, at: Timestamp) -> (Self, Vec<Transition>) {
-        let entry = Self { report, updated_at: at, status_since: at, stale_recorded: false };
+        let recorded = Recorded::default();
+        let entry = Self { report, updated_at: at, status_since: at, recorded };
         let first = Transition::by_update(&entry, Event::First, &[]);
         (entry, vec![first])
     }
@@ -77,9 +85,10 @@ impl Entry {
         };
         let files_before: &[_] = if are_files_known { &self.report.files } else { &[] };
         let status_since = if same_status { self.status_since } else { at };
-        let next = Self { report, updated_at: at, status_since, stale_recorded: false };
+        let next = Self { report, updated_at: at, status_since, recorded: Recorded::default() };
         let mut transitions = Vec::new();
-        if self.stale_recorded {
+        let Recorded { stale } = self.recorded;
+        if stale {
             transitions.push(Transition::of(&next, Event::Fresh, at));
         }
         if !same {
@@ -98,7 +107,7 @@ impl Entry {
     /// The same content has the same fingerprint in every process of this program's version.
     #[must_use]
     pub fn fingerprint(&self) -> u128 {
-        let Self { report, updated_at, status_since, stale_recorded: _ } = self;
+        let Self { report, updated_at, status_since, recorded: _ } = self;
         let Report {
             repo,
             server,

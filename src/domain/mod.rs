@@ -4,6 +4,7 @@
 //! The same input always gives the same output, so every rule can be tested without a server.
 
 mod capacity;
+mod clock_trust;
 mod column;
 mod derived;
 mod difference;
@@ -12,16 +13,17 @@ mod entry;
 mod filter;
 mod history;
 mod invalid;
-mod life;
 mod name;
 mod pattern;
 mod plan;
+mod policy;
 mod report;
 mod retention;
 mod row_size;
 mod segment;
 mod selection;
 mod snapshot;
+mod standing;
 mod tally;
 mod texts;
 mod timeline;
@@ -29,23 +31,25 @@ mod timestamp;
 mod transition;
 
 pub use capacity::{Capacity, Full, Omitted};
+pub use clock_trust::{Now, SETTLING_TIME};
 pub use column::Column;
 pub use derived::Derived;
 pub use difference::Difference;
 pub use effort::{Effort, GivenUp};
-pub use entry::{Entry, Key, KeyRef};
+pub use entry::{Entry, Key, KeyRef, Recorded};
 pub use filter::{Facts, Filter};
 pub use history::{Cursor, HistoryItem, HistoryPage, HistoryQuery, PageBuilder, TimeRange};
 pub use invalid::InvalidField;
-pub use life::{Deadlines, Mark, Now, Policy, SETTLING_TIME};
 pub use name::{FileName, GitRevision, MAX_FILE_NAME, RepoName, RunUrl, ServerName};
 pub use pattern::{Names, list_elements, means_all};
 pub use plan::{ByKey, Change, Plan, RowChange};
+pub use policy::{Deadlines, Policy};
 pub use report::{DriftCount, MAX_FILES, Report, ReporterSchedule, SyncStatus};
 pub use retention::{Prunable, PruneRule, Retention, TransitionId};
-pub use segment::{Segment, Standing};
+pub use segment::Segment;
 pub use selection::{Order, Run, Selected, Selection, Sort};
 pub use snapshot::{Changes, Place, Revision, Snapshot};
+pub use standing::{Shown, Silence, Standing};
 pub use tally::{FileSpread, Tally};
 pub use texts::Texts;
 pub use timeline::{

@@ -265,7 +265,7 @@ fn unrecorded_silence(standing: &Standing, now: Now) -> Option<Transition> {
 /// What the history has to be told of an entry whose time is over.
 fn endings(standing: &Standing) -> Vec<Transition> {
     let entry = standing.entry();
-    let was_silent = standing.stale_at() < standing.expires_at() && !entry.stale_recorded;
+    let was_silent = standing.stale_at() < standing.expires_at() && !entry.recorded.stale;
     let silence = was_silent.then(|| Transition::of(entry, Event::Stale, standing.stale_at()));
     let end: Timestamp = standing.expires_at();
     silence.into_iter().chain([Transition::of(entry, Event::Expired, end)]).collect()

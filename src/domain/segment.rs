@@ -2,108 +2,13 @@
 //!
 //! Segments are what a change copies: the state shares all others with the state before.
 
-use std::sync::Arc;
-
-use xxhash_rust::xxh3::xxh3_128;
-
-use super::{Deadlines, Derived, Entry, KeyRef, Mark, Now, Policy, Timestamp};
+use super::{Derived, KeyRef, Policy, Standing, Timestamp};
 
 /// How many entries a segment is filled with; it is split when it has twice as many. With fewer a
 /// change costs less, since its segment is compressed anew; with more the list compresses better.
 pub(super) const SEGMENT_ENTRIES: usize = 64;
 /// How many bytes of entries a segment is filled with, likewise.
 const SEGMENT_WEIGHT: usize = 64 * 1024;
-
-/// An entry in its place, with what the clock says of it.
-#[derive(Clone, Debug)]
-pub struct Standing {
-    entry: Arc<Entry>,
-    deadlines: Deadlines,
-    mark: Mark,
-    /// See [`super::Report::row_bytes`].
-    report_bytes: u32,
-    content: u128,
-}
-
-impl Standing {
-    /// Places an entry at a moment.
-    #[must_use]
-    pub fn new(entry: Arc<Entry>, policy: &Policy, now: Timestamp) -> Self {
-        let deadlines = policy.deadlines(entry.report.schedule, entry.updated_at, now);
-        let content = entry.fingerprint();
-        let report_bytes = entry.report.row_bytes();
-        Self { entry, deadlines, mark: deadlines.mark(now), report_bytes, content }
-    }
-
-    /// Returns the same once the history knows of the silence. The deadlines stay: those of an
-    /// update from the future count from when it was first seen to be one.
-    pub(super) fn with_silence_recorded(&self) -> Self {
-        let entry = Entry { stale_recorded: true, ..Entry::clone(&self.entry) };
-        Self { entry: Arc::new(entry), ..*self }
-    }
-
-    /// Returns the entry.
-    #[must_use]
-    pub fn entry(&self) -> &Arc<Entry> {
-        &self.entry
-    }
-
-    pub(super) fn report_bytes(&self) -> u32 {
-        self.report_bytes
-    }
-
-    /// Whether the reporter has fallen silent.
-    #[must_use]
-    pub fn is_stale(&self) -> bool {
-        self.mark != Mark::Fresh
-    }
-
-    /// Whether the entry is in answers.
-    #[must_use]
-    pub fn is_listed(&self) -> bool {
-        self.mark != Mark::Expired
-    }
-
-    /// Returns when the entry expires; [`Timestamp::NEVER`] if it doesn't.
-    #[must_use]
-    pub fn expires_at(&self) -> Timestamp {
-        self.deadlines.expires_at
-    }
-
-    /// Returns when the entry becomes stale; [`Timestamp::NEVER`] if it doesn't.
-    #[must_use]
-    pub fn stale_at(&self) -> Timestamp {
-        self.deadlines.stale_at
-    }
-
-    /// Whether the clock says more of the entry than the store knows yet.
-    pub(super) fn is_unsettled(&self) -> bool {
-        match self.mark {
-            Mark::Fresh => false,
-            Mark::Stale => !self.entry.stale_recorded,
-            Mark::Expired => true,
-        }
-    }
-
-    /// Whether answers show the same of both.
-    pub(super) fn shows_the_same_as(&self, other: &Self) -> bool {
-        self.fingerprint() == other.fingerprint()
-    }
-
-    /// A fingerprint of what answers show of the entry; 0 if they don't.
-    fn fingerprint(&self) -> u128 {
-        if !self.is_listed() {
-            return 0;
-        }
-        let mut shown = [0; 25];
-        let (content, rest) = shown.split_at_mut(16);
-        content.copy_from_slice(&self.content.to_le_bytes());
-        let (expires_at, stale) = rest.split_at_mut(8);
-        expires_at.copy_from_slice(&self.deadlines.expires_at.millis().to_le_bytes());
-        stale.fill(u8::from(self.is_stale()));
-        xxh3_128(&shown)
-    }
-}
 
 /// Neighbouring entries in the order of their keys.
 #[derive(Clone, Debug, Default)]
@@ -113,8 +18,8 @@ pub struct Segment {
     row_bytes: u64,
     listed: usize,
     unsettled: usize,
-    /// No mark changes before this moment (at it, perhaps none).
-    next_change: Timestamp,
+    /// A lower bound of the entries' next deadlines.
+    next_deadline: Timestamp,
     fingerprint: u128,
     derived: Derived,
 }
@@ -122,7 +27,7 @@ pub struct Segment {
 impl Segment {
     /// Makes a segment of standings that are in order.
     pub(super) fn new(standings: Vec<Standing>) -> Self {
-        let mut segment = Self { next_change: Timestamp::NEVER, ..Self::default() };
+        let mut segment = Self { next_deadline: Timestamp::NEVER, ..Self::default() };
         for standing in &standings {
             segment.count_in(standing);
         }
@@ -164,8 +69,8 @@ impl Segment {
         self.fingerprint
     }
 
-    pub(super) fn next_change(&self) -> Timestamp {
-        self.next_change
+    pub(super) fn next_deadline(&self) -> Timestamp {
+        self.next_deadline
     }
 
     pub(super) fn unsettled(&self) -> usize {
@@ -173,12 +78,12 @@ impl Segment {
     }
 
     pub(super) fn starts_at_or_before(&self, key: KeyRef<'_>) -> bool {
-        self.standings.first().is_some_and(|standing| standing.entry.key() <= key)
+        self.standings.first().is_some_and(|standing| standing.entry().key() <= key)
     }
 
     /// Finds a key: its place, or the place where it belongs.
     pub(super) fn find(&self, key: KeyRef<'_>) -> Result<usize, usize> {
-        self.standings.binary_search_by(|standing| standing.entry.key().cmp(&key))
+        self.standings.binary_search_by(|standing| standing.entry().key().cmp(&key))
     }
 
     pub(super) fn insert(&mut self, place: usize, standing: Standing) {
@@ -220,22 +125,15 @@ impl Segment {
         Self::new(second)
     }
 
-    /// Makes the marks what they are at a moment.
-    pub(super) fn remark(&mut self, now: Timestamp) {
-        for standing in &mut self.standings {
-            standing.mark = standing.deadlines.mark(now);
-        }
+    /// Updates what is shown of the entries to a moment.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        self.standings.iter_mut().for_each(|standing| standing.advance(now));
         self.recount();
     }
 
-    /// Works out deadlines and marks anew, after the clock was set.
-    pub(super) fn reschedule(&mut self, policy: &Policy, now: Now) {
-        for standing in &mut self.standings {
-            let (schedule, updated_at) =
-                (standing.entry.report.schedule, standing.entry.updated_at);
-            standing.deadlines = policy.deadlines(schedule, updated_at, now.at);
-            standing.mark = standing.deadlines.mark(now.at);
-        }
+    /// Computes all deadlines again, after the clock was set, and what is shown.
+    pub(super) fn reschedule(&mut self, policy: &Policy, now: Timestamp) {
+        self.standings.iter_mut().for_each(|standing| standing.reschedule(policy, now));
         self.recount();
     }
 
@@ -244,16 +142,16 @@ impl Segment {
     }
 
     fn count_in(&mut self, standing: &Standing) {
-        self.weight += standing.entry.report.weight();
+        self.weight += standing.entry().report.weight();
         self.row_bytes += standing.row_bytes();
         self.listed += usize::from(standing.is_listed());
         self.unsettled += usize::from(standing.is_unsettled());
         self.fingerprint = self.fingerprint.wrapping_add(standing.fingerprint());
-        self.next_change = self.next_change.min(standing.deadlines.next_change(standing.mark));
+        self.next_deadline = self.next_deadline.min(standing.next_deadline());
     }
 
     fn count_out(&mut self, standing: &Standing) {
-        self.weight -= standing.entry.report.weight();
+        self.weight -= standing.entry().report.weight();
         self.row_bytes -= standing.row_bytes();
         self.listed -= usize::from(standing.is_listed());
         self.unsettled -= usize::from(standing.is_unsettled());

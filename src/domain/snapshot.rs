@@ -31,9 +31,9 @@ pub struct Changes {
     pub removed: Vec<Key>,
 }
 
-/// How many segments are marked at once: few enough not to hold up an update when very many
-/// entries turn stale or expire at one moment.
-const MARKED_AT_ONCE: usize = 128;
+/// How many segments [`Snapshot::advance`] looks into: few enough not to hold up updates when very
+/// many entries turn stale or expire at one moment.
+const ADVANCED_AT_ONCE: usize = 128;
 
 /// The number of a segment, and an index in it.
 pub type Place = (usize, usize);
@@ -46,11 +46,11 @@ pub struct Snapshot {
     segments: Vec<Arc<Segment>>,
     kept: usize,
     row_bytes: u64,
-    /// How many entries' marks say more than the store knows.
+    /// How many entries show more than the store knows.
     unsettled: usize,
-    /// No mark changes before this moment (at it, perhaps none): with very many segments, to ask
-    /// each of them would cost an update more than all else that is done for it here.
-    next_change: Timestamp,
+    /// A lower bound of the segments' next deadlines: with very many segments, asking each of them
+    /// would cost an update more than all the rest.
+    next_deadline: Timestamp,
     memo: WholeMemo,
 }
 
@@ -85,7 +85,7 @@ impl Snapshot {
             kept: entries.len(),
             row_bytes: 0,
             unsettled: 0,
-            next_change: Timestamp::NEVER,
+            next_deadline: Timestamp::NEVER,
             memo: WholeMemo::default(),
         };
         let mut rest = entries.into_iter().peekable();
@@ -202,38 +202,38 @@ impl Snapshot {
         self.revision = revision;
     }
 
-    /// Whether [`Self::mark`] may find a mark to change.
+    /// Whether a deadline may have passed that [`Self::advance`] has not applied.
     #[must_use]
-    pub fn has_marks_due(&self, now: Now) -> bool {
-        self.next_change <= now.at
+    pub fn has_deadlines_due(&self, now: Now) -> bool {
+        self.next_deadline <= now.at
     }
 
-    /// Makes marks what they are now, in a bounded number of segments; [`Self::has_marks_due`] says
-    /// whether some are left.
+    /// Shows the entries as they stand now, in a bounded number of segments;
+    /// [`Self::has_deadlines_due`] says whether some are left.
     ///
-    /// Nothing of this needs storing: marks follow from the entries and the clock.
-    pub fn mark(&mut self, now: Now) {
-        if !self.has_marks_due(now) {
+    /// None of this needs storing: it follows from the entries and the clock.
+    pub fn advance(&mut self, now: Now) {
+        if !self.has_deadlines_due(now) {
             return;
         }
         self.memo = WholeMemo::default();
-        let due = self.segments.iter_mut().filter(|segment| segment.next_change() <= now.at);
-        for segment in due.take(MARKED_AT_ONCE) {
-            Arc::make_mut(segment).remark(now.at);
+        let due = self.segments.iter_mut().filter(|segment| segment.next_deadline() <= now.at);
+        for segment in due.take(ADVANCED_AT_ONCE) {
+            Arc::make_mut(segment).advance(now.at);
         }
         self.recount();
     }
 
-    /// Works out all deadlines and marks anew, after the clock was set.
+    /// Computes all deadlines again, after the clock was set.
     pub fn reschedule(&mut self, now: Now) {
         self.memo = WholeMemo::default();
         for segment in &mut self.segments {
-            Arc::make_mut(segment).reschedule(&self.policy, now);
+            Arc::make_mut(segment).reschedule(&self.policy, now.at);
         }
         self.recount();
     }
 
-    /// Returns at most `limit` entries whose marks say more than the store knows, and are to be
+    /// Returns at most `limit` entries that show more than the store knows, where the clock is
     /// believed: see [`Now::confirms_silence_since`].
     #[must_use]
     pub fn unsettled(&self, now: Now, limit: usize) -> Vec<Standing> {
@@ -301,16 +301,16 @@ impl Snapshot {
         change(segment);
         self.unsettled += segment.unsettled();
         self.row_bytes += segment.row_bytes();
-        self.next_change = self.next_change.min(segment.next_change());
+        self.next_deadline = self.next_deadline.min(segment.next_deadline());
     }
 
     /// Sums up anew what the segments say.
     fn recount(&mut self) {
-        (self.unsettled, self.row_bytes, self.next_change) = (0, 0, Timestamp::NEVER);
+        (self.unsettled, self.row_bytes, self.next_deadline) = (0, 0, Timestamp::NEVER);
         for segment in &self.segments {
             self.unsettled += segment.unsettled();
             self.row_bytes += segment.row_bytes();
-            self.next_change = self.next_change.min(segment.next_change());
+            self.next_deadline = self.next_deadline.min(segment.next_deadline());
         }
     }
 

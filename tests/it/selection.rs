@@ -221,10 +221,10 @@ proptest! {
         let loaded = loaded_anew(&snapshot);
         prop_assert_eq!(loaded.fingerprint(), snapshot.fingerprint());
         let mut later = loaded.clone();
-        later.mark(now(60));
+        later.advance(now(60));
         let is_empty = loaded.listed() == 0;
         prop_assert_eq!(later.fingerprint() == loaded.fingerprint(), is_empty, "all are stale");
-        later.mark(now(2));
+        later.advance(now(2));
     }
 }
 

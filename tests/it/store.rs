@@ -111,7 +111,7 @@ async fn a_committed_entry_is_loaded_field_by_field(store: Arc<dyn Backend>) {
         }
     })
     .await;
-    assert!(entries(&pair.snapshot)[0].stale_recorded);
+    assert!(entries(&pair.snapshot)[0].recorded.stale);
     pair.expect_the_same().await;
 }
 

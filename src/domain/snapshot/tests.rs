@@ -12,7 +12,10 @@ fn check(snapshot: &Snapshot, now: Now) {
         let mark = Standing::new(Arc::clone(standing.entry()), &snapshot.policy, now.at);
         (mark.is_stale(), mark.is_listed()) != (standing.is_stale(), standing.is_listed())
     };
-    assert!(snapshot.has_marks_due(now) || !standings().any(is_due), "a mark is late at {now:?}");
+    assert!(
+        snapshot.has_deadlines_due(now) || !standings().any(is_due),
+        "a deadline is late at {now:?}"
+    );
     assert_eq!(snapshot.unsettled, standings().filter(|standing| standing.is_unsettled()).count());
     assert_eq!(snapshot.kept(), standings().count());
     assert_eq!(snapshot.row_bytes(), standings().map(Standing::row_bytes).sum::<u64>());
@@ -47,9 +50,9 @@ fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
         snapshot.accept(&plan, snapshot.revision().next());
         assert_eq!(snapshot.row_bytes(), row_bytes);
         check(&snapshot, now);
-        if step % 3 == 0 && snapshot.has_marks_due(now) {
-            snapshot.mark(now);
-            assert!(!snapshot.has_marks_due(now), "it would be asked for ever at {now:?}");
+        if step % 3 == 0 && snapshot.has_deadlines_due(now) {
+            snapshot.advance(now);
+            assert!(!snapshot.has_deadlines_due(now), "it would be asked for ever at {now:?}");
             marked += 1;
         }
         (step % 900 == 0).then(|| snapshot.reschedule(now));

@@ -11,8 +11,8 @@ use sqlx::sqlite::SqliteConnection;
 use super::sighting_log::{self, SightingLog};
 use super::{pairs, sql};
 use crate::domain::{
-    Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, RepoName, Report,
-    ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
+    Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, Recorded, RepoName,
+    Report, ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
 };
 use crate::store::{Loaded, StoreError};
 
@@ -268,7 +268,7 @@ fn decode(row: StoredRow<'_>, known_repo: Option<RepoName>) -> Result<Entry, Sto
         report,
         updated_at: Timestamp::from_millis(updated_at),
         status_since: Timestamp::from_millis(status_since),
-        stale_recorded: stale_recorded != 0,
+        recorded: Recorded { stale: stale_recorded != 0 },
     })
 }
 

@@ -6,8 +6,8 @@ use serde::ser::{SerializeSeq, SerializeTuple};
 use serde::{Serialize, Serializer};
 
 use crate::domain::{
-    Entry, FileName, GitRevision, KeyRef, Plan, Report, ReporterSchedule, RowChange, RunUrl,
-    Transition,
+    Entry, FileName, GitRevision, KeyRef, Plan, Recorded, Report, ReporterSchedule, RowChange,
+    RunUrl, Transition,
 };
 
 /// A batch as JSON arrays of arrays, whose places are those in [`super::sql::PREPARE`]; `None` where
@@ -71,7 +71,8 @@ struct EntryRow<'a>(&'a Entry);
 
 impl Serialize for EntryRow<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let Entry { report, updated_at, status_since, stale_recorded } = self.0;
+        let Entry { report, updated_at, status_since, recorded } = self.0;
+        let Recorded { stale: stale_recorded } = recorded;
         let Report {
             repo,
             server,

@@ -1,0 +1,41 @@
+//! For how long the clock is disbelieved after a start or a jump.
+
+use std::time::Duration;
+
+use super::Timestamp;
+
+/// How long the clock must have run steadily before anything is deleted or recorded on its word.
+pub const SETTLING_TIME: Duration = Duration::from_mins(10);
+
+/// What time it is, and for how long the clock has been steady.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// The time by the wall clock.
+    pub at: Timestamp,
+    /// For how long the wall clock has kept step with the monotonic clock.
+    pub steady_for: Duration,
+}
+
+impl Now {
+    /// Whether to believe that a deadline of an entry has passed: the clock has settled, or it has
+    /// been steady since the entry was last updated.
+    #[must_use]
+    pub fn confirms_silence_since(&self, updated_at: Timestamp) -> bool {
+        self.steady_for >= SETTLING_TIME || updated_at >= self.at.minus(self.steady_for)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn silence_is_believed_once_the_clock_has_settled_or_has_seen_all_of_it() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
+        let now = |steady_for| Now { at: at(10_000), steady_for: Duration::from_secs(steady_for) };
+        assert!(!now(599).confirms_silence_since(at(9_400)));
+        assert!(now(600).confirms_silence_since(at(0)));
+        assert!(now(20).confirms_silence_since(at(9_990)));
+        assert!(!now(20).confirms_silence_since(at(9_979)));
+    }
+}

@@ -1,0 +1,200 @@
+//! How an entry stands: when it changes by itself, what answers show of that now, and what the
+//! history still has to record of it.
+
+use std::sync::Arc;
+
+use xxhash_rust::xxh3::xxh3_128;
+
+use super::{Deadlines, Entry, Policy, Recorded, Timestamp};
+
+/// How long a reporter has been silent, against its deadlines.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Silence {
+    /// It reported in time.
+    Fresh,
+    /// It is overdue; the entry is still listed.
+    Stale,
+    /// The entry's time to live is over; no answer shows the entry.
+    Expired,
+}
+
+/// What answers show of an entry that follows from its deadlines and the clock.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct Shown {
+    /// How long its reporter has been silent.
+    pub silence: Silence,
+}
+
+impl Shown {
+    /// Returns what is shown at a moment.
+    #[must_use]
+    pub fn at(moment: Timestamp, deadlines: &Deadlines) -> Self {
+        let Deadlines { stale_at, expires_at } = *deadlines;
+        let silence = if moment >= expires_at {
+            Silence::Expired
+        } else if moment >= stale_at {
+            Silence::Stale
+        } else {
+            Silence::Fresh
+        };
+        Self { silence }
+    }
+
+    /// Returns the earliest of the deadlines that are still ahead while this is shown;
+    /// [`Timestamp::NEVER`] if none is.
+    #[must_use]
+    pub fn next_deadline(self, deadlines: &Deadlines) -> Timestamp {
+        let Self { silence } = self;
+        let Deadlines { stale_at, expires_at } = *deadlines;
+        match silence {
+            Silence::Fresh => stale_at.min(expires_at),
+            Silence::Stale => expires_at,
+            Silence::Expired => Timestamp::NEVER,
+        }
+    }
+
+    /// Whether the store does not know all of this yet: an expired entry is still to be deleted.
+    fn is_unrecorded(self, recorded: Recorded) -> bool {
+        let Self { silence } = self;
+        let Recorded { stale } = recorded;
+        match silence {
+            Silence::Fresh => false,
+            Silence::Stale => !stale,
+            Silence::Expired => true,
+        }
+    }
+}
+
+/// An entry with its deadlines, and with what is shown of it.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    entry: Arc<Entry>,
+    deadlines: Deadlines,
+    shown: Shown,
+    /// See [`super::Report::row_bytes`].
+    report_bytes: u32,
+    /// See [`Entry::fingerprint`].
+    content: u128,
+}
+
+impl Standing {
+    /// Works out how an entry stands at a moment.
+    #[must_use]
+    pub fn new(entry: Arc<Entry>, policy: &Policy, now: Timestamp) -> Self {
+        let deadlines = policy.deadlines(entry.report.schedule, entry.updated_at, now);
+        let shown = Shown::at(now, &deadlines);
+        let content = entry.fingerprint();
+        let report_bytes = entry.report.row_bytes();
+        Self { entry, deadlines, shown, report_bytes, content }
+    }
+
+    /// Returns the same with the silence recorded. The deadlines stay: those of an update from the
+    /// future count from when the update was first seen.
+    pub(super) fn with_silence_recorded(&self) -> Self {
+        let mut entry = Entry::clone(&self.entry);
+        entry.recorded.stale = true;
+        Self { entry: Arc::new(entry), ..*self }
+    }
+
+    /// Updates what is shown to a moment; the deadlines stay.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        self.shown = Shown::at(now, &self.deadlines);
+    }
+
+    /// Computes the deadlines again, after the clock was set, and what is shown.
+    pub(super) fn reschedule(&mut self, policy: &Policy, now: Timestamp) {
+        let Entry { report, updated_at, .. } = &*self.entry;
+        self.deadlines = policy.deadlines(report.schedule, *updated_at, now);
+        self.advance(now);
+    }
+
+    /// Returns the entry.
+    #[must_use]
+    pub fn entry(&self) -> &Arc<Entry> {
+        &self.entry
+    }
+
+    pub(super) fn report_bytes(&self) -> u32 {
+        self.report_bytes
+    }
+
+    /// Whether the reporter has fallen silent.
+    #[must_use]
+    pub fn is_stale(&self) -> bool {
+        self.shown.silence != Silence::Fresh
+    }
+
+    /// Whether answers show the entry.
+    #[must_use]
+    pub fn is_listed(&self) -> bool {
+        self.shown.silence != Silence::Expired
+    }
+
+    /// Returns when the entry expires; [`Timestamp::NEVER`] if it does not.
+    #[must_use]
+    pub fn expires_at(&self) -> Timestamp {
+        self.deadlines.expires_at
+    }
+
+    /// Returns when the entry becomes stale; [`Timestamp::NEVER`] if it does not.
+    #[must_use]
+    pub fn stale_at(&self) -> Timestamp {
+        self.deadlines.stale_at
+    }
+
+    /// Returns when what is shown changes next; [`Timestamp::NEVER`] if it does not.
+    pub(super) fn next_deadline(&self) -> Timestamp {
+        self.shown.next_deadline(&self.deadlines)
+    }
+
+    /// Whether answers show more of the entry than the store knows.
+    pub(super) fn is_unsettled(&self) -> bool {
+        self.shown.is_unrecorded(self.entry.recorded)
+    }
+
+    /// Whether answers show the same of both.
+    pub(super) fn shows_the_same_as(&self, other: &Self) -> bool {
+        self.fingerprint() == other.fingerprint()
+    }
+
+    /// Returns a fingerprint of what answers show of the entry; 0 if they do not show it.
+    pub(super) fn fingerprint(&self) -> u128 {
+        let Deadlines { stale_at: _, expires_at } = self.deadlines;
+        let Shown { silence } = self.shown;
+        let stale = match silence {
+            Silence::Fresh => 0,
+            Silence::Stale => 1,
+            Silence::Expired => return 0,
+        };
+        let content = self.content.to_le_bytes().into_iter();
+        let bytes = content.chain(expires_at.millis().to_le_bytes()).chain([stale]);
+        let mut shown = [0; 25];
+        for (place, byte) in shown.iter_mut().zip(bytes) {
+            *place = byte;
+        }
+        xxh3_128(&shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    #[test]
+    fn what_is_shown_changes_at_the_deadline_itself() {
+        let deadlines = Deadlines { stale_at: at(100), expires_at: at(1000) };
+        let silence = |moment| Shown::at(moment, &deadlines).silence;
+        assert_eq!(silence(Timestamp::from_millis(99_999)), Silence::Fresh);
+        assert_eq!(silence(at(100)), Silence::Stale);
+        assert_eq!(silence(Timestamp::from_millis(999_999)), Silence::Stale);
+        assert_eq!(silence(at(1000)), Silence::Expired);
+        let next = |silence| Shown { silence }.next_deadline(&deadlines);
+        assert_eq!(next(Silence::Fresh), at(100));
+        assert_eq!(next(Silence::Stale), at(1000));
+        assert_eq!(next(Silence::Expired), Timestamp::NEVER);
+    }
+}
