@@ -1,15 +1,18 @@
-//! What the program is about: reports, the entries they make, and the life of an entry.
+//! The rules of the program: reports, the entries they make, and how entries change with time.
 //!
-//! Everything here is pure: no I/O, no async, no clock, no JSON, no SQL, no HTTP.
-//! The same input always gives the same output, so every rule can be tested without a server.
+//! Everything here is pure: no I/O, async, clock, JSON, SQL or HTTP. Equal input gives equal output,
+//! so every rule can be tested without a server.
 
+mod bucket;
 mod capacity;
 mod clock_trust;
 mod column;
+mod condition;
 mod derived;
 mod difference;
 mod effort;
 mod entry;
+mod file_spread;
 mod filter;
 mod history;
 mod invalid;
@@ -30,13 +33,16 @@ mod timeline;
 mod timestamp;
 mod transition;
 
+pub use bucket::Bucket;
 pub use capacity::{Capacity, Full, Omitted};
 pub use clock_trust::{Now, SETTLING_TIME};
 pub use column::Column;
+pub use condition::Condition;
 pub use derived::Derived;
 pub use difference::Difference;
 pub use effort::{Effort, GivenUp};
 pub use entry::{Entry, Key, KeyRef, Recorded};
+pub use file_spread::FileSpread;
 pub use filter::{Facts, Filter};
 pub use history::{Cursor, HistoryItem, HistoryPage, HistoryQuery, PageBuilder, TimeRange};
 pub use invalid::InvalidField;
@@ -50,10 +56,8 @@ pub use segment::Segment;
 pub use selection::{Order, Run, Selected, Selection, Sort};
 pub use snapshot::{Changes, Place, Revision, Snapshot};
 pub use standing::{Shown, Silence, Standing};
-pub use tally::{FileSpread, Tally};
+pub use tally::Tally;
 pub use texts::Texts;
-pub use timeline::{
-    Bucket, Condition, EntryPast, LastSeen, Phase, Phases, Timeline, TimelineQuery,
-};
+pub use timeline::{EntryPast, LastSeen, Phase, Phases, Timeline, TimelineQuery};
 pub use timestamp::{ReportedTime, Rfc3339, Timestamp};
 pub use transition::{Event, FileDelta, MAX_DELTA_NAMES, Transition};

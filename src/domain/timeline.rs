@@ -1,60 +1,28 @@
-//! Timelines: how entries stood over a span of time, as a state timeline draws it.
+//! Timelines: the conditions of entries over a time range, as Grafana's state timeline draws them.
 //!
-//! A timeline has a row, a phase, for each change of an entry's condition. If those are too many,
-//! time is cut into steps, and each entry is shown in the worst condition of each step.
+//! A timeline has a phase for each change of an entry's condition. If there are too many, it cuts
+//! time into steps and shows the worst condition of each entry in each step.
 
-use std::fmt;
-use std::time::Duration;
+use super::{Bucket, Condition, Cursor, Key, TimeRange, Timestamp};
 
-use super::{Cursor, Key, TimeRange, Timestamp};
-
-/// How an entry stood; the later ones are worse.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Condition {
-    /// It was no more.
-    Ended,
-    /// Its server had what its repository says.
-    Synced,
-    /// Its server had something else.
-    OutOfSync,
-    /// Its reporter was silent, whatever it had said last.
-    Stale,
-}
-
-impl Condition {
-    /// Every condition, from the best to the worst.
-    pub const ALL: [Self; 4] = [Self::Ended, Self::Synced, Self::OutOfSync, Self::Stale];
-
-    /// The number of the API: 0 synced, 1 out of sync, 2 stale, `None` where there is no entry.
-    #[must_use]
-    pub const fn code(self) -> Option<u8> {
-        match self {
-            Self::Ended => None,
-            Self::Synced => Some(0),
-            Self::OutOfSync => Some(1),
-            Self::Stale => Some(2),
-        }
-    }
-}
-
-/// What is asked of a timeline. Which entries is asked apart: it takes the present to say.
+/// A query for a timeline. The entries come separately, since the current snapshot selects them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TimelineQuery {
-    /// When.
+    /// The time range.
     pub range: TimeRange,
-    /// How many phases at the most, and how many entries.
+    /// The maximum number of phases, and of entries.
     pub limit: usize,
 }
 
 impl TimelineQuery {
-    /// How many transitions are looked at one by one; of more, only what steps need is looked for.
+    /// How many transitions to read one by one. Of more, read only what the steps need.
     #[must_use]
     pub const fn most_points(&self) -> usize {
         self.limit.saturating_mul(8)
     }
 
-    /// Returns what is shown of some pasts: every phase if those are within the limit, else the
-    /// finest step's that are.
+    /// Returns the phases of some entries: all of them if they are within the limit, otherwise those
+    /// of the finest step that keeps within it.
     #[must_use]
     pub fn show(&self, pasts: &[EntryPast]) -> (Vec<Phase>, Option<Bucket>) {
         let phases = self.phases(pasts, None);
@@ -66,7 +34,7 @@ impl TimelineQuery {
         coarser.next().unwrap_or_default()
     }
 
-    /// Returns the finest step by which so many entries are within the limit, whatever they did.
+    /// Returns the finest step that keeps a number of entries within the limit, whatever they did.
     #[must_use]
     pub fn step_for(&self, entries: usize) -> Option<Bucket> {
         let most = self.limit.checked_div(entries)?;
@@ -99,7 +67,7 @@ impl TimelineQuery {
             let start = step.start(first.at);
             phases.push(start.max(from), worst);
             before = points.last().map_or(before, |(_, condition)| *condition);
-            let next = start.plus(step.0);
+            let next = step.end(first.at);
             if next < to {
                 phases.push(next, before);
             }
@@ -107,30 +75,31 @@ impl TimelineQuery {
     }
 }
 
-/// What one entry did in a span of time.
+/// The transitions of one entry in a time range.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct EntryPast {
-    /// Which entry, by its place in [`Timeline::keys`].
+    /// The entry's index in [`Timeline::keys`].
     pub pair: usize,
-    /// How it stood just before the span; `None` if it was not known.
+    /// Its condition just before the range; `None` if the entry was not known.
     pub carried: Option<Condition>,
-    /// Its transitions in the span, in order.
+    /// Its transitions in the range, in order.
     pub points: Vec<(Cursor, Condition)>,
 }
 
-/// The last that was seen of an entry in each condition, before some moment.
+/// The last transition of an entry into each condition before a moment, in the order of
+/// [`Condition::ALL`].
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct LastSeen(pub [Option<Cursor>; 4]);
 
 impl LastSeen {
-    /// Returns how the entry stood at last; `None` if it was not known.
+    /// Returns the condition at that moment; `None` if the entry was not known.
     #[must_use]
     pub fn latest(&self) -> Option<Condition> {
         let seen = self.seen().max_by_key(|(place, _)| *place);
         seen.map(|(_, condition)| condition)
     }
 
-    /// Returns the worst that was seen from a moment on.
+    /// Returns the worst condition that began at or after a moment.
     fn worst_since(&self, moment: Timestamp) -> Option<Condition> {
         let since = self.seen().filter(|(place, _)| place.at >= moment);
         since.map(|(_, condition)| condition).max()
@@ -147,22 +116,22 @@ impl LastSeen {
 /// One change of one entry's condition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Phase {
-    /// Since when.
+    /// When it began.
     pub at: Timestamp,
-    /// Which entry, by its place in [`Timeline::keys`].
+    /// The entry's index in [`Timeline::keys`].
     pub pair: usize,
-    /// How it stood from then on.
+    /// The condition from then on.
     pub condition: Condition,
 }
 
-/// How entries stood over a span of time.
+/// The conditions of entries over a time range.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Timeline {
     /// The entries, in order.
     pub keys: Vec<Key>,
-    /// What they did, by time, then by entry.
+    /// Their phases, by time, then by entry.
     pub phases: Vec<Phase>,
-    /// The step by which time was cut, if it was.
+    /// The step by which time is cut, if it is.
     pub step: Option<Bucket>,
 }
 
@@ -174,28 +143,28 @@ impl Timeline {
         Self { keys, phases, step }
     }
 
-    /// Returns the phases, each with the pair that it is about.
+    /// Returns the phases, each with the key of its entry.
     pub fn rows(&self) -> impl Iterator<Item = (&Key, &Phase)> {
         self.phases.iter().filter_map(|phase| Some((self.keys.get(phase.pair)?, phase)))
     }
 }
 
-/// Phases that are being collected, one entry after the other.
+/// Collects phases, one entry after the other.
 ///
-/// Of neighbours that are equal only the first is kept, of those at one moment only the last, and
-/// an entry does not begin by its end.
+/// Of equal neighbours it keeps only the first, of several at one moment only the last. It drops
+/// an end with nothing before it.
 #[derive(Debug, Default)]
 pub struct Phases {
     collected: Vec<Phase>,
     pair: Option<usize>,
-    /// Where those of this entry begin.
+    /// The index of the current entry's first phase.
     begin: usize,
-    /// Where the last step of this entry ended, and what had been seen by then.
+    /// The end of the current entry's last step, and what was last seen before it.
     last_seen: Option<(Timestamp, LastSeen)>,
 }
 
 impl Phases {
-    /// Goes on to the next entry.
+    /// Starts the next entry.
     fn begin(&mut self, pair: usize) {
         self.pair = Some(pair);
         self.begin = self.collected.len();
@@ -214,8 +183,8 @@ impl Phases {
         }
     }
 
-    /// Takes what was seen last of an entry at the end of a step. The first one of each entry is at the
-    /// begin of its first step; they come in order.
+    /// Adds what was last seen of an entry before the end of a step. The first call for an entry is
+    /// for the start of the range; the others follow in order of time.
     pub fn take(&mut self, pair: usize, end: Timestamp, last_seen: LastSeen) {
         if self.pair != Some(pair) {
             self.begin(pair);
@@ -227,48 +196,10 @@ impl Phases {
         }
     }
 
-    /// Returns what was collected.
+    /// Returns the phases.
     #[must_use]
     pub fn finish(self) -> Vec<Phase> {
         self.collected
-    }
-}
-
-/// A length by which time is cut, at its multiples since 1970.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Bucket(Duration);
-
-impl Bucket {
-    /// Returns every step, from the finest on. The last one takes all of time at once.
-    fn ladder() -> impl Iterator<Item = Self> {
-        let minutes = [1, 5, 15, 30, 60, 180, 360, 720].map(Duration::from_mins);
-        let day = Duration::from_hours(24);
-        let days = [1, 2, 7, 14].into_iter().map(move |days| day * days);
-        let months = (0..18).map(move |power| day * 30 * (1 << power));
-        minutes.into_iter().chain(days).chain(months).map(Self)
-    }
-
-    /// Returns the begin of each step in a range, of which the first may begin earlier.
-    pub fn starts(self, range: TimeRange) -> impl Iterator<Item = Timestamp> {
-        let TimeRange { from, to } = range;
-        let next = move |start: &Timestamp| Some(self.start(*start).plus(self.0));
-        std::iter::successors(Some(from), next).take_while(move |start| *start < to)
-    }
-
-    /// Returns the begin of the step that a moment is in.
-    fn start(self, moment: Timestamp) -> Timestamp {
-        let length = i64::try_from(self.0.as_millis()).unwrap_or(i64::MAX);
-        Timestamp::from_millis(moment.millis().saturating_sub(moment.millis().rem_euclid(length)))
-    }
-}
-
-impl fmt::Display for Bucket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.as_secs() / 60 {
-            minutes if minutes.is_multiple_of(24 * 60) => write!(f, "{}d", minutes / (24 * 60)),
-            minutes if minutes.is_multiple_of(60) => write!(f, "{}h", minutes / 60),
-            minutes => write!(f, "{minutes}m"),
-        }
     }
 }
 
@@ -337,19 +268,11 @@ mod tests {
         assert_eq!(shown(&phases), [(MINUTE, Some(1))]);
     }
 
-    #[test]
-    fn a_step_is_written_like_any_duration() {
-        let steps: Vec<String> = Bucket::ladder().map(|step| step.to_string()).collect();
-        let expected = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1d", "2d", "7d", "14d"];
-        assert_eq!(steps[..12], expected);
-        assert_eq!(steps[12..14], ["30d", "60d"]);
-    }
-
     fn conditions() -> impl Strategy<Value = Condition> {
         prop::sample::select(Condition::ALL.as_slice())
     }
 
-    /// Some transitions of one entry, before a range, in it and after it.
+    /// Transitions of one entry before, in and after a range.
     fn points() -> impl Strategy<Value = Vec<(Cursor, Condition)>> {
         prop::collection::vec((0..5000_i64, conditions()), 0..40).prop_map(|mut points| {
             points.sort_by_key(|(minute, _)| *minute);
@@ -367,7 +290,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn glimpses_show_the_same_steps_as_every_transition_does(
+        fn the_last_seen_show_the_same_steps_as_every_transition_does(
             points in points(), from in 0..50_000_000_i64, length in 1..60_000_000_i64, limit in 1..20_usize,
         ) {
             let query = query(from, from + length, limit);
