@@ -38,7 +38,7 @@ impl Pruner {
         let is_idle = self.search.is_none() && self.searches.is_empty();
         if is_idle && monotonic >= self.due && now.steady_for >= SETTLING_TIME {
             self.due = monotonic.saturating_add(PERIOD);
-            self.searches = self.retention.searches(now.at).into();
+            self.searches = self.retention.rules(now.at).into();
         }
     }
 

@@ -1,43 +1,43 @@
-//! How much may be kept, and what is done with an update for which there is no room.
+//! The limits on what is kept, and what happens to an update that exceeds them.
 //!
-//! The limit on bytes never hides a drift: what it leaves out of an update are its names.
+//! The limit on bytes never hides a drift: it drops names from an update, never its status or count.
 
 use super::{Change, KeyRef, Now, Plan, Report, Snapshot, Standing};
 
-/// From how many tenths of the bytes on there are no new entries: known ones need room to grow.
+/// At how many tenths of the limit on bytes new entries are refused: known ones need room to grow.
 const TENTHS_FOR_NEW_ENTRIES: u64 = 9;
 
 /// The limits on what is kept; `None` is no limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Capacity {
-    /// How many entries.
+    /// The number of entries.
     pub entries: Option<usize>,
-    /// How many bytes of rows, see [`Snapshot::row_bytes`].
+    /// The number of bytes of their rows, see [`Snapshot::row_bytes`].
     pub bytes: Option<u64>,
 }
 
-/// Which limit keeps new entries out.
+/// The limit that keeps new entries out.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Full {
-    /// That on their number.
+    /// The limit on their number.
     Entries,
-    /// That on their bytes.
+    /// The limit on their bytes.
     Bytes,
 }
 
-/// What an update was stored without, for want of room.
+/// What was dropped from an update for lack of room.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Omitted {
     /// The names of its files.
     pub files: bool,
     /// Its commit.
     pub revision: bool,
-    /// The address of its run.
+    /// The URL of its run.
     pub url: bool,
 }
 
 impl Omitted {
-    /// Returns the names of the fields.
+    /// Returns the names of the dropped fields.
     pub fn fields(self) -> impl Iterator<Item = &'static str> {
         let Self { files, revision, url } = self;
         let fields = [("files", files), ("revision", revision), ("url", url)];
@@ -46,7 +46,7 @@ impl Omitted {
 }
 
 impl Capacity {
-    /// Returns the limit that keeps new entries out, if so much is kept.
+    /// Returns the limit that keeps new entries out, given how much is kept.
     #[must_use]
     pub fn reached(&self, entries: usize, bytes: u64) -> Option<Full> {
         let Self { entries: most_entries, bytes: most_bytes } = *self;
@@ -61,7 +61,7 @@ impl Capacity {
 }
 
 impl Snapshot {
-    /// Returns the limit that keeps an update out, if it is of a new entry.
+    /// Returns the limit that keeps an update out, if its entry is new.
     #[must_use]
     pub fn is_full_for(&self, key: KeyRef<'_>, capacity: &Capacity) -> Option<Full> {
         let full = capacity.reached(self.kept(), self.row_bytes());

@@ -1,10 +1,10 @@
-//! The facts of an entry that answers can show, keep or sort by, each under its one name.
+//! Columns: what answers can show of an entry and sort by, each with its name in the API.
 
 use std::cmp::Ordering;
 
 use super::{Entry, FileName, Standing};
 
-/// One fact of an entry.
+/// One property of an entry.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Column {
     /// The repository.
@@ -15,17 +15,17 @@ pub enum Column {
     SyncStatus,
     /// The status as a number.
     StatusCode,
-    /// How many files differ, by the reporter's count.
+    /// The reporter's count of files that differ.
     DriftCount,
-    /// How many files are listed.
+    /// The number of files listed.
     FileCount,
     /// The files listed.
     Files,
-    /// When the reporter looked.
+    /// When the reporter compared them.
     LastCheck,
-    /// When the server received it.
+    /// When the report was received.
     UpdatedAt,
-    /// When the present status began.
+    /// When the current status began.
     StatusSince,
     /// Whether the reporter has fallen silent.
     Stale,
@@ -38,7 +38,7 @@ pub enum Column {
 }
 
 impl Column {
-    /// The name of the API.
+    /// The name in the API.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -59,10 +59,10 @@ impl Column {
         }
     }
 
-    /// Orders two entries by this fact alone.
+    /// Compares two entries by this column only.
     ///
-    /// Texts compare byte by byte, times as instants, `false` before `true`. What is not there
-    /// (no expiry, no revision, no URL) comes after all that is.
+    /// Texts compare byte by byte, times as instants, `false` before `true`. Absent values (no
+    /// expiry, revision or URL) come last.
     #[must_use]
     pub fn compare(self, left: &Standing, right: &Standing) -> Ordering {
         let (x, y): (&Entry, &Entry) = (left.entry(), right.entry());
@@ -99,9 +99,9 @@ impl Column {
     }
 }
 
-/// Orders lists of file names as [`Column::joined_files`] of them are ordered, without joining them.
+/// Compares lists of file names as their [`Column::joined_files`] compare, without joining them.
 fn compare_joined(a: &[FileName], b: &[FileName]) -> Ordering {
-    // No name is empty, so equal beginnings of the lists are equal beginnings of the texts.
+    // No name is empty, so lists that begin alike have texts that begin alike.
     let same = a.iter().zip(b).take_while(|(a, b)| a == b).count();
     joined_bytes(a.iter().skip(same)).cmp(joined_bytes(b.iter().skip(same)))
 }

@@ -1,4 +1,4 @@
-//! What two snapshots show differently, entry by entry.
+//! The entries that two snapshots show differently.
 
 use std::cmp::Ordering;
 use std::collections::HashSet;
@@ -6,19 +6,19 @@ use std::sync::Arc;
 
 use super::{Segment, Snapshot, Standing};
 
-/// One pair that two snapshots show differently; at least one of them shows it.
+/// An entry that two snapshots show differently; at least one of them shows it.
 #[derive(Clone, Debug)]
 pub struct Difference {
-    /// The entry in the earlier snapshot, if that showed it.
+    /// The entry in the earlier snapshot, if shown there.
     pub before: Option<Standing>,
-    /// The entry in the later snapshot, if that shows it.
+    /// The entry in the later snapshot, if shown there.
     pub after: Option<Standing>,
 }
 
 impl Difference {
-    /// Returns what is different between two snapshots, in the order of the pairs.
+    /// Returns the differences between two snapshots, in the order of the keys.
     ///
-    /// Segments that both share are not looked into, so this costs what has changed.
+    /// It skips the segments that both share, so the cost is proportional to what has changed.
     #[must_use]
     pub fn between(earlier: &Snapshot, later: &Snapshot) -> Vec<Self> {
         let (known, kept) = (addresses(earlier), addresses(later));
@@ -41,7 +41,7 @@ impl Difference {
         }
     }
 
-    /// Returns how many bytes of texts it keeps alive, about.
+    /// Estimates how many bytes of text it keeps in memory.
     #[must_use]
     pub fn weight(&self) -> usize {
         let Self { before, after } = self;
@@ -54,7 +54,7 @@ fn addresses(snapshot: &Snapshot) -> HashSet<*const Segment> {
     snapshot.segments().iter().map(Arc::as_ptr).collect()
 }
 
-/// Returns the listed entries of the segments that are not among these.
+/// Returns the listed entries of the segments that are not among `others`.
 fn shown<'a>(
     snapshot: &'a Snapshot,
     others: &HashSet<*const Segment>,

@@ -1,6 +1,6 @@
-//! The effort that an answer takes: work that can be long asks every so often whether to go on.
+//! Effort: a budget for an answer, so that long work can be given up.
 //!
-//! Knows neither clocks nor clients: the caller says when to stop.
+//! Knows neither clocks nor clients: the caller decides when to stop.
 
 use thiserror::Error;
 
@@ -9,22 +9,22 @@ use thiserror::Error;
 #[error("the answer was given up")]
 pub struct GivenUp;
 
-/// How many units are spent between two questions whether to go on: some 100 µs of work.
+/// How many units to spend between two calls of `goes_on`: some 100 µs of work.
 const UNITS_A_LOOK: usize = 64 * 1024;
 
-/// What one look at an entry costs, in units, beside the names that are compared.
+/// The cost of looking at an entry, in units, without the comparison of its names.
 pub const ENTRY: usize = 8;
 
-/// Work that may be spent on an answer. A unit is about the comparison of one byte with one
-/// pattern, or the rendering of one byte.
+/// How much work an answer may take. A unit is about the comparison of one byte with one pattern,
+/// or the rendering of one byte.
 pub struct Effort<'a> {
     left: usize,
-    /// Asked when nothing is left; without it, that is the end.
+    /// Called when nothing is left; without it, the effort ends there.
     goes_on: Option<&'a mut dyn FnMut() -> bool>,
 }
 
 impl<'a> Effort<'a> {
-    /// Effort that lasts for as long as the caller says so.
+    /// Effort that lasts for as long as `goes_on` returns true.
     pub fn watched(goes_on: &'a mut dyn FnMut() -> bool) -> Self {
         Self { left: 0, goes_on: Some(goes_on) }
     }
@@ -32,7 +32,7 @@ impl<'a> Effort<'a> {
     /// Spends some units.
     ///
     /// # Errors
-    /// [`GivenUp`] if the work is to stop here.
+    /// [`GivenUp`] if the work has to stop.
     #[inline]
     pub fn spend(&mut self, units: usize) -> Result<(), GivenUp> {
         if let Some(left) = self.left.checked_sub(units) {
@@ -48,13 +48,13 @@ impl<'a> Effort<'a> {
 }
 
 impl Effort<'static> {
-    /// Effort without a bound, for work that is known to be small.
+    /// Effort without a limit, for work that is known to be small.
     #[must_use]
     pub fn unlimited() -> Self {
         Self::limited(usize::MAX)
     }
 
-    /// This many units and no more.
+    /// Effort that ends after a number of units.
     #[must_use]
     pub fn limited(units: usize) -> Self {
         Self { left: units, goes_on: None }

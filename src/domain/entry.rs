@@ -1,4 +1,4 @@
-//! An entry: the latest report of one (repo, server) pair, with what the server adds to it.
+//! An entry: the latest report of one (repo, server) pair, and what this server adds to it.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -10,11 +10,11 @@ use super::{Event, RepoName, Report, ServerName, SyncStatus, Timestamp, Transiti
 /// The latest report of one pair.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Entry {
-    /// What the reporter said.
+    /// The report.
     pub report: Report,
-    /// When the server received it.
+    /// When it was received.
     pub updated_at: Timestamp,
-    /// When the present `sync_status` began, as far as the server has seen.
+    /// When the current `sync_status` began, as far as this server has seen.
     pub status_since: Timestamp,
     /// What the history knows of the time since then.
     pub recorded: Recorded,
@@ -34,7 +34,7 @@ impl Entry {
         self.report.key()
     }
 
-    /// Whether `last_check` and `updated_at` are all that differs from the same pair's entry before.
+    /// Whether only `last_check` and `updated_at` differ from an earlier entry of the same pair.
     #[must_use]
     pub fn differs_in_times_only(&self, before: &Self) -> bool {
         let Self { report, updated_at: _, status_since, recorded } = self;
@@ -69,7 +69,7 @@ impl Entry {
     }
 
     /// Makes the entry that follows this one when the next report arrives. If the report's files are
-    /// not known, that they are not there is no change.
+    /// not known, their absence is no change.
     #[must_use]
     pub fn updated(
         &self,
@@ -102,9 +102,9 @@ impl Entry {
         (next, transitions)
     }
 
-    /// Returns a fingerprint of all that answers show of the entry, but for what the clock adds.
+    /// Returns a fingerprint of what answers show of the entry, without what follows from the clock.
     ///
-    /// The same content has the same fingerprint in every process of this program's version.
+    /// Equal content has equal fingerprints in every process of one build of this program.
     #[must_use]
     pub fn fingerprint(&self) -> u128 {
         let Self { report, updated_at, status_since, recorded: _ } = self;
@@ -136,7 +136,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// Returns the pair as borrowed texts.
+    /// Borrows the pair.
     #[must_use]
     pub fn borrow(&self) -> KeyRef<'_> {
         KeyRef { repo: self.repo.as_str(), server: self.server.as_str() }

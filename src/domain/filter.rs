@@ -1,19 +1,19 @@
-//! Filters: which entries an answer is about. [`Filter::matches`] is the definition.
+//! Filters on entries and on the history. [`Filter::matches`] is their one definition.
 
 use super::effort::ENTRY;
 use super::{Effort, FileName, GivenUp, KeyRef, Names, Standing, SyncStatus, Texts};
 
-/// What filters look at, in an entry or in a change of one.
+/// The properties that filters look at, of an entry or of a transition.
 pub trait Facts {
-    /// The pair.
+    /// The key.
     fn key(&self) -> KeyRef<'_>;
     /// The status.
     fn sync_status(&self) -> SyncStatus;
     /// Whether the server has drifted.
     fn is_drifted(&self) -> bool;
-    /// Whether it is about a reporter that has fallen silent.
+    /// Whether the reporter has fallen silent.
     fn is_stale(&self) -> bool;
-    /// The files that it names.
+    /// The files named.
     fn files(&self) -> impl Iterator<Item = &FileName>;
 }
 
@@ -39,33 +39,33 @@ impl Facts for Standing {
     }
 }
 
-/// Conditions on entries, joined by AND; the default lets every entry pass.
+/// Criteria that all have to hold; the default lets every entry pass.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Filter {
-    /// Which repositories.
+    /// The repositories.
     pub repo: Names,
-    /// Which servers.
+    /// The servers.
     pub server: Names,
-    /// Entries that list one of these files.
+    /// Entries that list at least one of these files.
     pub file: Names,
-    /// Which status, stale or not.
+    /// The status, whether the entry is stale or not.
     pub sync_status: Option<SyncStatus>,
-    /// The drifted, or the others.
+    /// Drifted entries, or the others.
     pub drifted: Option<bool>,
-    /// The stale, or the others.
+    /// Stale entries, or the others.
     pub stale: Option<bool>,
     /// Entries whose repo, server or a file name contains one of these texts, in lower case.
     pub text: Texts,
 }
 
 impl Filter {
-    /// Whether an entry passes. Whether it has expired is not asked here.
+    /// Whether an entry passes. Does not check whether the entry has expired.
     #[must_use]
     pub fn matches(&self, facts: &impl Facts) -> bool {
         self.matches_within(facts, &mut Effort::unlimited()).unwrap_or(false)
     }
 
-    /// Says the same, unless that takes more than it may.
+    /// Like [`Self::matches`], within a limit on the work.
     ///
     /// # Errors
     /// [`GivenUp`] if the effort ends.
@@ -87,13 +87,13 @@ impl Filter {
             && (text.is_empty() || mentions_any(facts, text, effort)?))
     }
 
-    /// Whether the names of a pair pass.
+    /// Whether the names of a key pass.
     #[must_use]
     pub fn names_match(&self, key: KeyRef<'_>) -> bool {
         self.repo.matches(key.repo) && self.server.matches(key.server)
     }
 
-    /// Whether nothing but the pair is asked for.
+    /// Whether the filter looks at the key only.
     #[must_use]
     pub fn is_by_names_only(&self) -> bool {
         let Self { repo: _, server: _, file, sync_status, drifted, stale, text } = self;
@@ -107,19 +107,19 @@ impl Filter {
         self.repo.is_any() && self.is_by_repo_only()
     }
 
-    /// Whether nothing but the repository is asked for.
+    /// Whether the filter looks at the repository only.
     #[must_use]
     pub fn is_by_repo_only(&self) -> bool {
         self.server.is_any() && self.is_by_names_only()
     }
 
-    /// Whether the names of files are asked for, of which an entry may have thousands.
+    /// Whether the filter looks at file names, of which an entry may have thousands.
     #[must_use]
     pub fn looks_at_files(&self) -> bool {
         !self.file.is_any() || !self.text.is_empty()
     }
 
-    /// Whether only a few pairs can pass, whatever there is.
+    /// Whether only a few keys can pass, whatever entries there are.
     #[must_use]
     pub fn names_few_pairs(&self) -> bool {
         const FEW: usize = 16;

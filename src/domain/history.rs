@@ -1,15 +1,15 @@
-//! Questions about the history, newest first, and what they are answered with.
+//! Queries of the history, and pages of transitions, newest first.
 
 use std::fmt;
 
 use super::{Event, Filter, Timestamp, Transition};
 
-/// A span of time: from a moment on, and before another.
+/// A range of time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TimeRange {
-    /// The first moment in it.
+    /// The first moment in the range.
     pub from: Timestamp,
-    /// The first moment after it.
+    /// The first moment after the range.
     pub to: Timestamp,
 }
 
@@ -19,27 +19,27 @@ impl TimeRange {
         Self { from: Timestamp::from_millis(i64::MIN), to: Timestamp::from_millis(i64::MAX) };
 }
 
-/// Where a transition stands in the history: by its time, then by when it was recorded.
+/// A position in the history, which is ordered by time, then by the order of recording.
 ///
-/// A silence is recorded late with its true time, so neither alone would be an order.
+/// Time alone is not unique, and a silence is recorded late, with its true time.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Cursor {
-    /// When it happened.
+    /// The time of the transition.
     pub at: Timestamp,
-    /// Which it is, in the order of recording.
+    /// Its number in the order of recording.
     pub id: i64,
 }
 
 impl Cursor {
-    /// Before every transition.
+    /// The position before every transition.
     pub const START: Self = Self { at: Timestamp::from_millis(i64::MIN), id: i64::MIN };
 
-    /// Reads what [`fmt::Display`] writes.
+    /// Parses what [`fmt::Display`] writes.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (at, id) = text.split_once('.')?;
         let place = Self { at: Timestamp::from_millis(at.parse().ok()?), id: id.parse().ok()? };
-        // One spelling only: a number has many.
+        // Accept one spelling only, such as `1` but not `+1` or `01`.
         (place.to_string() == text).then_some(place)
     }
 }
@@ -50,23 +50,23 @@ impl fmt::Display for Cursor {
     }
 }
 
-/// What is asked of the history.
+/// A query of the history.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HistoryQuery {
-    /// Which transitions.
+    /// The transitions.
     pub filter: Filter,
-    /// Which events; empty is all.
+    /// The events; empty is all.
     pub events: Vec<Event>,
-    /// When.
+    /// The time range.
     pub range: TimeRange,
-    /// Only those that come after this one, in the order of the answer.
+    /// Return only what follows this position in the order of the answer.
     pub after: Option<Cursor>,
-    /// How many at the most.
+    /// The maximum number of transitions.
     pub limit: usize,
 }
 
 impl HistoryQuery {
-    /// Whether a transition in the range is asked for.
+    /// Whether a transition in the range matches.
     #[must_use]
     pub fn matches(&self, transition: &Transition) -> bool {
         let Self { filter, events, range: _, after: _, limit: _ } = self;
@@ -74,12 +74,12 @@ impl HistoryQuery {
     }
 }
 
-/// A transition and where it stands.
+/// A transition and its position.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HistoryItem {
-    /// Where it stands.
+    /// Its position.
     pub place: Cursor,
-    /// What happened.
+    /// The transition.
     pub transition: Transition,
 }
 
@@ -88,14 +88,14 @@ pub struct HistoryItem {
 pub struct HistoryPage {
     /// The transitions.
     pub items: Vec<HistoryItem>,
-    /// What to ask after for the next page; `None` if there is none.
+    /// Where the next page continues; `None` if this is the last page.
     pub next: Option<Cursor>,
 }
 
-/// How many bytes of text a page has at the most, but for the last transition.
+/// The maximum weight of a page; its last transition may exceed it.
 const MAX_PAGE_WEIGHT: usize = 8 * 1024 * 1024;
 
-/// A page that is being filled.
+/// Builds a page.
 #[derive(Debug)]
 pub struct PageBuilder<'a> {
     query: &'a HistoryQuery,
@@ -104,14 +104,14 @@ pub struct PageBuilder<'a> {
 }
 
 impl<'a> PageBuilder<'a> {
-    /// Begins the page that a query asks for.
+    /// Starts the page of a query.
     #[must_use]
     pub fn new(query: &'a HistoryQuery) -> Self {
         Self { query, page: HistoryPage::default(), weight: 0 }
     }
 
-    /// Takes the next transition of the range if the query asks for it. Returns whether the page
-    /// is complete: it is once something is known to come after it.
+    /// Adds the next transition of the range if it matches. Returns whether the page is complete: it
+    /// is when the page is full and another transition matches.
     pub fn take(&mut self, item: HistoryItem) -> bool {
         if !self.query.matches(&item.transition) {
             return false;
@@ -125,7 +125,7 @@ impl<'a> PageBuilder<'a> {
         false
     }
 
-    /// Returns what was found up to a place, because there is no time to look further.
+    /// Returns what was found up to a position, when there is no time to look further.
     #[must_use]
     pub fn stop(mut self, place: Cursor) -> HistoryPage {
         self.page.next = Some(place);

@@ -2,13 +2,13 @@
 
 use thiserror::Error;
 
-/// Says which field was refused and what it accepts.
+/// A field that was refused, and what the field accepts.
 ///
-/// The text starts with the field's name and is fit to be shown to whoever sent the value.
+/// The message starts with the field's name and may be shown to the sender.
 #[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
 #[error("{field} must be {accepted}")]
 pub struct InvalidField {
-    /// The field's name as senders spell it.
+    /// The field's name in the API.
     pub field: &'static str,
     /// What the field accepts, as a phrase that follows "must be".
     pub accepted: &'static str,

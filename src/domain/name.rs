@@ -1,17 +1,21 @@
-//! The texts that reporters send: names of repositories, servers and files, revisions and URLs.
+//! Names of repositories, servers and files, revisions and URLs, and what each of them accepts.
 //!
-//! A value of one of these types has been checked; nothing inside the program checks it again.
-//! Nothing is folded or trimmed: what is accepted is kept exactly as it was sent.
+//! The types are checked once, on parsing. An accepted text is kept exactly as it was sent, without
+//! trimming or a change of case.
 
 use std::fmt;
 use std::sync::Arc;
 
 use super::InvalidField;
 
-/// The longest name of a file, in characters.
+/// The maximum length of a file's name, in characters.
 pub const MAX_FILE_NAME: usize = 4096;
+/// The maximum length of the name of a repository or server, and of a revision, in characters.
+const MAX_NAME: usize = 255;
+/// The maximum length of a URL, in characters.
+const MAX_URL: usize = 2048;
 
-/// Defines a checked text: its storage, the field it stands in, what it accepts, and the check.
+/// Defines a checked text: its storage, the name of its field, what it accepts, and the check.
 macro_rules! checked_text {
     ($(#[$doc:meta])* $name:ident($storage:ty), $field:literal, $accepted:literal, $check:expr) => {
         $(#[$doc])*
@@ -19,13 +23,13 @@ macro_rules! checked_text {
         pub struct $name($storage);
 
         impl $name {
-            /// The error for a value that is not acceptable here.
+            /// The error for a text that is not accepted.
             pub const INVALID: InvalidField = InvalidField { field: $field, accepted: $accepted };
 
-            /// Checks a text and keeps it as it is.
+            /// Checks a text.
             ///
             /// # Errors
-            /// [`Self::INVALID`] if the text is not acceptable here.
+            /// [`Self::INVALID`] if the text is not accepted.
             pub fn parse(text: &str) -> Result<Self, InvalidField> {
                 let check: fn(&str) -> bool = $check;
                 if check(text) { Ok(Self(text.into())) } else { Err(Self::INVALID) }
@@ -47,7 +51,7 @@ macro_rules! checked_text {
 }
 
 checked_text!(
-    /// The name of a configuration repository; shared, since many entries carry the same one.
+    /// The name of a configuration repository; shared, since many entries have the same one.
     RepoName(Arc<str>),
     "repo",
     "a string of 1 to 255 characters without control characters or white space at either end",
@@ -55,7 +59,7 @@ checked_text!(
 );
 
 checked_text!(
-    /// The name of a server that a repository is deployed to.
+    /// The name of a server to which a repository is deployed.
     ServerName(Box<str>),
     "server",
     "a string of 1 to 255 characters without control characters or white space at either end",
@@ -63,7 +67,7 @@ checked_text!(
 );
 
 checked_text!(
-    /// The name of a file that differs from what should be on the server.
+    /// The name of a file that differs between the repository and the server.
     FileName(Box<str>),
     "files",
     "an array of at most 10000 objects, each with a string name of 1 to 4096 characters \
@@ -76,11 +80,11 @@ checked_text!(
     GitRevision(Box<str>),
     "revision",
     "a string of 1 to 255 characters without control characters",
-    |text| has_length(text, 255) && has_no_control(text)
+    |text| has_length(text, MAX_NAME) && has_no_control(text)
 );
 
 checked_text!(
-    /// The address of the run that made the check.
+    /// The URL of the run that made the check.
     RunUrl(Box<str>),
     "url",
     "an http or https URL of at most 2048 characters without control characters or white space",
@@ -88,12 +92,12 @@ checked_text!(
 );
 
 fn is_name(text: &str) -> bool {
-    has_length(text, 255) && has_no_control(text) && text.trim() == text
+    has_length(text, MAX_NAME) && has_no_control(text) && text.trim() == text
 }
 
 /// Whether a text has 1 to `most` characters (Unicode scalar values).
 fn has_length(text: &str, most: usize) -> bool {
-    // A character takes at least one byte, so a short text needs no counting.
+    // A character takes at least one byte, so there is no need to count those of a short text.
     !text.is_empty() && (text.len() <= most || text.chars().count() <= most)
 }
 
@@ -111,7 +115,7 @@ fn is_web_url(text: &str) -> bool {
     };
     (scheme.eq_ignore_ascii_case("http") || scheme.eq_ignore_ascii_case("https"))
         && host.is_some_and(|host| !host.is_empty())
-        && has_length(text, 2048)
+        && has_length(text, MAX_URL)
         && has_no_control(text)
         && !text.contains(char::is_whitespace)
 }

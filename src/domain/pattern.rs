@@ -1,11 +1,11 @@
-//! Patterns over names, as filters spell them: lists, `*`, and Grafana's ways to say "all".
+//! Patterns over names in filters: lists, `*`, and Grafana's spellings of "all".
 
 use std::collections::BTreeSet;
 
-/// Spellings that stand for every name, alone or anywhere in a list.
+/// Spellings of "all", alone or as an element of a list.
 const ALL: [&str; 3] = ["*", ".*", "$__all"];
 
-/// A filter on a name: everything, or one of a list.
+/// A filter on a name.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Names {
     /// Every name passes.
@@ -13,19 +13,19 @@ pub enum Names {
     Any,
     /// A name passes if it is one of these or matches one of these patterns.
     OneOf {
-        /// Names to be met exactly.
+        /// Names to match exactly.
         literals: BTreeSet<String>,
-        /// Names with `*` in them.
+        /// Patterns with `*`.
         wildcards: Vec<Wildcard>,
     },
 }
 
 impl Names {
-    /// Reads the values of a parameter, which may be repeated.
+    /// Parses the values of a parameter, which may be repeated.
     ///
-    /// A value is a comma list, with or without braces around the whole of it; it is also tried
-    /// as one name, commas and all. Empty elements are dropped, and a list without elements, or
-    /// with a spelling of "all" among them, lets every name pass.
+    /// A value is a list separated by commas, optionally in braces. The whole value is also tried as
+    /// one name, including its commas. Empty elements are dropped. A list without elements, or with
+    /// a spelling of "all", lets every name pass.
     #[must_use]
     pub fn parse<'a>(values: impl IntoIterator<Item = &'a str>) -> Self {
         let mut elements: BTreeSet<&str> = BTreeSet::new();
@@ -47,7 +47,7 @@ impl Names {
         }
     }
 
-    /// Lets one name pass and no other, whatever characters it has.
+    /// Lets only one name pass; its characters have no special meaning.
     #[must_use]
     pub fn literal(name: &str) -> Self {
         Self::OneOf { literals: BTreeSet::from([name.to_owned()]), wildcards: Vec::new() }
@@ -64,7 +64,7 @@ impl Names {
         }
     }
 
-    /// Returns what [`Self::matches`] costs, in units of [`super::Effort`].
+    /// Returns the cost of [`Self::matches`], in units of [`super::Effort`].
     pub(super) fn cost(&self, name: &str) -> usize {
         match self {
             Self::Any => 0,
@@ -72,7 +72,7 @@ impl Names {
         }
     }
 
-    /// Returns how many patterns a name is held against.
+    /// Returns how many patterns a name is compared with.
     #[must_use]
     pub fn patterns(&self) -> usize {
         match self {
@@ -87,13 +87,13 @@ impl Names {
         matches!(self, Self::Any)
     }
 
-    /// Whether names pass by a pattern rather than by being on the list.
+    /// Whether some names pass by a pattern.
     #[must_use]
     pub fn has_wildcards(&self) -> bool {
         self.patterns() > 0
     }
 
-    /// Returns the only names that can pass, in byte order, or `None` if there is no such list.
+    /// Returns the only names that can pass, in byte order; `None` if others can.
     #[must_use]
     pub fn exact(&self) -> Option<Vec<&str>> {
         match self {
@@ -105,20 +105,20 @@ impl Names {
     }
 }
 
-/// Splits `a,b` or `{a,b}` into its elements, without the empty ones.
+/// Splits `a,b` or `{a,b}` into its elements; drops the empty ones.
 #[must_use]
 pub fn list_elements(value: &str) -> Vec<&str> {
     let inner = value.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(value);
     inner.split(',').filter(|element| !element.is_empty()).collect()
 }
 
-/// Whether a list element stands for every value.
+/// Whether an element of a list means every value.
 #[must_use]
 pub fn means_all(element: &str) -> bool {
     ALL.contains(&element)
 }
 
-/// A name with `*` in it, each of which stands for any run of characters.
+/// A pattern in which each `*` stands for any characters, or none.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Wildcard {
     start: String,
@@ -138,7 +138,8 @@ impl Wildcard {
 
     /// Whether a name has the literals in order, the first at its start and the last at its end.
     ///
-    /// Taking each literal at its first place never misses a match, so time is linear in the name.
+    /// Taking the first occurrence of each literal never misses a match, so the time is linear in the
+    /// length of the name.
     fn matches(&self, name: &str) -> bool {
         let Some(rest) = name.strip_prefix(self.start.as_str()) else { return false };
         let Some(mut rest) = rest.strip_suffix(self.end.as_str()) else { return false };
@@ -200,7 +201,7 @@ mod tests {
         assert!(matches(&["a***b"], "ab"));
     }
 
-    /// The plainest possible matcher: try every way.
+    /// The simplest possible matcher: try everything.
     fn model(pattern: &[char], name: &[char]) -> bool {
         match (pattern, name) {
             ([], []) => true,

@@ -1,21 +1,21 @@
-//! A report: what a job found when it compared a repository with a server.
+//! A report: what a job found when it compared a repository with a server, and what it may say.
 
 use super::{
     FileName, GitRevision, InvalidField, KeyRef, RepoName, ReportedTime, RunUrl, ServerName,
 };
 
-/// The largest number of files that a report may list.
+/// The maximum number of files in a report.
 pub const MAX_FILES: usize = 10_000;
 
-/// The longest promise a reporter may make: ten years, in seconds.
-const MAX_PROMISE_SECONDS: u64 = 315_360_000;
+/// The longest span in a reporter's schedule: ten years, in seconds.
+const MAX_SCHEDULE_SECONDS: u64 = 315_360_000;
 
 /// Whether a server has what its repository says.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum SyncStatus {
     /// The server has what the repository says.
     Synced,
-    /// The server has something else: it has drifted.
+    /// The server differs from the repository.
     OutOfSync,
 }
 
@@ -24,7 +24,7 @@ impl SyncStatus {
     pub const INVALID: InvalidField =
         InvalidField { field: "sync_status", accepted: "SYNCED or OUT_OF_SYNC" };
 
-    /// Reads the word of the API, exactly as it is spelt there.
+    /// Parses the word of the API, exactly as it is spelt there.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         match word {
@@ -43,7 +43,7 @@ impl SyncStatus {
         }
     }
 
-    /// Whether a status and a count together say that the server has drifted.
+    /// Whether this status, or the count beside it, means that the server has drifted.
     #[must_use]
     pub fn is_drift_with(self, count: DriftCount) -> bool {
         self == Self::OutOfSync || count.get() > 0
@@ -59,7 +59,7 @@ impl SyncStatus {
     }
 }
 
-/// How many files have drifted, by the reporter's own count: 0 to 2147483647.
+/// The reporter's count of files that have drifted: 0 to 2147483647.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct DriftCount(u32);
 
@@ -85,9 +85,9 @@ impl DriftCount {
     }
 }
 
-/// What a reporter says of its own rhythm, instead of the server's settings.
+/// A reporter's own deadlines, which override the server's settings.
 ///
-/// Seconds; 0 means never; `None` leaves the matter to the server.
+/// In seconds; 0 means never; `None` means the server's setting.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct ReporterSchedule {
     /// After how many seconds of silence the entry is stale.
@@ -108,33 +108,33 @@ impl ReporterSchedule {
         accepted: "a whole number from 0 to 315360000 in digits only, such as 1209600",
     };
 
-    /// Checks a number of seconds: at most ten years.
+    /// Checks a number of seconds; `None` above ten years.
     #[must_use]
     pub fn seconds(value: u64) -> Option<u32> {
-        u32::try_from(value).ok().filter(|_| value <= MAX_PROMISE_SECONDS)
+        u32::try_from(value).ok().filter(|_| value <= MAX_SCHEDULE_SECONDS)
     }
 }
 
-/// One outcome of a check, complete and checked.
+/// The outcome of one comparison; every field has been validated.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Report {
-    /// The repository that was compared.
+    /// The repository.
     pub repo: RepoName,
-    /// The server that was looked at.
+    /// The server.
     pub server: ServerName,
-    /// Whether they agree.
+    /// Whether the server has what the repository says.
     pub sync_status: SyncStatus,
-    /// How many files differ, by the reporter's count; not held against `files`.
+    /// The reporter's count of files that differ; may disagree with `files`.
     pub drift_count: DriftCount,
-    /// Which files differ, in the order they were sent.
+    /// The files that differ, in the order in which they were sent.
     pub files: Box<[FileName]>,
-    /// When the reporter looked, by its own clock.
+    /// When the reporter compared them, by its own clock.
     pub last_check: ReportedTime,
-    /// The reporter's own rhythm.
+    /// The reporter's own deadlines.
     pub schedule: ReporterSchedule,
     /// The commit that was checked.
     pub revision: Option<GitRevision>,
-    /// Where the run can be looked at.
+    /// The URL of the run.
     pub url: Option<RunUrl>,
 }
 
@@ -142,7 +142,7 @@ impl Report {
     /// The error for `files` that are not a list of names.
     pub const INVALID_FILES: InvalidField = FileName::INVALID;
 
-    /// Returns the pair that the report is about.
+    /// Returns the key of the report's entry.
     #[must_use]
     pub fn key(&self) -> KeyRef<'_> {
         KeyRef { repo: self.repo.as_str(), server: self.server.as_str() }
@@ -167,9 +167,10 @@ impl Report {
         self.sync_status.is_drift_with(self.drift_count)
     }
 
-    /// Whether both reports say the same about the server, whenever they looked.
+    /// Whether both reports say the same about the server, apart from times.
     ///
-    /// The order of the files does not matter: a reporter that walks a folder may list them anyhow.
+    /// The order of the files does not matter: a reporter that walks a folder may list them in any
+    /// order.
     #[must_use]
     pub fn says_the_same_as(&self, other: &Self) -> bool {
         self.sync_status == other.sync_status
@@ -194,7 +195,7 @@ fn sorted(files: &[FileName]) -> Vec<&FileName> {
 
 #[cfg(test)]
 impl Report {
-    /// A report for tests: in sync, by a reporter that promises nothing.
+    /// A report for tests: in sync, without a schedule.
     pub(crate) fn synced(repo: &str, server: &str) -> Self {
         Self {
             repo: RepoName::parse(repo).unwrap(),
@@ -222,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promise_is_ten_years_at_the_most() {
+    fn a_schedule_is_ten_years_at_the_most() {
         assert_eq!(ReporterSchedule::seconds(315_360_000), Some(315_360_000));
         assert_eq!(ReporterSchedule::seconds(315_360_001), None);
         assert_eq!(ReporterSchedule::seconds(u64::MAX), None);

@@ -1,66 +1,66 @@
-//! How long the history is kept, and the searches for what has to go.
+//! How much history is kept, and the rules that find what to delete.
 
 use std::time::Duration;
 
 use super::{Cursor, Key, Timestamp};
 
-/// What the history may hold; `None` is any amount.
+/// The limits on the history; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Retention {
-    /// How old a transition may be.
+    /// The maximum age of a transition.
     pub age: Option<Duration>,
-    /// How many transitions an entry may have.
+    /// The maximum number of transitions of an entry.
     pub rows_per_entry: Option<usize>,
-    /// How many bytes they may take on disk, indexes and all.
+    /// The maximum size on disk in bytes, including indexes.
     pub bytes: Option<u64>,
 }
 
 impl Retention {
-    /// Returns the searches for what is too much now.
+    /// Returns the rules that find what exceeds the limits now.
     #[must_use]
-    pub fn searches(&self, now: Timestamp) -> Vec<PruneRule> {
+    pub fn rules(&self, now: Timestamp) -> Vec<PruneRule> {
         let Self { age, rows_per_entry, bytes } = *self;
         let older = |age| PruneRule::Older { than: now.minus(age), after: Cursor::START };
         let beyond = |newest| PruneRule::Beyond { newest, after: None };
         let larger = |than| PruneRule::Larger { than };
-        let searches = [age.map(older), rows_per_entry.map(beyond), bytes.map(larger)];
-        searches.into_iter().flatten().collect()
+        let rules = [age.map(older), rows_per_entry.map(beyond), bytes.map(larger)];
+        rules.into_iter().flatten().collect()
     }
 }
 
-/// Which transitions are too much, and how far the search for them has come.
+/// Which transitions to delete, and how far the search for them has come.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PruneRule {
-    /// Those before a moment. The last one of each entry before it stays, since it says how the
-    /// entry stood from then on; unless it is the entry's end, which leaves nothing to tell.
+    /// Those before a moment. The last one of each entry before it stays, since it says in which
+    /// condition the entry was from then on, unless it is the entry's end.
     Older {
         /// The moment.
         than: Timestamp,
-        /// Up to here, all have been looked at.
+        /// The search has looked at everything up to here.
         after: Cursor,
     },
     /// Those of an entry that are not among its newest.
     Beyond {
-        /// How many stay.
+        /// How many to keep.
         newest: usize,
-        /// Up to here, in the order of the pairs, all have been looked at.
+        /// The search has looked at every key up to here.
         after: Option<Key>,
     },
-    /// The oldest of all, as many as make the history larger than it may be.
+    /// The oldest of all, until the history is within its maximum size.
     Larger {
-        /// How many bytes may stay.
+        /// The maximum size in bytes.
         than: u64,
     },
 }
 
-/// Names a transition in its store.
+/// The identifier of a transition in its store.
 pub type TransitionId = i64;
 
-/// Some of the transitions that are too much.
+/// Some of the transitions to delete.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Prunable {
-    /// Those that were found: few enough to be deleted without holding anything up.
+    /// The transitions: few enough to delete without delaying updates.
     pub found: Vec<TransitionId>,
-    /// How to find more; `None` if there are no more.
+    /// Where the search continues; `None` if it has ended.
     pub next: Option<PruneRule>,
 }

@@ -1,7 +1,7 @@
-//! How many bytes an entry takes as a row of the plain list, `/status.json`.
+//! The size of an entry as a row of the plain list, `/status.json`, in bytes.
 //!
-//! The limit on what is stored counts these, since they are what people can see and count too. Of
-//! JSON this knows only how long things get; tests hold it against rendered rows.
+//! The limit on what is stored counts these bytes, since users can see and count them too. This
+//! knows only how long values become in JSON; tests compare it with rendered rows.
 
 use super::{FileName, GitRevision, Report, RunUrl, Standing, Timestamp};
 
@@ -10,12 +10,12 @@ const FRAME: &str = concat!(
     r#"{"repo":,"server":,"sync_status":,"drift_count":,"files":,"last_check":,"#,
     r#""updated_at":,"status_since":,"stale":,"expires_at":,"revision":,"url":}"#,
 );
-/// A moment by the server's clock, in quotes.
+/// A [`Timestamp`] in quotes.
 const MOMENT: usize = "'2026-04-21T10:32:16.042Z'".len();
 const NULL: usize = "null".len();
 
 impl Report {
-    /// Returns what the row of an entry takes for this report, and for the two moments that every
+    /// Returns the size of the row that follows from the report, with the two timestamps that every
     /// entry has; at most 4 GiB.
     pub(super) fn row_bytes(&self) -> u32 {
         let Self { repo, server, sync_status, drift_count, last_check, .. } = self;
@@ -32,7 +32,7 @@ impl Report {
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }
 
-    /// Returns the part of that which has no small bound: files, revision and URL.
+    /// Returns the size of the values that can be long: files, revision and URL.
     pub(super) fn extras_bytes(&self) -> usize {
         files(&self.files)
             + self.revision.as_ref().map(GitRevision::as_str).map_or(NULL, text)
@@ -41,7 +41,7 @@ impl Report {
 }
 
 impl Standing {
-    /// Returns how many bytes the entry takes as a row of the plain list, without a comma.
+    /// Returns the size of the entry's row in the plain list, without a comma.
     #[must_use]
     pub fn row_bytes(&self) -> u64 {
         let stale = if self.is_stale() { "true" } else { "false" };
@@ -56,7 +56,7 @@ fn files(files: &[FileName]) -> usize {
     "[]".len() + names.sum::<usize>().saturating_sub(1)
 }
 
-/// A text in quotes. Control characters, which JSON escapes as well, are in none.
+/// A text in quotes. JSON escapes control characters as well, but no text has any.
 fn text(text: &str) -> usize {
     let escaped = text.bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
     2 + text.len() + escaped

@@ -1,13 +1,13 @@
 //! A segment: some dozens of neighbouring entries, with sums over them.
 //!
-//! Segments are what a change copies: the state shares all others with the state before.
+//! A change copies one segment; the snapshot shares all others with the snapshot before.
 
 use super::{Derived, KeyRef, Policy, Standing, Timestamp};
 
-/// How many entries a segment is filled with; it is split when it has twice as many. With fewer a
-/// change costs less, since its segment is compressed anew; with more the list compresses better.
+/// How many entries fill a segment; it is split at twice as many. With fewer, a change costs less,
+/// since its segment is compressed again; with more, the list compresses better.
 pub(super) const SEGMENT_ENTRIES: usize = 64;
-/// How many bytes of entries a segment is filled with, likewise.
+/// Which [weight](Segment::weight) of entries fills a segment; it is split at twice as much.
 const SEGMENT_WEIGHT: usize = 64 * 1024;
 
 /// Neighbouring entries in the order of their keys.
@@ -25,7 +25,7 @@ pub struct Segment {
 }
 
 impl Segment {
-    /// Makes a segment of standings that are in order.
+    /// Makes a segment of entries that are in order.
     pub(super) fn new(standings: Vec<Standing>) -> Self {
         let mut segment = Self { next_deadline: Timestamp::NEVER, ..Self::default() };
         for standing in &standings {
@@ -35,19 +35,19 @@ impl Segment {
         segment
     }
 
-    /// Returns the entries in order, also those that have expired and are not yet taken out.
+    /// Returns the entries in order, including expired ones that have not been removed yet.
     #[must_use]
     pub fn standings(&self) -> &[Standing] {
         &self.standings
     }
 
-    /// Returns how many entries are in answers.
+    /// Returns how many entries answers show.
     #[must_use]
     pub fn listed(&self) -> usize {
         self.listed
     }
 
-    /// Estimates how many bytes the entries take, see [`super::Report::weight`].
+    /// Returns the sum of [`super::Report::weight`], an estimate of the entries' size.
     #[must_use]
     pub fn weight(&self) -> usize {
         self.weight
@@ -64,7 +64,7 @@ impl Segment {
         &self.derived
     }
 
-    /// Returns a sum over what answers show: equal for equal answers, in every process.
+    /// Returns the sum of [`Standing::fingerprint`]: equal for equal answers, in every process.
     pub(super) fn fingerprint(&self) -> u128 {
         self.fingerprint
     }
@@ -81,7 +81,7 @@ impl Segment {
         self.standings.first().is_some_and(|standing| standing.entry().key() <= key)
     }
 
-    /// Finds a key: its place, or the place where it belongs.
+    /// Returns the place of a key, or the place where it belongs.
     pub(super) fn find(&self, key: KeyRef<'_>) -> Result<usize, usize> {
         self.standings.binary_search_by(|standing| standing.entry().key().cmp(&key))
     }
@@ -106,19 +106,19 @@ impl Segment {
         self.derived = Derived::default();
     }
 
-    /// Whether two segments should be made of this one.
+    /// Whether to split this segment in two.
     pub(super) fn is_too_large(&self) -> bool {
         let too_heavy = self.weight > 2 * SEGMENT_WEIGHT && self.standings.len() > 1;
         self.standings.len() > 2 * SEGMENT_ENTRIES || too_heavy
     }
 
-    /// Whether this segment and the next should be made one.
+    /// Whether to join this segment and the next.
     pub(super) fn is_small_beside(&self, next: &Self) -> bool {
         self.standings.len() + next.standings.len() <= SEGMENT_ENTRIES / 2
             && self.weight + next.weight <= SEGMENT_WEIGHT
     }
 
-    /// Takes off the second half.
+    /// Splits off the second half.
     pub(super) fn split(&mut self) -> Self {
         let second = self.standings.split_off(self.standings.len() / 2);
         self.recount();

@@ -1,4 +1,4 @@
-//! Selections: filter, order and page of an answer, and the entries they pick from a snapshot.
+//! Selections: filter, order and page of an answer, and the entries that they select.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -7,34 +7,34 @@ use std::sync::Arc;
 use super::effort::ENTRY;
 use super::{Column, Effort, Filter, GivenUp, KeyRef, Segment, Snapshot, Standing, Timestamp};
 
-/// What an answer is about.
+/// Which entries an answer has, and in which order.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Selection {
-    /// Which entries.
+    /// The filter.
     pub filter: Filter,
-    /// In which order.
+    /// The order.
     pub order: Order,
-    /// How many at the most.
+    /// The maximum number of entries.
     pub limit: Option<usize>,
-    /// How many to leave out first.
+    /// How many entries to skip first.
     pub offset: usize,
 }
 
-/// An order of entries; (repo, server) breaks ties, ascending in each of them.
+/// An order of entries; ascending (repo, server) breaks ties.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub enum Order {
     /// By (repo, server).
     #[default]
     Natural,
-    /// By one fact.
+    /// By one column.
     By(Sort),
-    /// What needs somebody's attention first: the drifted, those that have been so for longest in
-    /// front; then the stale, likewise by their silence; then the others.
+    /// By urgency: drifted entries, the longest drifted first; then stale entries, the longest
+    /// silent first; then the others.
     WorstFirst,
 }
 
 impl Order {
-    /// Orders two entries, ties not broken.
+    /// Compares two entries without breaking ties.
     fn compare(self, a: &Standing, b: &Standing) -> Ordering {
         match self {
             Self::Natural => Ordering::Equal,
@@ -45,7 +45,7 @@ impl Order {
     }
 }
 
-/// The smaller, the sooner somebody should look: a rank, and since when it is so.
+/// Returns a rank, the most urgent first, and since when the entry has had it.
 fn urgency(standing: &Standing) -> (u8, Timestamp) {
     let entry = standing.entry();
     if entry.report.is_drifted() {
@@ -57,21 +57,21 @@ fn urgency(standing: &Standing) -> (u8, Timestamp) {
     }
 }
 
-/// One fact to order entries by.
+/// A column to order entries by.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Sort {
-    /// What to compare.
+    /// The column.
     pub column: Column,
-    /// Whether the largest comes first.
+    /// Whether the largest value comes first.
     pub descending: bool,
 }
 
-/// The entries that a selection picked.
+/// The entries that a selection selects.
 #[derive(Debug)]
 pub struct Selected<'a> {
-    /// Neighbouring entries in the order of the answer.
+    /// The entries in the order of the answer.
     pub runs: Vec<Run<'a>>,
-    /// How many the filter let pass, before limit and offset.
+    /// How many entries pass the filter, before limit and offset.
     pub total: usize,
 }
 
@@ -93,31 +93,31 @@ impl<'a> Run<'a> {
 }
 
 impl<'a> Selected<'a> {
-    /// Returns the entries one by one.
+    /// Returns the entries in the order of the answer.
     pub fn standings(&self) -> impl Iterator<Item = &'a Standing> {
         self.runs.iter().flat_map(Run::standings)
     }
 }
 
 impl Selection {
-    /// Whether it is all entries in their natural order.
+    /// Whether it selects all entries in their natural order.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         let Self { filter, order, limit, offset } = self;
         filter.is_empty() && *order == Order::Natural && limit.is_none() && *offset == 0
     }
 
-    /// Returns about how much work it is to select, in looks at an entry.
+    /// Estimates the work of selecting, in looks at an entry.
     #[must_use]
     pub fn cost(&self, snapshot: &Snapshot) -> usize {
         let ranges = candidates(&self.filter, snapshot);
         let entries: usize = ranges.iter().map(|run| run.places.len()).sum();
         let Filter { repo, server, .. } = &self.filter;
-        // A few patterns are compared in the time that a look at an entry takes.
+        // Comparing eight patterns takes about as long as looking at an entry.
         entries * (1 + (repo.patterns() + server.patterns()) / 8)
     }
 
-    /// Picks the entries from a snapshot.
+    /// Selects entries of a snapshot.
     ///
     /// # Errors
     /// [`GivenUp`] if the effort ends.
@@ -129,7 +129,7 @@ impl Selection {
         Ok(self.in_order(passing(&self.filter, snapshot, effort)?))
     }
 
-    /// Orders and cuts what the same filter has picked already, in natural order and uncut.
+    /// Applies order, limit and offset to entries that the same filter selected without them.
     #[must_use]
     pub fn arrange<'a>(&self, all: &Selected<'a>) -> Selected<'a> {
         self.in_order(all.runs.clone())
@@ -145,7 +145,7 @@ impl Selection {
     }
 }
 
-/// Returns the entries that a filter lets pass, in natural order.
+/// Returns the listed entries that pass a filter, in natural order.
 fn passing<'a>(
     filter: &Filter,
     snapshot: &'a Snapshot,
@@ -166,8 +166,8 @@ fn passing<'a>(
     Ok(passing)
 }
 
-/// Returns the entries that a filter can let pass at all, judged by its list of repositories; with
-/// wildcards in that list, all of them.
+/// Returns the entries of the repositories that a filter lists, or all entries if it has wildcards
+/// or no list.
 fn candidates<'a>(filter: &Filter, snapshot: &'a Snapshot) -> Vec<Run<'a>> {
     match filter.repo.exact() {
         None => snapshot.segments().iter().map(|segment| whole(segment)).collect(),
@@ -179,7 +179,7 @@ fn whole(segment: &Arc<Segment>) -> Run<'_> {
     Run { segment, places: 0..segment.standings().len() }
 }
 
-/// Returns the entries of one repository, which lie side by side.
+/// Returns the entries of one repository, which are neighbours.
 fn of_repo<'a>(snapshot: &'a Snapshot, repo: &str) -> Vec<Run<'a>> {
     // No name is empty, so this key is before every key of the repository.
     let ((first, mut start), _) = snapshot.find(KeyRef { repo, server: "" });
@@ -217,7 +217,7 @@ fn keep<'a>(
     Ok(())
 }
 
-/// Returns the first entries of an order, as many as are wanted.
+/// Returns the first `wanted` entries of an order.
 fn sorted<'a>(runs: Vec<Run<'a>>, order: Order, wanted: usize) -> Vec<Run<'a>> {
     let mut singles: Vec<Single<'a>> = Vec::new();
     for Run { segment, places } in runs {
@@ -241,12 +241,12 @@ fn sorted<'a>(runs: Vec<Run<'a>>, order: Order, wanted: usize) -> Vec<Run<'a>> {
     runs.collect()
 }
 
-/// One entry on its way to its place in an order.
+/// One entry while it is being sorted.
 struct Single<'a> {
     standing: &'a Standing,
     segment: &'a Arc<Segment>,
     place: usize,
-    /// Its place among all that are ordered, by (repo, server): it breaks the ties.
+    /// Its position by (repo, server), which breaks ties.
     position: usize,
 }
 

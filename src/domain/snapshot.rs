@@ -1,14 +1,14 @@
-//! The snapshot: every entry, and what the passing of time does to it.
+//! The snapshot: all entries at one revision, and how time changes them.
 //!
-//! A copy is cheap: it shares its segments with the original until one of them changes. While
-//! nobody holds a copy, changes are made in place.
+//! A copy is cheap: it shares its segments with the original until one of them changes. Changes are
+//! made in place while there is no copy.
 
 use std::sync::{Arc, OnceLock};
 
 use super::segment::SEGMENT_ENTRIES;
 use super::{Derived, Entry, Key, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
 
-/// The number of a commit: each one is one more than the one before.
+/// The number of a commit; each commit has the next one.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Revision(pub i64);
 
@@ -20,14 +20,14 @@ impl Revision {
     }
 }
 
-/// What a store knows that a snapshot does not.
+/// Changes in a store that a snapshot does not have yet.
 #[derive(Clone, Debug)]
 pub struct Changes {
-    /// The revision after all of it.
+    /// The revision after the changes.
     pub revision: Revision,
-    /// Entries as they are now.
+    /// Entries that were added or changed.
     pub put: Vec<Arc<Entry>>,
-    /// Pairs that have no entry any more.
+    /// Keys of entries that were removed.
     pub removed: Vec<Key>,
 }
 
@@ -35,7 +35,7 @@ pub struct Changes {
 /// many entries turn stale or expire at one moment.
 const ADVANCED_AT_ONCE: usize = 128;
 
-/// The number of a segment, and an index in it.
+/// Where an entry is: the index of its segment, and its index in the segment.
 pub type Place = (usize, usize);
 
 /// Every entry at one revision.
@@ -54,7 +54,7 @@ pub struct Snapshot {
     memo: WholeMemo,
 }
 
-/// What is worked out of a whole snapshot once it is asked for; forgotten by copies.
+/// Values computed from the whole snapshot on first use; a copy computes them again.
 #[derive(Debug, Default)]
 struct WholeMemo {
     fingerprint: OnceLock<u128>,
@@ -69,7 +69,7 @@ impl Clone for WholeMemo {
 }
 
 impl Snapshot {
-    /// Makes the snapshot of stored entries, in any order, as it is at a moment.
+    /// Makes a snapshot of stored entries, which may come in any order.
     #[must_use]
     pub fn load(
         policy: Policy,
@@ -98,7 +98,7 @@ impl Snapshot {
         snapshot
     }
 
-    /// Returns the settings for the life of entries.
+    /// Returns the settings for how long entries last.
     #[must_use]
     pub fn policy(&self) -> &Policy {
         &self.policy
@@ -110,34 +110,34 @@ impl Snapshot {
         self.revision
     }
 
-    /// Returns all segments in the order of their keys.
+    /// Returns all segments in the order of the keys.
     #[must_use]
     pub fn segments(&self) -> &[Arc<Segment>] {
         &self.segments
     }
 
-    /// Returns how many entries are in answers.
+    /// Returns how many entries answers show.
     #[must_use]
     pub fn listed(&self) -> usize {
         let count = || self.segments.iter().map(|segment| segment.listed()).sum();
         *self.memo.listed.get_or_init(count)
     }
 
-    /// Returns how many entries are kept, with those that have expired and may yet come back.
+    /// Returns how many entries there are, including expired ones that may still come back.
     #[must_use]
     pub fn kept(&self) -> usize {
         self.kept
     }
 
-    /// Returns how many bytes all that is kept takes as rows of the plain list, see
+    /// Returns the size of all entries as rows of the plain list, the sum of
     /// [`Standing::row_bytes`].
     #[must_use]
     pub fn row_bytes(&self) -> u64 {
         self.row_bytes
     }
 
-    /// Returns a fingerprint of all that answers show: equal fingerprints, equal answers,
-    /// also in another process with the same store or a copy of it.
+    /// Returns a fingerprint of what answers show. Equal fingerprints mean equal answers, also in
+    /// another process with the same store or a copy of it.
     #[must_use]
     pub fn fingerprint(&self) -> u128 {
         let parts = || self.segments.iter().map(|segment| segment.fingerprint());
@@ -150,7 +150,7 @@ impl Snapshot {
         &self.memo.derived
     }
 
-    /// Returns the entry of a pair, unless it has expired.
+    /// Returns the entry of a key, unless it has expired.
     #[must_use]
     pub fn get(&self, key: KeyRef<'_>) -> Option<&Standing> {
         self.find(key).1.filter(|standing| standing.is_listed())
@@ -247,7 +247,7 @@ impl Snapshot {
         unsettled.take(limit).cloned().collect()
     }
 
-    /// Takes over what a store knows better.
+    /// Applies changes that were found in the store.
     pub fn adopt(&mut self, changes: Changes, now: Now) {
         let Changes { revision, put, removed } = changes;
         for key in removed {
@@ -292,7 +292,7 @@ impl Snapshot {
         }
     }
 
-    /// Changes a segment, and keeps what is known of all of them.
+    /// Changes a segment, and adjusts the sums over all segments.
     fn change(&mut self, index: usize, change: impl FnOnce(&mut Segment)) {
         self.memo = WholeMemo::default();
         let Some(segment) = self.segments.get_mut(index).map(Arc::make_mut) else { return };
@@ -304,7 +304,7 @@ impl Snapshot {
         self.next_deadline = self.next_deadline.min(segment.next_deadline());
     }
 
-    /// Sums up anew what the segments say.
+    /// Computes the sums over all segments again.
     fn recount(&mut self) {
         (self.unsettled, self.row_bytes, self.next_deadline) = (0, 0, Timestamp::NEVER);
         for segment in &self.segments {

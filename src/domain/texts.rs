@@ -1,12 +1,12 @@
-//! Texts to be looked for within names, in Unicode lower case: the filter `q`.
+//! Texts to search names for, in Unicode lower case: the filter `q`.
 
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind};
 
-/// Any of some texts, folded. All are looked for at once, so a name costs its length and not its
-/// length times their number.
+/// Texts in lower case, of which a name has to contain one. The search for all of them is a single
+/// pass, so its cost is the length of the name, whatever the number of texts.
 #[derive(Clone, Debug, Default)]
 pub struct Texts {
     folded: Vec<String>,
@@ -14,8 +14,8 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// Folds texts; the empty ones are dropped. `None` if they are too long to be looked for,
-    /// which takes some gigabytes.
+    /// Makes a search for texts; drops the empty ones. `None` if they are too long, which takes some
+    /// gigabytes.
     #[must_use]
     pub fn parse<'a>(texts: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let texts = texts.into_iter().filter(|text| !text.is_empty());
@@ -23,25 +23,25 @@ impl Texts {
         if folded.is_empty() {
             return Some(Self::default());
         }
-        // The other kinds are quicker by little and can take a hundred times the memory.
+        // The other kinds are little faster and can take a hundred times the memory.
         let kind = AhoCorasickKind::ContiguousNFA;
         let automaton = AhoCorasick::builder().kind(Some(kind)).build(&folded).ok()?;
         Some(Self { folded, automaton: Some(automaton) })
     }
 
-    /// Whether there are none, so that everything passes.
+    /// Whether there are no texts, so that every name passes.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.folded.is_empty()
     }
 
-    /// Returns how many there are.
+    /// Returns the number of texts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.folded.len()
     }
 
-    /// Whether one of them is in a name.
+    /// Whether a name contains one of them.
     #[must_use]
     pub fn are_in(&self, name: &str) -> bool {
         self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(fold(name).as_bytes()))
@@ -62,8 +62,8 @@ impl Hash for Texts {
     }
 }
 
-/// Turns a text into Unicode lower case, character by character, so that a part of a text folds as
-/// it does within the whole.
+/// Converts a text to Unicode lower case, character by character, so that the result for a part of a
+/// text does not depend on the rest.
 fn fold(text: &str) -> Cow<'_, str> {
     if text.bytes().all(|byte| byte.is_ascii() && !byte.is_ascii_uppercase()) {
         return Cow::Borrowed(text);

@@ -1,6 +1,6 @@
-//! Points in time: the server's own, in milliseconds, and the reporters', to the nanosecond.
+//! Points in time: the server's, to the millisecond, and the reporters', to the nanosecond.
 //!
-//! Both are shown as RFC 3339 in UTC with `Z`. Nothing here knows what time it is.
+//! Both are shown as RFC 3339 in UTC. Knows no clock.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use time::{Date, Month};
 use super::InvalidField;
 
 const SECONDS_A_DAY: i64 = 86_400;
-/// 1970-01-01 as a Julian day, the count that `time` turns into a calendar date.
+/// 1970-01-01 as a Julian day number, which `time` converts to a date.
 const EPOCH_JULIAN_DAY: i64 = 2_440_588;
 
 /// A moment by the server's clock, to the millisecond.
@@ -18,7 +18,7 @@ const EPOCH_JULIAN_DAY: i64 = 2_440_588;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Later than every moment: the deadline of what never ends.
+    /// Later than every other moment: a deadline that never comes.
     pub const NEVER: Self = Self(i64::MAX);
 
     /// Makes a moment from milliseconds since 1970-01-01T00:00:00Z.
@@ -33,19 +33,19 @@ impl Timestamp {
         self.0
     }
 
-    /// Returns the moment this much later, at most [`Self::NEVER`].
+    /// Adds a span, up to [`Self::NEVER`].
     #[must_use]
     pub fn plus(self, span: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// Returns the moment this much earlier.
+    /// Subtracts a span.
     #[must_use]
     pub fn minus(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
-    /// Returns it as it is shown.
+    /// Formats it.
     #[must_use]
     pub fn rfc3339(self) -> Rfc3339 {
         let millis = u32::try_from(self.0.rem_euclid(1000)).unwrap_or(0);
@@ -59,7 +59,7 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// A moment by a reporter's clock, with as many fraction digits as it was sent with.
+/// A moment by a reporter's clock, with the number of fraction digits that was sent.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct ReportedTime {
     seconds: i64,
@@ -68,14 +68,14 @@ pub struct ReportedTime {
 }
 
 impl ReportedTime {
-    /// The error for a text that is no such moment.
+    /// The error for a text that is not accepted.
     pub const INVALID: InvalidField = InvalidField {
         field: "last_check",
         accepted: "an RFC 3339 time with a zone, such as 2026-04-21T10:32:15Z",
     };
 
-    /// Reads RFC 3339: `T` and `Z` in upper case, any offset, up to 9 fraction digits, years 1 to
-    /// 9999 also in UTC, no leap second. The offset is turned into UTC.
+    /// Parses RFC 3339 with `T` and `Z` in upper case, any offset, up to 9 fraction digits, no leap
+    /// second, and a year from 1 to 9999 both as sent and in UTC. Converts to UTC.
     ///
     /// # Errors
     /// [`Self::INVALID`] for everything else.
@@ -83,13 +83,13 @@ impl ReportedTime {
         parse_rfc3339(text.as_bytes()).ok_or(Self::INVALID)
     }
 
-    /// Returns what orders moments: whole seconds since 1970, then nanoseconds.
+    /// Returns the seconds since 1970 and the nanoseconds, which order moments.
     #[must_use]
     pub const fn instant(self) -> (i64, u32) {
         (self.seconds, self.nanos)
     }
 
-    /// Returns it as it is shown.
+    /// Formats it.
     #[must_use]
     pub fn rfc3339(self) -> Rfc3339 {
         Rfc3339::new(self.seconds, self.nanos, usize::from(self.digits))
@@ -110,13 +110,13 @@ pub struct Rfc3339 {
 }
 
 impl Rfc3339 {
-    /// A sign, date and time of day, a point and nine digits, the zone.
+    /// A sign, the date and time, a point and nine digits, the zone.
     const MOST: usize = 1 + 19 + 10 + 1;
 
-    /// Writes a moment with so many digits of a fraction in nanoseconds.
+    /// Formats a moment with a number of fraction digits.
     ///
-    /// Digit by digit: an entry has four times, and by `{:02}` they took most of the time of its
-    /// row.
+    /// It does so digit by digit: an entry has four times, and with `{:02}` they took most of the
+    /// time to render its row.
     fn new(unix_seconds: i64, nanos: u32, digits: usize) -> Self {
         let julian_day = unix_seconds.div_euclid(SECONDS_A_DAY) + EPOCH_JULIAN_DAY;
         let date = i32::try_from(julian_day)
@@ -195,7 +195,7 @@ fn parse_rfc3339(text: &[u8]) -> Option<ReportedTime> {
     in_range.then_some(ReportedTime { seconds, nanos, digits })
 }
 
-/// Reads one to nine ASCII digits.
+/// Parses one to nine ASCII digits.
 fn number(digits: &[u8]) -> Option<u32> {
     if digits.is_empty() || digits.len() > 9 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
@@ -218,7 +218,7 @@ fn fraction(rest: &[u8]) -> Option<(u32, u8, &[u8])> {
     Some((number(digits)? * scale, u8::try_from(length).ok()?, zone))
 }
 
-/// Reads `Z` or `+hh:mm` or `-hh:mm` as seconds east of UTC.
+/// Parses `Z`, `+hh:mm` or `-hh:mm` as seconds east of UTC.
 fn offset_seconds(zone: &[u8]) -> Option<i64> {
     let (sign, rest) = match zone {
         b"Z" => return Some(0),

@@ -1,4 +1,4 @@
-//! A transition: one change in the life of an entry, as the history keeps it.
+//! A transition: one change of an entry, as the history records it.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use super::{
     ServerName, SyncStatus, Timestamp,
 };
 
-/// The most names that a [`FileDelta`] keeps; it counts the rest.
+/// The maximum number of names in a [`FileDelta`]; it only counts the rest.
 pub const MAX_DELTA_NAMES: usize = 100;
 
 /// What happened to an entry.
@@ -19,20 +19,20 @@ pub enum Event {
     Drifted,
     /// It became `SYNCED`.
     Synced,
-    /// Its status stayed, but its count or its files are others.
+    /// Its status stayed, but its count or its files changed.
     Changed,
     /// Its reporter fell silent.
     Stale,
-    /// Its reporter was heard of again.
+    /// Its reporter reported again.
     Fresh,
-    /// Its time to live was over.
+    /// Its time to live ended.
     Expired,
-    /// Somebody took it out.
+    /// It was deleted on request.
     Deleted,
 }
 
 impl Event {
-    /// Every event, in the order of a life.
+    /// Every event.
     pub const ALL: [Self; 8] = [
         Self::First,
         Self::Drifted,
@@ -44,7 +44,7 @@ impl Event {
         Self::Deleted,
     ];
 
-    /// Reads the word of the API and of the store.
+    /// Parses the word of the API and of the store.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|event| event.as_str() == word)
@@ -66,17 +66,17 @@ impl Event {
     }
 }
 
-/// Files that were added to or removed from an entry's list: some names, and how many there were.
+/// Files added to or removed from an entry's list: the first names, and the number of all.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct FileDelta {
     /// The first [`MAX_DELTA_NAMES`] names in byte order.
     pub names: Vec<FileName>,
-    /// How many names there were in all.
+    /// The number of all names.
     pub count: usize,
 }
 
 impl FileDelta {
-    /// Returns the distinct names that are in `list` and not in `other`.
+    /// Returns the distinct names that are in `list` but not in `other`.
     #[must_use]
     pub fn between(list: &[FileName], other: &[FileName]) -> Self {
         let other: BTreeSet<&FileName> = other.iter().collect();
@@ -88,10 +88,10 @@ impl FileDelta {
     }
 }
 
-/// One change in the life of an entry.
+/// One change of an entry.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Transition {
-    /// When it happened: for stale and expired the deadline itself, however late it is recorded.
+    /// When it happened. For stale and expired this is the deadline, however late it is recorded.
     pub at: Timestamp,
     /// The entry's repository.
     pub repo: RepoName,
@@ -99,22 +99,22 @@ pub struct Transition {
     pub server: ServerName,
     /// What happened.
     pub event: Event,
-    /// The entry's status after it (before it, where the entry ended).
+    /// The entry's status afterwards, or before it if the entry ended.
     pub sync_status: SyncStatus,
-    /// The entry's count, likewise.
+    /// The entry's count afterwards, or before it if the entry ended.
     pub drift_count: DriftCount,
-    /// Files listed now and not before.
+    /// Files listed now but not before.
     pub files_added: FileDelta,
-    /// Files listed before and not now.
+    /// Files listed before but not now.
     pub files_removed: FileDelta,
-    /// The commit that the report named.
+    /// The commit in the report.
     pub revision: Option<GitRevision>,
-    /// The run that the report named.
+    /// The run in the report.
     pub url: Option<RunUrl>,
 }
 
 impl Transition {
-    /// Returns an event at which the entry's files stayed as they are.
+    /// Makes a transition that leaves the entry's files as they are.
     #[must_use]
     pub fn of(entry: &Entry, event: Event, at: Timestamp) -> Self {
         let report = &entry.report;
@@ -132,7 +132,7 @@ impl Transition {
         }
     }
 
-    /// Returns what an update changed against the files listed before.
+    /// Makes the transition of an update, given the files listed before.
     #[must_use]
     pub fn by_update(entry: &Entry, event: Event, files_before: &[FileName]) -> Self {
         let files_added = FileDelta::between(&entry.report.files, files_before);
@@ -140,7 +140,7 @@ impl Transition {
         Self { files_added, files_removed, ..Self::of(entry, event, entry.updated_at) }
     }
 
-    /// Returns how the entry stood after it.
+    /// Returns the entry's condition afterwards.
     #[must_use]
     pub const fn condition(&self) -> Condition {
         match (self.event, self.sync_status) {
@@ -157,7 +157,7 @@ impl Transition {
         }
     }
 
-    /// Returns how many bytes of text it has, about.
+    /// Estimates its size in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
         let names = self.files_added.names.iter().chain(&self.files_removed.names);
@@ -167,8 +167,8 @@ impl Transition {
     }
 }
 
-/// A filter on files asks for those that were added or removed, one on staleness for the moment at
-/// which a reporter fell silent.
+/// A filter on files matches those that were added or removed; a filter on staleness matches the
+/// moment at which the reporter fell silent.
 impl Facts for Transition {
     fn key(&self) -> KeyRef<'_> {
         KeyRef { repo: self.repo.as_str(), server: self.server.as_str() }

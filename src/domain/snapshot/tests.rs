@@ -1,16 +1,16 @@
-//! What a snapshot keeps of all its entries, held against each of them.
+//! The sums that a snapshot keeps, compared with its entries.
 
 use std::time::Duration;
 
 use super::*;
 use crate::domain::{Plan, Report, ReporterSchedule, SETTLING_TIME};
 
-/// Holds what the snapshot says of the clock against every entry of it.
+/// Compares the sums of a snapshot with its entries.
 fn check(snapshot: &Snapshot, now: Now) {
     let standings = || snapshot.segments.iter().flat_map(|segment| segment.standings());
     let is_due = |standing: &Standing| {
-        let mark = Standing::new(Arc::clone(standing.entry()), &snapshot.policy, now.at);
-        (mark.is_stale(), mark.is_listed()) != (standing.is_stale(), standing.is_listed())
+        let anew = Standing::new(Arc::clone(standing.entry()), &snapshot.policy, now.at);
+        (anew.is_stale(), anew.is_listed()) != (standing.is_stale(), standing.is_listed())
     };
     assert!(
         snapshot.has_deadlines_due(now) || !standings().any(is_due),
@@ -26,7 +26,7 @@ fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
     let now = |at| Now { at: Timestamp::from_millis(at), steady_for: 2 * SETTLING_TIME };
     let policy = Policy { stale_after: Some(Duration::from_secs(9)), ttl: None };
     let mut snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now(0));
-    let (mut marked, mut settled) = (0, 0);
+    let (mut advanced, mut settled) = (0, 0);
     for step in 1..4000_u32 {
         let (now, number) = (now(i64::from(step) * 100), step * 7919 % 500);
         let seconds = |every| number.is_multiple_of(every).then_some(number % 30 + 1);
@@ -53,10 +53,10 @@ fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
         if step % 3 == 0 && snapshot.has_deadlines_due(now) {
             snapshot.advance(now);
             assert!(!snapshot.has_deadlines_due(now), "it would be asked for ever at {now:?}");
-            marked += 1;
+            advanced += 1;
         }
         (step % 900 == 0).then(|| snapshot.reschedule(now));
         check(&snapshot, now);
     }
-    assert!(marked > 100 && settled > 100, "{marked} {settled}");
+    assert!(advanced > 100 && settled > 100, "{advanced} {settled}");
 }
