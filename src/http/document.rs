@@ -1,16 +1,16 @@
-//! Checks of a whole JSON document that a parser does not make on the parts it skips.
+//! The check of a whole JSON document, including the parts that the parser skips.
 
-/// How deep a document may nest.
+/// The deepest nesting that is accepted.
 const MAX_DEPTH: usize = 128;
 
-/// Whether a text, if it is JSON at all, nests no deeper than allowed and has no lone surrogates.
+/// Whether a JSON text nests no deeper than [`MAX_DEPTH`] and has no lone surrogates.
 ///
-/// This is no parser: for what is not JSON it may say either.
+/// The answer means nothing for a text that is not JSON.
 pub(super) fn is_acceptable(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let (mut depth, mut place) = (0_usize, 0);
-    while let Some(&byte) = bytes.get(place) {
-        place += 1;
+    let (mut depth, mut at) = (0_usize, 0);
+    while let Some(&byte) = bytes.get(at) {
+        at += 1;
         match byte {
             b'[' | b'{' => {
                 depth += 1;
@@ -19,8 +19,8 @@ pub(super) fn is_acceptable(text: &str) -> bool {
                 }
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
-            b'"' => match end_of_string(bytes, place) {
-                Some(end) => place = end,
+            b'"' => match end_of_string(bytes, at) {
+                Some(end) => at = end,
                 None => return false,
             },
             _ => {}
@@ -29,29 +29,29 @@ pub(super) fn is_acceptable(text: &str) -> bool {
     true
 }
 
-/// Returns the place after a string that starts at `place`, or `None` if it has no end or half of
-/// a surrogate pair.
-fn end_of_string(bytes: &[u8], mut place: usize) -> Option<usize> {
+/// Returns the index after the string whose content starts at `at`, or `None` if it has no end or has
+/// a lone surrogate.
+fn end_of_string(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
-        match bytes.get(place)? {
-            b'"' => return Some(place + 1),
-            b'\\' if bytes.get(place + 1)? == &b'u' => match code_unit(bytes, place)? {
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' if bytes.get(at + 1)? == &b'u' => match code_unit(bytes, at)? {
                 0xD800..0xDC00 => {
-                    let is_pair = matches!(code_unit(bytes, place + 6), Some(0xDC00..0xE000));
-                    place += is_pair.then_some(12)?;
+                    let is_pair = matches!(code_unit(bytes, at + 6), Some(0xDC00..0xE000));
+                    at += is_pair.then_some(12)?;
                 }
                 0xDC00..0xE000 => return None,
-                _ => place += 6,
+                _ => at += 6,
             },
-            b'\\' => place += 2,
-            _ => place += 1,
+            b'\\' => at += 2,
+            _ => at += 1,
         }
     }
 }
 
 /// Reads `\uXXXX`.
-fn code_unit(bytes: &[u8], place: usize) -> Option<u16> {
-    let digits = bytes.get(place..place + 6)?.strip_prefix(b"\\u")?;
+fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0, |value: u16, &digit| {
         let digit = char::from(digit).to_digit(16)?;
         Some(value << 4 | u16::try_from(digit).ok()?)

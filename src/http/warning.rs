@@ -1,10 +1,10 @@
-//! Warnings: what was not stored of an update that was, counted by field.
+//! Warnings: fields that were left out of an update that was stored.
 
 use std::fmt;
 
 use crate::domain::{InvalidField, Omitted};
 
-/// A field that was left out of an update, and why.
+/// A field that was left out, and the reason.
 #[derive(Debug)]
 pub(super) struct Warning {
     pub(super) field: &'static str,
@@ -35,7 +35,7 @@ impl From<InvalidField> for Warning {
     }
 }
 
-/// Returns the warnings of an update for parts of which there was no room.
+/// Returns a warning for each field that did not fit into the limit on stored bytes.
 pub(super) fn of_omitted(omitted: Omitted) -> impl Iterator<Item = Warning> {
     omitted.fields().map(|field| Warning { field, reason: Reason::NoRoom })
 }

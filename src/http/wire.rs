@@ -1,13 +1,13 @@
-//! The JSON of the API: what a report looks like on the wire, and how it becomes a [`Report`].
+//! The JSON of updates: how a report is read, and how it is answered.
 //!
-//! The checks come in the order that the API promises: the whole document first, then whether all
-//! fields are there, then each field.
+//! The API promises the order of checks: the whole document, then whether all fields are there, then
+//! each field.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::document;
@@ -24,7 +24,7 @@ pub(super) const UPDATED: &str = r#"{"status":"ok","message":"Status updated suc
 /// The answer to a removal.
 pub(super) const REMOVED: &str = r#"{"status":"ok","message":"Status removed"}"#;
 
-/// Returns the answer to an update that was accepted with warnings.
+/// Returns the answer to an update that was stored with warnings.
 pub(super) fn updated_with(warnings: &[Warning]) -> Result<String, RenderError> {
     let warnings: Vec<String> = warnings.iter().map(Warning::to_string).collect();
     let mut answer = UPDATED.trim_end_matches('}').to_owned();
@@ -34,17 +34,17 @@ pub(super) fn updated_with(warnings: &[Warning]) -> Result<String, RenderError> 
     Ok(answer)
 }
 
-/// Reads a report, and what is wrong with those of its fields that it can do without.
+/// Reads a report, and the warnings about fields that it was stored without.
 ///
 /// # Errors
-/// The first check that fails.
+/// That of the first check that fails.
 pub(super) fn parse_report(body: &[u8]) -> Result<(Report, Vec<Warning>), ApiError> {
     let text = std::str::from_utf8(body).map_err(|_| ApiError::InvalidJson)?;
     if !document::is_acceptable(text) {
         return Err(ApiError::InvalidJson);
     }
-    let document: Document<'_> = serde_json::from_str(text).map_err(|_| ApiError::InvalidJson)?;
-    let files = document.files.map(Files::read).transpose()?;
+    let document: Document<'_> = parse_object(text)?;
+    let files = document.files.map(parse_files).transpose()?;
     let repo = required(document.repo, "repo")?;
     let server = required(document.server, "server")?;
     let sync_status = required(document.sync_status, "sync_status")?;
@@ -59,7 +59,7 @@ pub(super) fn parse_report(body: &[u8]) -> Result<(Report, Vec<Warning>), ApiErr
         repo: text_field(repo, RepoName::INVALID, RepoName::parse)?,
         server: text_field(server, ServerName::INVALID, ServerName::parse)?,
         drift_count: digits(drift_count).ok_or(DriftCount::INVALID).and_then(DriftCount::parse)?,
-        files: files.parse()?,
+        files: file_names(files)?,
         last_check: text_field(last_check, ReportedTime::INVALID, ReportedTime::parse)?,
         schedule: ReporterSchedule {
             stale_after_seconds: seconds(
@@ -68,129 +68,82 @@ pub(super) fn parse_report(body: &[u8]) -> Result<(Report, Vec<Warning>), ApiErr
             )?,
             ttl_seconds: seconds(document.ttl_seconds, ReporterSchedule::INVALID_TTL)?,
         },
-        revision: dispensable(
+        revision: optional_text(
             document.revision,
             GitRevision::INVALID,
             GitRevision::parse,
             &mut warnings,
         ),
-        url: dispensable(document.url, RunUrl::INVALID, RunUrl::parse, &mut warnings),
+        url: optional_text(document.url, RunUrl::INVALID, RunUrl::parse, &mut warnings),
     };
     Ok((report, warnings))
 }
 
-/// Declares the known fields of a JSON object: their values are kept as they were sent, null
-/// counts as not there, a repeated one fails, and all others are skipped.
-macro_rules! known_fields {
-    ($(#[$doc:meta])* $name:ident { $($field:ident),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Default)]
-        struct $name<'a> {
-            $($field: Option<&'a RawValue>,)+
-        }
-
-        impl<'de> Deserialize<'de> for $name<'de> {
-            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-                struct Fields;
-
-                impl<'de> Visitor<'de> for Fields {
-                    type Value = $name<'de>;
-
-                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                        f.write_str("an object")
-                    }
-
-                    fn visit_map<M: MapAccess<'de>>(
-                        self,
-                        mut map: M,
-                    ) -> Result<Self::Value, M::Error> {
-                        #[derive(Default)]
-                        struct Seen { $($field: bool,)+ }
-                        let mut seen = Seen::default();
-                        let mut found = $name::default();
-                        while let Some(FieldName(name)) = map.next_key()? {
-                            match name.as_ref() {
-                                $(stringify!($field) => {
-                                    if std::mem::replace(&mut seen.$field, true) {
-                                        return Err(M::Error::duplicate_field(
-                                            stringify!($field),
-                                        ));
-                                    }
-                                    found.$field = present(map.next_value()?);
-                                })+
-                                _ => {
-                                    map.next_value::<IgnoredAny>()?;
-                                }
-                            }
-                        }
-                        Ok(found)
-                    }
-                }
-
-                from.deserialize_map(Fields)
-            }
-        }
-    };
-}
-
-known_fields!(
-    /// A report as it was sent, not looked into yet.
-    Document {
-        repo,
-        server,
-        sync_status,
-        drift_count,
-        files,
-        last_check,
-        stale_after_seconds,
-        ttl_seconds,
-        revision,
-        url,
-    }
-);
-
-known_fields!(
-    /// An element of `files` as it was sent.
-    FileObject { name }
-);
-
-/// The name of a field, borrowed unless it is spelt with escapes.
+/// A report as it was sent. Null counts as absent, a repeated field is an error, and unknown fields
+/// are skipped.
 #[derive(Deserialize)]
-struct FieldName<'a>(#[serde(borrow)] Cow<'a, str>);
-
-/// The value of `files`, split as far as the check of the whole document needs it.
-enum Files<'a> {
-    NoArray,
-    Array(Elements<'a>),
+struct Document<'a> {
+    #[serde(borrow)]
+    repo: Option<&'a RawValue>,
+    #[serde(borrow)]
+    server: Option<&'a RawValue>,
+    #[serde(borrow)]
+    sync_status: Option<&'a RawValue>,
+    #[serde(borrow)]
+    drift_count: Option<&'a RawValue>,
+    #[serde(borrow)]
+    files: Option<&'a RawValue>,
+    #[serde(borrow)]
+    last_check: Option<&'a RawValue>,
+    #[serde(borrow)]
+    stale_after_seconds: Option<&'a RawValue>,
+    #[serde(borrow)]
+    ttl_seconds: Option<&'a RawValue>,
+    #[serde(borrow)]
+    revision: Option<&'a RawValue>,
+    #[serde(borrow)]
+    url: Option<&'a RawValue>,
 }
 
-impl<'a> Files<'a> {
-    /// Looks into `files`. An error means that the document itself is not acceptable.
-    fn read(value: &'a RawValue) -> Result<Self, ApiError> {
-        if value.get().starts_with('[') {
-            parse_raw(value).map(Self::Array)
-        } else {
-            Ok(Self::NoArray)
-        }
+/// An element of `files` as it was sent.
+#[derive(Deserialize)]
+struct FileObject<'a> {
+    #[serde(borrow)]
+    name: Option<&'a RawValue>,
+}
+
+/// Reads a JSON object. (A derived reader would take an array of the values, too.)
+fn parse_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
+    let is_object = text.trim_ascii_start().starts_with('{');
+    let object = is_object.then(|| serde_json::from_str(text).ok()).flatten();
+    object.ok_or(ApiError::InvalidJson)
+}
+
+/// Splits the value of `files` into its elements.
+///
+/// # Errors
+/// An error means that the whole document is not acceptable.
+fn parse_files(value: &RawValue) -> Result<Elements<'_>, ApiError> {
+    if !value.get().starts_with('[') {
+        return Ok(Elements(None));
     }
-
-    fn parse(self) -> Result<Box<[FileName]>, ApiError> {
-        match self {
-            Self::Array(Elements { objects, are_all: true }) => {
-                objects.into_iter().map(parse_file).collect()
-            }
-            Self::Array(_) | Self::NoArray => Err(Report::INVALID_FILES.into()),
-        }
-    }
+    serde_json::from_str(value.get()).map_err(|_| ApiError::InvalidJson)
 }
 
-/// The elements of `files`; `None` is one that is no object.
-struct Elements<'a> {
-    objects: Vec<Option<FileObject<'a>>>,
-    /// Whether there are no more than may be listed. Those beyond are checked, but not kept: an
-    /// element can be as short as two bytes, and takes many times that once it is taken apart.
-    are_all: bool,
+/// Reads the names of files.
+fn file_names(Elements(objects): Elements<'_>) -> Result<Box<[FileName]>, ApiError> {
+    objects.ok_or(Report::INVALID_FILES)?.into_iter().map(file_name).collect()
 }
+
+fn file_name(object: Option<FileObject<'_>>) -> Result<FileName, ApiError> {
+    let name = object.and_then(|object| object.name).ok_or(FileName::INVALID)?;
+    text_field(name, FileName::INVALID, FileName::parse)
+}
+
+/// The elements of `files`, of which `None` is no object; or `None` if they are no array, or too many.
+/// Elements beyond the limit are checked, but not kept: two bytes on the wire would take many times
+/// that in memory.
+struct Elements<'a>(Option<Vec<Option<FileObject<'a>>>>);
 
 impl<'de> Deserialize<'de> for Elements<'de> {
     fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -204,36 +157,22 @@ impl<'de> Deserialize<'de> for Elements<'de> {
             }
 
             fn visit_seq<S: SeqAccess<'de>>(self, mut array: S) -> Result<Self::Value, S::Error> {
-                let mut elements = Elements { objects: Vec::new(), are_all: true };
+                let mut objects = Some(Vec::new());
                 while let Some(element) = array.next_element::<&'de RawValue>()? {
                     let is_object = element.get().starts_with('{');
                     let object = is_object.then(|| serde_json::from_str(element.get()));
                     let object = object.transpose().map_err(S::Error::custom)?;
-                    if elements.objects.len() < MAX_FILES {
-                        elements.objects.push(object);
-                    } else {
-                        elements.are_all = false;
+                    objects = objects.filter(|objects| objects.len() < MAX_FILES);
+                    if let Some(objects) = &mut objects {
+                        objects.push(object);
                     }
                 }
-                Ok(elements)
+                Ok(Elements(objects))
             }
         }
 
         from.deserialize_seq(Array)
     }
-}
-
-fn parse_file(object: Option<FileObject<'_>>) -> Result<FileName, ApiError> {
-    let name = object.and_then(|object| object.name).ok_or(FileName::INVALID)?;
-    text_field(name, FileName::INVALID, FileName::parse)
-}
-
-fn parse_raw<'a, T: Deserialize<'a>>(value: &'a RawValue) -> Result<T, ApiError> {
-    serde_json::from_str(value.get()).map_err(|_| ApiError::InvalidJson)
-}
-
-fn present(value: &RawValue) -> Option<&RawValue> {
-    Some(value).filter(|value| value.get() != "null")
 }
 
 fn required<'a>(
@@ -253,7 +192,7 @@ fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Returns the value of a JSON number that is written in digits alone.
+/// Returns the value of a JSON number that is written with digits only.
 fn digits(value: &RawValue) -> Option<u64> {
     let text = value.get();
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
@@ -268,13 +207,13 @@ fn text_field<T>(
     Ok(parse(&text)?)
 }
 
-/// Whether an optional field counts as absent: an empty string does, like null.
+/// Whether an optional field counts as absent although it is not null.
 fn is_empty(value: &RawValue) -> bool {
     value.get() == "\"\""
 }
 
-/// Reads a text that must not cost the report if it is wrong.
-fn dispensable<T>(
+/// Reads an optional text. A wrong one is left out with a warning.
+fn optional_text<T>(
     value: Option<&RawValue>,
     invalid: InvalidField,
     parse: fn(&str) -> Result<T, InvalidField>,
