@@ -1,4 +1,4 @@
-//! Content codings of answers: what a client asks for, and how it is made.
+//! Content codings of answers: negotiation and compression.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use flate2::write::GzEncoder;
 
 use crate::render::RenderError;
 
-/// How the bytes of an answer are coded.
+/// The content coding of an answer.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Coding {
     Identity,
@@ -20,9 +20,8 @@ pub(super) enum Coding {
 }
 
 impl Coding {
-    /// Chooses what a client prefers; among equals gzip, since it is kept ready.
-    ///
-    /// A client that asks for nothing gets nothing.
+    /// Chooses the coding that a client prefers. Among equals that is gzip, which is kept ready.
+    /// Without `Accept-Encoding` nothing is compressed.
     pub(super) fn negotiate(headers: &HeaderMap) -> Self {
         let asked = headers.get_all(ACCEPT_ENCODING).filter_map(|value| value.to_str().ok());
         let (mut gzip, mut brotli, mut any) = (None, None, None);
@@ -50,7 +49,7 @@ impl Coding {
         }
     }
 
-    /// The word of `Content-Encoding`, if there is to be one.
+    /// The value of `Content-Encoding`, if the header is sent.
     pub(super) const fn name(self) -> Option<&'static str> {
         match self {
             Self::Identity => None,
@@ -59,7 +58,7 @@ impl Coding {
         }
     }
 
-    /// Codes the bytes of an answer.
+    /// Encodes a whole body.
     pub(super) fn encode(self, parts: &[Bytes]) -> Result<Bytes, RenderError> {
         match self {
             Self::Identity => Ok(parts.concat().into()),
@@ -77,15 +76,15 @@ impl Coding {
     }
 }
 
-/// Makes an encoder that looks back as far as `2^window` bytes, which it holds. Brotli is made anew
-/// for each answer, so it has to be quick rather than small.
+/// Returns an encoder with a window of `2^window` bytes, which it holds in memory. Its quality is low
+/// because answers in Brotli are never kept: each is compressed for one client.
 fn brotli_encoder(window: i32) -> CompressorWriter<Vec<u8>> {
     let params =
         BrotliEncoderParams { quality: 4, lgwin: window, ..BrotliEncoderParams::default() };
     CompressorWriter::with_params(Vec::new(), 16 * 1024, &params)
 }
 
-/// Codes an answer piece by piece.
+/// Encodes a body piece by piece.
 pub(super) enum Encoder {
     Identity,
     Gzip(Box<GzEncoder<Vec<u8>>>),
@@ -97,14 +96,14 @@ impl Encoder {
         match coding {
             Coding::Identity => Self::Identity,
             Coding::Gzip => Self::Gzip(Box::new(GzEncoder::new(Vec::new(), Compression::fast()))),
-            // Many answers may be on their way for long.
+            // A small window, because many answers may be under way for a long time.
             Coding::Brotli => Self::Brotli(Some(Box::new(brotli_encoder(18)))),
         }
     }
 
-    /// Codes what comes next. The result may be empty before the last piece.
+    /// Encodes the next piece. The result may be empty, except for the last piece.
     pub(super) fn encode(&mut self, piece: Vec<u8>, is_last: bool) -> Result<Bytes, RenderError> {
-        let coded = match self {
+        let encoded = match self {
             Self::Identity => piece,
             Self::Gzip(encoder) => {
                 encoder.write_all(&piece)?;
@@ -123,7 +122,7 @@ impl Encoder {
                 }
             }
         };
-        Ok(coded.into())
+        Ok(encoded.into())
     }
 }
 

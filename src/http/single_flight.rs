@@ -1,34 +1,32 @@
-//! Work that is done once for all who wait for it.
+//! One computation for all callers that wait for its result.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::sync::{Mutex as Turns, OnceCell};
+use tokio::sync::{Mutex as AsyncMutex, OnceCell};
 
-/// Something that takes a while to make and is out of date soon.
-///
-/// One is made at a time, and it goes to all who had asked for it when it was begun: many who wait
-/// cost as much as one, and nobody gets what was begun before he asked.
+/// Coalesces concurrent callers: one computation runs at a time, and its result goes to everyone who
+/// was waiting when it started. Nobody receives a result that was started before they asked.
 #[derive(Debug)]
 pub(super) struct SingleFlight<T> {
-    /// Where the next one is going to be.
+    /// Holds the result of the computation that starts next.
     next: Mutex<Arc<OnceCell<T>>>,
-    turn: Turns<()>,
+    running: AsyncMutex<()>,
 }
 
 impl<T> Default for SingleFlight<T> {
     fn default() -> Self {
-        Self { next: Mutex::default(), turn: Turns::default() }
+        Self { next: Mutex::default(), running: AsyncMutex::default() }
     }
 }
 
 impl<T: Clone> SingleFlight<T> {
-    /// Waits for the next one, and makes it if nobody else has.
+    /// Waits for the result of the next computation, and runs it if no other caller has.
     ///
     /// # Errors
-    /// Those of making it; whoever else waits tries again.
+    /// Those of `make`. The next caller in the queue then tries again.
     pub(super) async fn get<E>(&self, make: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E> {
         let mine = Arc::clone(&self.next.lock().unwrap_or_else(PoisonError::into_inner));
-        let _turn = self.turn.lock().await;
+        let _running = self.running.lock().await;
         let value = mine.get_or_try_init(async || {
             *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
             make().await

@@ -1,5 +1,5 @@
-//! The work of reads that takes a while: a few at a time, for some seconds, and only while somebody
-//! waits for it.
+//! Reads that take longer run beside the threads that serve requests: a few at a time, for a limited
+//! time, and only while the client waits.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,33 +16,33 @@ use crate::domain::{Effort, Filter};
 use crate::metrics::Breakdown;
 use crate::render::RenderError;
 
-/// How long a client waits for an answer, with the wait for its turn.
+/// How long a request may take, including the wait for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many requests may wait for a turn. Each costs little but its connection.
+/// How many requests may wait in a room. Each costs little more than its connection.
 const MOST_WAITING: usize = 512;
 
-/// Where the work of reads is done, each kind by itself: none waits for another.
+/// A room for each kind of reads, so that no kind waits for another.
 #[derive(Debug)]
 pub struct Work {
-    /// Answers from the published state.
+    /// Answers from the published snapshot.
     pub(super) reads: Room,
-    /// Such answers that take milliseconds.
+    /// Those that take milliseconds.
     pub(super) short_reads: Room,
-    /// What Prometheus asks for.
+    /// Scrapes by Prometheus.
     pub(super) metrics: Room,
-    /// Questions about the past.
+    /// Queries of the history.
     past: Room,
-    /// Such questions about a few pairs, which take milliseconds.
+    /// Those about a few pairs, which take milliseconds.
     short_past: Room,
 }
 
 impl Work {
-    /// Makes room for as much work as this machine can do beside its updates.
+    /// Makes rooms of the size that suits this machine.
     #[must_use]
     pub fn new(overload: &Breakdown) -> Self {
-        // One processor is for the updates. Two are at work at the least, so that a question of
-        // seconds does not keep all others waiting.
+        // One processor is for updates. Two places at least, so that a read of seconds does not
+        // block all others.
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         Self {
             reads: Room::new("reads", processors.saturating_sub(1).max(2), overload),
@@ -53,24 +53,24 @@ impl Work {
         }
     }
 
-    /// Returns the room for a question about the past: a short one does not wait for long ones.
+    /// Returns the room for a query of the history.
     pub(super) fn past(&self, filter: &Filter) -> &Room {
         if filter.names_few_pairs() { &self.short_past } else { &self.past }
     }
 }
 
-/// Room for a few requests that are worked on at once; others wait for their turn.
+/// A place where a few requests are worked on at once, while others wait for their turn.
 #[derive(Debug)]
 pub(super) struct Room {
-    /// What is counted when there are too many.
+    /// The label under which refused requests are counted.
     reason: &'static str,
     places: Arc<Semaphore>,
     waiting: Semaphore,
     overload: Breakdown,
 }
 
-/// A place in a room, for as long as this lives.
-struct Place {
+/// A place in a room, given back on drop.
+struct RoomPermit {
     _permit: OwnedSemaphorePermit,
 }
 
@@ -84,11 +84,10 @@ impl Room {
         }
     }
 
-    /// Does some work beside the threads that serve requests. It is told by its effort when nobody
-    /// waits for it any more.
+    /// Runs `work` on another thread. Its effort ends when the client leaves or has waited too long.
     ///
     /// # Errors
-    /// Those of the work, and those of [`Room::serve`].
+    /// Those of `work` and of [`Room::serve`].
     pub(super) async fn run<T: Send + 'static>(
         &self,
         request: &HttpRequest,
@@ -97,19 +96,18 @@ impl Room {
         self.work(request, |effort, _| Ok(work(effort)?)).await
     }
 
-    /// Asks the store something, beside the threads that serve requests: what it has read takes a
-    /// while to decode.
+    /// Runs a query of the store on another thread, because decoding the rows takes a while.
     ///
     /// # Errors
-    /// Those of the question, and those of [`Room::serve`].
+    /// Those of `query` and of [`Room::serve`].
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         request: &HttpRequest,
-        question: impl AsyncFnOnce(&mut Effort<'_>) -> Result<T, ApiError> + Send + 'static,
+        query: impl AsyncFnOnce(&mut Effort<'_>) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
         let runtime = Handle::current();
         self.work(request, move |effort, given_up| {
-            let answer = runtime.block_on(given_up.run_until_cancelled(question(effort)));
+            let answer = runtime.block_on(given_up.run_until_cancelled(query(effort)));
             answer.unwrap_or(Err(ApiError::Abandoned))
         })
         .await
@@ -120,12 +118,12 @@ impl Room {
         request: &HttpRequest,
         work: impl FnOnce(&mut Effort<'_>, &CancellationToken) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.serve(request, async move |place| {
+        self.serve(request, async move |permit| {
             let given_up = CancellationToken::new();
             let _watch = given_up.clone().drop_guard();
             let done = web::block(move || {
-                // Held until the work has really ended.
-                let _place = place;
+                // The thread may work on for a while after the client has left.
+                let _permit = permit;
                 let mut goes_on = || !given_up.is_cancelled();
                 work(&mut Effort::watched(&mut goes_on), &given_up)
             });
@@ -134,17 +132,16 @@ impl Room {
         .await
     }
 
-    /// Waits for a place and for what is done there, unless that takes too long or the client
-    /// leaves: then it is dropped.
+    /// Waits for a place and for `work`. Drops it if that takes too long or the client leaves.
     ///
     /// # Errors
-    /// [`ApiError::Overloaded`], [`ApiError::Abandoned`], and those of what is done.
+    /// [`ApiError::Overloaded`], [`ApiError::Abandoned`], and those of `work`.
     async fn serve<T>(
         &self,
         request: &HttpRequest,
-        work: impl AsyncFnOnce(Place) -> Result<T, ApiError>,
+        work: impl AsyncFnOnce(RoomPermit) -> Result<T, ApiError>,
     ) -> Result<T, ApiError> {
-        let served = timeout(PATIENCE, async { work(self.place().await?).await });
+        let served = timeout(PATIENCE, async { work(self.enter().await?).await });
         let left = async {
             match Caller::of(request) {
                 Some(caller) => caller.left().await,
@@ -161,22 +158,22 @@ impl Room {
         outcome
     }
 
-    async fn place(&self) -> Result<Place, ApiError> {
-        let place = |permit| Place { _permit: permit };
+    async fn enter(&self) -> Result<RoomPermit, ApiError> {
+        let entered = |permit| RoomPermit { _permit: permit };
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(place(permit));
+            return Ok(entered(permit));
         }
         let _waiting = self.waiting.try_acquire().map_err(|_| ApiError::Overloaded)?;
         let permit = Arc::clone(&self.places).acquire_owned().await;
-        permit.map(place).map_err(|_| ApiError::Overloaded)
+        permit.map(entered).map_err(|_| ApiError::Overloaded)
     }
 }
 
-/// Does work whose result goes to all who wait for it: there is one of a kind at a time, so it needs
-/// no turn, and it is not given up.
+/// Runs work whose result goes to several requests. There is one at a time, so it needs no turn, and
+/// it goes on when a client leaves.
 ///
 /// # Errors
-/// Those of the work.
+/// Those of `work`.
 pub(super) async fn for_all<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, RenderError> + Send + 'static,
 ) -> Result<T, ApiError> {
