@@ -1,4 +1,4 @@
-//! Successful answers: their headers, and bodies that are sent in handy pieces.
+//! Successful answers: their headers, and bodies that are handed over in pieces.
 
 use std::error::Error;
 
@@ -14,24 +14,24 @@ use super::error::ApiError;
 use super::etag::Tag;
 use crate::render::RenderError;
 
-/// How much is handed over at once: the connection copies each piece, so larger ones cost memory for
-/// each slow client, and smaller ones cost calls of the system.
+/// How much of a body is handed to the connection at once. It copies each piece, so larger ones cost
+/// memory for each slow client, and smaller ones cost system calls.
 const PIECE: usize = 128 * 1024;
 
-/// What is sent in a successful answer to GET.
+/// An answer to GET that has an entity tag.
 pub(super) struct Content {
     pub(super) media_type: &'static str,
     pub(super) cache_control: &'static str,
     pub(super) coding: Coding,
-    /// How many rows there are before limit and offset, if it is rows.
+    /// How many rows there are before limit and offset, if the answer has rows.
     pub(super) total: Option<usize>,
     pub(super) body: BoxBody,
 }
 
-/// Answers with content that the client has not seen.
+/// 200 with an entity tag.
 pub(super) fn content(tag: &Tag, content: Content) -> HttpResponse {
     let Content { media_type, cache_control, coding, total, body } = content;
-    let mut response = described(media_type, cache_control, coding);
+    let mut response = head(media_type, cache_control, coding);
     response.insert_header((ETAG, tag.as_str()));
     if let Some(total) = total {
         response.insert_header(("X-Total-Count", total));
@@ -39,7 +39,7 @@ pub(super) fn content(tag: &Tag, content: Content) -> HttpResponse {
     response.body(body)
 }
 
-/// Answers that nothing has changed since the client asked last.
+/// 304: the client has the answer already.
 pub(super) fn not_modified(tag: &Tag, cache_control: &'static str) -> HttpResponse {
     HttpResponse::NotModified()
         .insert_header((ETAG, tag.as_str()))
@@ -48,20 +48,20 @@ pub(super) fn not_modified(tag: &Tag, cache_control: &'static str) -> HttpRespon
         .finish()
 }
 
-/// Answers with a JSON text.
+/// 200 with JSON, for requests other than GET.
 pub(super) fn json(text: impl MessageBody + 'static) -> HttpResponse {
     HttpResponse::Ok().insert_header((CONTENT_TYPE, "application/json")).body(text)
 }
 
-/// Answers GET with a small value that may be another one at the next moment.
+/// 200 with a small value as JSON, which nobody may keep.
 pub(super) fn small(value: &impl Serialize, coding: Coding) -> Result<HttpResponse, ApiError> {
     let text = serde_json::to_vec(value).map_err(RenderError::from)?;
     let parts = vec![coding.encode(&[text.into()])?];
-    Ok(fleeting("application/json", coding, parts))
+    Ok(uncached("application/json", coding, parts))
 }
 
-/// Answers GET with what may be something else at the next moment; it is coded already.
-pub(super) fn fleeting(
+/// 200 with an encoded body, which nobody may keep.
+pub(super) fn uncached(
     media_type: &'static str,
     coding: Coding,
     parts: Vec<Bytes>,
@@ -69,19 +69,19 @@ pub(super) fn fleeting(
     untagged(media_type, "no-store", coding, parts)
 }
 
-/// Answers GET with what has no tag to be known by; it is coded already.
+/// 200 with an encoded body and without an entity tag.
 pub(super) fn untagged(
     media_type: &'static str,
     cache_control: &'static str,
     coding: Coding,
     parts: Vec<Bytes>,
 ) -> HttpResponse {
-    let mut response = described(media_type, cache_control, coding);
+    let mut response = head(media_type, cache_control, coding);
     response.body(in_pieces(parts))
 }
 
-/// Begins an answer whose content the client may have had coded in another way.
-pub(super) fn described(
+/// 200 with the headers that every answer to GET has.
+pub(super) fn head(
     media_type: &'static str,
     cache_control: &'static str,
     coding: Coding,
@@ -97,12 +97,12 @@ pub(super) fn described(
     response
 }
 
-/// Makes a body of bytes that are there already.
+/// Returns a body of bytes that are in memory already.
 pub(super) fn in_pieces(parts: Vec<Bytes>) -> BoxBody {
     in_time(parts, || Ok::<_, std::convert::Infallible>(()))
 }
 
-/// Makes a body of bytes that are there already, and that breaks off where `is_in_time` fails.
+/// Returns a body of bytes that are in memory already. It breaks off when `is_in_time` fails.
 pub(super) fn in_time<E: Into<Box<dyn Error>> + 'static>(
     parts: Vec<Bytes>,
     is_in_time: impl Fn() -> Result<(), E> + 'static,

@@ -1,4 +1,4 @@
-//! A badge of a selection: `GET /badge.svg`.
+//! A badge that shows how the selected entries are: `GET /badge.svg`.
 
 use std::sync::Arc;
 
@@ -6,14 +6,20 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::access::Caller;
-use super::coding::Coding;
 use super::error::ApiError;
-use super::query::BadgeQuery;
-use super::question::{self, MANY_ENTRIES, Page, Resource};
-use super::sending::Begun;
+use super::etag::Strength;
+use super::query::{QueryString, must_be};
+use super::resource::{Body, Resource, Weight};
+use super::sending::Rendering;
 use super::services::Services;
 use crate::domain::{Effort, Selection, Snapshot};
 use crate::render::{self, RenderError};
+
+/// The longest label, in characters.
+const MAX_LABEL: usize = 64;
+
+/// The image proxies of GitHub and GitLab keep a picture for hours unless they are told how long.
+const CACHE_CONTROL: &str = "max-age=60";
 
 /// `GET /badge.svg`
 pub(super) async fn badge(
@@ -21,34 +27,46 @@ pub(super) async fn badge(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let BadgeQuery { filter, label } = BadgeQuery::parse(request.query_string())?;
-    let selection = Selection { filter, ..Selection::default() };
-    question::answer(&request, &services, Badge { selection, label }).await
+    let badge = Resource {
+        media_type: "image/svg+xml",
+        cache_control: CACHE_CONTROL,
+        strength: Strength::Strong,
+        query: BadgeQuery::parse(request.query_string())?,
+        weight: |query, snapshot| Weight::of_writing(&query.selection, snapshot),
+        body: BadgeQuery::body,
+    };
+    badge.answer(&request, &services).await
 }
 
-/// What a badge is about, and the text on its left.
+/// Which entries a badge is about, and the text on its left.
 #[derive(Hash)]
-struct Badge {
+struct BadgeQuery {
     selection: Selection,
     label: String,
 }
 
-impl Resource for Badge {
-    fn media_type(&self) -> &'static str {
-        "image/svg+xml"
+impl BadgeQuery {
+    /// Reads filters and `label`.
+    fn parse(query: &str) -> Result<Self, ApiError> {
+        let sent = QueryString::with_filters(query, &["label"])?;
+        let selection = Selection { filter: sent.filter()?, ..Selection::default() };
+        let label = sent.single("label")?.unwrap_or("gitops");
+        if !is_label(label) {
+            let accepted = format!("1 to {MAX_LABEL} characters, no control characters");
+            return Err(must_be("label", &accepted));
+        }
+        Ok(Self { selection, label: label.to_owned() })
     }
 
-    fn cache_control(&self) -> &'static str {
-        // The proxies of GitHub and GitLab keep a picture for hours unless they are told how long.
-        "max-age=60"
-    }
-
-    fn is_quick(&self, snapshot: &Snapshot, _: Coding) -> bool {
-        !self.selection.filter.looks_at_files() && self.selection.cost(snapshot) < MANY_ENTRIES
-    }
-
-    fn page(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
+    fn body(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Body, RenderError> {
         let badge = render::badge(&self.selection.select(snapshot, effort)?, &self.label);
-        Ok(Page { begun: Begun::Small(badge.into()), total: None })
+        Ok(Body { rendering: Rendering::Small(badge.into()), total: None })
     }
+}
+
+fn is_label(text: &str) -> bool {
+    // XML 1.0 cannot express U+FFFE, U+FFFF and most control characters.
+    let is_allowed =
+        |character: char| !character.is_control() && !matches!(character, '\u{fffe}' | '\u{ffff}');
+    (1..=MAX_LABEL).contains(&text.chars().count()) && text.chars().all(is_allowed)
 }

@@ -1,7 +1,7 @@
 //! Entity tags: equal tags mean equal bytes, in this process and in any other.
 //!
-//! A tag is made of what the answer is made of, not of the answer, so that an unchanged one is
-//! recognised before it is built.
+//! A tag is computed from the snapshot and the query, not from the answer: a client that has the
+//! answer gets 304 before anything is rendered.
 
 use std::hash::Hash;
 
@@ -9,23 +9,38 @@ use actix_web::http::header::{HeaderMap, IF_NONE_MATCH};
 use xxhash_rust::xxh3::Xxh3Default;
 
 use super::coding::Coding;
-use super::question::Resource;
-use crate::domain::Snapshot;
 
-/// An entity tag, with its quotes: a strong one if the question's answers are exact.
+/// An entity tag with its quotes.
 #[derive(Clone, Debug)]
 pub(super) struct Tag(String);
 
+/// How much equal tags promise.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Strength {
+    /// Equal bytes.
+    Strong,
+    /// Bytes that differ in nothing but ages.
+    Weak,
+}
+
 impl Tag {
-    /// Makes the tag of an answer to `question` from a snapshot.
-    pub(super) fn new(snapshot: &Snapshot, question: &impl Resource, coding: Coding) -> Self {
+    /// Returns the tag of the answer to `query` from the snapshot with this fingerprint.
+    pub(super) fn new(
+        fingerprint: u128,
+        query: &impl Hash,
+        coding: Coding,
+        strength: Strength,
+    ) -> Self {
         let mut hasher = Xxh3Default::new();
-        // Another build may write the same entries otherwise, also one of the same version.
+        // Another build may render the same entries differently, even one of the same version.
         env!("GITOPS_STATUS_BUILD").hash(&mut hasher);
-        snapshot.fingerprint().hash(&mut hasher);
-        question.hash(&mut hasher);
+        fingerprint.hash(&mut hasher);
+        query.hash(&mut hasher);
         let suffix = coding.name().map_or(String::new(), |name| format!("-{name}"));
-        let weak = if question.is_exact() { "" } else { "W/" };
+        let weak = match strength {
+            Strength::Strong => "",
+            Strength::Weak => "W/",
+        };
         Self(format!("{weak}\"{:032x}{suffix}\"", hasher.digest128()))
     }
 
@@ -36,14 +51,15 @@ impl Tag {
     /// Whether `If-None-Match` names this tag, so that the client has the answer already.
     pub(super) fn is_known_to(&self, headers: &HeaderMap) -> bool {
         let values = headers.get_all(IF_NONE_MATCH).filter_map(|value| value.to_str().ok());
-        values.flat_map(|value| value.split(',')).map(str::trim).any(|tag| {
-            // No comma is in any of our tags, so splitting at commas cannot cut one in two.
-            tag == "*" || opaque(tag) == opaque(&self.0)
-        })
+        // Our tags have no commas, so splitting at commas cannot cut one in two.
+        values
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
+            .any(|tag| tag == "*" || opaque(tag) == opaque(&self.0))
     }
 }
 
-/// Returns a tag without its weakness: what If-None-Match compares.
+/// Returns a tag without its weakness, which `If-None-Match` does not compare.
 fn opaque(tag: &str) -> &str {
     tag.strip_prefix("W/").unwrap_or(tag)
 }

@@ -16,20 +16,20 @@ use tokio::time::timeout;
 use super::access::Caller;
 use super::connections;
 use super::error::ApiError;
-use super::query::EventsQuery;
+use super::query::QueryString;
 use super::services::Services;
 use crate::board::{Listener, Step};
-use crate::domain::{Difference, Filter};
-use crate::render::{self, Layout, RenderError};
+use crate::domain::{Column, Difference, Filter};
+use crate::render::{self, Layout, RenderError, Shape};
 
-/// How much is handed over at once: what waits for a client that does not read is no more.
+/// The most that is handed over at once, so also the most that waits for a client that does not read.
 const PIECE: usize = 64 * 1024;
 
-/// What is sent when there is nothing to tell: a comment, which keeps proxies content, and an event,
-/// since browsers don't show scripts the comments.
+/// Sent when nothing has changed for a while. The comment keeps proxies from closing the connection;
+/// the event is for scripts, which browsers do not show comments.
 const KEEP_ALIVE: &[u8] = b": keep-alive\nevent: alive\ndata: {}\n\n";
 
-/// How long a client should wait before it comes back, in milliseconds.
+/// How long a client should wait before it reconnects, in milliseconds.
 const RETRY: u32 = 2000;
 
 /// `GET /api/events`
@@ -43,7 +43,7 @@ pub(super) async fn events(
     response
         .insert_header((CONTENT_TYPE, "text/event-stream"))
         .insert_header((CACHE_CONTROL, "no-store"))
-        // nginx would gather it up otherwise.
+        // Keeps nginx from buffering.
         .insert_header(("X-Accel-Buffering", "no"));
     if request.method() == Method::HEAD {
         return Ok(response.streaming(stream::empty::<Result<Bytes, RenderError>>()));
@@ -52,10 +52,10 @@ pub(super) async fn events(
         return Err(ApiError::TooManyStreams);
     }
     connections::note_stream(&request);
-    // What a browser remembers goes before what a page knew when it was opened.
+    // A browser that reconnects sends the header; the parameter is from when the page was opened.
     let remembered = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     let listener = services.board.listen(remembered.or(last_event_id.as_deref()));
-    let telling = EventStream {
+    let events = EventStream {
         listener,
         filter,
         layout,
@@ -63,39 +63,61 @@ pub(super) async fn events(
         has_begun: false,
         step: None,
     };
-    let pieces = stream::unfold(telling, |mut telling| async move {
-        let piece = telling.next_piece().await.transpose()?;
-        Some((piece, telling))
+    let pieces = stream::unfold(events, |mut events| async move {
+        let piece = events.next_piece().await.transpose()?;
+        Some((piece, events))
     });
     Ok(response.streaming(pieces))
 }
 
-/// What one client is being told.
+/// Which changes a client listens to, how entries are written, and after which event.
+struct EventsQuery {
+    filter: Filter,
+    layout: Layout,
+    last_event_id: Option<String>,
+}
+
+impl EventsQuery {
+    /// Reads filters, `fields` and `last_event_id`.
+    fn parse(query: &str) -> Result<Self, ApiError> {
+        let sent = QueryString::with_filters(query, &["fields", "last_event_id"])?;
+        let shape = Shape::Nested;
+        let columns = shape.columns().iter().map(|column| (Column::name(*column), *column));
+        Ok(Self {
+            filter: sent.filter()?,
+            layout: Layout { shape, only: sent.fields(columns)? },
+            last_event_id: sent.single("last_event_id")?.map(str::to_owned),
+        })
+    }
+}
+
+/// The stream of one client.
 struct EventStream {
     listener: Listener,
     filter: Filter,
     layout: Layout,
     keep_alive: Duration,
     has_begun: bool,
-    /// The step that is being told, and how many of its changes have been.
+    /// The step that is being sent, and how many of its changes have been sent.
     step: Option<(Arc<Step>, usize)>,
 }
 
+/// The data of an event that an entry is gone.
 #[derive(Serialize)]
-struct Pair<'a> {
+struct Gone<'a> {
     repo: &'a str,
     server: &'a str,
 }
 
 impl EventStream {
-    /// Waits for the next piece of the stream; `None` is its end.
+    /// Waits for the next piece of the stream; `None` ends it.
     async fn next_piece(&mut self) -> Result<Option<Bytes>, RenderError> {
         if !self.has_begun {
             self.has_begun = true;
             return self.beginning().map(Some);
         }
         loop {
-            let (step, told) = match self.step.take() {
+            let (step, sent) = match self.step.take() {
                 Some(unfinished) => unfinished,
                 None => match timeout(self.keep_alive, self.listener.hear()).await {
                     Ok(Some(step)) => (step, 0),
@@ -103,7 +125,7 @@ impl EventStream {
                     Err(_) => return Ok(Some(Bytes::from_static(KEEP_ALIVE))),
                 },
             };
-            let piece = self.piece(step, told)?;
+            let piece = self.piece(step, sent)?;
             if !piece.is_empty() {
                 return Ok(Some(piece));
             }
@@ -118,17 +140,17 @@ impl EventStream {
         Ok(out.into())
     }
 
-    /// Tells what comes next of a step, as much as makes a piece.
-    fn piece(&mut self, step: Arc<Step>, told: usize) -> Result<Bytes, RenderError> {
+    /// Writes the changes of a step from `sent` on, up to the size of a piece.
+    fn piece(&mut self, step: Arc<Step>, sent: usize) -> Result<Bytes, RenderError> {
         let mut out = Vec::new();
-        for (place, change) in step.changes.iter().enumerate().skip(told) {
+        for (index, change) in step.changes.iter().enumerate().skip(sent) {
             if out.len() >= PIECE {
-                self.step = Some((step, place));
+                self.step = Some((step, index));
                 return Ok(out.into());
             }
             self.write(&mut out, change)?;
         }
-        // By itself and last, so that a step that is cut short is told again as a whole.
+        // The id comes last and alone: a client that lost a part of the step gets all of it again.
         write!(out, "id: {}\n\n", self.listener.place())?;
         Ok(out.into())
     }
@@ -137,13 +159,13 @@ impl EventStream {
         let Difference { before, after } = change;
         let passing = |standing: &&_| self.filter.matches(*standing);
         if let Some(standing) = after.as_ref().filter(passing) {
-            // No line ends in the middle: JSON escapes what would end it.
+            // A row is one line, because JSON escapes line ends.
             out.extend_from_slice(b"event: entry\ndata: ");
             render::json_row(out, standing, &self.layout)?;
         } else if let Some(standing) = before.as_ref().filter(passing) {
             let key = standing.entry().key();
             out.extend_from_slice(b"event: gone\ndata: ");
-            serde_json::to_writer(&mut *out, &Pair { repo: key.repo, server: key.server })?;
+            serde_json::to_writer(&mut *out, &Gone { repo: key.repo, server: key.server })?;
         } else {
             return Ok(());
         }

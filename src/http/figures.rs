@@ -6,14 +6,14 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::access::Caller;
-use super::coding::Coding;
 use super::error::ApiError;
-use super::query::FiguresQuery;
-use super::question::{self, MANY_ENTRIES, Page, Resource, SHORT_ENTRIES};
-use super::sending::Begun;
+use super::etag::Strength;
+use super::query::{MAX_LIMIT, QueryString};
+use super::resource::{Body, REVALIDATE, Resource, Weight};
+use super::sending::Rendering;
 use super::services::Services;
 use crate::domain::{Effort, Selection, Snapshot};
-use crate::render::{self, Figures, RenderError};
+use crate::render::{self, Figures, RenderError, RowWindow};
 
 /// `GET /api/summary`
 pub(super) async fn summary(
@@ -21,7 +21,7 @@ pub(super) async fn summary(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    count(&request, &services, Figures::Summary).await
+    figures(&request, &services, Figures::Summary).await
 }
 
 /// `GET /api/repos`
@@ -30,7 +30,7 @@ pub(super) async fn repos(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    count(&request, &services, Figures::Repos).await
+    figures(&request, &services, Figures::Repos).await
 }
 
 /// `GET /api/servers`
@@ -39,7 +39,7 @@ pub(super) async fn servers(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    count(&request, &services, Figures::Servers).await
+    figures(&request, &services, Figures::Servers).await
 }
 
 /// `GET /api/files`
@@ -48,51 +48,62 @@ pub(super) async fn files(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    count(&request, &services, Figures::Files).await
+    figures(&request, &services, Figures::Files).await
 }
 
-async fn count(
+async fn figures(
     request: &HttpRequest,
     services: &Services,
     figures: Figures,
 ) -> Result<HttpResponse, ApiError> {
-    let FiguresQuery { filter, window } = FiguresQuery::parse(request.query_string(), figures)?;
-    let selection = Selection { filter, ..Selection::default() };
-    question::answer(request, services, Count { figures, selection, window }).await
+    let resource = Resource {
+        media_type: "application/json",
+        cache_control: REVALIDATE,
+        strength: Strength::Strong,
+        query: FiguresQuery::parse(request.query_string(), figures)?,
+        weight: FiguresQuery::weight,
+        body: FiguresQuery::body,
+    };
+    resource.answer(request, services).await
 }
 
-/// What is to be counted, and how it is shown.
+/// Which entries to count, by what, and which rows and columns to show.
 #[derive(Hash)]
-struct Count {
+struct FiguresQuery {
     figures: Figures,
     selection: Selection,
-    window: render::RowWindow,
+    window: RowWindow,
 }
 
-impl Count {
-    fn looks_at_files(&self) -> bool {
-        self.figures == Figures::Files || self.selection.filter.looks_at_files()
-    }
-}
-
-impl Resource for Count {
-    fn media_type(&self) -> &'static str {
-        "application/json"
-    }
-
-    fn is_quick(&self, snapshot: &Snapshot, _: Coding) -> bool {
-        !self.looks_at_files() && self.selection.cost(snapshot) < MANY_ENTRIES
-    }
-
-    fn is_short(&self, snapshot: &Snapshot) -> bool {
-        !self.looks_at_files() && self.selection.cost(snapshot) < SHORT_ENTRIES
+impl FiguresQuery {
+    /// Reads filters and `fields`, and `limit` and `offset` of figures that have several rows.
+    fn parse(query: &str, figures: Figures) -> Result<Self, ApiError> {
+        let others: &[&str] = match figures {
+            Figures::Summary => &["fields"],
+            Figures::Repos | Figures::Servers | Figures::Files => &["fields", "limit", "offset"],
+        };
+        let sent = QueryString::with_filters(query, others)?;
+        let columns = figures.columns().iter().enumerate().map(|(index, name)| (*name, index));
+        let selection = Selection { filter: sent.filter()?, ..Selection::default() };
+        let only = sent.fields(columns)?;
+        let (limit, offset) = (sent.limit(1..=MAX_LIMIT)?, sent.offset()?);
+        Ok(Self { figures, selection, window: RowWindow { only, limit, offset } })
     }
 
-    fn page(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
+    fn weight(&self, snapshot: &Snapshot) -> Weight {
+        match self.figures {
+            Figures::Summary | Figures::Repos | Figures::Servers => {
+                Weight::of_counting(&self.selection, snapshot)
+            }
+            Figures::Files => Weight::Long,
+        }
+    }
+
+    fn body(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Body, RenderError> {
         let Self { figures, selection, window } = self;
         let selected = selection.select(snapshot, effort)?;
         let (rows, total) =
             render::figures(*figures, &selected, &selection.filter.file, window, effort)?;
-        Ok(Page { begun: Begun::new(rows)?, total })
+        Ok(Body { rendering: Rendering::begin(rows)?, total })
     }
 }

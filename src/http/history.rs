@@ -6,10 +6,16 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::query::HistoryRequest;
-use super::sending::Begun;
+use super::query::{QueryString, must_be, range};
+use super::sending::Rendering;
 use super::services::Services;
+use crate::domain::{Cursor, Event, HistoryQuery, TimeRange, means_all};
 use crate::render;
+
+/// How many transitions are listed without `limit`.
+const USUAL_LIMIT: usize = 100;
+/// The largest `limit`.
+const MAX_LIMIT: usize = 10_000;
 
 /// `GET /api/history`
 pub(super) async fn history(
@@ -17,13 +23,52 @@ pub(super) async fn history(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let HistoryRequest { query, flat } = HistoryRequest::parse(request.query_string())?;
-    let place = services.sending.place(Coding::negotiate(request.headers()));
-    let coding = place.coding;
+    let (query, flat) = parse(request.query_string())?;
+    let grant = services.sending.grant(Coding::negotiate(request.headers()));
+    let coding = grant.coding;
     let (board, room) = (services.board.clone(), services.work.past(&query.filter));
-    let begun = room.ask(&request, async move |_| {
+    let rendering = room.ask(&request, async move |_| {
         let page = board.history(&query).await?;
-        Ok(Begun::new(render::history(page, flat))?.coded(coding)?)
+        Ok(Rendering::begin(render::history(page, flat))?.coded(coding)?)
     });
-    Ok(services.sending.fleeting(&request, begun.await?, place))
+    Ok(services.sending.json(&request, rendering.await?, grant))
+}
+
+/// Reads filters, `event`, `from`, `to`, `limit` and `cursor`; and `flat`, which is returned beside
+/// the query.
+fn parse(query: &str) -> Result<(HistoryQuery, bool), ApiError> {
+    let others = ["event", "from", "to", "limit", "cursor", "flat"];
+    let sent = QueryString::with_filters(query, &others)?;
+    let (from, to) = sent.range()?;
+    let after = sent.single("cursor")?.map(|text| {
+        Cursor::parse(text).ok_or_else(|| must_be("cursor", "what next was in an answer"))
+    });
+    let query = HistoryQuery {
+        filter: sent.filter()?,
+        events: events(&sent)?,
+        range: range(from.unwrap_or(TimeRange::ALL.from), to.unwrap_or(TimeRange::ALL.to))?,
+        after: after.transpose()?,
+        limit: sent.limit(1..=MAX_LIMIT)?.unwrap_or(USUAL_LIMIT),
+    };
+    Ok((query, sent.boolean("flat")?.unwrap_or(false)))
+}
+
+/// Reads `event`; an empty list means all events.
+fn events(sent: &QueryString<'_>) -> Result<Vec<Event>, ApiError> {
+    let mut events = Vec::new();
+    let mut filters = true;
+    for word in sent.elements("event") {
+        if means_all(word) {
+            filters = false;
+            continue;
+        }
+        let event = Event::parse(&word.to_ascii_lowercase()).ok_or_else(|| {
+            let known = Event::ALL.map(Event::as_str).join(", ");
+            must_be("event", &format!("a list of {known}"))
+        })?;
+        if !events.contains(&event) {
+            events.push(event);
+        }
+    }
+    Ok(if filters { events } else { Vec::new() })
 }

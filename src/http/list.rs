@@ -6,14 +6,14 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::access::Caller;
-use super::coding::Coding;
 use super::error::ApiError;
-use super::query::ListQuery;
-use super::question::{self, MANY_ENTRIES, Page, Ready, Resource, SharedAnswer, TaggedBody};
-use super::sending::Begun;
+use super::etag::Strength;
+use super::query::{MAX_LIMIT, QueryString};
+use super::resource::{Body, REVALIDATE, Resource, Weight};
+use super::sending::Rendering;
 use super::services::Services;
-use super::single_flight::SingleFlight;
-use crate::domain::{Effort, Snapshot};
+use super::whole_list;
+use crate::domain::{Effort, Order, Selection, Snapshot};
 use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
 
 /// `GET /status.json`
@@ -22,8 +22,7 @@ pub(super) async fn status_json(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let query = ListQuery::parse(request.query_string(), Shape::Nested)?;
-    question::answer(&request, &services, List { query, format: Format::Json }).await
+    list(&request, &services, Format::Json).await
 }
 
 /// `GET /status.csv`
@@ -32,88 +31,69 @@ pub(super) async fn status_csv(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let query = ListQuery::parse(request.query_string(), Shape::Flat)?;
-    question::answer(&request, &services, List { query, format: Format::Csv }).await
+    list(&request, &services, Format::Csv).await
 }
 
-/// The whole list in each coding, while it is being made.
-#[derive(Default)]
-pub struct WholeLists {
-    identity: SingleFlight<TaggedBody>,
-    gzip: SingleFlight<TaggedBody>,
-    brotli: SingleFlight<TaggedBody>,
-}
-
-impl WholeLists {
-    fn coded(&self, coding: Coding) -> &SingleFlight<TaggedBody> {
-        match coding {
-            Coding::Identity => &self.identity,
-            Coding::Gzip => &self.gzip,
-            Coding::Brotli => &self.brotli,
-        }
+async fn list(
+    request: &HttpRequest,
+    services: &Services,
+    format: Format,
+) -> Result<HttpResponse, ApiError> {
+    let query = ListQuery::parse(request.query_string(), format)?;
+    if query.is_plain() && query.selection.is_everything() {
+        return whole_list::answer(request, services).await;
     }
+    let list = Resource {
+        media_type: match format {
+            Format::Json => "application/json",
+            Format::Csv => "text/csv; charset=utf-8",
+        },
+        cache_control: REVALIDATE,
+        strength: Strength::Strong,
+        query,
+        weight: |query, snapshot| Weight::of_writing(&query.selection, snapshot),
+        body: ListQuery::body,
+    };
+    list.answer(request, services).await
 }
 
-/// What a list is asked for, and how it is written.
+/// Which entries to list, and how to write them.
 #[derive(Hash)]
-struct List {
-    query: ListQuery,
+struct ListQuery {
+    selection: Selection,
+    layout: Layout,
     format: Format,
 }
 
-impl List {
-    /// Whether it is everything as it is kept ready.
-    fn is_whole(&self) -> bool {
-        let Self { query, format } = self;
-        let is_plain = *format == Format::Json && query.layout == Layout::PLAIN;
-        is_plain && query.selection.is_everything()
-    }
-}
-
-impl Resource for List {
-    fn media_type(&self) -> &'static str {
-        match self.format {
-            Format::Json => "application/json",
-            Format::Csv => "text/csv; charset=utf-8",
-        }
-    }
-
-    fn is_quick(&self, snapshot: &Snapshot, coding: Coding) -> bool {
-        if self.is_whole() {
-            return match coding {
-                Coding::Gzip => render::is_whole_gzip_ready(snapshot),
-                Coding::Identity => render::is_whole_nearly_ready(snapshot),
-                Coding::Brotli => false,
-            };
-        }
-        let selection = &self.query.selection;
-        !selection.filter.looks_at_files() && selection.cost(snapshot) < MANY_ENTRIES
-    }
-
-    fn shared<'a>(&self, services: &'a Services, coding: Coding) -> Option<SharedAnswer<'a>> {
-        let place = services.whole_lists.coded(coding);
-        self.is_whole().then_some(SharedAnswer { place, make: whole })
-    }
-
-    fn page(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
-        let Self { query: ListQuery { selection, layout }, format } = self;
-        let selected = selection.select(snapshot, effort)?;
-        let is_plain = *format == Format::Json && *layout == Layout::PLAIN;
-        let ready = if is_plain { render::ready_list(&selected)? } else { None };
-        let begun = match ready {
-            Some(parts) => Begun::Ready(parts),
-            None => Begun::new(Rows::new(&selected, layout.clone(), *format))?,
+impl ListQuery {
+    /// Reads filters, `flat`, `fields`, `sort`, `limit` and `offset`.
+    fn parse(query: &str, format: Format) -> Result<Self, ApiError> {
+        let others = ["flat", "fields", "sort", "limit", "offset"];
+        let sent = QueryString::with_filters(query, &others)?;
+        let filter = sent.filter()?;
+        let shape = match (sent.boolean("flat")?, format) {
+            (Some(true), _) | (_, Format::Csv) => Shape::Flat,
+            (Some(false) | None, Format::Json) => Shape::Nested,
         };
-        Ok(Page { begun, total: Some(selected.total) })
+        let order = sent.sort(shape)?.map_or(Order::Natural, Order::By);
+        let (limit, offset) = (sent.limit(1..=MAX_LIMIT)?, sent.offset()?);
+        let columns = shape.columns().iter().map(|column| (column.name(), *column));
+        let layout = Layout { shape, only: sent.fields(columns)? };
+        Ok(Self { selection: Selection { filter, order, limit, offset }, layout, format })
     }
-}
 
-/// Joins the list of everything from what the segments have ready.
-fn whole(snapshot: &Snapshot, coding: Coding) -> Result<Ready, RenderError> {
-    let parts = match coding {
-        Coding::Identity => render::whole(snapshot)?,
-        Coding::Gzip => vec![render::whole_gzip(snapshot)?],
-        Coding::Brotli => vec![coding.encode(&render::whole(snapshot)?)?],
-    };
-    Ok(Ready { parts, total: snapshot.listed() })
+    /// Whether segments keep rows of this layout ready.
+    fn is_plain(&self) -> bool {
+        self.format == Format::Json && self.layout == Layout::PLAIN
+    }
+
+    fn body(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Body, RenderError> {
+        let selected = self.selection.select(snapshot, effort)?;
+        let ready = if self.is_plain() { render::ready_list(&selected)? } else { None };
+        let rendering = match ready {
+            Some(parts) => Rendering::Ready(parts),
+            None => Rendering::begin(Rows::new(&selected, self.layout.clone(), self.format))?,
+        };
+        Ok(Body { rendering, total: Some(selected.total) })
+    }
 }

@@ -28,5 +28,5 @@ pub(super) async fn metrics(
             Coding::Gzip | Coding::Brotli => Ok(vec![coding.encode(&parts)?]),
         }
     });
-    Ok(answer::fleeting(MEDIA_TYPE, coding, parts.await?))
+    Ok(answer::uncached(MEDIA_TYPE, coding, parts.await?))
 }

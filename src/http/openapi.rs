@@ -24,5 +24,5 @@ pub(super) async fn openapi(
     let coding = Coding::negotiate(request.headers());
     let encode = move || coding.encode(&[Bytes::from_static(DESCRIPTION)]);
     let encoded = services.work.short_reads.run(&request, move |_| encode()).await?;
-    Ok(answer::fleeting("application/json", coding, vec![encoded]))
+    Ok(answer::uncached("application/json", coding, vec![encoded]))
 }

@@ -1,7 +1,7 @@
-//! Answers that are rendered while they are sent: a piece at a time, once the one before is taken.
+//! Answers that are rendered while they are sent: each piece once the client has taken the one before.
 //!
-//! Such an answer holds a piece, what its other rows are made of, and where it goes on. What is no
-//! longer in the published state costs memory for as long as it is held, so an answer has its time.
+//! Such an answer holds one piece and the entries that are still to be written. Entries that are no
+//! longer in the published snapshot cost memory until then, so a client gets limited time to read.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -21,20 +21,20 @@ use super::coding::{Coding, Encoder};
 use crate::clock::Clock;
 use crate::render::{PIECE, Pieces, RenderError};
 
-/// From how many bytes on an answer is sent in pieces.
+/// Longer answers are sent in pieces.
 const SMALL: usize = 2 * PIECE;
 
-/// How long a client may take to read an answer from the published state.
+/// How long a client may take to read an answer.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// How many answers may be compressed as they are sent, since a compressor needs up to a megabyte.
+/// How many answers are compressed while they are sent. Each encoder takes up to a megabyte.
 const COMPRESSED: usize = 64;
 
-/// How many pieces are compressed at once. It takes a millisecond, which those that are served on
-/// the same thread should not wait for.
+/// How many pieces are compressed at once. A piece takes a millisecond, so this is not done on the
+/// threads that serve requests.
 const COMPRESSORS: usize = 2;
 
-/// Why an answer ends before its end.
+/// Why an answer breaks off.
 #[derive(Debug, Error)]
 enum Broken {
     #[error(transparent)]
@@ -45,19 +45,19 @@ enum Broken {
     Lost,
 }
 
-/// An answer that has been begun.
-pub(super) enum Begun {
-    /// This is all of it.
+/// A body that is rendered, at least its beginning.
+pub(super) enum Rendering {
+    /// A whole body.
     Small(Vec<u8>),
-    /// This is all of it, in parts that other answers share.
+    /// A whole body, in parts that are shared with other answers.
     Ready(Vec<Bytes>),
-    /// There is more to render.
+    /// The beginning of a body, and a source of the rest.
     Large { beginning: Vec<u8>, rest: Box<dyn Pieces> },
 }
 
-impl Begun {
-    /// Renders an answer as far as a small one goes.
-    pub(super) fn new(mut pieces: impl Pieces) -> Result<Self, RenderError> {
+impl Rendering {
+    /// Renders a body up to the size of a small one.
+    pub(super) fn begin(mut pieces: impl Pieces) -> Result<Self, RenderError> {
         let mut beginning = Vec::new();
         while beginning.len() < SMALL {
             let (piece, is_last) = next(&mut pieces)?;
@@ -73,12 +73,12 @@ impl Begun {
         Ok(Self::Large { beginning, rest: Box::new(pieces) })
     }
 
-    /// Codes an answer that is small; others are coded as they are sent.
+    /// Encodes a small body. Others are encoded while they are sent.
     pub(super) fn coded(self, coding: Coding) -> Result<Self, RenderError> {
         match (coding, self) {
             (Coding::Identity, plain) => Ok(plain),
             (_, Self::Small(whole)) => Ok(Self::Small(coding.encode(&[whole.into()])?.into())),
-            (_, Self::Ready(parts)) => Self::new(VecDeque::from(parts))?.coded(coding),
+            (_, Self::Ready(parts)) => Self::begin(VecDeque::from(parts))?.coded(coding),
             (_, large @ Self::Large { .. }) => Ok(large),
         }
     }
@@ -86,27 +86,27 @@ impl Begun {
 
 /// Renders the next piece, and says whether it is the last one.
 fn next(pieces: &mut (impl Pieces + ?Sized)) -> Result<(Vec<u8>, bool), RenderError> {
-    // With room for the end of a usual row.
+    // A piece ends with a row, so it may be a little longer.
     let mut piece = Vec::with_capacity(PIECE + PIECE / 8);
     let has_more = pieces.write(&mut piece)?;
     Ok((piece, !has_more))
 }
 
-/// What the answers have in common that are rendered as they are sent.
+/// The limits that answers share which are rendered while they are sent.
 pub struct Sending {
     clock: Arc<dyn Clock>,
     compressed: Arc<Semaphore>,
     compressors: Arc<Semaphore>,
 }
 
-/// The right to compress an answer as it is sent, or to send it as it is.
-pub(super) struct Place {
+/// The coding that an answer is sent in, and with it the right to hold an encoder.
+pub(super) struct Grant {
     pub(super) coding: Coding,
     _permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Sending {
-    /// Makes places for answers.
+    /// Returns the limits, none of them used.
     #[must_use]
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -116,19 +116,19 @@ impl Sending {
         }
     }
 
-    /// Takes a place for an answer: in the coding that was asked for, or in none if too many are
-    /// being compressed. Clients have to understand that one too.
-    pub(super) fn place(&self, asked: Coding) -> Place {
+    /// Grants the coding that a client asked for; or no compression, which every client accepts, if too
+    /// many answers are being compressed.
+    pub(super) fn grant(&self, asked: Coding) -> Grant {
         let permit = match asked {
             Coding::Identity => None,
             Coding::Gzip | Coding::Brotli => Arc::clone(&self.compressed).try_acquire_owned().ok(),
         };
         let coding = if permit.is_some() { asked } else { Coding::Identity };
-        Place { coding, _permit: permit }
+        Grant { coding, _permit: permit }
     }
 
-    /// Returns the body of an answer that is ready. Its parts are shared with other answers, but
-    /// cost as much as any others once what they were made of has changed.
+    /// Returns a body of shared parts. Once their segments have changed, nothing shares them but
+    /// answers, so the client gets limited time here too.
     pub(super) fn ready(&self, parts: Vec<Bytes>) -> BoxBody {
         let deadline = self.deadline();
         answer::in_time(parts, move || deadline.check())
@@ -139,56 +139,56 @@ impl Sending {
         Deadline { at: clock.monotonic() + PATIENCE, clock }
     }
 
-    /// Answers GET with JSON that may be another thing at the next moment.
-    pub(super) fn fleeting(
+    /// 200 with JSON that nobody may keep.
+    pub(super) fn json(
         &self,
         request: &HttpRequest,
-        begun: Begun,
-        place: Place,
+        rendering: Rendering,
+        grant: Grant,
     ) -> HttpResponse {
-        let mut response = answer::described("application/json", "no-store", place.coding);
-        response.body(self.body(begun, place, request.method() != Method::HEAD))
+        let mut response = answer::head("application/json", "no-store", grant.coding);
+        response.body(self.body(rendering, grant, request.method() != Method::HEAD))
     }
 
-    /// Returns the body of an answer; without its bytes, if it is not wanted.
-    pub(super) fn body(&self, begun: Begun, place: Place, is_wanted: bool) -> BoxBody {
-        let (beginning, rest) = match begun {
-            Begun::Small(whole) => return answer::in_pieces(vec![whole.into()]),
-            Begun::Ready(parts) => return self.ready(parts),
-            Begun::Large { beginning, rest } => (beginning, rest),
+    /// Returns a body. The rest of a large one is not rendered for HEAD, which does not want it.
+    pub(super) fn body(&self, rendering: Rendering, grant: Grant, is_wanted: bool) -> BoxBody {
+        let (beginning, rest) = match rendering {
+            Rendering::Small(whole) => return answer::in_pieces(vec![whole.into()]),
+            Rendering::Ready(parts) => return self.ready(parts),
+            Rendering::Large { beginning, rest } => (beginning, rest),
         };
         if !is_wanted {
             return BoxBody::new(BodyStream::new(stream::empty::<Result<Bytes, Broken>>()));
         }
-        let work = Work {
+        let source = Source {
             beginning: Some(beginning),
             rest: Some(rest),
-            encoder: Encoder::new(place.coding),
+            encoder: Encoder::new(grant.coding),
         };
-        let sent = Sent {
-            work: Some(work),
+        let transfer = Transfer {
+            source: Some(source),
             deadline: self.deadline(),
             compressors: Arc::clone(&self.compressors),
-            place,
+            grant,
         };
-        let pieces = stream::unfold(sent, async |mut sent| {
-            let piece = sent.next().await.transpose()?;
-            Some((piece, sent))
+        let pieces = stream::unfold(transfer, async |mut transfer| {
+            let piece = transfer.next().await.transpose()?;
+            Some((piece, transfer))
         });
         BoxBody::new(BodyStream::new(Box::pin(pieces)))
     }
 }
 
-/// What has to be done for the pieces of an answer.
-struct Work {
+/// Makes the pieces of an answer.
+struct Source {
     beginning: Option<Vec<u8>>,
     /// `None` once the last piece has been rendered.
     rest: Option<Box<dyn Pieces>>,
     encoder: Encoder,
 }
 
-impl Work {
-    /// Makes the next piece; it may be empty, since a compressor gathers what it gets.
+impl Source {
+    /// Returns the next piece. It may be empty, because an encoder gathers input before it writes.
     fn next(&mut self) -> Result<Option<Bytes>, RenderError> {
         let Some(rest) = &mut self.rest else { return Ok(None) };
         let (piece, is_last) = match self.beginning.take() {
@@ -202,7 +202,7 @@ impl Work {
     }
 }
 
-/// Until when an answer has to be read.
+/// The time by which an answer must be read.
 struct Deadline {
     at: Duration,
     clock: Arc<dyn Clock>,
@@ -214,21 +214,21 @@ impl Deadline {
     }
 }
 
-/// An answer on its way.
-struct Sent {
-    /// `None` while it is being done.
-    work: Option<Work>,
+/// An answer that is being sent.
+struct Transfer {
+    /// `None` while another thread makes a piece.
+    source: Option<Source>,
     deadline: Deadline,
     compressors: Arc<Semaphore>,
-    place: Place,
+    grant: Grant,
 }
 
-impl Sent {
-    /// Returns the next piece, once the connection has room for it; `None` is the end.
+impl Transfer {
+    /// Returns the next piece; `None` ends the answer. The connection asks when it has room for more.
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
         self.deadline.check()?;
         loop {
-            let piece = match self.place.coding {
+            let piece = match self.grant.coding {
                 Coding::Identity => self.render().await?,
                 Coding::Gzip | Coding::Brotli => self.compress().await?,
             };
@@ -238,23 +238,23 @@ impl Sent {
         }
     }
 
-    /// Renders a piece here: it takes some tens of microseconds.
+    /// Renders a piece on this thread, in some tens of microseconds.
     async fn render(&mut self) -> Result<Option<Bytes>, Broken> {
-        // A quick reader would get all pieces in one go, while others wait for this thread.
+        // Otherwise a fast reader would get all pieces in one go while other requests wait.
         yield_now().await;
-        Ok(self.work.as_mut().ok_or(Broken::Lost)?.next()?)
+        Ok(self.source.as_mut().ok_or(Broken::Lost)?.next()?)
     }
 
-    /// Renders and compresses a piece beside the threads that serve requests.
+    /// Renders and compresses a piece on another thread.
     async fn compress(&mut self) -> Result<Option<Bytes>, Broken> {
-        let mut work = self.work.take().ok_or(Broken::Lost)?;
-        let _turn = self.compressors.acquire().await.map_err(|_| Broken::Lost)?;
+        let mut source = self.source.take().ok_or(Broken::Lost)?;
+        let _compressor = self.compressors.acquire().await.map_err(|_| Broken::Lost)?;
         let done = web::block(move || {
-            let piece = work.next();
-            (work, piece)
+            let piece = source.next();
+            (source, piece)
         });
-        let (work, piece) = done.await.map_err(|_| Broken::Lost)?;
-        self.work = Some(work);
+        let (source, piece) = done.await.map_err(|_| Broken::Lost)?;
+        self.source = Some(source);
         Ok(piece?)
     }
 }

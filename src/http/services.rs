@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::bodies::Bodies;
-use super::list::WholeLists;
 use super::sending::Sending;
+use super::whole_list::WholeLists;
 use super::work::Work;
 use crate::board::Board;
 use crate::clock::Clock;

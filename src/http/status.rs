@@ -5,19 +5,20 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::access::Caller;
 use super::error::ApiError;
+use super::query::QueryString;
 use super::services::Services;
 use super::warning;
-use super::{answer, body, query, wire};
+use super::{answer, body, wire};
 use crate::board::Removal;
 
-/// `POST /api/status`: takes an update, and answers once it is on disk.
+/// `POST /api/status`: stores an update, and answers once it is on disk.
 pub(super) async fn post(
     _: Caller,
     request: HttpRequest,
     payload: Payload,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    // The body is gone before the report waits for its commit.
+    // Reading and parsing are one statement, so that the body is freed before the commit.
     let (report, mut warnings) =
         wire::parse_report(&body::read_json(&request, payload, &services).await?.bytes)?;
     for warning in &warnings {
@@ -34,13 +35,14 @@ pub(super) async fn post(
     Ok(answer::json(wire::updated_with(&warnings)?))
 }
 
-/// `DELETE /api/status`: takes an entry out, for a server that is no more.
+/// `DELETE /api/status`: removes an entry.
 pub(super) async fn delete(
     _: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = query::parse_key(request.query_string())?;
+    let sent = QueryString::parse(request.query_string(), &["repo", "server"])?;
+    let key = sent.key("given: which entry is to be removed")?;
     match services.board.remove(key).await? {
         Removal::Removed => Ok(answer::json(wire::REMOVED)),
         Removal::NotFound => Err(ApiError::NoSuchEntry),

@@ -1,5 +1,7 @@
 //! Timelines: `GET /api/timeline`.
 
+use std::time::Duration;
+
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -7,13 +9,21 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::query::TimelineRequest;
-use super::sending::Begun;
+use super::query::{QueryString, range};
+use super::sending::Rendering;
 use super::services::Services;
+use crate::domain::{Filter, TimelineQuery, Timestamp};
 use crate::render;
 
-/// Says that time was cut into steps, and how long they are.
+/// Says that time was divided into steps, and how long they are.
 const STEP: HeaderName = HeaderName::from_static("x-step");
+
+/// How many rows there are at most without `limit`.
+const USUAL_LIMIT: usize = 20_000;
+/// The largest `limit`.
+const MAX_LIMIT: usize = 100_000;
+/// How long a timeline is without `from`.
+const USUAL_SPAN: Duration = Duration::from_hours(24);
 
 /// `GET /api/timeline`
 pub(super) async fn timeline(
@@ -21,20 +31,29 @@ pub(super) async fn timeline(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let now = services.clock.read().wall;
-    let TimelineRequest { filter, query } = TimelineRequest::parse(request.query_string(), now)?;
-    let place = services.sending.place(Coding::negotiate(request.headers()));
-    let coding = place.coding;
+    let (filter, query) = parse(request.query_string(), services.clock.read().wall)?;
+    let grant = services.sending.grant(Coding::negotiate(request.headers()));
+    let coding = grant.coding;
     let (board, room) = (services.board.clone(), services.work.past(&filter));
     let answer = room.ask(&request, async move |effort| {
         let timeline = board.timeline(&filter, query, effort).await?;
         let step = timeline.step.map(|step| step.to_string());
-        Ok((step, Begun::new(render::timeline(timeline))?.coded(coding)?))
+        Ok((step, Rendering::begin(render::timeline(timeline))?.coded(coding)?))
     });
-    let (step, begun) = answer.await?;
-    let mut response = services.sending.fleeting(&request, begun, place);
+    let (step, rendering) = answer.await?;
+    let mut response = services.sending.json(&request, rendering, grant);
     if let Some(step) = step.and_then(|step| HeaderValue::from_str(&step).ok()) {
         response.headers_mut().insert(STEP, step);
     }
     Ok(response)
+}
+
+/// Reads filters, `from`, `to` and `limit`.
+fn parse(query: &str, now: Timestamp) -> Result<(Filter, TimelineQuery), ApiError> {
+    let sent = QueryString::with_filters(query, &["from", "to", "limit"])?;
+    let (from, to) = sent.range()?;
+    let to = to.unwrap_or(now);
+    let range = range(from.unwrap_or(to.minus(USUAL_SPAN)), to)?;
+    let limit = sent.limit(1..=MAX_LIMIT)?.unwrap_or(USUAL_LIMIT);
+    Ok((sent.filter()?, TimelineQuery { range, limit }))
 }

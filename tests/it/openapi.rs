@@ -84,12 +84,18 @@ fn known_parameters(reply: &Reply) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_field_of_an_update_is_one_that_the_server_reads() {
+fn every_field_of_an_update_that_the_server_reads_is_described_and_no_other() {
     let app = TestApp::spawn();
     let mut described = described();
     let update = json!({ "$ref": "#/components/schemas/Update" });
     described.fits(&update, &full_report(), "").unwrap();
     assert!(!described.never_served().iter().any(|column| column.starts_with("Update.")));
+    let source = read("src/http/wire.rs");
+    let (_, known) = source.split_once("struct Document<'a> {").unwrap();
+    let (known, _) = known.split_once('}').unwrap();
+    let known = known.lines().filter_map(|line| line.trim().split_once(": ")).map(|(name, _)| name);
+    let known: BTreeSet<&str> = known.collect();
+    assert_eq!(known, full_report().as_object().unwrap().keys().map(String::as_str).collect());
     for field in full_report().as_object().unwrap().keys() {
         let mut wrong = full_report();
         wrong[field] = json!({});

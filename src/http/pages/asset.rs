@@ -1,4 +1,4 @@
-//! What pages load: `GET /assets/...`.
+//! The style sheet and the scripts that pages load: `GET /assets/...`.
 
 use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
@@ -10,7 +10,7 @@ use crate::http::coding::Coding;
 use crate::http::error::ApiError;
 use crate::page::{self, Asset};
 
-/// The name is another one if the content is.
+/// The name changes with the content.
 const CACHE_CONTROL: &str = "public, max-age=31536000, immutable";
 
 /// `GET /assets/{name}`

@@ -1,14 +1,14 @@
-//! One entry: `GET /entry`.
+//! The page of one entry: `GET /entry`.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{context, made, problem, unwritable};
-use crate::domain::{Filter, HistoryQuery, Names, TimeRange};
+use super::html::{self, context, problem, unwritable};
+use crate::domain::{Cursor, Filter, HistoryQuery, Key, Names, TimeRange};
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
-use crate::http::query::entry_request;
+use crate::http::query::{QueryString, must_be};
 use crate::http::request_log;
 use crate::http::services::Services;
 use crate::page::{EntryPage, Past};
@@ -22,8 +22,8 @@ pub(in crate::http) async fn entry(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let (key, after) = match entry_request(request.query_string()) {
-        Ok(asked) => asked,
+    let (key, after) = match parse(request.query_string()) {
+        Ok(query) => query,
         Err(error) => return problem(&request, &services, &error),
     };
     let filter = Filter {
@@ -38,17 +38,17 @@ pub(in crate::http) async fn entry(
         after,
         limit: TRANSITIONS_SHOWN,
     };
-    // How the entry stands is in memory, and is shown whatever becomes of the history.
+    // The entry itself is in memory, and is shown even if its history cannot be read.
     let (board, room) = (services.board.clone(), services.work.past(&query.filter));
     let past = room.ask(&request, async move |_| Ok(board.history(&query).await?));
     let past = past.await.inspect_err(|error| request_log::note_fault(&request, error));
     let past = past.map_or(Past::Unavailable, Past::Known);
-    let state = services.board.snapshot();
+    let snapshot = services.board.snapshot();
     let context = context(&request, &services);
     let page = services.work.short_reads.run(&request, move |_| {
         let page = EntryPage {
             key: key.borrow(),
-            standing: state.get(key.borrow()),
+            standing: snapshot.get(key.borrow()),
             past,
             is_older: after.is_some(),
         };
@@ -56,5 +56,15 @@ pub(in crate::http) async fn entry(
         page.render(&context).map(|text| (status, text)).map_err(unwritable)
     });
     let (status, text) = page.await?;
-    made(&request, status, text)
+    html::page(&request, status, text)
+}
+
+/// Reads `repo` and `server`, and `cursor`, where the shown part of the history begins.
+fn parse(query: &str) -> Result<(Key, Option<Cursor>), ApiError> {
+    let sent = QueryString::parse(query, &["repo", "server", "cursor"])?;
+    let key = sent.key("given: which entry is meant")?;
+    let after = sent
+        .single("cursor")?
+        .map(|text| Cursor::parse(text).ok_or_else(|| must_be("cursor", "what a link to it had")));
+    Ok((key, after.transpose()?))
 }

@@ -1,13 +1,14 @@
-//! Where a file has drifted: `GET /file`.
+//! The page that shows where a file has drifted: `GET /file`.
 
 use actix_web::http::StatusCode;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{context, made, problem, unwritable};
+use super::html::{self, context, problem, unwritable};
+use crate::domain::{FileName, MAX_FILE_NAME};
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
-use crate::http::query::file_name;
+use crate::http::query::{QueryString, must_be};
 use crate::http::services::Services;
 use crate::page::FilePage;
 
@@ -17,15 +18,23 @@ pub(in crate::http) async fn file(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let page = match file_name(request.query_string()) {
+    let page = match parse(request.query_string()) {
         Ok(name) => FilePage { name },
         Err(error) => return problem(&request, &services, &error),
     };
     let (board, context) = (services.board.clone(), context(&request, &services));
-    // The files of every drifted entry are looked at.
-    let room = &services.work.reads;
-    let text = room.run(&request, move |effort| {
+    let text = services.work.reads.run(&request, move |effort| {
         page.render(&board.snapshot(), &context, effort).map_err(unwritable)
     });
-    made(&request, StatusCode::OK, text.await?)
+    html::page(&request, StatusCode::OK, text.await?)
+}
+
+/// Reads `name`.
+fn parse(query: &str) -> Result<FileName, ApiError> {
+    let sent = QueryString::parse(query, &["name"])?;
+    let name = sent.single("name")?.filter(|name| !name.is_empty());
+    let name = name.ok_or_else(|| must_be("name", "given: which file is meant"))?;
+    let accepted =
+        || format!("a string of 1 to {MAX_FILE_NAME} characters without control characters");
+    FileName::parse(name).map_err(|_| must_be("name", &accepted()))
 }

@@ -6,17 +6,23 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
-use crate::domain::{Effort, Snapshot};
+use super::html::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
+use crate::domain::{Effort, Order, Selection, Snapshot};
 use crate::http::access::Caller;
-use crate::http::coding::Coding;
 use crate::http::error::ApiError;
-use crate::http::query::overview_request;
-use crate::http::question::{self, MANY_ENTRIES, Page, Resource, SHORT_ENTRIES};
-use crate::http::sending::Begun;
+use crate::http::etag::Strength;
+use crate::http::filters::{self, with_plain_names};
+use crate::http::query::{Parameter, QueryString, must_be, split, unknown_parameter};
+use crate::http::resource::{Body, Resource, Weight};
+use crate::http::sending::Rendering;
 use crate::http::services::Services;
-use crate::page::{self, OverviewQuery, PageContext};
-use crate::render::RenderError;
+use crate::page::{self, OTHER_PARAMETERS, OverviewQuery, PageContext, Parameters, View};
+use crate::render::{RenderError, Shape};
+
+/// How many entries the page shows without `limit`.
+const USUAL_LIMIT: usize = 100;
+/// The largest `limit`: a browser lays out every row.
+const MAX_LIMIT: usize = 1000;
 
 /// `GET /`
 pub(in crate::http) async fn overview(
@@ -24,52 +30,107 @@ pub(in crate::http) async fn overview(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let asked = overview_request(request.query_string());
-    let overview = Overview { asked, context: context(&request, &services) };
-    question::answer(&request, &services, overview).await.map(guarded)
+    let query = parse(request.query_string());
+    let overview = Resource {
+        media_type: MEDIA_TYPE,
+        cache_control: CACHE_CONTROL,
+        // A script in the page keeps the ages up to date.
+        strength: Strength::Weak,
+        query: Overview { query, context: context(&request, &services) },
+        weight: Overview::weight,
+        body: Overview::body,
+    };
+    overview.answer(&request, &services).await.map(guarded)
 }
 
 struct Overview {
-    asked: OverviewQuery,
+    query: OverviewQuery,
     context: PageContext,
 }
 
-/// What the page shows but for the ages, which a script keeps up to date.
+/// Leaves out the time, on which only ages depend.
 impl Hash for Overview {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { asked, context: PageContext { now: _, origin } } = self;
-        (asked, origin).hash(state);
+        let Self { query, context: PageContext { now: _, origin } } = self;
+        (query, origin).hash(state);
     }
 }
 
-impl Resource for Overview {
-    fn media_type(&self) -> &'static str {
-        MEDIA_TYPE
+impl Overview {
+    fn weight(&self, snapshot: &Snapshot) -> Weight {
+        let selection = &self.query.selection;
+        // Rendering a row takes as long as looking at ten entries.
+        let rows = selection.limit.unwrap_or(Weight::QUICK_ENTRIES);
+        match Weight::of_counting(selection, snapshot) {
+            Weight::Quick if 10 * rows < Weight::QUICK_ENTRIES => Weight::Quick,
+            Weight::Quick | Weight::Short => Weight::Short,
+            Weight::Long => Weight::Long,
+        }
     }
 
-    fn cache_control(&self) -> &'static str {
-        CACHE_CONTROL
+    fn body(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Body, RenderError> {
+        let text =
+            page::overview(snapshot, &self.query, &self.context, effort).map_err(unwritable)?;
+        Ok(Body { rendering: Rendering::Small(text.into()), total: None })
     }
+}
 
-    fn is_exact(&self) -> bool {
-        false
+/// Reads filters, `sort`, `limit`, `offset` and `view`. People mistype, so a wrong parameter is left
+/// out and noted on the page, where the API answers with an error.
+fn parse(query: &str) -> OverviewQuery {
+    let mut notices = Vec::new();
+    let sent = split(query).unwrap_or_else(|error| {
+        notices.push(format!("{error}. Nothing is filtered."));
+        Vec::new()
+    });
+    let known = [&filters::PARAMETERS[..], &OTHER_PARAMETERS].concat();
+    let mut understood: Vec<Parameter<'_>> = Vec::new();
+    for (name, values) in by_name(with_plain_names(sent)) {
+        if !known.contains(&name.as_str()) {
+            notices.push(format!("{}. It is ignored.", unknown_parameter(&name, &known)));
+            continue;
+        }
+        match selection(&QueryString::of_known(values.clone())) {
+            Ok(_) => understood.extend(values),
+            Err(error) => notices.push(format!("{error}. It is ignored.")),
+        }
     }
+    let parameters =
+        Parameters::new(understood.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
+    // Each parameter was read alone, and none depends on another, so this does not fail.
+    let read = selection(&QueryString::of_known(understood));
+    let (selection, view) = read.unwrap_or_else(|error| {
+        notices.push(format!("{error}. Nothing is filtered."));
+        (Selection::default(), View::Table)
+    });
+    OverviewQuery { selection, view, parameters, notices }
+}
 
-    fn is_quick(&self, state: &Snapshot, _: Coding) -> bool {
-        let selection = &self.asked.selection;
-        // A row takes as long as many looks at entries.
-        let rows = selection.limit.unwrap_or(MANY_ENTRIES);
-        let is_small = selection.cost(state).max(10 * rows) < MANY_ENTRIES;
-        is_small && !selection.filter.looks_at_files()
+/// Groups parameters by name, in the order in which each name was sent first. Leaves out empty
+/// values, which a form sends for fields that were not filled in.
+fn by_name(sent: Vec<Parameter<'_>>) -> Vec<(String, Vec<Parameter<'_>>)> {
+    let mut groups: Vec<(String, Vec<Parameter<'_>>)> = Vec::new();
+    for parameter in sent.into_iter().filter(|(_, value)| !value.is_empty()) {
+        match groups.iter_mut().find(|(name, _)| *name == parameter.0) {
+            Some((_, values)) => values.push(parameter),
+            None => groups.push((parameter.0.to_string(), vec![parameter])),
+        }
     }
+    groups
+}
 
-    fn is_short(&self, state: &Snapshot) -> bool {
-        let selection = &self.asked.selection;
-        !selection.filter.looks_at_files() && selection.cost(state) < SHORT_ENTRIES
-    }
-
-    fn page(&self, state: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Page, RenderError> {
-        let text = page::overview(state, &self.asked, &self.context, effort).map_err(unwritable)?;
-        Ok(Page { begun: Begun::Small(text.into()), total: None })
-    }
+fn selection(sent: &QueryString<'_>) -> Result<(Selection, View), ApiError> {
+    let order = sent.sort(Shape::Nested)?.map_or(Order::WorstFirst, Order::By);
+    let view = match sent.single("view")? {
+        None => View::Table,
+        Some("wall") => View::Wall,
+        Some(_) => return Err(must_be("view", "wall, or not given")),
+    };
+    let selection = Selection {
+        filter: sent.filter()?,
+        order,
+        limit: Some(sent.limit(1..=MAX_LIMIT)?.unwrap_or(USUAL_LIMIT)),
+        offset: sent.offset()?,
+    };
+    Ok((selection, view))
 }

@@ -1,30 +1,43 @@
-//! The filters, which every path that lists or counts entries takes.
+//! The filter parameters, which every endpoint takes that lists or counts entries.
 
-use super::{QueryString, TRUTHS, must_be, truth};
+use std::borrow::Cow;
+
+use super::error::ApiError;
+use super::query::{BOOLEANS, Parameter, QueryString, boolean, must_be, split};
 use crate::domain::{Filter, Names, SyncStatus, Texts, means_all};
-use crate::http::error::ApiError;
 
-/// The parameters that are filters.
+/// The names of the filters.
 pub(super) const PARAMETERS: [&str; 7] =
     ["repo", "server", "file", "sync_status", "drifted", "stale", "q"];
 
-/// The most patterns of a name filter, and the most texts of `q`: every entry, and every file that
-/// it lists, is held against each, so thousands would keep a core busy for minutes.
+/// Other spellings of filters, which the links of Grafana have.
+const ALIASES: [(&str, &str); 2] = [("var-repo", "repo"), ("var-server", "server")];
+
+/// The most patterns in a name filter, and the most texts in `q`. Every entry and each of its files
+/// is matched against all of them, so thousands would keep a core busy for minutes.
 const MAX_PATTERNS: usize = 100;
 
-impl QueryString<'_> {
+impl<'a> QueryString<'a> {
+    /// Reads the query string of an endpoint that takes filters and the parameters in `others`.
+    ///
+    /// # Errors
+    /// 400 for any other parameter, and for text that is not UTF-8.
+    pub(super) fn with_filters(query: &'a str, others: &[&str]) -> Result<Self, ApiError> {
+        Self::checked(with_plain_names(split(query)?), &[&PARAMETERS, others].concat())
+    }
+
     /// Reads the filters.
     ///
     /// # Errors
-    /// 400 with the parameter's name and what it takes.
+    /// 400 with the parameter's name and the accepted values.
     pub(super) fn filter(&self) -> Result<Filter, ApiError> {
         Ok(Filter {
             repo: self.names("repo")?,
             server: self.names("server")?,
             file: self.names("file")?,
             sync_status: self.choice("sync_status", "SYNCED or OUT_OF_SYNC", status)?,
-            drifted: self.choice("drifted", TRUTHS, truth)?,
-            stale: self.choice("stale", TRUTHS, truth)?,
+            drifted: self.choice("drifted", BOOLEANS, boolean)?,
+            stale: self.choice("stale", BOOLEANS, boolean)?,
             text: self.texts("q")?,
         })
     }
@@ -39,14 +52,14 @@ impl QueryString<'_> {
         Ok(Names::parse(self.values(name)))
     }
 
-    /// Reads texts to be looked for.
+    /// Reads the texts of a search.
     fn texts(&self, name: &str) -> Result<Texts, ApiError> {
         let texts = Texts::parse(self.values(name)).filter(|texts| texts.len() <= MAX_PATTERNS);
         texts.ok_or_else(|| must_be(name, &format!("given at most {MAX_PATTERNS} times")))
     }
 
-    /// Reads a filter on a fact with two values: a list of words, of which both together, none, or
-    /// a spelling of "all" filter nothing.
+    /// Reads a filter on a fact that has two values. No word, both words, or a spelling of "all"
+    /// filter nothing.
     fn choice<T: Copy + PartialEq>(
         &self,
         name: &str,
@@ -66,6 +79,16 @@ impl QueryString<'_> {
         }
         Ok(chosen.filter(|_| filters))
     }
+}
+
+/// Replaces aliases by the names that they stand for.
+pub(super) fn with_plain_names(mut sent: Vec<Parameter<'_>>) -> Vec<Parameter<'_>> {
+    for (name, _) in &mut sent {
+        if let Some((_, plain)) = ALIASES.iter().find(|(alias, _)| alias == name) {
+            *name = Cow::Borrowed(plain);
+        }
+    }
+    sent
 }
 
 fn status(word: &str) -> Option<SyncStatus> {
