@@ -4,7 +4,7 @@ use super::cell::{Cell, Content, RowPosition};
 use super::{Layout, RenderError, Shape};
 use crate::domain::{FileName, Rfc3339, Standing};
 
-/// Writes one entry as it is in a JSON array.
+/// Writes an entry as an element of a JSON array.
 ///
 /// # Errors
 /// See [`RenderError`].
@@ -16,8 +16,8 @@ pub fn json_row(
     write_row(out, standing, layout, &mut RowPosition::default(), usize::MAX).map(|_| ())
 }
 
-/// Writes a row, or what comes next of it; stops behind a file name once `out` has as many bytes as
-/// `limit` says. Returns whether the row is whole.
+/// Writes a row, or the rest of it; stops after a file name once `out` has `limit` bytes. Returns
+/// whether the row is complete.
 pub(super) fn write_row(
     out: &mut Vec<u8>,
     standing: &Standing,
@@ -33,13 +33,13 @@ pub(super) fn write_row(
             if place.column > 0 {
                 out.push(b',');
             }
-            // Names of columns have nothing in them to be escaped.
+            // Column names need no escaping.
             out.push(b'"');
             out.extend_from_slice(column.name().as_bytes());
             out.extend_from_slice(b"\":");
         }
         match Content::of(standing, column, layout.shape) {
-            // Nor have times, and to look for it takes longer than to write them.
+            // Nor do times, and searching them for characters to escape takes longer than writing them.
             Content::One(Cell::Moment(moment)) => write_moment(out, &moment.rfc3339()),
             Content::One(Cell::Reported(moment)) => write_moment(out, &moment.rfc3339()),
             Content::One(other) => serde_json::to_writer(&mut *out, &other)?,
@@ -59,7 +59,7 @@ pub(super) fn write_row(
     Ok(true)
 }
 
-/// Writes file names as an array of objects, as far as `limit` lets.
+/// Writes file names as an array of objects, until `out` has `limit` bytes.
 fn write_nested(
     out: &mut Vec<u8>,
     files: &[FileName],
@@ -86,7 +86,7 @@ fn write_nested(
 }
 
 /// Writes file names as one text, joined as in [`Column::joined_files`](crate::domain::Column),
-/// as far as `limit` lets.
+/// until `out` has `limit` bytes.
 fn write_joined(
     out: &mut Vec<u8>,
     files: &[FileName],
@@ -104,7 +104,7 @@ fn write_joined(
         serde_json::to_writer(&mut *out, name.as_str())?;
         *written += 1;
         if *written < files.len() {
-            // The closing quote becomes the comma, and the next opening one the blank.
+            // The closing quote becomes the comma, and the next opening quote the blank.
             overwrite(out.last_mut(), b',');
         }
         if *written > 1 {

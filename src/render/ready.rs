@@ -1,4 +1,4 @@
-//! Rows that each segment keeps ready, as plain JSON and compressed, until the segment changes.
+//! The rows that each segment keeps ready, as plain JSON and compressed, until it changes.
 
 use std::io::Write;
 use std::ops::Range;
@@ -12,12 +12,12 @@ use super::json::json_row;
 use super::{Layout, RenderError};
 use crate::domain::{Run, Segment, Selected};
 
-/// From this weight on, rows of a segment are not made ready for one answer: they would be in memory
-/// from then on, and take long to make.
+/// The weight from which an answer does not make a segment ready: its rows would stay in memory and
+/// take long to render.
 const HEAVY: usize = 256 * 1024;
 
-/// How hard rows are compressed: for the rows of 64 entries this takes twice as long as the
-/// quickest level and makes two thirds of the bytes, and each is sent many times.
+/// The compression level. For the rows of 64 entries it takes twice as long as the fastest level and
+/// gives two thirds of the bytes, each of which is sent many times.
 const LEVEL: u32 = 3;
 
 /// What a segment keeps in its [`Derived`](crate::domain::Derived).
@@ -36,7 +36,7 @@ impl Ready {
 #[derive(Clone)]
 struct Rows {
     bytes: Bytes,
-    /// Where each standing's part ends in `bytes`; nothing is added by those that are not listed.
+    /// Where the row of each standing ends in `bytes`; one that is not listed has no row.
     ends: Arc<[u32]>,
 }
 
@@ -53,7 +53,7 @@ impl Rows {
             }
             ends.push(u32::try_from(bytes.len())?);
         }
-        // Give back what was reserved and not needed; growing would have cost a copy.
+        // Return the unused capacity. Growing the vector instead would have cost copies.
         bytes.shrink_to_fit();
         Ok(Self { bytes: bytes.into(), ends: ends.into() })
     }
@@ -78,7 +78,7 @@ pub(super) struct Packed {
 
 /// Estimates how many bytes the rows of a segment take, rather too many than too few.
 fn likely_size(segment: &Segment) -> usize {
-    // The names and the times of a row, beside what the weight has of them.
+    // The column names and times of a row, which the weight does not include.
     const MORE_A_ROW: usize = 200;
     segment.weight() + segment.standings().len() * MORE_A_ROW
 }
@@ -107,7 +107,7 @@ pub(super) fn rows(segment: &Segment) -> Result<Bytes, RenderError> {
     Ok(all_rows(segment)?.bytes)
 }
 
-/// Returns neighbouring rows, joined by commas, if they are ready or many enough to be made so.
+/// Returns neighbouring rows, joined by commas, if they are ready, or enough to make them ready.
 pub(super) fn run_of_rows(
     segment: &Segment,
     places: &Range<usize>,

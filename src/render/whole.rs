@@ -1,6 +1,6 @@
-//! The list of everything, joined from what the segments have ready.
+//! The list of all entries, joined from the rows that segments keep ready.
 //!
-//! After a change, one segment is rendered and compressed again; all others are used as they are.
+//! After a change, one segment is rendered and compressed again; all others are reused.
 
 use std::thread;
 
@@ -10,24 +10,23 @@ use flate2::Crc;
 use super::{RenderError, ready};
 use crate::domain::{Segment, Snapshot};
 
-/// A gzip header without name or time, so that equal content gives equal bytes.
+/// A gzip header without name and time, so that equal content gives equal bytes.
 const GZIP_HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
-/// From how many segments on threads are worth their start.
+/// The number of segments from which starting threads pays off.
 const MANY_SEGMENTS: usize = 16;
 
-/// How many threads work on many segments. When updates keep every processor busy, a reader's share of
-/// the processors is that of its threads: one thread would finish only after all segments have changed
-/// again.
+/// How many threads work on many segments. While updates keep all processors busy, a reader's share
+/// of them depends on its threads: with one, it would finish only once all segments have changed again.
 const THREADS: usize = 4;
 
-/// How many segments may be rendered for an answer that is made at once.
+/// How many segments may be rendered on a thread that serves requests.
 const FEW_SEGMENTS: usize = 2;
 
-/// The whole list as a gzip stream, as a snapshot keeps it.
+/// The whole list as a gzip stream, which a snapshot keeps.
 struct WholeGzip(Bytes);
 
-/// Whether [`whole`] has next to nothing to render.
+/// Whether [`whole`] has hardly anything to render.
 #[must_use]
 pub fn is_whole_nearly_ready(snapshot: &Snapshot) -> bool {
     let unready = snapshot.segments().iter().filter(|segment| !ready::has_rows(segment));
@@ -40,7 +39,7 @@ pub fn is_whole_gzip_ready(snapshot: &Snapshot) -> bool {
     snapshot.derived().get::<WholeGzip>().is_some()
 }
 
-/// Returns a JSON array of all entries, in parts to be sent one after the other.
+/// Returns a JSON array of all entries, in parts to send one after the other.
 ///
 /// # Errors
 /// See [`RenderError`].
@@ -57,7 +56,7 @@ pub fn whole(snapshot: &Snapshot) -> Result<Vec<Bytes>, RenderError> {
     Ok(parts)
 }
 
-/// Returns the same as one gzip stream; made once for each snapshot.
+/// Returns the same as one gzip stream; compressed once for each snapshot.
 ///
 /// # Errors
 /// See [`RenderError`].
@@ -90,7 +89,8 @@ fn listed(snapshot: &Snapshot) -> impl Iterator<Item = &Segment> {
     snapshot.segments().iter().map(AsRef::as_ref).filter(|segment: &&Segment| segment.listed() > 0)
 }
 
-/// Works on many segments on several threads; leaves few, and what fails, to whoever comes after.
+/// Works on many segments on several threads. A few segments, and those that fail, are left to the
+/// caller.
 fn together(snapshot: &Snapshot, is_ready: fn(&Segment) -> bool, work: fn(&[&Segment])) {
     let unready: Vec<&Segment> = listed(snapshot).filter(|segment| !is_ready(segment)).collect();
     if unready.len() < MANY_SEGMENTS {
@@ -104,20 +104,20 @@ fn together(snapshot: &Snapshot, is_ready: fn(&Segment) -> bool, work: fn(&[&Seg
     });
 }
 
-/// Renders segments as far as it can.
+/// Renders segments; stops at an error.
 fn render(segments: &[&Segment]) {
     segments.iter().try_for_each(|segment| ready::rows(segment).map(|_| ())).ok();
 }
 
-/// Packs segments as far as it can.
+/// Compresses segments; stops at an error.
 fn pack(segments: &[&Segment]) {
     let mut encoder = ready::encoder();
     segments.iter().try_for_each(|segment| ready::packed(segment, &mut encoder).map(|_| ())).ok();
 }
 
-/// Appends a deflate block that holds one byte as it is.
+/// Appends a deflate block that stores one byte uncompressed.
 fn push_stored(out: &mut Vec<u8>, crc: &mut Crc, byte: u8, is_last: bool) {
-    // Final or not, the length, and the length's complement, as RFC 1951 (3.2.4) has it.
+    // Whether it is the last block, the length, and its complement: RFC 1951, section 3.2.4.
     out.extend_from_slice(&[u8::from(is_last), 1, 0, 0xfe, 0xff, byte]);
     crc.update(&[byte]);
 }
