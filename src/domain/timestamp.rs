@@ -3,15 +3,15 @@
 //! Both are shown as RFC 3339 in UTC. Knows no clock.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use time::{Date, Month};
+use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use super::InvalidField;
 
-const SECONDS_A_DAY: i64 = 86_400;
-/// 1970-01-01 as a Julian day number, which `time` converts to a date.
-const EPOCH_JULIAN_DAY: i64 = 2_440_588;
+/// The seconds since 1970 of the years 1 to 9999.
+const YEARS_1_TO_9999: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 
 /// A moment by the server's clock, to the millisecond.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -118,25 +118,22 @@ impl Rfc3339 {
     /// It does so digit by digit: an entry has four times, and with `{:02}` they took most of the
     /// time to render its row.
     fn new(unix_seconds: i64, nanos: u32, digits: usize) -> Self {
-        let julian_day = unix_seconds.div_euclid(SECONDS_A_DAY) + EPOCH_JULIAN_DAY;
-        let date = i32::try_from(julian_day)
-            .ok()
-            .and_then(|day| Date::from_julian_day(day).ok())
-            .unwrap_or(if unix_seconds < 0 { Date::MIN } else { Date::MAX });
-        let year = date.year().unsigned_abs();
-        let (month, day) = (u32::from(u8::from(date.month())), u32::from(date.day()));
-        let second = u32::try_from(unix_seconds.rem_euclid(SECONDS_A_DAY)).unwrap_or(0);
+        let calendar =
+            if unix_seconds < 0 { PrimitiveDateTime::MIN } else { PrimitiveDateTime::MAX };
+        let moment =
+            OffsetDateTime::from_unix_timestamp(unix_seconds).unwrap_or(calendar.assume_utc());
+        let (year, month, day) = moment.to_calendar_date();
+        let (hour, minute, second) = moment.to_hms();
+        let sign: &[u8] = if year < 0 { b"-" } else { b"" };
+        let year = year.unsigned_abs();
         let [y1, y2, y3, y4] = [year / 1000, year / 100, year / 10, year].map(digit);
-        let [m1, m2, d1, d2] = [month / 10, month, day / 10, day].map(digit);
-        let [hour, minute, second] = [second / 3600, second / 60 % 60, second % 60];
-        let [h1, h2, n1, n2] = [hour / 10, hour, minute / 10, minute].map(digit);
-        let [s1, s2] = [second / 10, second].map(digit);
+        let pairs = [month.into(), day, hour, minute, second].map(u32::from);
+        let pairs = pairs.map(|number| [digit(number / 10), digit(number)]);
+        let [[o1, o2], [d1, d2], [h1, h2], [m1, m2], [s1, s2]] = pairs;
         let mut text = Self { bytes: [0; Self::MOST], length: 0 };
-        if date.year() < 0 {
-            text.push(b"-");
-        }
-        text.push(&[y1, y2, y3, y4, b'-', m1, m2, b'-', d1, d2, b'T']);
-        text.push(&[h1, h2, b':', n1, n2, b':', s1, s2]);
+        text.push(sign);
+        text.push(&[y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2, b'T']);
+        text.push(&[h1, h2, b':', m1, m2, b':', s1, s2]);
         if digits > 0 {
             let places: [u32; 9] =
                 [100_000_000, 10_000_000, 1_000_000, 100_000, 10_000, 1000, 100, 10, 1];
@@ -175,24 +172,19 @@ fn digit(number: u32) -> u8 {
 }
 
 fn parse_rfc3339(text: &[u8]) -> Option<ReportedTime> {
-    let (stamp, rest) = text.split_at_checked(19)?;
-    let separators = [(4, b'-'), (7, b'-'), (10, b'T'), (13, b':'), (16, b':')];
-    if separators.iter().any(|&(at, byte)| stamp.get(at) != Some(&byte)) {
-        return None;
-    }
-    let part = |range| stamp.get(range).and_then(number);
-    let year = i32::try_from(part(0..4)?).ok().filter(|&year| year >= 1)?;
-    let month = Month::try_from(u8::try_from(part(5..7)?).ok()?).ok()?;
-    let date = Date::from_calendar_date(year, month, u8::try_from(part(8..10)?).ok()?).ok()?;
-    let second_of_day = time_of_day(part(11..13)?, part(14..16)?, part(17..19)?)?;
+    let (date, rest) = text.split_at_checked(10)?;
+    let (time, rest) = rest.split_at_checked(9)?;
+    let [y1, y2, y3, y4, b'-', o1, o2, b'-', d1, d2] = *date else { return None };
+    let [b'T', h1, h2, b':', m1, m2, b':', s1, s2] = *time else { return None };
+    let year = i32::try_from(number(&[y1, y2, y3, y4])?).ok().filter(|&year| year >= 1)?;
+    let month = Month::try_from(two_digits(o1, o2)?).ok()?;
+    let date = Date::from_calendar_date(year, month, two_digits(d1, d2)?).ok()?;
+    let time =
+        Time::from_hms(two_digits(h1, h2)?, two_digits(m1, m2)?, two_digits(s1, s2)?).ok()?;
     let (nanos, digits, zone) = fraction(rest)?;
-    let days = i64::from(date.to_julian_day()) - EPOCH_JULIAN_DAY;
-    let seconds = days * SECONDS_A_DAY + i64::from(second_of_day) - offset_seconds(zone)?;
-    let in_range = Date::from_julian_day(
-        i32::try_from(seconds.div_euclid(SECONDS_A_DAY) + EPOCH_JULIAN_DAY).ok()?,
-    )
-    .is_ok_and(|date| (1..=9999).contains(&date.year()));
-    in_range.then_some(ReportedTime { seconds, nanos, digits })
+    let local = PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp();
+    let seconds = local - offset_seconds(zone)?;
+    YEARS_1_TO_9999.contains(&seconds).then_some(ReportedTime { seconds, nanos, digits })
 }
 
 /// Parses one to nine ASCII digits.
@@ -203,8 +195,8 @@ fn number(digits: &[u8]) -> Option<u32> {
     Some(digits.iter().fold(0, |value, digit| value * 10 + u32::from(digit - b'0')))
 }
 
-fn time_of_day(hour: u32, minute: u32, second: u32) -> Option<u32> {
-    (hour < 24 && minute < 60 && second < 60).then_some(hour * 3600 + minute * 60 + second)
+fn two_digits(tens: u8, ones: u8) -> Option<u8> {
+    u8::try_from(number(&[tens, ones])?).ok()
 }
 
 /// Splits `[.digits]zone` into nanoseconds, the number of digits, and the zone.
@@ -227,8 +219,8 @@ fn offset_seconds(zone: &[u8]) -> Option<i64> {
         _ => return None,
     };
     let [h1, h2, b':', m1, m2] = *rest else { return None };
-    let seconds = time_of_day(number(&[h1, h2])?, number(&[m1, m2])?, 0)?;
-    Some(sign * i64::from(seconds))
+    let (hours, minutes) = (number(&[h1, h2])?, number(&[m1, m2])?);
+    (hours < 24 && minutes < 60).then(|| sign * i64::from(hours * 3600 + minutes * 60))
 }
 
 #[cfg(test)]
