@@ -1,0 +1,151 @@
+//! Builds the application: opens the store, wires the parts together and binds the address.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::Server;
+use actix_web::web::Data;
+use tokio::runtime::Handle;
+use tokio::task::spawn_blocking;
+
+use super::error::AppError;
+use super::server::{bind, connection_limits};
+use crate::board::{Board, BoardSettings, Checker, Feed, Writer};
+use crate::clock::Clock;
+use crate::config::{Config, DatabaseUrl};
+use crate::domain::{Capacity, Policy, Retention};
+use crate::http::{
+    Bodies, ConnectionLimits, Connections, Limits, Sending, Services, Stopping, WholeLists, Work,
+};
+use crate::logging;
+use crate::metrics::{EntrySeries, Metrics};
+use crate::store::sqlite::SqliteStore;
+use crate::store::{Archive, Store};
+
+/// The longest silence on an event stream: proxies close streams that are silent for a minute.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How long a client may read nothing of an answer before its connection is closed.
+const UNTAKEN: Duration = Duration::from_mins(1);
+
+/// A built application: its store is open and its address is bound.
+pub struct App {
+    pub(super) server: Server,
+    address: SocketAddr,
+    pub(super) writer: Writer,
+    pub(super) feed: Feed,
+    pub(super) checker: Checker,
+    pub(super) connections: Connections,
+    pub(super) stopping: Stopping,
+    pub(super) idle_timeout: Duration,
+    pub(super) shutdown_delay: Duration,
+    pub(super) shutdown_grace: Duration,
+}
+
+impl App {
+    /// Opens the store, loads the state and binds the address. Connections are taken from here
+    /// on, and served once [`App::run`] runs.
+    ///
+    /// # Errors
+    /// See [`AppError`].
+    pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        let DatabaseUrl::Sqlite(path) = config.database_url.clone();
+        let runtime = Handle::current();
+        // On a thread that a disk may hold up: signals are heard meanwhile.
+        let store = spawn_blocking(move || runtime.block_on(SqliteStore::open(&path))).await;
+        let store = store.map_err(|_| AppError::TaskDied("opening of the database"))??;
+        let store = Arc::new(store);
+        Self::with_store(config, clock, Arc::<SqliteStore>::clone(&store), store).await
+    }
+
+    /// Does the same with a store that is open already, whatever the settings say of it.
+    ///
+    /// # Errors
+    /// See [`AppError`].
+    pub async fn with_store(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        store: Arc<dyn Store>,
+        archive: Arc<dyn Archive>,
+    ) -> Result<Self, AppError> {
+        let room = connection_limits(config);
+        let loaded = store.load().await?;
+        log::info!(
+            "Database {}: {} entries at revision {}",
+            loaded.store_id,
+            loaded.entries.len(),
+            loaded.revision.0
+        );
+        let metrics =
+            Arc::new(Metrics::new(entry_series(config), clock.read().wall, logging::lines_dropped));
+        let (commits, usage) = (metrics.commits.clone(), store.usage().await);
+        let settings = board_settings(config);
+        let (board, writer, feed) =
+            Board::new(loaded, store, archive, Arc::clone(&clock), settings, commits, usage);
+        let checker = Checker::new(&board, Arc::clone(&clock));
+        let stopping = Stopping::default();
+        let patience = UNTAKEN.min(config.idle_timeout);
+        let connections = Connections::new(room, patience, metrics.connections.clone());
+        let services = Services {
+            sending: Sending::new(Arc::clone(&clock)),
+            board,
+            clock,
+            whole_lists: WholeLists::default(),
+            work: Work::new(&metrics.overload),
+            bodies: Bodies::default(),
+            limits: limits(config, room),
+            stopping: stopping.clone(),
+            metrics,
+        };
+        let (server, address) = bind(config, Data::new(services), &connections, room)
+            .map_err(|error| AppError::Listen { address: config.listen, error })?;
+        Ok(Self {
+            server,
+            address,
+            writer,
+            feed,
+            checker,
+            connections,
+            stopping,
+            idle_timeout: config.idle_timeout,
+            shutdown_delay: config.shutdown_delay,
+            shutdown_grace: config.shutdown_grace,
+        })
+    }
+
+    /// Returns the address that is listened on; its port is the real one if 0 was asked for.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+fn limits(config: &Config, room: ConnectionLimits) -> Limits {
+    Limits {
+        max_body_bytes: config.max_body_bytes,
+        request_timeout: config.request_timeout,
+        // Those who send updates must get through as well.
+        max_event_streams: (room.total / 2).max(1),
+        keep_alive: KEEP_ALIVE.min(config.idle_timeout / 2),
+    }
+}
+
+fn board_settings(config: &Config) -> BoardSettings {
+    BoardSettings {
+        policy: Policy { stale_after: config.stale_after, ttl: config.ttl },
+        capacity: Capacity {
+            entries: config.max_entries,
+            bytes: config.max_stored_bytes.map(|bytes| bytes as u64),
+        },
+        retention: Retention {
+            age: config.history_retention,
+            rows_per_entry: config.history_rows_per_entry,
+            bytes: config.history_max_bytes.map(|bytes| bytes as u64),
+        },
+    }
+}
+
+fn entry_series(config: &Config) -> EntrySeries {
+    EntrySeries { is_on: config.metrics_per_entry, max_entries: config.metrics_max_entries }
+}

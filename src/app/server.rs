@@ -1,0 +1,80 @@
+//! Binds the HTTP server, with as many connections as the process may have.
+
+use std::io;
+use std::net::SocketAddr;
+
+use actix_web::dev::Server;
+use actix_web::http::KeepAlive;
+use actix_web::middleware::DefaultHeaders;
+use actix_web::web::Data;
+use actix_web::{App as Routes, HttpServer};
+
+use crate::config::Config;
+use crate::http::{self, ConnectionLimits, Connections, Services};
+
+/// Binds the address of the settings; returns it with the real port if 0 was asked for.
+pub(super) fn bind(
+    config: &Config,
+    services: Data<Services>,
+    connections: &Connections,
+    room: ConnectionLimits,
+) -> io::Result<(Server, SocketAddr)> {
+    let stopping = services.stopping.clone();
+    let connections = connections.clone();
+    let server = HttpServer::new(move || {
+        let stopping = stopping.clone();
+        Routes::new()
+            .app_data(services.clone())
+            .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+            .wrap_fn(move |request, service| http::track(request, service, stopping.clone()))
+            .wrap_fn(http::log_request)
+            .configure(http::routes)
+    })
+    .on_connect(move |io, data| http::note_connection(&connections, io, data))
+    .workers(config.workers)
+    .max_connections(room.most_at_once().div_ceil(config.workers))
+    // Answers in several writes would otherwise wait for the client's acknowledgement.
+    .tcp_nodelay(true)
+    // The reaper ends those that are idle for too long.
+    .keep_alive(KeepAlive::Os)
+    // Connections are held until the writer has answered; the end of the grace ends them.
+    .shutdown_timeout(config.shutdown_grace.as_secs().saturating_add(1))
+    .disable_signals()
+    .bind(config.listen)?;
+    let address = server.addrs().first().copied().unwrap_or(config.listen);
+    Ok((server.run(), address))
+}
+
+/// Returns how many connections may be open: as many as the settings say, or fewer if this process
+/// may not have enough files open.
+pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
+    let total = files_for_connections(config.max_connections, config.workers);
+    ConnectionLimits { total, per_address: config.max_connections_per_address }
+}
+
+/// Raises this process's limit of open files to what its connections need, as far as it may;
+/// returns how many connections that is enough for.
+fn files_for_connections(max_connections: usize, workers: usize) -> usize {
+    // The database, the log and the listener need some, each worker needs four, and its share of
+    // the connections is rounded up. A connection is held by two handles.
+    let others = 32 + 6 * workers as u64;
+    let limits = ConnectionLimits { total: max_connections, per_address: None };
+    let needed = others + 2 * limits.most_at_once() as u64;
+    match rlimit::increase_nofile_limit(needed) {
+        Ok(limit) if limit >= needed => max_connections,
+        Ok(limit) => {
+            let at_once = usize::try_from(limit.saturating_sub(others) / 2).unwrap_or(usize::MAX);
+            let affordable = ConnectionLimits::total_within(at_once);
+            log::warn!(
+                "Only {limit} files may be open: at most {affordable} connections are open at \
+                 once, not max_connections = {max_connections}, which needs {needed} files; raise \
+                 the limit (ulimit -n) or lower the setting"
+            );
+            affordable
+        }
+        Err(error) => {
+            log::warn!("The limit of open files cannot be read: {error}");
+            max_connections
+        }
+    }
+}
