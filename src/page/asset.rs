@@ -1,5 +1,5 @@
-//! What pages load: a style sheet, two scripts and an icon, under names that change with their content
-//! so that browsers may keep them for ever.
+//! The style sheet, the scripts and the icon of the pages. The name of each contains a hash of its
+//! content, so that browsers may cache it for ever.
 
 use std::sync::LazyLock;
 
@@ -12,7 +12,7 @@ pub struct Asset {
     pub name: String,
     /// Its `Content-Type`.
     pub media_type: &'static str,
-    /// What is in it.
+    /// Its content.
     pub content: &'static str,
 }
 
@@ -41,7 +41,7 @@ pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("icon", "svg", "image/svg+xml", include_str!("../../assets/icon.svg"))
 });
 
-/// Returns the asset of a name.
+/// Returns the asset with this name.
 #[must_use]
 pub fn asset(name: &str) -> Option<&'static Asset> {
     let all: [&'static Asset; 4] = [&STYLE, &SCRIPT, &CONTROLS, &ICON];

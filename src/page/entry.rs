@@ -1,56 +1,57 @@
-//! The page of one entry: how it stands, its files, and what happened to it.
+//! The page of one entry: its state, its files and its history.
 
 use askama::Template;
 
+use super::context::PageContext;
 use super::frame::Frame;
 use super::moment::Moment;
+use super::parameters::Parameters;
 use super::row::{FileLink, Row, first_links};
-use super::{PageContext, Parameters};
 use crate::domain::{
     Event, FileDelta, GitRevision, HistoryPage, KeyRef, RunUrl, Standing, Timestamp, Transition,
 };
 
-/// How many files the page lists, and how many bytes of their names; the list as JSON has them all.
+/// The most files that the page lists, and the most bytes of their names. The JSON list has all.
 const FILES_SHOWN: usize = 500;
 const FILE_BYTES_SHOWN: usize = 64 * 1024;
-/// How many files of those that a transition names.
+/// The same for the files that one transition names.
 const CHANGES_SHOWN: usize = 20;
 const CHANGE_BYTES_SHOWN: usize = 4096;
 
-/// What is known of an entry's past.
+/// One page of an entry's history.
 #[derive(Clone, Debug)]
-pub enum Past {
+pub enum EntryHistory {
     /// Its transitions, newest first.
     Known(HistoryPage),
     /// The history cannot be read at the moment.
     Unavailable,
 }
 
-/// What the page of one entry is made of.
+/// The content of the page of one entry.
 #[derive(Debug)]
 pub struct EntryPage<'a> {
     /// The pair.
     pub key: KeyRef<'a>,
     /// The entry, if there is one.
     pub standing: Option<&'a Standing>,
-    /// Its past.
-    pub past: Past,
-    /// Whether these are not the newest transitions.
+    /// Its history.
+    pub history: EntryHistory,
+    /// Whether the history starts with an older transition than the newest.
     pub is_older: bool,
 }
 
 impl EntryPage<'_> {
-    /// Whether nothing is known of the pair, now or before.
+    /// Whether there is no entry and no history of the pair.
     #[must_use]
     pub fn is_unknown(&self) -> bool {
-        let has_past = match &self.past {
-            Past::Known(page) => !page.items.is_empty() || self.is_older,
-            Past::Unavailable => false,
+        let has_history = match &self.history {
+            EntryHistory::Known(page) => !page.items.is_empty() || self.is_older,
+            EntryHistory::Unavailable => false,
         };
-        self.standing.is_none() && !has_past
+        self.standing.is_none() && !has_history
     }
 
-    /// Returns the page.
+    /// Renders the page.
     ///
     /// # Errors
     /// None that is known: the text is written into memory.
@@ -59,12 +60,12 @@ impl EntryPage<'_> {
         let pair = Parameters::new([("repo", repo), ("server", server)]);
         let of_repo = Parameters::naming("repo", repo).map(|filter| filter.link("./"));
         let of_server = Parameters::naming("server", server).map(|filter| filter.link("./"));
-        let (items, next) = match &self.past {
-            Past::Known(page) => (page.items.as_slice(), page.next),
-            Past::Unavailable => (&[][..], None),
+        let (items, next) = match &self.history {
+            EntryHistory::Known(page) => (page.items.as_slice(), page.next),
+            EntryHistory::Unavailable => (&[][..], None),
         };
-        let steps = items.iter().map(|item| Step::new(&item.transition, context.now));
-        let older = next.map(|place| pair.with(&[("cursor", Some(&place.to_string()))]));
+        let history = items.iter().map(|item| HistoryRow::new(&item.transition, context.now));
+        let older = next.map(|cursor| pair.with(&[("cursor", Some(&cursor.to_string()))]));
         let files = self.standing.map_or(&[][..], |standing| &standing.entry().report.files);
         let can_be_named = of_repo.is_some() && of_server.is_some();
         let as_json = || pair.with(&[("fields", Some("files"))]).link("status.json");
@@ -78,13 +79,13 @@ impl EntryPage<'_> {
             files: first_links(files, FILES_SHOWN, FILE_BYTES_SHOWN),
             files_in_all: files.len(),
             all_files: can_be_named.then(as_json),
-            steps: steps.collect(),
-            is_past_known: matches!(self.past, Past::Known(_)),
+            history: history.collect(),
+            is_history_known: matches!(self.history, EntryHistory::Known(_)),
             newest: self.is_older.then(|| pair.link("entry")),
             older: older.map(|parameters| parameters.link("entry")),
             origin: &context.origin,
             api: pair.link("api/status"),
-            history: pair.link("api/history"),
+            history_as_json: pair.link("api/history"),
         };
         template.render()
     }
@@ -101,19 +102,19 @@ struct EntryTemplate<'a> {
     row: Option<Row<'a>>,
     files: Vec<FileLink<'a>>,
     files_in_all: usize,
-    /// All of them, if a filter can name the entry and no other.
+    /// A link to the JSON list of all files, if a filter can name this entry alone.
     all_files: Option<String>,
-    steps: Vec<Step<'a>>,
-    is_past_known: bool,
+    history: Vec<HistoryRow<'a>>,
+    is_history_known: bool,
     newest: Option<String>,
     older: Option<String>,
     origin: &'a str,
     api: String,
-    history: String,
+    history_as_json: String,
 }
 
-/// One transition.
-struct Step<'a> {
+/// One transition as a row of the history table.
+struct HistoryRow<'a> {
     at: Option<Moment>,
     class: &'static str,
     event: &'static str,
@@ -126,7 +127,7 @@ struct Step<'a> {
     url: Option<&'a str>,
 }
 
-/// Files that were added or removed: the first ones by name, and how many others.
+/// Files that were added or removed: the first ones by name, and the number of others.
 struct Delta<'a> {
     names: Vec<FileLink<'a>>,
     others: usize,
@@ -140,7 +141,7 @@ impl<'a> Delta<'a> {
     }
 }
 
-impl<'a> Step<'a> {
+impl<'a> HistoryRow<'a> {
     fn new(transition: &'a Transition, now: Timestamp) -> Self {
         let (class, meaning) = described(transition);
         Self {
@@ -158,20 +159,20 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Says what an event means, and in which colour it is told.
+/// Returns the style class of an event and its meaning in words.
 fn described(transition: &Transition) -> (&'static str, &'static str) {
-    let standing = if transition.sync_status.is_drift_with(transition.drift_count) {
+    let status = if transition.sync_status.is_drift_with(transition.drift_count) {
         "drifted"
     } else {
         "synced"
     };
     match transition.event {
-        Event::First => (standing, "first report"),
+        Event::First => (status, "first report"),
         Event::Drifted => ("drifted", "became out of sync"),
-        Event::Synced => (standing, "is in sync again"),
-        Event::Changed => (standing, "other files or another count"),
+        Event::Synced => (status, "is in sync again"),
+        Event::Changed => (status, "other files or another count"),
         Event::Stale => ("stale", "no report in time"),
-        Event::Fresh => (standing, "reports again"),
+        Event::Fresh => (status, "reports again"),
         Event::Expired => ("ended", "left after its time to live"),
         Event::Deleted => ("ended", "taken out"),
     }

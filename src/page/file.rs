@@ -1,18 +1,19 @@
-//! The page of one file name: where it has drifted.
+//! The page of one file name: the drifted entries that list it.
 
 use std::collections::BTreeSet;
 
 use askama::Template;
 
+use super::context::{PageContext, PageError};
 use super::frame::Frame;
+use super::parameters::Parameters;
 use super::row::Row;
-use super::{PageContext, PageError, Parameters};
 use crate::domain::{Effort, FileName, Names, Order, Selection, Snapshot};
 
-/// How many entries the page shows.
+/// The most entries that the page shows.
 const ENTRIES_SHOWN: usize = 500;
 
-/// What the page of a file is asked for.
+/// A request for the page of a file.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct FilePage {
     /// The file's name.
@@ -20,7 +21,7 @@ pub struct FilePage {
 }
 
 impl FilePage {
-    /// Returns the page.
+    /// Renders the page.
     ///
     /// # Errors
     /// See [`PageError`].
@@ -72,10 +73,11 @@ struct FileTemplate<'a> {
     servers: usize,
     total: usize,
     rows: Vec<Row<'a>>,
+    /// `None` if no filter can name this file alone.
     links: Option<Links>,
 }
 
-/// The same elsewhere, if a filter can name the file and no other.
+/// Links to the same entries elsewhere.
 struct Links {
     list: String,
     json: String,

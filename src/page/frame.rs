@@ -1,30 +1,31 @@
-//! What every page has around its content.
+//! What every page has around its content: head, foot, and the data for its script.
 
 use super::asset::{CONTROLS, ICON, SCRIPT, STYLE};
-use super::{PageContext, Parameters};
+use super::context::PageContext;
+use super::parameters::Parameters;
 
-/// Head and foot of a page, and what its script has to know.
+/// The parts that every page has.
 pub(super) struct Frame {
     pub(super) title: String,
     pub(super) style: &'static str,
     pub(super) script: &'static str,
     pub(super) controls: &'static str,
     pub(super) icon: &'static str,
-    /// The moment of the page, so that ages do not depend on the reader's clock.
+    /// The time of the page, so that ages do not depend on the browser's clock.
     pub(super) now: String,
-    /// Where changes of what the page shows are told; empty if it shows nothing that changes.
+    /// The event stream of the entries that the page shows; empty if the page never changes.
     pub(super) events: String,
 }
 
 impl Frame {
-    /// Frames a page that follows changes of the entries that these filters let pass.
+    /// Frames a page that follows the changes of the entries that match these filters.
     pub(super) fn live(title: String, context: &PageContext, filters: &Parameters) -> Self {
-        // The page only has to hear that something has changed: it reads the rest itself.
+        // An event only makes the page reload its content, so the events are kept short.
         let events = filters.with(&[("fields", Some("repo,server"))]).link("api/events");
         Self { events, ..Self::still(title, context) }
     }
 
-    /// Frames a page that stays as it is.
+    /// Frames a page that does not change.
     pub(super) fn still(title: String, context: &PageContext) -> Self {
         Self {
             title,

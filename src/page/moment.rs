@@ -1,4 +1,4 @@
-//! Moments as people say them: how long ago, with the time itself at hand.
+//! Times as people say them: how long ago, along with the exact time.
 
 use crate::domain::{ReportedTime, Timestamp};
 
@@ -7,22 +7,22 @@ const MINUTE: i64 = 60 * SECOND;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// A moment on a page.
+/// A time on a page.
 pub(super) struct Moment {
-    /// RFC 3339.
+    /// The time itself, as in RFC 3339.
     pub(super) datetime: String,
-    /// How far it is from now, such as `5 min ago`.
+    /// Its distance from now, such as `5 min ago`.
     pub(super) distance: String,
 }
 
 impl Moment {
-    /// Says how far a moment is from now; `None` if it is never.
+    /// Describes a time of the server; `None` for [`Timestamp::NEVER`].
     pub(super) fn new(at: Timestamp, now: Timestamp) -> Option<Self> {
         (at != Timestamp::NEVER)
             .then(|| Self { datetime: at.to_string(), distance: distance(at, now) })
     }
 
-    /// Says how far a reporter's moment is from now.
+    /// Describes a time of a reporter.
     pub(super) fn reported(at: ReportedTime, now: Timestamp) -> Self {
         let (seconds, nanos) = at.instant();
         let millis = seconds.saturating_mul(1000).saturating_add(i64::from(nanos / 1_000_000));
@@ -31,7 +31,7 @@ impl Moment {
     }
 }
 
-/// Returns the distance of a moment from now. The page's script says it in the same words.
+/// Returns the distance of a time from now. The page's script uses the same words.
 fn distance(at: Timestamp, now: Timestamp) -> String {
     let passed = now.millis().saturating_sub(at.millis());
     let span = span(passed.saturating_abs());

@@ -1,12 +1,13 @@
-//! The overview: totals, filters and the table of entries; or, on a wall, tiles.
+//! The overview: totals, filters and the table of entries. For a screen on a wall, tiles instead.
 
 use askama::Template;
 
+use super::context::{PageContext, PageError};
 use super::frame::Frame;
 use super::moment::Moment;
+use super::parameters::Parameters;
 use super::row::Row;
 use super::wall::wall;
-use super::{PageContext, PageError, Parameters};
 use crate::domain::{Column, Effort, Order, Selection, Snapshot, Sort, SyncStatus, Tally};
 
 /// How the overview is laid out.
@@ -18,27 +19,26 @@ pub enum View {
     Wall,
 }
 
-/// What the overview is asked for.
+/// A request for the overview.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct OverviewQuery {
-    /// Which entries, in which order, and which of them on this page.
+    /// The entries, their order, and the part of them on this page.
     pub selection: Selection,
-    /// How it is laid out.
+    /// The layout.
     pub view: View,
-    /// The parameters that say so.
+    /// The parameters of the request, from which links are made.
     pub parameters: Parameters,
-    /// What could not be understood, in sentences.
+    /// What could not be understood, each in a sentence.
     pub notices: Vec<String>,
 }
 
-/// The parameters that are not filters: those that outlive a change of filters, and the place in
-/// the list.
+/// The parameters that are not filters.
 pub const OTHER_PARAMETERS: [&str; 4] = ["sort", "limit", "view", "offset"];
-/// Those that outlive a change of filters.
+/// The parameters that stay when the filters change; `offset` does not.
 const LASTING: [&str; 3] = ["sort", "limit", "view"];
 
-/// The columns that have a heading to sort by: their heading, and whether the largest comes first
-/// at the first click.
+/// The sortable columns: the column, its heading, and whether the first click sorts the largest
+/// first.
 const SORTABLE: [(Column, &str, bool); 6] = [
     (Column::Repo, "Repo", false),
     (Column::Server, "Server", false),
@@ -48,7 +48,7 @@ const SORTABLE: [(Column, &str, bool); 6] = [
     (Column::UpdatedAt, "Last report", false),
 ];
 
-/// Returns the overview of a snapshot.
+/// Renders the overview of a snapshot.
 ///
 /// # Errors
 /// See [`PageError`].
@@ -126,22 +126,22 @@ struct Overview<'a> {
     origin: &'a str,
 }
 
-/// The sum of a selection in one sentence, which screen readers hear when it changes.
+/// Sums up a selection in one sentence; screen readers announce it when it changes.
 fn sentence(tally: &Tally) -> String {
     let Tally { entries, drifted, stale, .. } = tally;
     let noun = if *entries == 1 { "entry" } else { "entries" };
     format!("{entries} {noun}: {drifted} drifted, {stale} stale.")
 }
 
-/// A number, and the link to the entries that it counts.
+/// A count, and a link to the counted entries.
 pub(super) struct Tile {
     pub(super) class: &'static str,
     pub(super) label: &'static str,
     pub(super) count: usize,
     pub(super) note: String,
-    /// Nothing where there is nothing to see.
+    /// `None` where there is nothing to see.
     pub(super) link: Option<String>,
-    /// Whether the page shows just these entries already.
+    /// Whether the page already shows exactly these entries.
     pub(super) is_chosen: bool,
 }
 
@@ -182,7 +182,7 @@ fn tiles(tally: &Tally, selection: &Selection, page: &Parameters) -> [Tile; 4] {
     ]
 }
 
-/// The filter form: its fields are the parameters of the query string and nothing else.
+/// The filter form. Its fields are parameters of the query string.
 struct Form<'a> {
     names: [Field<'a>; 4],
     sync_status: &'static str,
@@ -191,7 +191,7 @@ struct Form<'a> {
     hidden: Vec<(&'a str, &'a str)>,
 }
 
-/// A text field of the form; one input for each value.
+/// A text field of the form, with one input for each value.
 struct Field<'a> {
     name: &'static str,
     label: &'static str,
@@ -227,7 +227,7 @@ impl<'a> Form<'a> {
     }
 }
 
-/// The heading of a column, and the link that sorts by it.
+/// The heading of a column, with the link that sorts by it.
 struct Heading {
     label: &'static str,
     link: String,
@@ -256,14 +256,14 @@ impl Heading {
     }
 }
 
-/// Which part of the list the page shows.
+/// The part of the list that the page shows.
 struct Paging {
     first: usize,
     last: usize,
     total: usize,
     previous: Option<String>,
     next: Option<String>,
-    /// The first page, if this one is behind the end of the list.
+    /// A link to the first page, if this one is beyond the end of the list.
     back: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The query string of a page: what links are made of.
+//! Query strings of the links on a page.
 
 use std::fmt;
 
@@ -6,22 +6,22 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::domain::Names;
 
-/// What has to be encoded: all but what RFC 3986 says never needs to be, and the comma of lists.
+/// The characters to encode: all except the unreserved ones of RFC 3986 and the comma of lists.
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',');
 
-/// Parameters and their values, in order; a name may be there more than once.
+/// Parameters and their values, in order. A name may occur more than once.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Parameters(Vec<(String, String)>);
 
 impl Parameters {
-    /// Takes pairs of a name and a value.
+    /// Makes parameters of pairs of a name and a value.
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let owned = pairs.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self(owned.collect())
     }
 
-    /// Filters by one name and no other; `None` if the name would be read as a pattern or a list.
+    /// Filters by this name alone; `None` if the name would be read as a pattern or a list.
     #[must_use]
     pub fn naming(parameter: &str, name: &str) -> Option<Self> {
         (Names::parse([name]) == Names::literal(name)).then(|| Self::new([(parameter, name)]))
@@ -37,7 +37,7 @@ impl Parameters {
         self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// Returns the same with these parameters and no others of their names; `None` takes one out.
+    /// Returns a copy in which these parameters have these values; `None` removes a parameter.
     #[must_use]
     pub fn with(&self, changes: &[(&str, Option<&str>)]) -> Self {
         let is_changed = |name: &str| changes.iter().any(|(changed, _)| *changed == name);
@@ -48,21 +48,21 @@ impl Parameters {
         Self(kept.chain(added).collect())
     }
 
-    /// Returns the same without these parameters.
+    /// Returns a copy without these parameters.
     #[must_use]
     pub fn without(&self, names: &[&str]) -> Self {
         let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
         Self(kept.cloned().collect())
     }
 
-    /// Returns these parameters alone.
+    /// Returns a copy with only these parameters.
     #[must_use]
     pub fn with_only(&self, names: &[&str]) -> Self {
         let kept = self.0.iter().filter(|(name, _)| names.contains(&name.as_str()));
         Self(kept.cloned().collect())
     }
 
-    /// Whether there are none.
+    /// Whether there are no parameters.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

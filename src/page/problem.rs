@@ -1,8 +1,8 @@
-//! The page for what cannot be shown.
+//! The page of an error.
 
 use askama::Template;
 
-use super::PageContext;
+use super::context::PageContext;
 use super::frame::Frame;
 
 #[derive(Template)]
@@ -13,7 +13,7 @@ struct Problem<'a> {
     sentence: &'a str,
 }
 
-/// Returns a page that says what is wrong.
+/// Renders a page that says what is wrong.
 ///
 /// # Errors
 /// None that is known: the text is written into memory.

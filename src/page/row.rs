@@ -1,19 +1,19 @@
 //! One entry as a row of a table.
 
-use super::Parameters;
 use super::moment::Moment;
+use super::parameters::Parameters;
 use crate::domain::{FileName, RunUrl, Standing, SyncStatus, Timestamp};
 
-/// How many files a row shows at once.
+/// The files that a row shows at once.
 const FILES_SHOWN: usize = 3;
-/// How many it has at hand, with those that are shown on demand; the entry's own page has more.
+/// The files that a row contains, including those shown on demand. The entry's own page has more.
 const FILES_AT_HAND: usize = 50;
-/// How many bytes of their names.
+/// The most bytes of their names.
 const FILE_BYTES_AT_HAND: usize = 4096;
-/// How many characters of a commit's name tell it from others.
+/// The characters of a commit's name that tell it from others.
 const SHORT_REVISION: usize = 10;
 
-/// A file's name and the page about it.
+/// A file's name and a link to its page.
 pub(super) struct FileLink<'a> {
     pub(super) name: &'a str,
     pub(super) link: String,
@@ -26,8 +26,8 @@ impl<'a> FileLink<'a> {
     }
 }
 
-/// Returns links of the first files: this many at the most, and this many bytes of names, but for
-/// the last one. A page of thousands of names, or of long ones, has to stay a page.
+/// Returns links to the first files: at most `most`, and no more once their names have `most_bytes`
+/// bytes. This bounds the size of a page, whether there are many names or long ones.
 pub(super) fn first_links(files: &[FileName], most: usize, most_bytes: usize) -> Vec<FileLink<'_>> {
     let mut bytes = 0;
     let first = files.iter().take(most).take_while(|name| {
@@ -38,11 +38,11 @@ pub(super) fn first_links(files: &[FileName], most: usize, most_bytes: usize) ->
     first.map(FileLink::new).collect()
 }
 
-/// How an entry stands, in words: drift and silence apart.
+/// The state of an entry, with drift and silence apart.
 pub(super) struct StateLabel {
     /// Whether it has drifted, stale or not.
     pub(super) is_drifted: bool,
-    /// Whether its reporter has fallen silent.
+    /// Whether its reporter is silent.
     pub(super) is_stale: bool,
     /// Whether the reporter says `SYNCED` although it counts files that differ.
     pub(super) is_drifted_by_count: bool,
@@ -60,7 +60,7 @@ impl StateLabel {
     }
 }
 
-/// A commit that was checked.
+/// The commit that was checked.
 pub(super) struct Commit<'a> {
     pub(super) whole: &'a str,
     pub(super) short: String,
@@ -70,16 +70,16 @@ pub(super) struct Commit<'a> {
 pub(super) struct Row<'a> {
     pub(super) repo: &'a str,
     pub(super) server: &'a str,
-    /// What tells the row from all others.
+    /// The identity of the row, for the page's script.
     pub(super) key: String,
-    /// The entries of the repository, if a filter can name it and no other.
+    /// A link to the repository's entries, if a filter can name it alone.
     pub(super) of_repo: Option<String>,
     pub(super) details: String,
     pub(super) state: StateLabel,
     pub(super) drift_count: u32,
     pub(super) files: Vec<FileLink<'a>>,
     pub(super) more_files: Vec<FileLink<'a>>,
-    /// How many files are on the entry's own page only.
+    /// The number of files that only the entry's own page shows.
     pub(super) files_left: usize,
     pub(super) since: Option<Moment>,
     pub(super) last_check: Moment,

@@ -1,16 +1,16 @@
-//! The overview for a screen on a wall: large tiles, nothing to operate.
+//! The overview for a screen on a wall: large tiles without controls.
 
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 use askama::Template;
 
-use super::Parameters;
 use super::frame::Frame;
 use super::moment::Moment;
+use super::parameters::Parameters;
 use crate::domain::{Entry, Selected, Tally, Timestamp};
 
-/// How many repositories fit on a screen.
+/// The repositories that fit on a screen.
 const REPOS_SHOWN: usize = 48;
 
 #[derive(Template)]
@@ -22,25 +22,25 @@ struct Wall<'a> {
     oldest: Option<Moment>,
     well: usize,
     repos: Vec<RepoTile<'a>>,
-    /// How many repositories are not shown, and how many of those are not in sync.
+    /// The number of repositories that are not shown, and of those among them that are not in sync.
     hidden: usize,
     hidden_unwell: usize,
     table: String,
-    /// The filters that are on, each with its value.
+    /// The active filters, each with its value.
     filters: Vec<(&'a str, &'a str)>,
 }
 
-/// How the entries of one repository stand.
+/// The entries of one repository, summed up.
 struct RepoTile<'a> {
     name: &'a str,
     class: &'static str,
     tally: Tally,
     since: Option<Moment>,
-    /// Its entries, if a filter can name it and no other.
+    /// A link to its entries, if a filter can name it alone.
     link: Option<String>,
 }
 
-/// Returns the overview of selected entries as tiles.
+/// Renders the selected entries as tiles, one for each repository.
 pub(super) fn wall(
     frame: Frame,
     selected: &Selected<'_>,

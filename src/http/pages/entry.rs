@@ -11,7 +11,7 @@ use crate::http::error::ApiError;
 use crate::http::query::{QueryString, must_be};
 use crate::http::request_log;
 use crate::http::services::Services;
-use crate::page::{EntryPage, Past};
+use crate::page::{EntryHistory, EntryPage};
 
 /// How many transitions the page shows at once.
 const TRANSITIONS_SHOWN: usize = 50;
@@ -40,16 +40,16 @@ pub(in crate::http) async fn entry(
     };
     // The entry itself is in memory, and is shown even if its history cannot be read.
     let (board, room) = (services.board.clone(), services.work.past(&query.filter));
-    let past = room.ask(&request, async move |_| Ok(board.history(&query).await?));
-    let past = past.await.inspect_err(|error| request_log::note_fault(&request, error));
-    let past = past.map_or(Past::Unavailable, Past::Known);
+    let history = room.ask(&request, async move |_| Ok(board.history(&query).await?));
+    let history = history.await.inspect_err(|error| request_log::note_fault(&request, error));
+    let history = history.map_or(EntryHistory::Unavailable, EntryHistory::Known);
     let snapshot = services.board.snapshot();
     let context = context(&request, &services);
     let page = services.work.short_reads.run(&request, move |_| {
         let page = EntryPage {
             key: key.borrow(),
             standing: snapshot.get(key.borrow()),
-            past,
+            history,
             is_older: after.is_some(),
         };
         let status = if page.is_unknown() { StatusCode::NOT_FOUND } else { StatusCode::OK };
