@@ -1,32 +1,32 @@
-//! The time: the only module that asks the system for it.
+//! The clock: the only module that asks the system for the time.
 //!
-//! Everything else is handed a [`Clock`] or the moment itself, so tests can move the time.
+//! All other modules are given a [`Clock`] or a time, so tests can move the clock.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::domain::{Now, Timestamp};
 
-/// By how much the wall clock may leave the monotonic one before that counts as a jump.
+/// A larger difference between the wall clock and the monotonic one counts as a jump.
 ///
-/// Adjustments by NTP slew both clocks alike; leap seconds and rounding stay far below this.
+/// NTP slews both clocks alike; leap seconds and rounding stay far below this.
 const JUMP: Duration = Duration::from_secs(5);
 
-/// One look at both clocks.
+/// One reading of both clocks.
 #[derive(Clone, Copy, Debug)]
 pub struct Reading {
-    /// The wall clock, which somebody may set.
+    /// The wall clock, which can be set.
     pub wall: Timestamp,
-    /// The monotonic clock, from an origin of its own; only differences mean something.
+    /// The monotonic clock; only differences are meaningful.
     pub monotonic: Duration,
 }
 
 /// A source of time.
 pub trait Clock: Send + Sync {
-    /// Looks at the clocks.
+    /// Reads both clocks.
     fn read(&self) -> Reading;
 
-    /// Looks at the monotonic clock alone.
+    /// Reads the monotonic clock alone.
     fn monotonic(&self) -> Duration {
         self.read().monotonic
     }
@@ -63,25 +63,25 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is moved; for tests.
+/// A clock that moves only when it is told to; for tests.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Mutex<Reading>>);
 
 impl ManualClock {
-    /// Makes a clock that shows this moment.
+    /// Makes a clock that shows this time.
     #[must_use]
     pub fn at(wall: Timestamp) -> Self {
         Self(Arc::new(Mutex::new(Reading { wall, monotonic: Duration::ZERO })))
     }
 
-    /// Lets time pass.
+    /// Moves both clocks forward.
     pub fn advance(&self, span: Duration) {
         let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reading.wall = reading.wall.plus(span);
         reading.monotonic += span;
     }
 
-    /// Sets the wall clock, as an operator or a broken time server does.
+    /// Sets the wall clock alone, as an operator or a broken time server does.
     pub fn set_wall(&self, wall: Timestamp) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).wall = wall;
     }
@@ -93,7 +93,7 @@ impl Clock for ManualClock {
     }
 }
 
-/// Watches whether the wall clock keeps step with the monotonic one.
+/// Detects jumps of the wall clock by comparing it with the monotonic one.
 #[derive(Debug)]
 pub struct Steadiness {
     /// Both clocks at the start, or after the last jump.
@@ -101,13 +101,14 @@ pub struct Steadiness {
 }
 
 impl Steadiness {
-    /// Begins to watch; the clock counts as steady from here on.
+    /// Starts to watch; the clock counts as steady from this reading on.
     #[must_use]
     pub fn begin(base: Reading) -> Self {
         Self { base }
     }
 
-    /// Takes a reading. Returns what it means, and whether the wall clock has jumped.
+    /// Takes a reading. Returns the time with how long the clock has been steady, and whether the
+    /// wall clock has jumped.
     pub fn observe(&mut self, reading: Reading) -> (Now, bool) {
         let elapsed = reading.monotonic.saturating_sub(self.base.monotonic);
         let expected = self.base.wall.plus(elapsed).millis();

@@ -1,17 +1,18 @@
 //! gitops-status-server keeps the latest sync status of every repository on every server.
 //!
-//! A map of the crate, from the inside out; a module may use those above it and no others, with
-//! [`app`] as the one that puts them together. `ARCHITECTURE.md` tells the whole story.
+//! The modules, from the inside out. A module uses only those above it; [`app`] wires them together.
+//! `ARCHITECTURE.md` has the details.
 //!
-//! - [`domain`]: reports, entries, their life, filters. Pure.
-//! - [`clock`]: what time it is.
+//! - [`domain`]: reports, entries, how they age, filters. Pure.
+//! - [`clock`]: the time.
 //! - [`store`]: entries and their history on disk.
 //! - [`render`]: entries as JSON and CSV.
-//! - [`metrics`]: what Prometheus is told.
-//! - [`board`]: the service: takes updates, shows the state.
+//! - [`page`]: entries as HTML.
+//! - [`metrics`]: the metrics for Prometheus.
+//! - [`board`]: the service that takes updates and publishes the entries.
 //! - [`http`]: paths, parameters, bodies, answers.
-//! - [`config`], [`cli`], [`logging`], [`shutdown`]: the program around it.
-//! - [`app`]: puts it all together and runs it.
+//! - [`config`], [`cli`], [`logging`], [`shutdown`]: settings, command line, log, signals.
+//! - [`app`]: builds and runs all of it.
 
 pub mod app;
 pub mod board;

@@ -1,4 +1,4 @@
-//! The program: does what the command line asks for and turns the outcome into an exit status.
+//! The program: runs what the command line asks for and turns the outcome into an exit status.
 
 use std::fmt::Display;
 use std::io::{self, Write as _};
@@ -22,14 +22,14 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => say(&error, error.exit_status()),
         },
-        Ok(Invocation::Compact(database)) => work_on(cli::compact(&database)),
-        Ok(Invocation::Repair(database)) => work_on(cli::repair(&database)),
+        Ok(Invocation::Compact(database)) => maintain(cli::compact(&database)),
+        Ok(Invocation::Repair(database)) => maintain(cli::repair(&database)),
         Err(error) => say(&error, error.exit_status()),
     }
 }
 
-/// Does what is done to a database that no server has open.
-fn work_on(work: impl Future<Output = Result<String, OpenError>>) -> ExitCode {
+/// Runs a command on a database that no server has open.
+fn maintain(work: impl Future<Output = Result<String, OpenError>>) -> ExitCode {
     match actix_web::rt::System::new().block_on(work) {
         Ok(text) => print(&text),
         Err(error) => {
@@ -46,7 +46,7 @@ fn serve(config: &Config) -> ExitCode {
     };
     let system = actix_web::rt::System::new();
     let outcome = system.block_on(run(config, &log));
-    // Its end would wait for every thread that waits for a disk.
+    // Dropping it would wait for threads that a hanging disk blocks.
     std::mem::forget(system);
     match outcome {
         Ok(()) => {
@@ -64,7 +64,7 @@ async fn run(config: &Config, log: &Log) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     let app = tokio::select! {
         app = App::build(config, Arc::new(SystemClock::start())) => app?,
-        // Nothing has been accepted yet.
+        // No update has been accepted yet.
         () = signals.asked_to_stop() => return Ok(()),
     };
     log::info!("Listening on http://{}", app.address());
@@ -90,7 +90,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn say(message: impl Display, status: u8) -> ExitCode {
-    // Where standard error is closed, the exit status says what is left to say.
+    // If standard error is closed, the exit status must suffice.
     writeln!(io::stderr(), "{message}").ok();
     ExitCode::from(status)
 }

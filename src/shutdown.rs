@@ -1,4 +1,4 @@
-//! The signals that the program listens to.
+//! The signals that the program handles.
 
 use std::io;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-/// How soon after the first signal another one is still the same: supervisors signal a process and
-/// its group, and people press keys twice.
+/// A second signal within this time of the first counts as the same one: supervisors signal both
+/// a process and its group, and people press keys twice.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 
-/// The signals of supervisors and terminals that ask the program to stop, SIGTERM and SIGINT, and
-/// those that would end it unless it listened.
+/// The signals that ask the program to stop, SIGTERM and SIGINT, and those that would end it if they
+/// were not handled.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
@@ -23,10 +23,10 @@ pub struct Signals {
 }
 
 impl Signals {
-    /// Begins to listen; from here on the signals no longer end the process by themselves.
+    /// Installs the handlers; from then on the signals no longer end the process by themselves.
     ///
     /// # Errors
-    /// What the system says.
+    /// Any error of the system.
     pub fn listen() -> io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
@@ -38,15 +38,15 @@ impl Signals {
         })
     }
 
-    /// Waits until the program is asked to stop. After the first time this waits until it is asked
-    /// again, a second or more after the first.
+    /// Waits until the program is asked to stop. A further call waits for another request, at least
+    /// a second after the first.
     pub async fn asked_to_stop(&mut self) {
         loop {
             tokio::select! {
                 _ = self.terminate.recv() => {}
                 _ = self.interrupt.recv() => {}
                 _ = self.hang_up.recv() => {
-                    log::info!("SIGHUP: there is nothing to read again");
+                    log::info!("SIGHUP: there is nothing to reload");
                     continue;
                 }
                 _ = self.user_1.recv() => {

@@ -44,22 +44,18 @@ pub struct App {
 }
 
 impl App {
-    /// Opens the store, loads the state and binds the address. Connections are taken from here
-    /// on, and served once [`App::run`] runs.
+    /// Opens the store, loads the entries and binds the address. The system accepts connections
+    /// from then on; [`App::run`] serves them.
     ///
     /// # Errors
     /// See [`AppError`].
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
-        let DatabaseUrl::Sqlite(path) = config.database_url.clone();
-        let runtime = Handle::current();
-        // On a thread that a disk may hold up: signals are heard meanwhile.
-        let store = spawn_blocking(move || runtime.block_on(SqliteStore::open(&path))).await;
-        let store = store.map_err(|_| AppError::TaskDied("opening of the database"))??;
-        let store = Arc::new(store);
-        Self::with_store(config, clock, Arc::<SqliteStore>::clone(&store), store).await
+        let (store, archive) = open(config.database_url.clone()).await?;
+        Self::with_store(config, clock, store, archive).await
     }
 
-    /// Does the same with a store that is open already, whatever the settings say of it.
+    /// Builds the application with a store and an archive that are already open, instead of the
+    /// configured ones.
     ///
     /// # Errors
     /// See [`AppError`].
@@ -114,18 +110,28 @@ impl App {
         })
     }
 
-    /// Returns the address that is listened on; its port is the real one if 0 was asked for.
+    /// Returns the bound address, with the real port if port 0 was configured.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 }
 
+/// Opens the store that a URL names, and the archive of its history.
+async fn open(url: DatabaseUrl) -> Result<(Arc<dyn Store>, Arc<dyn Archive>), AppError> {
+    let DatabaseUrl::Sqlite(path) = url;
+    let runtime = Handle::current();
+    // On its own thread: a disk that hangs must not keep the program from hearing signals.
+    let store = spawn_blocking(move || runtime.block_on(SqliteStore::open(&path))).await;
+    let store = Arc::new(store.map_err(|_| AppError::TaskDied("opening of the database"))??);
+    Ok((Arc::<SqliteStore>::clone(&store), store))
+}
+
 fn limits(config: &Config, room: ConnectionLimits) -> Limits {
     Limits {
         max_body_bytes: config.max_body_bytes,
         request_timeout: config.request_timeout,
-        // Those who send updates must get through as well.
+        // Leave the other half of the connections to updates and reads.
         max_event_streams: (room.total / 2).max(1),
         keep_alive: KEEP_ALIVE.min(config.idle_timeout / 2),
     }

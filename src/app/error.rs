@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::store::{OpenError, StoreError};
 
-/// Why the application does not start or does not go on.
+/// Why the application does not start, or stops.
 #[derive(Debug, Error)]
 pub enum AppError {
     /// The store cannot be opened.
@@ -17,7 +17,7 @@ pub enum AppError {
     /// The store was opened but cannot be read.
     #[error("the database cannot be read: {0}")]
     Load(#[from] StoreError),
-    /// The address cannot be listened on.
+    /// The address cannot be bound.
     #[error("{address} cannot be listened on: {error}")]
     Listen {
         /// The address.
@@ -25,21 +25,21 @@ pub enum AppError {
         /// What the system says.
         error: io::Error,
     },
-    /// A task that must run for as long as the application has ended.
+    /// A task ended before the application did.
     #[error("the {0} has died")]
     TaskDied(&'static str),
-    /// It was told to stop, and the time for that was over too soon.
+    /// The grace ran out before every request had its answer.
     #[error("Requests received and not answered within the grace of {grace:?}: {requests}")]
     Unanswered {
-        /// How many requests.
+        /// The number of unanswered requests.
         requests: usize,
-        /// How long they had.
+        /// The grace that they had.
         grace: Duration,
     },
 }
 
 impl AppError {
-    /// The exit status that tells this apart from other failures.
+    /// Returns the exit status for this error.
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self {

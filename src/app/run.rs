@@ -14,12 +14,12 @@ use crate::http::Connections;
 const SHARE_OF_STORE: Duration = Duration::from_secs(2);
 
 impl App {
-    /// Serves until `shutdown`, then stops in order: unready, no more connections, every request
-    /// under way answered, every update stored, the store closed.
+    /// Serves until `shutdown`, then stops in this order: report "not ready", stop accepting
+    /// connections, answer the requests in flight, commit the queued updates, close the store.
     ///
     /// # Errors
-    /// [`AppError::TaskDied`] if a task has ended before its time, [`AppError::Unanswered`] if
-    /// requests have not got their answer when the grace is over.
+    /// [`AppError::TaskDied`] if a task ends early, [`AppError::Unanswered`] if requests are
+    /// unanswered when the grace runs out.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
         let Self { server, writer, feed, checker, connections, stopping, .. } = self;
         let handle = server.handle();
@@ -40,14 +40,14 @@ impl App {
         }
         log::info!("Stopping");
         stopping.begin();
-        // Streams never end by themselves, and those who listen find another server the sooner.
+        // Event streams never end by themselves. Their clients can move to another server now.
         stop_feed.cancel();
         tokio::time::sleep(self.shutdown_delay).await;
         let grace = self.shutdown_grace;
         let end = Instant::now() + grace;
         let close_idle = start(close_idle(connections.clone()));
         let all_ended = timeout(share_of_connections(grace), handle.stop(true)).await;
-        // Its connection is to be closed before the writer's, which takes the log away.
+        // The checker's connection must close first: closing the writer's removes the WAL file.
         timeout(SHARE_OF_STORE / 2, checker).await.ok();
         stop_writer.cancel();
         let is_closed = match timeout_at(end, &mut writer).await {
@@ -56,13 +56,13 @@ impl App {
             Err(_) => false,
         };
         if all_ended.is_err() {
-            // What the writer has answered last is on its way.
+            // The writer's last answers are still being sent.
             timeout_at(end, answered(&connections)).await.ok();
         }
         close_idle.abort();
         reaper.abort();
         if !is_closed {
-            log::warn!("The database was not closed within the grace, which loses nothing");
+            log::warn!("The database was not closed within the grace; no data is lost");
         }
         match connections.unanswered() {
             0 => Ok(()),
@@ -79,13 +79,12 @@ where
     tokio::spawn(task)
 }
 
-/// Returns how long connections get to end, of the time that there is for all: the writer and the
-/// store need some of it too.
+/// Returns the part of the grace in which connections have to end.
 fn share_of_connections(grace: Duration) -> Duration {
     grace.saturating_sub(SHARE_OF_STORE).max(grace / 2)
 }
 
-/// Waits until no request that was received whole is without its answer.
+/// Waits until every request that was received whole has its answer.
 async fn answered(connections: &Connections) {
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     while connections.unanswered() > 0 {
@@ -93,7 +92,7 @@ async fn answered(connections: &Connections) {
     }
 }
 
-/// Shuts connections without progress, for as long as the application runs.
+/// Closes stalled connections, until aborted.
 async fn reap(connections: Connections, limit: Duration) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1).min(limit / 2));
     loop {
@@ -102,7 +101,7 @@ async fn reap(connections: Connections, limit: Duration) {
     }
 }
 
-/// Lets connections end as soon as they have nothing under way, while the server stops.
+/// Closes connections as soon as they have no request in flight, until aborted.
 async fn close_idle(connections: Connections) {
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     loop {

@@ -1,4 +1,4 @@
-//! Binds the HTTP server, with as many connections as the process may have.
+//! The HTTP server, and the number of connections that the process can have.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,7 +12,7 @@ use actix_web::{App as Routes, HttpServer};
 use crate::config::Config;
 use crate::http::{self, ConnectionLimits, Connections, Services};
 
-/// Binds the address of the settings; returns it with the real port if 0 was asked for.
+/// Binds the configured address. Returns it with the real port if port 0 was configured.
 pub(super) fn bind(
     config: &Config,
     services: Data<Services>,
@@ -33,11 +33,11 @@ pub(super) fn bind(
     .on_connect(move |io, data| http::note_connection(&connections, io, data))
     .workers(config.workers)
     .max_connections(room.most_at_once().div_ceil(config.workers))
-    // Answers in several writes would otherwise wait for the client's acknowledgement.
+    // Otherwise an answer in several writes waits for the client's acknowledgement.
     .tcp_nodelay(true)
-    // The reaper ends those that are idle for too long.
+    // The reaper closes idle connections.
     .keep_alive(KeepAlive::Os)
-    // Connections are held until the writer has answered; the end of the grace ends them.
+    // Workers hold connections until the writer has answered; `App::run` enforces the grace.
     .shutdown_timeout(config.shutdown_grace.as_secs().saturating_add(1))
     .disable_signals()
     .bind(config.listen)?;
@@ -45,18 +45,18 @@ pub(super) fn bind(
     Ok((server.run(), address))
 }
 
-/// Returns how many connections may be open: as many as the settings say, or fewer if this process
-/// may not have enough files open.
+/// Returns the configured limits of connections, or lower ones if the process cannot open enough
+/// files.
 pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
     let total = files_for_connections(config.max_connections, config.workers);
     ConnectionLimits { total, per_address: config.max_connections_per_address }
 }
 
-/// Raises this process's limit of open files to what its connections need, as far as it may;
-/// returns how many connections that is enough for.
+/// Raises the process's limit of open files to what its connections need, if possible. Returns the
+/// number of connections that the limit allows.
 fn files_for_connections(max_connections: usize, workers: usize) -> usize {
-    // The database, the log and the listener need some, each worker needs four, and its share of
-    // the connections is rounded up. A connection is held by two handles.
+    // The database, the log and the listener need 32, each worker needs 4, and the connections per
+    // worker are rounded up. A connection has two handles.
     let others = 32 + 6 * workers as u64;
     let limits = ConnectionLimits { total: max_connections, per_address: None };
     let needed = others + 2 * limits.most_at_once() as u64;
@@ -67,8 +67,8 @@ fn files_for_connections(max_connections: usize, workers: usize) -> usize {
             let affordable = ConnectionLimits::total_within(at_once);
             log::warn!(
                 "Only {limit} files may be open: at most {affordable} connections are open at \
-                 once, not max_connections = {max_connections}, which needs {needed} files; raise \
-                 the limit (ulimit -n) or lower the setting"
+                 once, because max_connections = {max_connections} needs {needed} files; raise the \
+                 limit (ulimit -n) or lower the setting"
             );
             affordable
         }

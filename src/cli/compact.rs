@@ -1,10 +1,10 @@
-//! `compact`: makes a database's file as small as what it holds, and says how small that is.
+//! `compact`: shrinks a database file to the size of its content.
 
 use crate::config::DatabaseUrl;
 use crate::store::OpenError;
 use crate::store::sqlite::{Compacted, SqliteStore};
 
-/// Compacts a database that no server has open, and returns what that came to, in words.
+/// Compacts a database that no server has open, and returns the sizes before and after, as text.
 ///
 /// # Errors
 /// As [`SqliteStore::compact`].

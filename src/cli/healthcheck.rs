@@ -1,6 +1,6 @@
-//! `healthcheck`: asks a running server for its health, as a container's HEALTHCHECK does.
+//! `healthcheck`: asks a running server for its health, for a container's HEALTHCHECK.
 //!
-//! One request over a plain connection, so that an image needs no other program for it.
+//! It sends one request over a plain connection, so that an image needs no HTTP client.
 //! This module must not know the settings.
 
 use std::io::{self, Read as _, Write as _};
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use super::CliError;
 
-/// How long the whole exchange may take.
+/// The time limit of the whole exchange.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// The longest status line that is read, in bytes.
+/// The most bytes of a status line that are read.
 const LONGEST_LINE: usize = 256;
 
 /// Asks the server at `address` for `/health` and waits at most three seconds for the answer.
 ///
 /// # Errors
-/// [`CliError::Unhealthy`] on any answer but 200, and on none.
+/// [`CliError::Unhealthy`] on any answer but 200, and on no answer.
 pub fn healthcheck(address: SocketAddr) -> Result<(), CliError> {
     let unhealthy = |reason: String| CliError::Unhealthy { address, reason };
     let line = status_line(address, PATIENCE).map_err(|error| unhealthy(explained(&error)))?;
@@ -29,7 +29,7 @@ pub fn healthcheck(address: SocketAddr) -> Result<(), CliError> {
     }
 }
 
-/// Turns an address that a server listens on into one it can be reached at from this machine.
+/// Returns the address at which this machine reaches a server that listens on `listen`.
 pub(super) fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -44,13 +44,13 @@ fn status_line(address: SocketAddr, patience: Duration) -> io::Result<String> {
     let deadline = now() + patience;
     let mut stream = TcpStream::connect_timeout(&address, patience)?;
     stream.set_write_timeout(Some(remaining(deadline)?))?;
-    // In one write, so that a server which answers early does not cut the request off.
+    // One write: a server that answers and closes early would make a second one fail.
     let request = format!("GET /health HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes())?;
     let mut line = Vec::new();
     let mut chunk = [0; LONGEST_LINE];
     while line.len() < LONGEST_LINE && !line.contains(&b'\n') {
-        // Set anew each time: a server that drips bytes does not get more time.
+        // Set again before each read, so that a server that drips bytes gets no extra time.
         stream.set_read_timeout(Some(remaining(deadline)?))?;
         match stream.read(&mut chunk) {
             Ok(0) => break,
@@ -68,13 +68,13 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Returns the time left, which is never zero: a socket would take that for no limit.
+/// Returns the time left, never zero: a socket refuses a time limit of zero.
 fn remaining(deadline: Instant) -> io::Result<Duration> {
     let left = deadline.saturating_duration_since(now());
     if left.is_zero() { Err(io::ErrorKind::TimedOut.into()) } else { Ok(left) }
 }
 
-/// Says what a socket's time limit means, which each system reports in its own way.
+/// Describes an error. Systems report a socket's time limit in different ways.
 fn explained(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => {

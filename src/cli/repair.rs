@@ -1,10 +1,10 @@
-//! `repair`: makes a sound database of a damaged one, and says what was done and what is lost.
+//! `repair`: makes a sound database of a damaged one, and reports what is lost.
 
 use crate::config::DatabaseUrl;
 use crate::store::OpenError;
 use crate::store::sqlite::{HistoryRepair, Repair, SqliteStore};
 
-/// Repairs a database that no server has open, and returns what that came to, in words.
+/// Repairs a database that no server has open, and returns the outcome as text.
 ///
 /// # Errors
 /// As [`SqliteStore::repair`].

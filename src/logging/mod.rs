@@ -1,9 +1,9 @@
 //! The log: one line a message on standard error, with UTC times.
 //!
-//! Lines go through a queue to a thread of their own, so that an output that nobody reads holds
-//! nothing up ([decision 16](../../docs/decisions/0016-the-log.md)). Levels are `RUST_LOG`'s, which
-//! belongs to the logger and is not one of the program's settings. This module must not know what
-//! is logged.
+//! Lines go through a queue to a thread of their own, so that an output that nobody reads blocks
+//! nothing else ([decision 16](../../docs/decisions/0016-the-log.md)). The levels come from
+//! `RUST_LOG`, which is the logger's variable and no setting of the program. This module must not
+//! know what is logged.
 
 mod queue;
 mod writer;
@@ -18,33 +18,33 @@ use log::LevelFilter;
 
 use self::queue::Queue;
 
-/// How long the end of the program waits for its last lines to be written.
+/// How long the program waits at its end for the last lines to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// The lines that wait to be written: one for the process, as its logger and standard error are.
+/// The lines to write. There is one queue for the process, as there is one standard error.
 static QUEUE: Queue = Queue::new();
 
-/// The started log. The end of the program drops it, and waits a second at most for what has been
-/// logged to be written.
+/// The log. Dropping it at the end of the program waits at most a second for the last lines to be
+/// written.
 #[derive(Debug)]
 pub struct Log(());
 
-/// The time in which the program serves: lines beyond the queue's bound are dropped and counted.
+/// While this exists, the program serves: lines beyond the queue's bound are dropped and counted.
 #[derive(Debug)]
-#[must_use = "no line is dropped any more once this is dropped"]
+#[must_use = "the queue is unbounded again once this is dropped"]
 pub struct Serving<'log>(#[expect(dead_code, reason = "outlived by the log")] &'log Log);
 
 /// Starts logging for the whole process.
 ///
-/// What `RUST_LOG` does not speak of is logged from level info, so an empty `RUST_LOG` leaves the
-/// default, and so does one that is wrong, of which the log's first line tells. A line that cannot
-/// be written, because standard error is closed or its disk is full, is dropped and counted.
+/// The default level is info; `RUST_LOG` can change it for all modules or for some. If `RUST_LOG` is
+/// invalid it is ignored, and the first line of the log says so. A line that cannot be written,
+/// because standard error is closed or its disk is full, is dropped and counted.
 ///
 /// # Errors
-/// What the system says if it starts no thread.
+/// Any error of the system when it cannot start a thread.
 pub fn start() -> io::Result<Log> {
     let levels = variable("RUST_LOG").unwrap_or_default();
-    // The logger would say what is wrong by itself, and panic if that cannot be written.
+    // The logger would print an error itself, and panic if standard error is closed.
     let wrong = env_filter::Builder::new().try_parse(&levels).err();
     let levels = if wrong.is_none() { levels.as_str() } else { "" };
     let style = style();
@@ -54,7 +54,7 @@ pub fn start() -> io::Result<Log> {
         .spawn(move || writer::write(&QUEUE, &mut io::stderr(), &direct))?;
     let logger = logger(levels, style, Target::Pipe(Box::new(&QUEUE)));
     log::set_max_level(logger.filter());
-    // The only error is that there is a logger already.
+    // The only possible error is that a logger is already set.
     log::set_boxed_logger(Box::new(logger)).ok();
     std::panic::set_hook(Box::new(note_panic));
     if let Some(error) = wrong {
@@ -63,14 +63,14 @@ pub fn start() -> io::Result<Log> {
     Ok(Log(()))
 }
 
-/// Returns how many lines have been dropped since the program started.
+/// Returns the number of lines dropped since the program started.
 #[must_use]
 pub fn lines_dropped() -> u64 {
     QUEUE.lines_dropped()
 }
 
 impl Log {
-    /// Says that the program serves from here on, until what is returned is dropped.
+    /// Allows lines to be dropped until the returned guard is dropped.
     pub fn serve(&self) -> Serving<'_> {
         QUEUE.may_drop(true);
         Serving(self)
@@ -92,7 +92,7 @@ impl Drop for Serving<'_> {
 fn logger(levels: &str, style: WriteStyle, target: Target) -> Logger {
     Builder::new()
         .filter_level(LevelFilter::Info)
-        // What the web server says of its threads tells an operator nothing.
+        // The web server's lines about its threads are of no use to an operator.
         .filter_module("actix_server", LevelFilter::Warn)
         .parse_filters(levels)
         .format_timestamp_millis()
@@ -102,7 +102,7 @@ fn logger(levels: &str, style: WriteStyle, target: Target) -> Logger {
         .build()
 }
 
-/// Whether lines are coloured: the logger itself looks only at outputs that it knows.
+/// Decides whether lines are coloured: the logger cannot tell for a queue.
 fn style() -> WriteStyle {
     match variable("RUST_LOG_STYLE").as_deref() {
         Some("always") => WriteStyle::Always,
@@ -112,7 +112,7 @@ fn style() -> WriteStyle {
     }
 }
 
-/// Logs a panic, which would otherwise be written by the thread that panics.
+/// Logs a panic. The default hook would write to standard error from the panicking thread.
 fn note_panic(panic: &PanicHookInfo<'_>) {
     let place = panic.location().map(ToString::to_string).unwrap_or_default();
     log::error!("Panic at {place}: {:?}", panic.payload_as_str().unwrap_or_default());

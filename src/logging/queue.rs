@@ -1,14 +1,14 @@
-//! Lines on their way to the thread that writes them.
+//! The queue of lines for the thread that writes them.
 
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How many bytes of lines may wait; the writing thread has as many in hand at most.
+/// The most bytes that wait. The writing thread holds as many again at most.
 const CAPACITY: usize = 1024 * 1024;
 
-/// Takes lines without waiting for anything, in the order in which they are written.
+/// A bounded queue of lines. Adding a line never blocks.
 #[derive(Debug)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
@@ -19,10 +19,10 @@ pub(super) struct Queue {
 #[derive(Debug)]
 struct Waiting {
     lines: Vec<u8>,
-    /// How many lines were dropped after these.
+    /// The number of lines that were dropped after these.
     dropped: u64,
     may_drop: bool,
-    /// Whether everything that was taken out has been written.
+    /// Whether all lines that were taken out have been written.
     is_written: bool,
 }
 
@@ -36,16 +36,16 @@ impl Queue {
         }
     }
 
-    /// Says whether lines beyond the bound are dropped.
+    /// Sets whether lines beyond the bound are dropped.
     pub(super) fn may_drop(&self, may_drop: bool) {
         self.waiting().may_drop = may_drop;
     }
 
-    /// Takes a line, or drops it.
+    /// Adds a line, or drops it.
     fn push(&self, line: &[u8]) {
         let mut waiting = self.waiting();
         let has_room = waiting.lines.len() + line.len() <= CAPACITY;
-        // A short line that still fits behind one that did not would hide where the gap is.
+        // A short line that fits after a dropped one would hide the gap.
         if waiting.may_drop && (waiting.dropped > 0 || !has_room) {
             waiting.dropped += 1;
             drop(waiting);
@@ -57,18 +57,18 @@ impl Queue {
         self.has_changed.notify_all();
     }
 
-    /// Counts lines that nobody will read.
+    /// Counts lines that are lost.
     pub(super) fn count_dropped(&self, lines: u64) {
         self.lines_dropped.fetch_add(lines, Ordering::Relaxed);
     }
 
-    /// Returns how many lines nobody will read.
+    /// Returns the number of lost lines.
     pub(super) fn lines_dropped(&self) -> u64 {
         self.lines_dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits for lines and takes them all out, once those that were taken before are written.
-    /// Returns how many were dropped after them.
+    /// Waits for lines and takes them all out. Call it once the lines of the last call are written.
+    /// Returns the number of lines that were dropped after them.
     pub(super) fn take(&self, lines: &mut Vec<u8>) -> u64 {
         lines.clear();
         let mut waiting = self.waiting();
@@ -83,10 +83,10 @@ impl Queue {
         std::mem::take(&mut waiting.dropped)
     }
 
-    /// Waits until all lines are written, or until this much time has passed.
+    /// Waits until all lines are written, for at most `limit`.
     pub(super) fn wait_until_written(&self, limit: Duration) {
         let is_busy = |waiting: &mut Waiting| !waiting.is_written || !waiting.lines.is_empty();
-        // Where time has passed there is nobody left to be told.
+        // The program ends either way, so whether time ran out does not matter.
         drop(self.has_changed.wait_timeout_while(self.waiting(), limit, is_busy));
     }
 
@@ -95,7 +95,7 @@ impl Queue {
     }
 }
 
-/// For the logger, which writes a line at once.
+/// For the logger, which writes each line with one call.
 impl Write for &Queue {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         self.push(line);

@@ -1,4 +1,4 @@
-//! The thread that writes the log, and the only one that may wait for standard error.
+//! The thread that writes the log. No other thread waits for standard error.
 
 use std::io::{ErrorKind, Write};
 use std::time::Duration;
@@ -7,39 +7,39 @@ use log::{Level, Log, Record};
 
 use super::queue::Queue;
 
-/// The most that is written at once: no other process that writes to the same pipe gets between
-/// the lines of one such write (`PIPE_BUF`).
+/// The most bytes of one write. Writes of up to `PIPE_BUF` bytes are atomic, so that lines of another
+/// process on the same pipe do not split ours.
 const PIECE: usize = 4096;
-/// How long to wait for an output that says that it takes nothing just now.
+/// The pause before trying again to write to a non-blocking output that is full.
 const PAUSE: Duration = Duration::from_millis(20);
 
-/// Writes lines for as long as the process lives, and says where some are missing; that is said by
-/// a logger that writes by itself.
+/// Writes lines until the process ends. Where lines are missing, `direct`, a logger without the
+/// queue, says so.
 pub(super) fn write(queue: &Queue, output: &mut impl Write, direct: &impl Log) {
-    let (mut lines, mut unsaid) = (Vec::new(), 0);
+    let (mut lines, mut unreported) = (Vec::new(), 0);
     loop {
-        unsaid += queue.take(&mut lines);
-        let mut is_heard = true;
+        unreported += queue.take(&mut lines);
+        let mut is_written = true;
         let mut rest = lines.as_slice();
         while !rest.is_empty() {
             let (piece, next) = rest.split_at(end_of_piece(rest));
             rest = next;
-            is_heard = write_whole(output, piece);
-            if !is_heard {
+            is_written = write_whole(output, piece);
+            if !is_written {
                 let lost = piece.split_inclusive(|byte| *byte == b'\n').count() as u64;
                 queue.count_dropped(lost);
-                unsaid += lost;
+                unreported += lost;
             }
         }
-        if unsaid > 0 && is_heard {
-            let text = format_args!("{unsaid} lines of the log are missing here");
+        if unreported > 0 && is_written {
+            let text = format_args!("{unreported} lines of the log are missing here");
             direct.log(&Record::builder().level(Level::Warn).args(text).build());
-            unsaid = 0;
+            unreported = 0;
         }
     }
 }
 
-/// Returns where the last line that fits ends, or the first line if it is too long.
+/// Returns the end of the last line that fits into a piece, or of the first line if that is longer.
 fn end_of_piece(lines: &[u8]) -> usize {
     let is_end = |byte: &u8| *byte == b'\n';
     let last = match lines.get(..PIECE) {
@@ -49,7 +49,7 @@ fn end_of_piece(lines: &[u8]) -> usize {
     last.map_or(lines.len(), |last| last + 1)
 }
 
-/// Writes lines for as long as that takes. Returns whether it was possible.
+/// Writes lines, however long that takes. Returns whether it succeeded.
 fn write_whole(output: &mut impl Write, mut lines: &[u8]) -> bool {
     while !lines.is_empty() {
         match output.write(lines) {
