@@ -12,10 +12,10 @@ pub async fn repair(database: &DatabaseUrl) -> Result<String, OpenError> {
     let DatabaseUrl::Sqlite(path) = database;
     Ok(match SqliteStore::repair(path).await? {
         Repair::NotNeeded { lost_commits: 0 } => {
-            format!("Nothing is damaged in {}: it was left as it is.\n", path.display())
+            format!("Nothing is damaged in {}: it was left unchanged.\n", path.display())
         }
         Repair::NotNeeded { lost_commits } => format!(
-            "Nothing can be repaired in {}: it was left as it is.\n\
+            "Nothing can be repaired in {}: it was left unchanged.\n\
              Entries and history are {}.\n",
             path.display(),
             as_of(lost_commits),
@@ -43,11 +43,11 @@ fn as_of(lost_commits: u64) -> String {
 fn in_words(history: &HistoryRepair) -> String {
     match history {
         HistoryRepair::Kept(count) => {
-            format!("{count} transitions, all that there were; their indexes were made anew")
+            format!("{count} transitions, all that there were; their indexes were rebuilt")
         }
         HistoryRepair::SetAside(reason) => format!(
-            "lost, since it could not be read to its end ({reason}); it begins anew with the next \
-             change of an entry"
+            "lost, because it could not be read to its end ({reason}); a new one starts with the \
+             next change of an entry"
         ),
     }
 }

@@ -53,7 +53,7 @@ settings! {
         max_body_bytes: usize = "1048576", number::<1024, 67_108_864>;
         /// Time a client has to send a whole request body
         request_timeout: Duration = "10s", duration::parse_above_zero;
-        /// Time without progress after which a connection is closed; more than a proxy's
+        /// Time without progress after which a connection is closed; set it above a proxy's
         idle_timeout: Duration = "75s", duration::parse_above_zero;
         /// Most open connections; beyond, the longest idle one is closed; 16 to 1000000
         max_connections: usize = "4096", number::<16, MOST_CONNECTIONS>;
