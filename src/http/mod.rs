@@ -1,14 +1,13 @@
-//! The HTTP side: every path, and the way from a request to an answer.
+//! The HTTP interface: every path, and the way from a request to its answer.
 //!
-//! Handlers are thin: who, what, do it, answer. What updates and filters mean is decided in the
-//! domain, what rows look like in `render`, what JSON is accepted in `wire`.
+//! Handlers are thin: who asks, for what, do it, answer. The domain decides what updates and filters
+//! mean, `render` what rows look like, and `wire` what JSON is accepted.
 
 mod access;
 mod answer;
 mod badge;
 mod bodies;
 mod body;
-mod caller;
 mod coding;
 mod connections;
 mod document;
@@ -25,7 +24,6 @@ mod methods;
 mod metrics;
 mod openapi;
 mod pages;
-mod places;
 mod query;
 mod request_log;
 mod resource;
@@ -35,16 +33,14 @@ mod services;
 mod single_flight;
 mod status;
 mod timeline;
-mod upgrade;
 mod warning;
 mod whole_list;
 mod wire;
 mod work;
 
 pub use bodies::Bodies;
-pub use connections::Connections;
+pub use connections::{ConnectionLimits, Connections};
 pub(crate) use connections::{note_connection, track};
-pub use places::ConnectionLimits;
 pub(crate) use request_log::log_request;
 pub(crate) use routes::routes;
 pub use sending::Sending;

@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::caller::Caller;
+use super::connections::Peer;
 use super::error::ApiError;
 use crate::domain::{Effort, Filter};
 use crate::metrics::Breakdown;
@@ -143,8 +143,8 @@ impl Room {
     ) -> Result<T, ApiError> {
         let served = timeout(PATIENCE, async { work(self.enter().await?).await });
         let left = async {
-            match Caller::of(request) {
-                Some(caller) => caller.left().await,
+            match Peer::of(request) {
+                Some(peer) => peer.left().await,
                 None => std::future::pending().await,
             }
         };

@@ -1,7 +1,7 @@
-//! Whether a client still waits for its answer.
+//! The client at the other end of a connection, and whether it still waits for its answer.
 //!
-//! A client that closes its connection and one that closes its sending side only look the same, and
-//! actix works on for both until it has something to send.
+//! A client that has closed its connection and one that has closed only its sending side look the
+//! same. actix works on for both until it has something to send.
 
 use std::net::TcpStream;
 use std::sync::{Arc, Weak};
@@ -9,33 +9,33 @@ use std::time::Duration;
 
 use actix_web::HttpRequest;
 
-use super::connections::Activity;
+use super::activity::Activity;
 
-/// How often is looked whether a client is still there: often enough that what nobody waits for
-/// costs little, rarely enough that the looks cost nothing.
+/// How often to look whether a client is still there. An abandoned request costs little in this
+/// time, and a look costs next to nothing.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// The client at the other end of a connection.
 #[derive(Clone, Debug)]
-pub(super) struct Caller {
+pub(in crate::http) struct Peer {
     socket: Weak<TcpStream>,
     activity: Arc<Activity>,
 }
 
-impl Caller {
-    /// The client at the other end of this socket.
+impl Peer {
+    /// Returns the client at the other end of this socket.
     pub(super) fn at(socket: &Arc<TcpStream>, activity: &Arc<Activity>) -> Self {
         Self { socket: Arc::downgrade(socket), activity: Arc::clone(activity) }
     }
 
-    /// Returns who has sent a request, unless the connection cannot be watched.
-    pub(super) fn of(request: &HttpRequest) -> Option<Self> {
+    /// Returns the sender of a request, unless its connection cannot be watched.
+    pub(in crate::http) fn of(request: &HttpRequest) -> Option<Self> {
         request.conn_data::<Self>().cloned()
     }
 
-    /// Waits until the client has closed its connection, or its side of it. For ever if this program
-    /// has closed that side: then nobody can tell.
-    pub(super) async fn left(&self) {
+    /// Waits until the client has closed its connection or its sending side. Never returns if this
+    /// program has shut that side, since the two can then not be told apart.
+    pub(in crate::http) async fn left(&self) {
         let mut looks = tokio::time::interval(LOOK);
         loop {
             looks.tick().await;
@@ -49,18 +49,18 @@ impl Caller {
     }
 }
 
-/// Whether the other end sends no more, whatever there is left to read.
+/// Whether the other end sends no more, even if there is something left to read.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn is_closed(socket: &TcpStream) -> bool {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
     let mut sockets = [PollFd::new(socket, PollFlags::RDHUP)];
     let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-    // What cannot be asked is taken to be there.
+    // If the system cannot say, the client counts as present.
     poll(&mut sockets, Some(&at_once)).is_ok_and(|closed| closed > 0)
 }
 
-/// Elsewhere this is known only once everything has been read.
+/// Elsewhere the system says so only once everything has been read.
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn is_closed(socket: &TcpStream) -> bool {
     matches!(socket.peek(&mut [0]), Ok(0))

@@ -1,52 +1,26 @@
-//! The places of open connections, and who gives way where there are too many.
+//! The open connections, and which of them is closed when there are too many.
 //!
-//! Requests under way and streams of changes keep their places. Of the others, the one that has
-//! been idle longest goes first: it is the least likely to send a request just then.
+//! Connections with a request under way, or with a stream of changes, are never closed for others.
+//! Of the rest, the longest idle goes first: it is the least likely to be sending a request.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
 use std::sync::Arc;
 
-use super::caller::Caller;
-use super::connections::Activity;
+use super::activity::Activity;
+use super::limits::ConnectionLimits;
+use super::peer::Peer;
 use crate::metrics::{Closing, ConnectionCounts};
 
-/// How long a new connection may take to send its first request before it may have to give way, in
+/// How long a new connection may take to send its first request before it counts as idle, in
 /// milliseconds.
 const FIRST_REQUEST: u64 = 1000;
 
-/// How many connections that may give way are found at once: to find them, all are asked.
+/// How many of the longest idle connections one search finds. A search looks at all connections.
 const FOUND_AT_ONCE: usize = 64;
 
-/// How often the log says that connections have to give way, in milliseconds.
-const SAID_AGAIN: u64 = 60_000;
-
-/// One in how many connections may come in before another has left.
-const OVERLAP: usize = 16;
-
-/// How many connections may be open.
-#[derive(Clone, Copy, Debug)]
-pub struct ConnectionLimits {
-    /// Of all addresses.
-    pub total: usize,
-    /// Of one address, or of one IPv6 network of 64 bits; `None` is any number.
-    pub per_address: Option<usize>,
-}
-
-impl ConnectionLimits {
-    /// Returns how many connections there are at once, with those that come in before others have
-    /// left.
-    #[must_use]
-    pub fn most_at_once(&self) -> usize {
-        self.total + (self.total / OVERLAP).max(1)
-    }
-
-    /// Returns the total that has at most this many at once, but at least one.
-    #[must_use]
-    pub fn total_within(at_once: usize) -> usize {
-        (at_once - at_once.div_ceil(OVERLAP + 1)).max(1)
-    }
-}
+/// How often the log may say that idle connections are closed, in milliseconds.
+const LOGGED_AGAIN: u64 = 60_000;
 
 /// An open connection.
 #[derive(Debug)]
@@ -54,23 +28,23 @@ pub(super) struct Open {
     /// A second handle on the socket, to shut it from outside.
     socket: Arc<TcpStream>,
     pub(super) activity: Arc<Activity>,
-    /// Where it comes from, if that matters.
+    /// Its address, if the number of connections of an address is limited.
     address: Option<IpAddr>,
     /// Whether it has been told to end.
     is_ending: bool,
 }
 
 impl Open {
-    /// Shuts its socket from outside. Shut for reading, it still sends what it has to send.
+    /// Shuts its socket. Shut for reading only, it still sends its answers.
     pub(super) fn shut(&self, how: Shutdown) {
         if how == Shutdown::Read {
             self.activity.close_for_reading();
         }
-        // It may be gone already, which is as good.
+        // An error means that the connection has ended already.
         self.socket.shutdown(how).ok();
     }
 
-    /// Returns since when it has been idle, if it may have to give way.
+    /// Returns since when it has been idle, if it may be closed to make room.
     fn idle_since(&self, now: u64) -> Option<u64> {
         let since = self.activity.progress_at();
         let is_new = !self.activity.has_asked() && now.saturating_sub(since) < FIRST_REQUEST;
@@ -80,7 +54,7 @@ impl Open {
 
 /// All open connections.
 #[derive(Debug)]
-pub(super) struct Places {
+pub(super) struct OpenConnections {
     limits: ConnectionLimits,
     counts: ConnectionCounts,
     open: HashMap<u64, Open>,
@@ -89,14 +63,14 @@ pub(super) struct Places {
     ending: usize,
     /// The connections of each address, if their number is limited.
     of_address: HashMap<IpAddr, Vec<u64>>,
-    /// Those that have been idle longest when they were last looked for, and since when; the
-    /// longest last. A connection that stays idle stays ahead of all that are not in here.
+    /// The longest idle connections that the last search found, and since when each was idle; the
+    /// longest idle is last. One that is still idle precedes every connection that is not in here.
     longest_idle: Vec<(u64, u64)>,
-    /// When the log said last that connections have to give way.
-    said_at: Option<u64>,
+    /// When the log last said that idle connections are closed.
+    logged_at: Option<u64>,
 }
 
-impl Places {
+impl OpenConnections {
     pub(super) fn new(limits: ConnectionLimits, counts: ConnectionCounts) -> Self {
         counts.set_capacity(limits.total);
         Self {
@@ -107,7 +81,7 @@ impl Places {
             ending: 0,
             of_address: HashMap::new(),
             longest_idle: Vec::new(),
-            said_at: None,
+            logged_at: None,
         }
     }
 
@@ -115,8 +89,8 @@ impl Places {
         self.open.values()
     }
 
-    /// Gives a new connection a place, and returns its number.
-    pub(super) fn enter(&mut self, socket: TcpStream, activity: Arc<Activity>, now: u64) -> u64 {
+    /// Adds a new connection, and returns its number.
+    pub(super) fn add(&mut self, socket: TcpStream, activity: Arc<Activity>, now: u64) -> u64 {
         let id = self.next_id;
         self.next_id += 1;
         let peer = || socket.peer_addr().ok().map(|address| network(address.ip()));
@@ -131,16 +105,16 @@ impl Places {
         id
     }
 
-    /// Returns who is at the other end of a connection.
-    pub(super) fn caller(&self, id: u64) -> Option<Caller> {
-        self.open.get(&id).map(|open| Caller::at(&open.socket, &open.activity))
+    /// Returns the client at the other end of a connection.
+    pub(super) fn peer(&self, id: u64) -> Option<Peer> {
+        self.open.get(&id).map(|open| Peer::at(&open.socket, &open.activity))
     }
 
-    /// Takes note that a connection is no more.
-    pub(super) fn leave(&mut self, id: u64) {
-        let Some(gone) = self.open.remove(&id) else { return };
-        self.ending -= usize::from(gone.is_ending);
-        if let Some(address) = gone.address
+    /// Removes a connection that has ended.
+    pub(super) fn remove(&mut self, id: u64) {
+        let Some(removed) = self.open.remove(&id) else { return };
+        self.ending -= usize::from(removed.is_ending);
+        if let Some(address) = removed.address
             && let Some(ids) = self.of_address.get_mut(&address)
         {
             ids.retain(|other| *other != id);
@@ -151,24 +125,24 @@ impl Places {
         self.counts.set_open(self.open.len());
     }
 
-    /// Tells as many idle connections to end as there are too many; returns how many are too many
-    /// still.
+    /// Closes as many idle connections as there are too many, and returns how many are still too
+    /// many.
     pub(super) fn make_room(&mut self, now: u64) -> usize {
         let mut excess = (self.open.len() - self.ending).saturating_sub(self.limits.total);
-        if excess > 0 && self.said_at.is_none_or(|said_at| now - said_at >= SAID_AGAIN) {
-            self.said_at = Some(now);
+        if excess > 0 && self.logged_at.is_none_or(|logged_at| now - logged_at >= LOGGED_AGAIN) {
+            self.logged_at = Some(now);
             log::warn!("All {} connections are taken: idle ones are closed", self.limits.total);
         }
         while excess > 0
             && let Some(id) = self.next_idle(now)
         {
-            self.tell_to_end(id, Closing::Full, Shutdown::Read);
+            self.close(id, Closing::Full, Shutdown::Read);
             excess -= 1;
         }
         excess
     }
 
-    /// Ends connections that have made no progress for this long, in milliseconds; see
+    /// Closes connections that have made no progress for this long, in milliseconds; see
     /// [`Activity::patience`].
     pub(super) fn close_stalled(&mut self, limit: u64, untaken: u64, now: u64) {
         let silent_for = |open: &Open| now.saturating_sub(open.activity.progress_at());
@@ -183,12 +157,12 @@ impl Places {
             })
             .collect();
         for (id, reason) in stalled {
-            self.tell_to_end(id, reason, Shutdown::Both);
+            self.close(id, reason, Shutdown::Both);
         }
     }
 
-    /// Ends the connection of an address that has been idle longest if it has too many, or else
-    /// the newest.
+    /// Closes the longest idle connection of an address that has too many, or the newest if none is
+    /// idle.
     fn make_room_of(&mut self, address: IpAddr, limit: usize, now: u64) {
         let Some(ids) = self.of_address.get(&address) else { return };
         let staying = || {
@@ -200,16 +174,16 @@ impl Places {
         }
         let idle = staying().filter_map(|(id, open)| Some((open.idle_since(now)?, id)));
         if let Some((_, id)) = idle.min() {
-            self.tell_to_end(id, Closing::Address, Shutdown::Read);
+            self.close(id, Closing::Address, Shutdown::Read);
         } else if let Some(&newest) = ids.last() {
-            self.tell_to_end(newest, Closing::Address, Shutdown::Both);
+            self.close(newest, Closing::Address, Shutdown::Both);
         }
     }
 
-    /// Returns who has been idle longest.
+    /// Returns the connection that has been idle longest.
     fn next_idle(&mut self, now: u64) -> Option<u64> {
-        let is_as_found = |places: &Self, since, id| {
-            places.open.get(&id).is_some_and(|open| open.idle_since(now) == Some(since))
+        let is_as_found = |all: &Self, since, id| {
+            all.open.get(&id).is_some_and(|open| open.idle_since(now) == Some(since))
         };
         while let Some((since, id)) = self.longest_idle.pop() {
             if is_as_found(self, since, id) {
@@ -227,7 +201,7 @@ impl Places {
         self.longest_idle.pop().map(|(_, id)| id)
     }
 
-    fn tell_to_end(&mut self, id: u64, reason: Closing, how: Shutdown) {
+    fn close(&mut self, id: u64, reason: Closing, how: Shutdown) {
         let Some(open) = self.open.get_mut(&id) else { return };
         open.shut(how);
         if !open.is_ending {
@@ -238,7 +212,8 @@ impl Places {
     }
 }
 
-/// Returns what counts as one address: one client has all addresses of an IPv6 network of 64 bits.
+/// Returns the address that a limit counts by. A client usually has all addresses of an IPv6 network
+/// of 64 bits, so that network counts as one.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
@@ -251,16 +226,6 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn connections_that_come_in_while_others_leave_are_within_what_there_is() {
-        for at_once in 2..10_000 {
-            let total = ConnectionLimits::total_within(at_once);
-            let limits = ConnectionLimits { total, per_address: None };
-            assert!(limits.most_at_once() > total && limits.most_at_once() <= at_once);
-            assert!(limits.most_at_once() + 2 > at_once, "{at_once}");
-        }
-    }
 
     #[test]
     fn one_client_is_one_address() {
