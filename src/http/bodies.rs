@@ -1,8 +1,8 @@
-//! The memory of all bodies that are being received and parsed: one bound for all of them.
+//! One memory bound for all request bodies that are being received and parsed.
 //!
-//! A byte counts from when it is there; a length that is only announced reserves nothing. Where
-//! there is no room, the body that has waited longest for its client makes room: clients that send
-//! slowly, or send nothing more, must not keep out those that send at once.
+//! A byte counts once it has arrived; an announced length reserves nothing. When the memory is used
+//! up, the body that has waited longest for its client is given up: clients that send slowly, or
+//! stop sending, must not keep out those that send at once.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,10 +10,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-/// How many bytes all bodies may take together.
+/// How many bytes all bodies together may take.
 const CAPACITY: usize = 256 * 1024 * 1024;
 
-/// All bodies; clones are views of the same ones.
+/// The memory of all bodies; clones share it.
 #[derive(Clone, Debug)]
 pub struct Bodies(Arc<Inner>);
 
@@ -24,7 +24,7 @@ struct Inner {
     waiting: Mutex<Waiting>,
 }
 
-/// The bodies of which something is still to come, the first that had to wait in front.
+/// The bodies that wait for their clients, by the order in which they began to wait.
 #[derive(Debug, Default)]
 struct Waiting {
     bodies: BTreeMap<u64, Unfinished>,
@@ -37,22 +37,22 @@ struct Unfinished {
     given_up: Arc<Notify>,
 }
 
-/// What one body takes; it is free again when this is dropped.
+/// The memory of one body; freed when this is dropped.
 #[derive(Debug)]
 pub(super) struct Share {
     bodies: Bodies,
-    place: Place,
+    claim: Claim,
 }
 
 #[derive(Debug)]
-enum Place {
-    /// A thread is at work on it: it goes on to the end.
-    InHand { bytes: usize },
-    /// It waits for its client, under a number, and may have been given up.
-    Waiting { number: u64, given_up: Arc<Notify> },
+enum Claim {
+    /// The body is complete or has not had to wait, and is not given up.
+    Firm { bytes: usize },
+    /// The body waits for its client and may have been given up.
+    Revocable { number: u64, given_up: Arc<Notify> },
 }
 
-/// There is no room for this body.
+/// There is no memory for this body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct NoRoom;
 
@@ -68,17 +68,17 @@ impl Bodies {
         Self(Arc::new(Inner { capacity, used: AtomicUsize::new(0), waiting }))
     }
 
-    /// Begins with a body that takes nothing yet.
+    /// Begins a body without bytes.
     pub(super) fn begin(&self) -> Share {
-        Share { bodies: self.clone(), place: Place::InHand { bytes: 0 } }
+        Share { bodies: self.clone(), claim: Claim::Firm { bytes: 0 } }
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Reserves some bytes, if need be by giving up bodies that have waited longer than the one of
-    /// this number.
+    /// Reserves memory. If there is none, gives up bodies that have waited longer than the one of this
+    /// number.
     fn reserve(&self, bytes: usize, number: Option<u64>) -> Result<(), NoRoom> {
         let enlarged = |used: usize| used.checked_add(bytes).filter(|&sum| sum <= self.0.capacity);
         while self.0.used.fetch_update(Ordering::Relaxed, Ordering::Relaxed, enlarged).is_err() {
@@ -87,7 +87,7 @@ impl Bodies {
             if number.is_some_and(|number| number <= *oldest.key()) {
                 return Err(NoRoom);
             }
-            // Its memory is free once its task has been told, which it is at its next turn.
+            // The memory itself is free once the task of that body has run again.
             let Unfinished { bytes, given_up } = oldest.remove();
             self.free(bytes);
             given_up.notify_one();
@@ -101,14 +101,14 @@ impl Bodies {
 }
 
 impl Share {
-    /// Takes more bytes.
+    /// Reserves more memory.
     pub(super) fn grow(&mut self, more: usize) -> Result<(), NoRoom> {
-        match &mut self.place {
-            Place::InHand { bytes } => {
+        match &mut self.claim {
+            Claim::Firm { bytes } => {
                 self.bodies.reserve(more, None)?;
                 *bytes += more;
             }
-            Place::Waiting { number, .. } => {
+            Claim::Revocable { number, .. } => {
                 self.bodies.reserve(more, Some(*number))?;
                 let mut waiting = self.bodies.waiting();
                 let Some(body) = waiting.bodies.get_mut(number) else {
@@ -121,7 +121,7 @@ impl Share {
         Ok(())
     }
 
-    /// Waits for more of the body, unless it is given up meanwhile.
+    /// Waits for more of the body, unless the body is given up first.
     pub(super) async fn wait<T>(&mut self, more: impl Future<Output = T>) -> Result<T, NoRoom> {
         let given_up = self.begin_to_wait();
         tokio::select! {
@@ -132,9 +132,9 @@ impl Share {
     }
 
     fn begin_to_wait(&mut self) -> Arc<Notify> {
-        match &self.place {
-            Place::Waiting { given_up, .. } => Arc::clone(given_up),
-            Place::InHand { bytes } => {
+        match &self.claim {
+            Claim::Revocable { given_up, .. } => Arc::clone(given_up),
+            Claim::Firm { bytes } => {
                 let given_up = Arc::new(Notify::new());
                 let body = Unfinished { bytes: *bytes, given_up: Arc::clone(&given_up) };
                 let mut waiting = self.bodies.waiting();
@@ -142,17 +142,17 @@ impl Share {
                 waiting.next_number += 1;
                 waiting.bodies.insert(number, body);
                 drop(waiting);
-                self.place = Place::Waiting { number, given_up: Arc::clone(&given_up) };
+                self.claim = Claim::Revocable { number, given_up: Arc::clone(&given_up) };
                 given_up
             }
         }
     }
 
-    /// Says that the whole body is there: from here on it is not given up any more.
+    /// Notes that the body is complete. From now on it is not given up.
     pub(super) fn complete(&mut self) -> Result<(), NoRoom> {
-        if let Place::Waiting { number, .. } = self.place {
+        if let Claim::Revocable { number, .. } = self.claim {
             let body = self.bodies.waiting().bodies.remove(&number).ok_or(NoRoom)?;
-            self.place = Place::InHand { bytes: body.bytes };
+            self.claim = Claim::Firm { bytes: body.bytes };
         }
         Ok(())
     }
@@ -160,9 +160,9 @@ impl Share {
 
 impl Drop for Share {
     fn drop(&mut self) {
-        // What was given up is free already.
+        // If the body was given up, its memory is free already.
         self.complete().ok();
-        if let Place::InHand { bytes } = self.place {
+        if let Claim::Firm { bytes } = self.claim {
             self.bodies.free(bytes);
         }
     }
@@ -180,7 +180,7 @@ mod tests {
         bodies.0.used.load(Ordering::Relaxed)
     }
 
-    /// Begins a body of so many bytes that waits for its client.
+    /// Begins a body of this size that waits for its client.
     fn waiting(bodies: &Bodies, bytes: usize) -> Share {
         let mut share = bodies.begin();
         share.grow(bytes).unwrap();

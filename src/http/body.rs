@@ -1,4 +1,4 @@
-//! The reading of a request's body: its type, its coding, its size, and the time it takes.
+//! Reading a request's body, within limits of type, coding, size and time.
 
 use std::io::{self, Write};
 
@@ -13,10 +13,10 @@ use super::connections;
 use super::error::ApiError;
 use super::services::Services;
 
-/// About what the inflating of a body takes beside its bytes.
+/// The memory that inflating a body takes beside the bytes of the body, roughly.
 const INFLATER_BYTES: usize = 96 * 1024;
 
-/// A whole body, and its share of the memory of all bodies.
+/// A complete body, and its share of the memory of all bodies.
 pub(super) struct Body {
     pub(super) bytes: Vec<u8>,
     _share: Share,
@@ -25,8 +25,8 @@ pub(super) struct Body {
 /// Reads a JSON body, inflated.
 ///
 /// # Errors
-/// 415, 413, 408 and 503, in the order in which they can be known; a body that breaks off or cannot
-/// be inflated is no JSON.
+/// 415, 413, 408 and 503, each as soon as it is known. A body that breaks off or cannot be inflated
+/// is invalid JSON.
 pub(super) async fn read_json(
     request: &HttpRequest,
     payload: Payload,
@@ -63,7 +63,7 @@ async fn receive(
 ) -> Result<Body, ApiError> {
     let mut sink = Sink::new(bounded, is_gzip)?;
     loop {
-        // Most bodies are there as a whole, and never wait.
+        // Most bodies have arrived with their head and never wait.
         let chunk = match payload.next().now_or_never() {
             Some(chunk) => chunk,
             None => sink.bounded_mut().share.wait(payload.next()).await?,
@@ -92,7 +92,7 @@ fn is_json(content_type: &str) -> bool {
     essence == "application/json" || is_suffixed()
 }
 
-/// Where a body goes as it arrives.
+/// Takes a body as it arrives, and inflates it if need be.
 enum Sink {
     Plain(Bounded),
     Gzip(Box<MultiGzDecoder<Bounded>>),
@@ -135,7 +135,7 @@ impl Sink {
     }
 }
 
-/// Bytes up to a limit: a small gzip body can inflate to a thousand times its size.
+/// A buffer with a limit, since a small gzip body can inflate to a thousand times its size.
 struct Bounded {
     bytes: Vec<u8>,
     share: Share,
@@ -143,7 +143,7 @@ struct Bounded {
     failure: Option<Failure>,
 }
 
-/// Why bytes were not taken.
+/// Why the buffer refused bytes.
 #[derive(Clone, Copy)]
 enum Failure {
     TooLarge,
@@ -159,7 +159,7 @@ impl Bounded {
         }
     }
 
-    /// Makes room for so many bytes in all, and counts it.
+    /// Grows the buffer to hold this many bytes, and counts its memory.
     fn reserve(&mut self, length: usize) -> Result<(), Failure> {
         if length > self.limit {
             return Err(Failure::TooLarge);

@@ -1,5 +1,5 @@
-//! Whether the server is well: `/health` for people and old manifests, `/livez` and `/readyz`
-//! for kubelets.
+//! The health of the server: `/health` for people and old manifests, `/livez` and `/readyz` for
+//! kubelets.
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
@@ -25,7 +25,7 @@ struct Probe {
     status: &'static str,
 }
 
-/// `GET /health`: always 200 while the process answers, since a restart mends no full disk.
+/// `GET /health`: always 200, since a restart would not free a full disk.
 pub(super) async fn health(
     _: Caller,
     request: HttpRequest,
@@ -41,7 +41,7 @@ pub(super) async fn health(
     answer::small(&health, Coding::negotiate(request.headers()))
 }
 
-/// Says everything that is wrong, and whether updates go on.
+/// Returns everything that is wrong, and whether updates go on.
 fn message(services: &Services) -> Option<String> {
     let is_storing = services.board.is_storing();
     let soundness = services.board.soundness();
@@ -59,7 +59,8 @@ pub(super) async fn livez(_: Caller, request: HttpRequest) -> Result<HttpRespons
     answer::small(&Probe { status: "ok" }, Coding::negotiate(request.headers()))
 }
 
-/// `GET /readyz`: the state is loaded (the server does not listen before), and no stop has begun.
+/// `GET /readyz`: 200 until the server is told to stop. The server listens only once it has loaded
+/// its entries.
 pub(super) async fn readyz(
     _: Caller,
     request: HttpRequest,

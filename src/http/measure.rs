@@ -1,4 +1,4 @@
-//! The measure of every request: what was asked for, what came of it, and how long it took.
+//! The metrics of requests: route, method, status and time.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -13,19 +13,18 @@ use super::methods;
 use super::services::Services;
 use crate::metrics::RequestCounter;
 
-/// The route of requests for paths that there are not.
+/// The route of requests for unknown paths.
 const NO_ROUTE: &str = "none";
 
-/// Counts the requests for one route on one thread; clones are the same.
+/// Counts the requests for one route on one thread; clones share the counters.
 #[derive(Clone)]
 pub(super) struct Meter {
     route: &'static str,
-    /// The counters that were needed so far: a handful, found sooner than in a map that is shared
-    /// with other threads.
+    /// The counters used so far. They are few, so this is faster than the map that all threads share.
     counters: Rc<RefCell<Vec<Kind>>>,
 }
 
-/// One kind of requests for a route.
+/// The requests of one method and status.
 struct Kind {
     method: &'static str,
     code: StatusCode,
@@ -37,7 +36,7 @@ impl Meter {
         Self { route, counters: Rc::default() }
     }
 
-    /// Serves a request for the route, and counts it once its answer begins.
+    /// Serves a request, and counts it once its answer begins.
     pub(super) fn measure<S, B>(
         &self,
         request: ServiceRequest,
@@ -73,7 +72,7 @@ impl Meter {
     }
 }
 
-/// Counts a request for a path that there is not.
+/// Counts a request for an unknown path.
 pub(super) fn note_no_route(request: &HttpRequest, services: &Services, code: StatusCode) {
     let method = methods::name(request.method());
     services.metrics.requests.counter(NO_ROUTE, method, code.as_u16()).note_untimed();

@@ -1,4 +1,4 @@
-//! What handlers work with: the parts of the server and its limits.
+//! What handlers use: the parts of the server, and its limits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,29 +12,29 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 
-/// What every handler may use.
+/// The parts of the server that handlers use.
 pub struct Services {
-    /// Takes updates and shows the state.
+    /// Takes updates, and publishes the snapshot that they lead to.
     pub board: Board,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
-    /// The list of everything, made once for all who ask for it at the same time.
+    /// The list of everything, rendered once for all requests that wait for it.
     pub whole_lists: WholeLists,
-    /// Where the work of reads is done.
+    /// The rooms for reads that take a while.
     pub work: Work,
-    /// The bodies that are being received.
+    /// The memory of the bodies that are being received.
     pub bodies: Bodies,
-    /// What answers share that are rendered as they are sent.
+    /// What all answers share that are rendered while they are sent.
     pub sending: Sending,
-    /// What requests may ask of the server.
+    /// The limits of requests.
     pub limits: Limits,
     /// Whether the server has been told to stop.
     pub stopping: Stopping,
-    /// Counts what is done.
+    /// Counts requests, warnings and overload.
     pub metrics: Arc<Metrics>,
 }
 
-/// What requests may ask of the server.
+/// The limits of requests.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// The largest body, inflated, in bytes.
@@ -43,21 +43,21 @@ pub struct Limits {
     pub request_timeout: Duration,
     /// How many streams of changes may be open at once.
     pub max_event_streams: usize,
-    /// How long a stream of changes may be silent.
+    /// How often a silent stream of changes sends a sign of life.
     pub keep_alive: Duration,
 }
 
-/// Whether the server has been told to stop; clones are views of the same fact.
+/// Whether the server has been told to stop; clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Stopping(Arc<AtomicBool>);
 
 impl Stopping {
-    /// Says that it has.
+    /// Tells the server to stop.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it has.
+    /// Whether the server has been told to stop.
     #[must_use]
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Relaxed)
