@@ -29,8 +29,8 @@ pub(super) fn is_acceptable(text: &str) -> bool {
     true
 }
 
-/// Returns the index after the string whose content starts at `at`, or `None` if it has no end or has
-/// a lone surrogate.
+/// Returns the index after the string whose content starts at `at`, or `None` if it does not end or
+/// has a lone surrogate.
 fn end_of_string(bytes: &[u8], mut at: usize) -> Option<usize> {
     loop {
         match bytes.get(at)? {

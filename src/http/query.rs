@@ -22,7 +22,7 @@ pub(super) const BOOLEANS: &str = "true or false (or 1 or 0)";
 
 /// What a point in time must be.
 const TIMESTAMPS: &str = "a time such as 2026-04-21T10:32:15Z, or a number of seconds or milliseconds \
-                       since 1970";
+                          since 1970";
 
 /// The decoded parameters of a query string, in the order they were sent. All of them are known.
 pub(super) struct QueryString<'a>(Vec<Parameter<'a>>);

@@ -92,7 +92,7 @@ fn next(pieces: &mut (impl Pieces + ?Sized)) -> Result<(Vec<u8>, bool), RenderEr
     Ok((piece, !has_more))
 }
 
-/// The limits that answers share which are rendered while they are sent.
+/// The limits that are shared by all answers that are rendered while they are sent.
 pub struct Sending {
     clock: Arc<dyn Clock>,
     compressed: Arc<Semaphore>,
@@ -127,8 +127,8 @@ impl Sending {
         Grant { coding, _permit: permit }
     }
 
-    /// Returns a body of shared parts. Once their segments have changed, nothing shares them but
-    /// answers, so the client gets limited time here too.
+    /// Returns a body of shared parts. Once their segments have changed, only answers keep the parts in
+    /// memory, so the client gets limited time here too.
     pub(super) fn ready(&self, parts: Vec<Bytes>) -> BoxBody {
         let deadline = self.deadline();
         answer::in_time(parts, move || deadline.check())

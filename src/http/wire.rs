@@ -83,25 +83,17 @@ pub(super) fn parse_report(body: &[u8]) -> Result<(Report, Vec<Warning>), ApiErr
 /// are skipped.
 #[derive(Deserialize)]
 struct Document<'a> {
+    // Says that the lifetime is borrowed from the text, so it holds for all fields.
     #[serde(borrow)]
     repo: Option<&'a RawValue>,
-    #[serde(borrow)]
     server: Option<&'a RawValue>,
-    #[serde(borrow)]
     sync_status: Option<&'a RawValue>,
-    #[serde(borrow)]
     drift_count: Option<&'a RawValue>,
-    #[serde(borrow)]
     files: Option<&'a RawValue>,
-    #[serde(borrow)]
     last_check: Option<&'a RawValue>,
-    #[serde(borrow)]
     stale_after_seconds: Option<&'a RawValue>,
-    #[serde(borrow)]
     ttl_seconds: Option<&'a RawValue>,
-    #[serde(borrow)]
     revision: Option<&'a RawValue>,
-    #[serde(borrow)]
     url: Option<&'a RawValue>,
 }
 
@@ -112,7 +104,7 @@ struct FileObject<'a> {
     name: Option<&'a RawValue>,
 }
 
-/// Reads a JSON object. (A derived reader would take an array of the values, too.)
+/// Reads a JSON object. A derived reader alone would also take an array of the values.
 fn parse_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
     let is_object = text.trim_ascii_start().starts_with('{');
     let object = is_object.then(|| serde_json::from_str(text).ok()).flatten();
@@ -140,9 +132,9 @@ fn file_name(object: Option<FileObject<'_>>) -> Result<FileName, ApiError> {
     text_field(name, FileName::INVALID, FileName::parse)
 }
 
-/// The elements of `files`, of which `None` is no object; or `None` if they are no array, or too many.
-/// Elements beyond the limit are checked, but not kept: two bytes on the wire would take many times
-/// that in memory.
+/// The elements of `files`, each `None` if it is no object. All are `None` if there is no array, or if
+/// it is too long: elements beyond the limit are checked, but not kept, because two bytes on the wire
+/// take many times that in memory.
 struct Elements<'a>(Option<Vec<Option<FileObject<'a>>>>);
 
 impl<'de> Deserialize<'de> for Elements<'de> {

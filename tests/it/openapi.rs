@@ -75,7 +75,35 @@ fn every_parameter_that_a_path_takes_is_described_and_no_other() {
     }
 }
 
-/// Returns what an answer says which parameters are known: an error, or a notice on a page.
+#[test]
+fn a_parameter_has_the_bounds_that_are_described() {
+    let (app, described) = (TestApp::spawn(), described());
+    let mut bounds = 0;
+    for (path, _, operation) in described.operations() {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        for parameter in parameters.filter(|parameter| parameter["required"] == false) {
+            let name = parameter["name"].as_str().unwrap();
+            for (keyword, beyond) in
+                [("minimum", -1), ("maximum", 1), ("minLength", -1), ("maxLength", 1)]
+            {
+                let Some(bound) = parameter["schema"][keyword].as_i64() else { continue };
+                let status = |bound: i64| {
+                    let value = match keyword {
+                        "minimum" | "maximum" => bound.to_string(),
+                        _ => "x".repeat(bound.try_into().unwrap()),
+                    };
+                    app.send("HEAD", &format!("{path}?{name}={value}"), &[], b"").status
+                };
+                let statuses = (status(bound), status(bound + beyond));
+                assert_eq!(statuses, (200, 400), "{path}: {keyword} of {name}");
+                bounds += 1;
+            }
+        }
+    }
+    assert!(bounds > 10, "the description lost its bounds");
+}
+
+/// Returns the parameters that an error, or a notice on a page, lists as known.
 fn known_parameters(reply: &Reply) -> BTreeSet<String> {
     let text = reply.text();
     let Some((_, known)) = text.split_once("; known are ") else { return BTreeSet::new() };
