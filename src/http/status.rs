@@ -9,7 +9,8 @@ use super::query::QueryString;
 use super::services::Services;
 use super::warning;
 use super::{answer, body, wire};
-use crate::board::Removal;
+use crate::board::{Refusal, Removal};
+use crate::domain::Omitted;
 
 /// `POST /api/status`: stores an update, and answers once it is on disk.
 pub(super) async fn post(
@@ -25,7 +26,9 @@ pub(super) async fn post(
         let (repo, server) = (report.repo.as_str(), report.server.as_str());
         log::warn!("Update of {}:{}: {warning}", repo.escape_debug(), server.escape_debug());
     }
-    warnings.extend(warning::of_omitted(services.board.record(report).await?));
+    let recorded = services.board.record(report).await;
+    services.metrics.updates.note(outcome(recorded));
+    warnings.extend(warning::of_omitted(recorded?));
     if warnings.is_empty() {
         return Ok(answer::json(wire::UPDATED));
     }
@@ -33,6 +36,16 @@ pub(super) async fn post(
         services.metrics.warnings.note(warning.field);
     }
     Ok(answer::json(wire::updated_with(&warnings)?))
+}
+
+/// Returns the word for the outcome of an update in the metrics.
+fn outcome(recorded: Result<Omitted, Refusal>) -> &'static str {
+    match recorded {
+        Ok(_) => "stored",
+        Err(Refusal::Busy) => "busy",
+        Err(Refusal::Full(_)) => "full",
+        Err(Refusal::NotStored) => "not_stored",
+    }
 }
 
 /// `DELETE /api/status`: removes an entry.

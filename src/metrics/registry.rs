@@ -18,6 +18,8 @@ pub struct Metrics {
     pub commits: Commits,
     /// Requests that were refused for lack of room or time, by the kind of work.
     pub overload: Breakdown,
+    /// Updates, by outcome.
+    pub updates: Breakdown,
     /// Warnings in answers to stored updates, by the field that was left out.
     pub warnings: Breakdown,
     /// Connections.
@@ -36,6 +38,7 @@ impl Metrics {
             requests: Requests::default(),
             commits: Commits::new(),
             overload: Breakdown::new(&["bodies", "history", "metrics", "reads"]),
+            updates: Breakdown::new(&["stored", "busy", "full", "not_stored"]),
             warnings: Breakdown::new(&["files", "revision", "url"]),
             connections: ConnectionCounts::new(),
             entries,
@@ -63,6 +66,12 @@ impl Metrics {
             "Requests that were answered 503 because there was too much at once",
             "reason",
             &self.overload,
+        );
+        text.breakdown(
+            "gitops_status_updates_total",
+            "Updates that were ready to be stored, by what became of them",
+            "outcome",
+            &self.updates,
         );
         text.breakdown(
             "gitops_status_update_warnings_total",

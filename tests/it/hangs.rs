@@ -95,6 +95,25 @@ fn a_disk_that_hangs_when_files_are_inspected_shows_in_health_and_reads_go_on() 
 }
 
 #[test]
+fn an_update_that_finds_no_room_in_the_queue_is_refused_as_busy() {
+    const LARGE: f64 = 33_554_432.0;
+    let disk = Disk::new();
+    let server = Process::run(disk.command().args(["--max-body-bytes", "67108864"]));
+    disk.hang(SYNCS);
+    let files: Vec<String> = (0..8200).map(|number| format!("{number:04096}")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let (update, client) = (report("repo", "server", "OUT_OF_SYNC", &files), server.client);
+    let first = update_request(&update);
+    thread::spawn(move || client.raw(first.as_bytes()));
+    let bytes = "gitops_status_queue_bytes";
+    wait_until("the first takes half of the queue", || metric(&server, bytes) > Some(LARGE));
+    server.post(update).error(503);
+    let updates = |outcome| format!("gitops_status_updates_total{{outcome=\"{outcome}\"}}");
+    assert_eq!(metric(&server, &updates("busy")), Some(1.0));
+    assert_eq!(metric(&server, &updates("stored")), Some(0.0));
+}
+
+#[test]
 fn a_disk_that_hangs_does_not_keep_the_program_from_stopping() {
     for calls in [LOOKS, SYNCS] {
         let disk = Disk::new();

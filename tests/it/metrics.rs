@@ -202,6 +202,26 @@ fn requests_are_counted_under_labels_that_clients_cannot_invent() {
 }
 
 #[test]
+fn updates_are_counted_by_what_became_of_them() {
+    let app = TestApp::with(|config| config.max_entries = Some(1));
+    let counted = || {
+        let scrape = Scrape::of(&app);
+        let of = |outcome| format!("gitops_status_updates_total{{outcome=\"{outcome}\"}}");
+        ["stored", "busy", "full", "not_stored"]
+            .map(|outcome| scrape.value(&of(outcome)).to_string())
+    };
+    assert_eq!(counted(), ["0"; 4]);
+    app.accept(report("repo", "a", "SYNCED", &[]));
+    app.accept(report("repo", "a", "SYNCED", &[]));
+    app.post("{").error(400);
+    app.send("DELETE", "/api/status?repo=repo&server=b", &[], b"").error(404);
+    app.post(report("repo", "b", "SYNCED", &[])).error(507);
+    fs::remove_file(app.database()).unwrap();
+    app.post(report("repo", "a", "SYNCED", &[])).error(503);
+    assert_eq!(counted(), ["2", "0", "1", "1"]);
+}
+
+#[test]
 fn commits_are_counted_and_a_missing_database_shows() {
     let app = TestApp::spawn();
     app.accept(report("repo", "a", "SYNCED", &[]));
