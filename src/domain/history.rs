@@ -38,9 +38,9 @@ impl Cursor {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (at, id) = text.split_once('.')?;
-        let place = Self { at: Timestamp::from_millis(at.parse().ok()?), id: id.parse().ok()? };
+        let cursor = Self { at: Timestamp::from_millis(at.parse().ok()?), id: id.parse().ok()? };
         // Accept one spelling only, such as `1` but not `+1` or `01`.
-        (place.to_string() == text).then_some(place)
+        (cursor.to_string() == text).then_some(cursor)
     }
 }
 
@@ -78,7 +78,7 @@ impl HistoryQuery {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct HistoryItem {
     /// Its position.
-    pub place: Cursor,
+    pub cursor: Cursor,
     /// The transition.
     pub transition: Transition,
 }
@@ -117,7 +117,7 @@ impl<'a> PageBuilder<'a> {
             return false;
         }
         if self.page.items.len() >= self.query.limit || self.weight >= MAX_PAGE_WEIGHT {
-            self.page.next = self.page.items.last().map(|last| last.place);
+            self.page.next = self.page.items.last().map(|last| last.cursor);
             return true;
         }
         self.weight += item.transition.weight();
@@ -127,8 +127,8 @@ impl<'a> PageBuilder<'a> {
 
     /// Returns what was found up to a position, when there is no time to look further.
     #[must_use]
-    pub fn stop(mut self, place: Cursor) -> HistoryPage {
-        self.page.next = Some(place);
+    pub fn stop(mut self, cursor: Cursor) -> HistoryPage {
+        self.page.next = Some(cursor);
         self.page
     }
 
@@ -152,16 +152,16 @@ mod tests {
             after: None,
             limit: 1,
         };
-        let place = Cursor { at: Timestamp::from_millis(7), id: 3 };
-        let page = PageBuilder::new(&query).stop(place);
-        assert_eq!((page.items.len(), page.next), (0, Some(place)));
+        let cursor = Cursor { at: Timestamp::from_millis(7), id: 3 };
+        let page = PageBuilder::new(&query).stop(cursor);
+        assert_eq!((page.items.len(), page.next), (0, Some(cursor)));
     }
 
     #[test]
-    fn a_place_comes_back_as_it_was_written_and_nothing_else_is_one() {
+    fn a_cursor_comes_back_as_it_was_written_and_nothing_else_is_one() {
         for (at, id) in [(0, 0), (1_776_767_535_000, 42), (-5, 7), (i64::MIN, i64::MAX)] {
-            let place = Cursor { at: Timestamp::from_millis(at), id };
-            assert_eq!(Cursor::parse(&place.to_string()), Some(place));
+            let cursor = Cursor { at: Timestamp::from_millis(at), id };
+            assert_eq!(Cursor::parse(&cursor.to_string()), Some(cursor));
         }
         let too_large = "9223372036854775808.1";
         for text in ["", ".", "1", "1.", ".1", "+1.1", "01.1", "1.1.1", "1. 1", too_large] {

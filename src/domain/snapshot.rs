@@ -159,9 +159,10 @@ impl Snapshot {
     /// Returns the place of a key, or where it belongs, and its entry, expired or not.
     pub(super) fn find(&self, key: KeyRef<'_>) -> (Place, Option<&Standing>) {
         let (index, place) = self.locate(key);
-        let (Ok(found) | Err(found)) = place;
-        let place = (index, found);
-        (place, self.standing_of(key, place))
+        let segment = self.segments.get(index);
+        let standing = place.ok().and_then(|place| segment?.standings().get(place));
+        let (Ok(place) | Err(place)) = place;
+        ((index, place), standing)
     }
 
     /// Returns where a key is or belongs: a segment (0 if there is none) and an index in it.
@@ -187,13 +188,13 @@ impl Snapshot {
     /// Puts an entry in, in place of the one with its key if there is one. Looks at `near` first.
     pub(super) fn put(&mut self, standing: Standing, near: Place) {
         let (index, place) = self.locate_near(standing.entry().key(), near);
-        self.place(index, place, standing);
+        self.put_at(index, place, standing);
     }
 
     /// Takes an entry out if it is there. Looks at `near` first.
     pub(super) fn remove(&mut self, key: KeyRef<'_>, near: Place) {
         if let (index, Ok(place)) = self.locate_near(key, near) {
-            self.take_out(index, place);
+            self.remove_at(index, place);
         }
     }
 
@@ -252,17 +253,17 @@ impl Snapshot {
         let Changes { revision, put, removed } = changes;
         for key in removed {
             if let (index, Ok(place)) = self.locate(key.borrow()) {
-                self.take_out(index, place);
+                self.remove_at(index, place);
             }
         }
         for entry in put {
             let (index, place) = self.locate(entry.key());
-            self.place(index, place, Standing::new(entry, &self.policy, now.at));
+            self.put_at(index, place, Standing::new(entry, &self.policy, now.at));
         }
         self.revision = revision;
     }
 
-    fn place(&mut self, index: usize, place: Result<usize, usize>, standing: Standing) {
+    fn put_at(&mut self, index: usize, place: Result<usize, usize>, standing: Standing) {
         self.kept += usize::from(place.is_err());
         if self.segments.is_empty() {
             self.segments.push(Arc::new(Segment::new(Vec::new())));
@@ -278,7 +279,7 @@ impl Snapshot {
         }
     }
 
-    fn take_out(&mut self, index: usize, place: usize) {
+    fn remove_at(&mut self, index: usize, place: usize) {
         self.kept -= 1;
         self.change(index, |segment| segment.remove(place));
         let Some(segment) = self.segments.get(index) else { return };

@@ -49,8 +49,8 @@ impl TimelineQuery {
                 phases.push(self.range.from, condition);
             }
             match step {
-                None => past.points.iter().for_each(|(place, condition)| {
-                    phases.push(place.at, *condition);
+                None => past.points.iter().for_each(|(cursor, condition)| {
+                    phases.push(cursor.at, *condition);
                 }),
                 Some(step) => self.push_buckets(&mut phases, past, step),
             }
@@ -95,13 +95,13 @@ impl LastSeen {
     /// Returns the condition at that moment; `None` if the entry was not known.
     #[must_use]
     pub fn latest(&self) -> Option<Condition> {
-        let seen = self.seen().max_by_key(|(place, _)| *place);
+        let seen = self.seen().max_by_key(|(cursor, _)| *cursor);
         seen.map(|(_, condition)| condition)
     }
 
     /// Returns the worst condition that began at or after a moment.
     fn worst_since(&self, moment: Timestamp) -> Option<Condition> {
-        let since = self.seen().filter(|(place, _)| place.at >= moment);
+        let since = self.seen().filter(|(cursor, _)| cursor.at >= moment);
         since.map(|(_, condition)| condition).max()
     }
 
@@ -109,7 +109,7 @@ impl LastSeen {
         self.0
             .iter()
             .zip(Condition::ALL)
-            .filter_map(|(place, condition)| Some(((*place)?, condition)))
+            .filter_map(|(cursor, condition)| Some(((*cursor)?, condition)))
     }
 }
 
@@ -276,15 +276,15 @@ mod tests {
     fn points() -> impl Strategy<Value = Vec<(Cursor, Condition)>> {
         prop::collection::vec((0..5000_i64, conditions()), 0..40).prop_map(|mut points| {
             points.sort_by_key(|(minute, _)| *minute);
-            let place = |id, minute| Cursor { at: at(minute * 17_000), id };
-            (0..).zip(points).map(|(id, (minute, c))| (place(id, minute), c)).collect()
+            let cursor = |id, minute| Cursor { at: at(minute * 17_000), id };
+            (0..).zip(points).map(|(id, (minute, c))| (cursor(id, minute), c)).collect()
         })
     }
 
     fn last_seen(points: &[(Cursor, Condition)], before: Timestamp) -> LastSeen {
         LastSeen(Condition::ALL.map(|wanted| {
-            let seen = points.iter().filter(|(place, c)| place.at < before && *c == wanted);
-            seen.map(|(place, _)| *place).max()
+            let seen = points.iter().filter(|(cursor, c)| cursor.at < before && *c == wanted);
+            seen.map(|(cursor, _)| *cursor).max()
         }))
     }
 
@@ -297,7 +297,7 @@ mod tests {
             let TimeRange { from, to } = query.range;
             let step = query.step_for(1).unwrap();
             let carried = last_seen(&points, from).latest();
-            let inside = points.iter().filter(|(place, _)| (from..to).contains(&place.at));
+            let inside = points.iter().filter(|(cursor, _)| (from..to).contains(&cursor.at));
             let past = EntryPast { pair: 0, carried, points: inside.copied().collect() };
             let mut phases = Phases::default();
             for end in step.starts(query.range).chain([to]) {

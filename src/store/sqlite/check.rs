@@ -300,7 +300,7 @@ fn examine(row: &SqliteRow, kind: &Place) -> Result<(Place, usize), StoreError> 
             let names = added.names.iter().chain(&removed.names);
             let length = names.map(|name| name.as_str().len()).sum();
             check_indexes(row)?;
-            let id = item.place.id;
+            let id = item.cursor.id;
             let is_alone = matches!(kind, Place::HistoryAlone(_));
             return Ok((
                 if is_alone { Place::HistoryAlone(id) } else { Place::History(id) },

@@ -103,7 +103,7 @@ async fn read_within(
             let Some(row) = row else { break };
             seen += 1;
             let item = decode(&row)?;
-            before = item.place;
+            before = item.cursor;
             if page.take(item) {
                 return Ok(page.finish());
             }
@@ -238,7 +238,7 @@ pub(super) fn decode(row: &SqliteRow) -> Result<HistoryItem, StoreError> {
         revision: optional(row.try_get("report_revision")?, GitRevision::parse)?,
         url: optional(row.try_get("url")?, RunUrl::parse)?,
     };
-    Ok(HistoryItem { place: Cursor { at, id: row.try_get("id")? }, transition })
+    Ok(HistoryItem { cursor: Cursor { at, id: row.try_get("id")? }, transition })
 }
 
 fn files(names: &str, count: i64) -> Result<FileDelta, StoreError> {

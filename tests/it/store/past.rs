@@ -83,8 +83,8 @@ pub(super) async fn pages_of_any_size_and_filter_are_parts_of_the_whole(store: A
     live(Arc::clone(&store), &mut random, 300).await;
     let all = everything(&*store, query(10_000)).await;
     assert!(all.len() > 150);
-    assert!(all.is_sorted_by(|a, b| a.place > b.place), "newest first");
-    let middle = all[all.len() / 2].place.at;
+    assert!(all.is_sorted_by(|a, b| a.cursor > b.cursor), "newest first");
+    let middle = all[all.len() / 2].cursor.at;
     for limit in [1, 7, 100] {
         for server in [&[][..], &["a"], &["b,c", "z"], &["*"], &["b*"], &["nobody"]] {
             for events in [vec![], vec![Event::Drifted, Event::Deleted]] {
@@ -97,7 +97,7 @@ pub(super) async fn pages_of_any_size_and_filter_are_parts_of_the_whole(store: A
                         ..query(limit)
                     };
                     let passes = |item: &&HistoryItem| {
-                        asked.matches(&item.transition) && item.place.at >= from
+                        asked.matches(&item.transition) && item.cursor.at >= from
                     };
                     let expected: Vec<_> = all.iter().filter(passes).cloned().collect();
                     assert_eq!(everything(&*store, asked.clone()).await, expected, "{asked:?}");
@@ -114,22 +114,22 @@ fn naive(
     starts: Option<&[Timestamp]>,
 ) -> Vec<(Timestamp, Key, Condition)> {
     let mut lives: BTreeMap<Key, Vec<(Cursor, Condition)>> = BTreeMap::new();
-    for HistoryItem { place, transition } in all.iter().rev() {
+    for HistoryItem { cursor, transition } in all.iter().rev() {
         let key = Key {
             repo: RepoName::parse(transition.repo.as_str()).unwrap(),
             server: ServerName::parse(transition.server.as_str()).unwrap(),
         };
-        lives.entry(key).or_default().push((*place, transition.condition()));
+        lives.entry(key).or_default().push((*cursor, transition.condition()));
     }
     let mut rows = Vec::new();
     for (key, life) in lives {
         let until = |moment: Timestamp| {
-            let seen = life.iter().take_while(|(place, _)| place.at < moment);
+            let seen = life.iter().take_while(|(cursor, _)| cursor.at < moment);
             seen.last().map_or(Condition::Ended, |(_, condition)| *condition)
         };
         let shown: Vec<(Timestamp, Condition)> = match starts {
             None => {
-                let moments = life.iter().map(|(place, _)| place.at);
+                let moments = life.iter().map(|(cursor, _)| cursor.at);
                 let inside = moments.filter(|at| (range.from..range.to).contains(at));
                 let moments = [range.from].into_iter().chain(inside);
                 moments.map(|at| (at, until(Timestamp::from_millis(at.millis() + 1)))).collect()
@@ -160,7 +160,7 @@ pub(super) async fn a_timeline_agrees_with_the_whole_history(store: Arc<dyn Back
     let mut random = Random(11);
     live(Arc::clone(&store), &mut random, 900).await;
     let all = everything(&*store, query(10_000)).await;
-    let times: Vec<i64> = all.iter().map(|item| item.place.at.millis()).collect();
+    let times: Vec<i64> = all.iter().map(|item| item.cursor.at.millis()).collect();
     let times = &times[times.iter().filter(|at| **at == i64::MAX).count()..];
     let (first, last) = (times[times.len() - 1], times[0]);
     let mut stepped = 0;
