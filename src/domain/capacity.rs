@@ -73,8 +73,8 @@ impl Plan {
     /// Applies an update within a capacity, like [`Plan::apply`].
     ///
     /// # Errors
-    /// The limit that keeps new entries out. Updates of known entries are always applied, but
-    /// without their names if those are too much.
+    /// The limit that keeps new entries out. Updates of known entries are always applied, without
+    /// their names if those exceed the limit on bytes.
     pub fn record(
         &mut self,
         snapshot: &Snapshot,
@@ -96,8 +96,8 @@ impl Plan {
         Ok(Change { omitted, ..change })
     }
 
-    /// Takes out of a report what would lead beyond the limit, the files first. What is no longer
-    /// than it was stays; times and numbers are not looked at, since they hardly take room.
+    /// Drops values of a report, the files first, until it fits into the limit or its values are no
+    /// longer than those before. Times and numbers stay, since they are short.
     fn omit_what_has_no_room(
         &self,
         snapshot: &Snapshot,

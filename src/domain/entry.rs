@@ -16,11 +16,11 @@ pub struct Entry {
     pub updated_at: Timestamp,
     /// When the current `sync_status` began, as far as this server has seen.
     pub status_since: Timestamp,
-    /// What the history knows of the time since then.
+    /// What the history knows of the silence since then.
     pub recorded: Recorded,
 }
 
-/// What the history knows of what the clock has made of an entry.
+/// What the history knows of the changes of an entry that follow from the clock.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Recorded {
     /// That the reporter fell silent.

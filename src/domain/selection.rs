@@ -166,8 +166,8 @@ fn passing<'a>(
     Ok(passing)
 }
 
-/// Returns the entries of the repositories that a filter lists, or all entries if it has wildcards
-/// or no list.
+/// Returns the entries of the repositories that a filter lists; all entries if it lists none, or
+/// patterns.
 fn candidates<'a>(filter: &Filter, snapshot: &'a Snapshot) -> Vec<Run<'a>> {
     match filter.repo.exact() {
         None => snapshot.segments().iter().map(|segment| whole(segment)).collect(),
