@@ -93,10 +93,8 @@ pub(super) fn is_packed(segment: &Segment) -> bool {
     Ready::of(segment).is_some_and(|ready| ready.packed.get().is_some())
 }
 
-fn all_rows(segment: &Segment) -> Result<Rows, RenderError> {
-    if let Some(ready) = Ready::of(segment) {
-        return Ok(ready.rows.clone());
-    }
+/// Renders the rows of a segment, which keeps them.
+fn make_ready(segment: &Segment) -> Result<Rows, RenderError> {
     let rows = Rows::render(segment)?;
     segment.derived().keep(Ready { rows: rows.clone(), packed: OnceLock::new() });
     Ok(rows)
@@ -104,7 +102,10 @@ fn all_rows(segment: &Segment) -> Result<Rows, RenderError> {
 
 /// Returns the listed entries of a segment as plain rows, joined by commas; rendered once.
 pub(super) fn rows(segment: &Segment) -> Result<Bytes, RenderError> {
-    Ok(all_rows(segment)?.bytes)
+    match Ready::of(segment) {
+        Some(ready) => Ok(ready.rows.bytes.clone()),
+        None => Ok(make_ready(segment)?.bytes),
+    }
 }
 
 /// Returns neighbouring rows, joined by commas, if they are ready, or enough to make them ready.
@@ -112,9 +113,15 @@ pub(super) fn run_of_rows(
     segment: &Segment,
     places: &Range<usize>,
 ) -> Result<Option<Bytes>, RenderError> {
+    if let Some(ready) = Ready::of(segment) {
+        return Ok(ready.rows.slice(places));
+    }
     let are_most = 2 * places.len() >= segment.standings().len();
-    let is_worth_it = are_most && segment.weight() < HEAVY;
-    if is_worth_it || has_rows(segment) { Ok(all_rows(segment)?.slice(places)) } else { Ok(None) }
+    if are_most && segment.weight() < HEAVY {
+        Ok(make_ready(segment)?.slice(places))
+    } else {
+        Ok(None)
+    }
 }
 
 /// Returns the selected entries as a plain JSON array, joined from ready rows of segments. `None` if
