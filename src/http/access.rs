@@ -28,17 +28,7 @@ pub(super) enum Right {
 
 /// The right that each method of one path needs.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Needs(Vec<(Method, Right)>);
-
-impl Needs {
-    pub(super) fn add(&mut self, method: Method, right: Right) {
-        self.0.push((method, right));
-    }
-
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&Method, Right)> {
-        self.0.iter().map(|(method, right)| (method, *right))
-    }
-}
+pub(super) struct Needs(pub(super) Vec<(Method, Right)>);
 
 /// The sender of a request, who holds the right that its route needs.
 #[derive(Debug)]
@@ -56,22 +46,16 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let mut needs = request.app_data::<Needs>().into_iter().flat_map(Needs::iter);
+        let mut needs = request.app_data::<Needs>().into_iter().flat_map(|Needs(needs)| needs);
         // A route without a right is closed to everybody.
-        let needed = needs.find(|(method, _)| *method == request.method());
+        let needed = needs.find(|(method, _)| method == request.method());
         ready(needed.map(|_| Self::anonymous()).ok_or(ApiError::NoSuchPath))
     }
 }
 
 /// The arguments of a handler that begin with its caller.
-pub(super) trait WithCaller: FromRequest {}
+pub(super) trait WithCaller {}
 
-impl<A: FromRequest + 'static> WithCaller for (Caller, A) {}
-impl<A: FromRequest + 'static, B: FromRequest + 'static> WithCaller for (Caller, A, B) {}
-impl<A, B, C> WithCaller for (Caller, A, B, C)
-where
-    A: FromRequest + 'static,
-    B: FromRequest + 'static,
-    C: FromRequest + 'static,
-{
-}
+impl<A> WithCaller for (Caller, A) {}
+impl<A, B> WithCaller for (Caller, A, B) {}
+impl<A, B, C> WithCaller for (Caller, A, B, C) {}

@@ -82,7 +82,7 @@ impl fmt::Display for Asked {
 struct Line {
     asked: Asked,
     status: StatusCode,
-    /// How much of the answer's body has been handed over.
+    /// How much of the answer's body has been handed over. The body of an answer to HEAD is not sent.
     bytes: usize,
     began: Instant,
 }
@@ -114,7 +114,9 @@ impl<B: MessageBody + Unpin> MessageBody for LoggedBody<B> {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
         let polled = Pin::new(&mut self.body).poll_next(context);
-        if let (Some(line), Poll::Ready(Some(Ok(piece)))) = (&mut self.line, &polled) {
+        if let (Some(line), Poll::Ready(Some(Ok(piece)))) = (&mut self.line, &polled)
+            && line.asked.method != "HEAD"
+        {
             line.bytes += piece.len();
         }
         polled

@@ -5,7 +5,7 @@
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{Handler, HttpRequest, HttpResponse, Resource, Responder};
+use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder};
 
 use super::access::{Needs, Right, WithCaller};
 use super::error::ApiError;
@@ -71,10 +71,10 @@ impl Route {
     fn on<H, A>(mut self, method: Method, right: Right, handler: H) -> Self
     where
         H: Handler<A>,
-        A: WithCaller + 'static,
+        A: FromRequest + WithCaller + 'static,
         H::Output: Responder + 'static,
     {
-        self.needs.add(method.clone(), right);
+        self.needs.0.push((method.clone(), right));
         self.handlers = self.handlers.route(web::method(method).to(handler));
         self
     }
@@ -83,7 +83,7 @@ impl Route {
     fn reading<H, A>(path: &'static str, right: Right, handler: H) -> Self
     where
         H: Handler<A> + Clone,
-        A: WithCaller + 'static,
+        A: FromRequest + WithCaller + 'static,
         H::Output: Responder + 'static,
     {
         let route = Self::at(path).on(Method::GET, right, handler.clone());
@@ -94,7 +94,7 @@ impl Route {
 impl HttpServiceFactory for Route {
     fn register(self, config: &mut AppService) {
         let Self { path, needs, handlers } = self;
-        let allowed: Vec<&str> = needs.iter().map(|(method, _)| method.as_str()).collect();
+        let allowed: Vec<&str> = needs.0.iter().map(|(method, _)| method.as_str()).collect();
         let others = methods::others(allowed.join(", "));
         let meter = Meter::new(path);
         handlers
@@ -130,7 +130,7 @@ mod tests {
     fn rights() -> BTreeMap<(&'static str, String), Right> {
         let table = table();
         let rights = table.iter().flat_map(|Route { path, needs, .. }| {
-            needs.iter().map(|(method, right)| ((*path, method.to_string()), right))
+            needs.0.iter().map(|(method, right)| ((*path, method.to_string()), *right))
         });
         let rights: Vec<_> = rights.collect();
         let by_route: BTreeMap<_, _> = rights.iter().cloned().collect();

@@ -38,11 +38,13 @@ fn each_request_is_logged_with_its_route_once_rust_log_asks_for_it() {
     server.accept(report("repo", "server", "SYNCED", &[]));
     let (stream, _) = Events::open(&server, "/api/events", &[]);
     let list = server.get("/status.json").body.len();
+    server.send("HEAD", "/status.json", &[], b"");
     server.get("/assets/secret?token=secret");
     server.send("BREW", "/pot", &[], b"");
     for line in [
         "DEBUG] POST /api/status from 127.0.0.1: 200, ".to_owned(),
         format!("DEBUG] GET /status.json from 127.0.0.1: 200, {list} bytes, "),
+        "DEBUG] HEAD /status.json from 127.0.0.1: 200, 0 bytes, ".to_owned(),
         "DEBUG] GET /assets/{name} from 127.0.0.1: 404, ".to_owned(),
         "DEBUG] other none from 127.0.0.1: 404, ".to_owned(),
         "INFO ] Status update: repo:server -> SYNCED".to_owned(),
