@@ -56,8 +56,7 @@ impl<'a> Content<'a> {
     }
 }
 
-/// Where writing goes on within a row. A row is written in pieces, since it may be larger than a
-/// whole answer usually is.
+/// Where the writing of a row continues. A row may be larger than a piece of an answer.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct RowPosition {
     pub(super) column: usize,

@@ -22,15 +22,15 @@ pub(super) fn write_row(
     out: &mut Vec<u8>,
     standing: &Standing,
     layout: &Layout,
-    place: &mut RowPosition,
+    position: &mut RowPosition,
     limit: usize,
 ) -> Result<bool, RenderError> {
-    if place.is_start() {
+    if position.is_start() {
         out.push(b'{');
     }
-    while let Some(&column) = layout.columns().get(place.column) {
-        if place.names == 0 {
-            if place.column > 0 {
+    while let Some(&column) = layout.columns().get(position.column) {
+        if position.names == 0 {
+            if position.column > 0 {
                 out.push(b',');
             }
             // Column names need no escaping.
@@ -48,12 +48,12 @@ pub(super) fn write_row(
                     Shape::Nested => write_nested,
                     Shape::Flat => write_joined,
                 };
-                if !write_files(out, files, &mut place.names, limit)? {
+                if !write_files(out, files, &mut position.names, limit)? {
                     return Ok(false);
                 }
             }
         }
-        place.next_column();
+        position.next_column();
     }
     out.push(b'}');
     Ok(true)
@@ -114,9 +114,9 @@ fn write_joined(
     Ok(true)
 }
 
-fn overwrite(place: Option<&mut u8>, byte: u8) {
-    if let Some(present) = place {
-        *present = byte;
+fn overwrite(target: Option<&mut u8>, byte: u8) {
+    if let Some(target) = target {
+        *target = byte;
     }
 }
 

@@ -1,4 +1,4 @@
-//! Entries as bytes: rows as JSON and CSV, the cached list of all entries, figures, badges, the
+//! Entries as bytes: rows as JSON and CSV, the list of all entries, figures, badges, the
 //! history.
 //!
 //! Knows the domain only. Does not know who asks or how the bytes are sent.

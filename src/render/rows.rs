@@ -30,13 +30,13 @@ pub struct Rows {
     run: OwnRun,
     /// Where its first row continues.
     position: RowPosition,
-    /// Cached rows that have not been written yet.
+    /// Ready rows that have not been written yet.
     ready: Bytes,
     has_begun: bool,
     needs_comma: bool,
 }
 
-/// A [`Run`] that may outlive its snapshot.
+/// A [`Run`](crate::domain::Run) that may outlive its snapshot.
 #[derive(Default)]
 struct OwnRun {
     segment: Arc<Segment>,
@@ -71,7 +71,7 @@ impl Rows {
         self.has_begun = true;
     }
 
-    /// Goes on to the next run. Takes its rows from the cache if they are there or worth caching.
+    /// Starts the next run. Takes its rows as they are if they are ready or worth making ready.
     fn enter(&mut self, out: &mut Vec<u8>, run: OwnRun) -> Result<(), RenderError> {
         let is_plain = self.format == Format::Json && self.layout == Layout::PLAIN;
         self.run = run;
