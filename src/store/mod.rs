@@ -4,6 +4,7 @@
 
 mod archive;
 mod error;
+mod record;
 mod soundness;
 pub mod sqlite;
 #[expect(clippy::module_inception, reason = "it has the trait of that name")]

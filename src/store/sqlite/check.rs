@@ -21,7 +21,7 @@ use super::aside::{self, aside};
 use super::file::DatabaseFile;
 use super::gate::Gate;
 use super::inspect::{Rejected, check_table};
-use super::present::Rows;
+use super::stored_entries::Rows;
 use super::{history, open, readers, sighting_log, sql};
 use crate::domain::Revision;
 use crate::store::{Examination, Examined, Part, StoreError};
@@ -38,8 +38,9 @@ const EXTENT: &str = "select \
 macro_rules! history {
     ($is_right:literal) => {
         concat!(
-            "select id, at, repo, server, event, sync_status, drift_count, files_added, \
-             files_added_count, files_removed, files_removed_count, report_revision, url, ",
+            "select ",
+            sql::transition_as_json!(),
+            " as transition, ",
             $is_right,
             " as is_right from transitions as row not indexed where id > $1 order by id limit $2"
         )
@@ -345,8 +346,9 @@ mod tests {
 
     const HISTORY: &str = "\
         with recursive number (n) as (select 1 union all select n + 1 from number where n < 3000) \
-        insert into transitions select n, n, 1, 'r', 's', 'changed', 'SYNCED', 0, '[]', 0, '[]', \
-            0, null, null, null from number";
+        insert into transitions (id, at, revision, repo, server, event, sync_status, drift_count, \
+            files_added, files_added_count, files_removed, files_removed_count) \
+        select n, n, 1, 'r', 's', 'changed', 'SYNCED', 0, '[]', 0, '[]', 0 from number";
 
     #[actix_web::test]
     async fn a_look_makes_way_for_the_log_and_takes_that_for_no_damage() {

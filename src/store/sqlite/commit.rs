@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use sqlx::sqlite::SqliteConnection;
 
-use super::present::read_revision;
 use super::sightings::FoldStep;
 use super::store::{SqliteStore, WriteConnection};
+use super::stored_entries::read_revision;
 use super::{rows, sql};
 use crate::domain::{Plan, Revision};
 use crate::store::{CommitError, CommitOutcome, Committed, StoreError};

@@ -15,8 +15,9 @@ use sqlx::{ConnectOptions, Connection, Executor};
 use super::file::beside;
 use super::inspect::{self, Rejected, Schema, check_schema};
 use super::open::MIGRATOR;
-use super::remake::{self, HISTORY, is_sound, read_loaded, remake};
+use super::remake::{self, HISTORY, is_sound, remake};
 use super::store::SqliteStore;
+use super::stored_entries::read_all;
 use super::{create, history, wal};
 use crate::store::{OpenError, StoreError};
 
@@ -93,7 +94,7 @@ fn without_room(error: sqlx::Error, bytes: u64) -> Rejected {
 
 /// Whether a new file is sound, and holds what the old one does.
 async fn is_copy(new: &mut SqliteConnection, old: &mut SqliteConnection) -> Result<bool, Rejected> {
-    let (copied, original) = (read_loaded(new).await?, read_loaded(old).await?);
+    let (copied, original) = (read_all(new).await?.loaded, read_all(old).await?.loaded);
     let is_same_present = copied.store_id == original.store_id
         && copied.revision == original.revision
         && copied.entries == original.entries;

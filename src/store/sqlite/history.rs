@@ -3,7 +3,6 @@
 //! SQL only narrows: what passes is decided by [`HistoryQuery::matches`].
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -14,12 +13,11 @@ use sqlx::query::Query;
 use sqlx::sqlite::{Sqlite, SqliteArguments, SqliteConnection, SqliteRow};
 
 use super::pairs::{self, Pairs};
+use super::sql::transition_as_json;
 use crate::domain::{
-    Cursor, DriftCount, Event, FileDelta, FileName, GitRevision, HistoryItem, HistoryPage,
-    HistoryQuery, InvalidField, Key, KeyRef, PageBuilder, RunUrl, SyncStatus, Timestamp,
-    Transition,
+    Cursor, Event, HistoryItem, HistoryPage, HistoryQuery, KeyRef, PageBuilder, Timestamp,
 };
-use crate::store::StoreError;
+use crate::store::{StoreError, record};
 
 /// Of how many pairs the newest transitions are looked for one by one. If more pass a filter, it
 /// is quicker to walk through all of the history.
@@ -34,13 +32,15 @@ const MOST_AT_ONCE: usize = 10_000;
 const WINDOW: usize = 50_000;
 
 /// The newest before a place and from another on, of all pairs.
-const OF_ALL: &str = "\
-    select id, at, repo, server, event, sync_status, drift_count, files_added, files_added_count, \
-        files_removed, files_removed_count, report_revision, url \
+const OF_ALL: &str = concat!(
+    "select ",
+    transition_as_json!(),
+    " as transition \
     from transitions \
     where (at, id) < ($1, $2) and at >= $3 and event in (select value from json_each($5)) \
         and (at, id) >= ($6, $7) \
-    order by at desc, id desc limit $4";
+    order by at desc, id desc limit $4"
+);
 
 /// The place that is some transitions before another.
 const BACK: &str = "\
@@ -49,8 +49,8 @@ const BACK: &str = "\
 
 /// The newest before a place, of some pairs and states. For each of them SQLite stops at the first
 /// that is older than all of the newest so far.
-const OF_PAIRS: &str = "\
-    with newest (at, id) as materialized ( \
+const OF_PAIRS: &str = concat!(
+    "with newest (moment, id) as materialized ( \
         select transitions.at, transitions.id \
         from json_each($5) as pair cross join transitions \
         where repo = pair.value ->> 0 and server = pair.value ->> 1 \
@@ -58,10 +58,10 @@ const OF_PAIRS: &str = "\
             and (transitions.at, transitions.id) < ($1, $2) and transitions.at >= $3 \
         order by transitions.at desc, transitions.id desc limit $4 \
     ) \
-    select id, transitions.at, repo, server, event, sync_status, drift_count, files_added, \
-        files_added_count, files_removed, files_removed_count, report_revision, url \
-    from newest cross join transitions using (id) \
-    order by newest.at desc, id desc";
+    select ",
+    transition_as_json!(),
+    " as transition from newest cross join transitions using (id) order by moment desc, id desc"
+);
 
 /// Reads the page that a query asks for.
 pub(super) async fn read(
@@ -218,54 +218,10 @@ const fn states(event: Event) -> &'static [u8] {
     }
 }
 
-/// Reads a row of `transitions`.
+/// Reads the transition of a row.
 pub(super) fn decode(row: &SqliteRow) -> Result<HistoryItem, StoreError> {
-    let Key { repo, server } = pairs::decode(row, "transitions")?;
-    let at = Timestamp::from_millis(row.try_get("at")?);
-    let event = Event::parse(row.try_get("event")?).ok_or_else(|| damaged("an unknown event"))?;
-    let sync_status = SyncStatus::parse(row.try_get("sync_status")?)
-        .ok_or_else(|| damaged("an unknown status"))?;
-    let drift_count = u64::try_from(row.try_get::<i64, _>("drift_count")?).unwrap_or(u64::MAX);
-    let transition = Transition {
-        at,
-        repo,
-        server,
-        event,
-        sync_status,
-        drift_count: DriftCount::parse(drift_count).map_err(invalid)?,
-        files_added: files(row.try_get("files_added")?, row.try_get("files_added_count")?)?,
-        files_removed: files(row.try_get("files_removed")?, row.try_get("files_removed_count")?)?,
-        revision: optional(row.try_get("report_revision")?, GitRevision::parse)?,
-        url: optional(row.try_get("url")?, RunUrl::parse)?,
-    };
-    Ok(HistoryItem { cursor: Cursor { at, id: row.try_get("id")? }, transition })
-}
-
-fn files(names: &str, count: i64) -> Result<FileDelta, StoreError> {
-    if names == "[]" {
-        return Ok(FileDelta::default());
-    }
-    let names: Vec<String> = serde_json::from_str(names).map_err(damaged)?;
-    let names = names.iter().map(|name| FileName::parse(name)).collect::<Result<_, _>>();
-    Ok(FileDelta {
-        names: names.map_err(invalid)?,
-        count: usize::try_from(count).map_err(damaged)?,
-    })
-}
-
-fn optional<T>(
-    text: Option<&str>,
-    parse: fn(&str) -> Result<T, InvalidField>,
-) -> Result<Option<T>, StoreError> {
-    text.map(parse).transpose().map_err(invalid)
-}
-
-fn invalid(error: InvalidField) -> StoreError {
-    damaged(error)
-}
-
-fn damaged(reason: impl fmt::Display) -> StoreError {
-    StoreError::Damaged { table: "transitions", reason: format!("{reason}") }
+    let (id, transition) = record::read_transition(row.try_get("transition")?)?;
+    Ok(HistoryItem { cursor: Cursor { at: transition.at, id }, transition })
 }
 
 #[cfg(test)]
@@ -282,8 +238,10 @@ mod tests {
     /// Two transitions a millisecond, of which the oldest is the only one that is asked for.
     const HISTORY: &str = "\
         with recursive number (n) as (select 1 union all select n + 1 from number where n < 1000) \
-        insert into transitions select n, n / 2, 1, 'r', 's', iif(n = 1, 'first', 'changed'), \
-            'SYNCED', 0, '[]', 0, '[]', 0, null, null, null from number";
+        insert into transitions (id, at, revision, repo, server, event, sync_status, drift_count, \
+            files_added, files_added_count, files_removed, files_removed_count) \
+        select n, n / 2, 1, 'r', 's', iif(n = 1, 'first', 'changed'), 'SYNCED', 0, '[]', 0, '[]', 0 \
+        from number";
 
     #[actix_web::test]
     async fn a_page_whose_time_is_over_has_got_further_or_is_none() {

@@ -13,7 +13,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
 use super::file::beside;
-use super::present::{Everything, read_rows};
+use super::stored_entries::{Everything, read_rows};
 use super::{ends, sighting_log};
 use crate::domain::Revision;
 use crate::store::{OpenError, StoreError};

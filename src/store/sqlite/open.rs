@@ -14,10 +14,10 @@ use tokio::sync::Mutex;
 
 use super::file::{DatabaseFile, Lock, beside};
 use super::inspect::{Found, Rejected, inspect};
-use super::present::{Everything, read_all};
 use super::readers::Readers;
 use super::sightings::Sightings;
 use super::store::{SqliteStore, WriteConnection, Writing};
+use super::stored_entries::{Everything, read_all};
 use super::upkeep::{LARGE_LOG, Sizes};
 use super::{create, repair, sql, wal};
 use crate::store::{OpenError, StoreError};

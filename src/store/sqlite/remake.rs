@@ -13,21 +13,15 @@ use super::create;
 use super::file::beside;
 use super::inspect::{Rejected, check_header};
 use super::open::take_lock;
-use super::present::{Everything, read_all};
-use crate::store::{Loaded, OpenError, StoreError};
-
-/// The columns that every version of the history has.
-macro_rules! columns {
-    () => {
-        "id, at, revision, repo, server, event, sync_status, drift_count, files_added, \
-         files_added_count, files_removed, files_removed_count, report_revision, url, \"by\""
-    };
-}
-pub(super) use columns;
+use super::sql::transition_as_json;
+use crate::store::OpenError;
 
 /// Reads the history by its table alone, from which its indexes can be made anew.
-pub(super) const HISTORY: &str =
-    concat!("select ", columns!(), " from transitions not indexed order by id");
+pub(super) const HISTORY: &str = concat!(
+    "select ",
+    transition_as_json!(),
+    " as transition from transitions not indexed order by id"
+);
 
 /// Works on a database that no process has open, and on a new file beside it, of which nothing is
 /// left after an error.
@@ -86,12 +80,6 @@ pub(super) async fn take_log_in(path: &Path) -> Result<(), Rejected> {
         return Err(Rejected::Unreadable("its log is in use by another program".into()));
     }
     Ok(create::remove_if_there(&log)?)
-}
-
-/// Reads all that a database of the present schema holds of the present.
-pub(super) async fn read_loaded(connection: &mut SqliteConnection) -> Result<Loaded, StoreError> {
-    let Everything { loaded, unfolded: _ } = read_all(connection).await?;
-    Ok(loaded)
 }
 
 /// Whether all pages are sound, and the indexes have what the tables have.

@@ -10,13 +10,14 @@ use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite};
 
 use super::file::beside;
 use super::inspect::{self, Rejected, Schema, check_schema, check_table};
 use super::open::MIGRATOR;
-use super::remake::{self, HISTORY, columns, is_sound, read_loaded, remake};
+use super::remake::{self, HISTORY, is_sound, remake};
 use super::store::SqliteStore;
+use super::stored_entries::read_all;
 use super::{create, history, wal};
 use crate::store::{Loaded, OpenError, StoreError};
 
@@ -33,13 +34,11 @@ const COPY_PRESENT: [&str; 2] = [
 ];
 const COPY_SIGHTINGS: &str = "insert into sightings select * from damaged.sightings";
 
-const COPY_HISTORY: &str = concat!(
-    "insert into transitions (",
-    columns!(),
-    ") select ",
-    columns!(),
-    " from damaged.transitions not indexed order by id"
-);
+/// The columns of the history in the new file, but for computed ones: each version has its own.
+const HISTORY_COLUMNS: &str =
+    "select group_concat('\"' || name || '\"', ', ') from pragma_table_info('transitions')";
+/// Reads the history of an older version, whose columns may not be those of this one.
+const OLDER_HISTORY: &str = "select * from transitions not indexed order by id";
 
 /// What a repair came to.
 #[derive(Debug)]
@@ -86,14 +85,15 @@ async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Rejected> {
     let lost_commits = wal::lost_commits(path)?;
     let mut old = inspect::options(path)?.connect().await?;
     let present = Present::read(&mut old).await?;
-    let history = match read_history(&mut old).await.map_err(Rejected::from) {
-        Ok(_) if is_sound(&mut old).await => {
-            return Ok(Repair::NotNeeded { lost_commits });
-        }
-        Ok(count) => HistoryRepair::Kept(count),
-        Err(Rejected::Refused { reason, .. }) => HistoryRepair::SetAside(reason),
-        Err(unreadable @ Rejected::Unreadable(_)) => return Err(unreadable),
-    };
+    let history =
+        match read_history(&mut old, present.loaded.is_some()).await.map_err(Rejected::from) {
+            Ok(_) if is_sound(&mut old).await => {
+                return Ok(Repair::NotNeeded { lost_commits });
+            }
+            Ok(count) => HistoryRepair::Kept(count),
+            Err(Rejected::Refused { reason, .. }) => HistoryRepair::SetAside(reason),
+            Err(unreadable @ Rejected::Unreadable(_)) => return Err(unreadable),
+        };
     old.close().await?;
     copy(path, unfinished, &present, &history).await?;
     let old = replace(path, unfinished).await?;
@@ -120,7 +120,7 @@ impl Present {
             check_table(connection, table).await?;
         }
         let loaded = match schema {
-            Schema::Current => Some(read_loaded(connection).await?),
+            Schema::Current => Some(read_all(connection).await?.loaded),
             Schema::Older => None,
         };
         let entries = sqlx::query_scalar("select count(*) from entries").fetch_one(connection);
@@ -130,12 +130,18 @@ impl Present {
     }
 }
 
-/// Reads all of the history, and returns how long it is.
-async fn read_history(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
-    let mut rows = sqlx::query(HISTORY).fetch(connection);
+/// Reads all of the history, and returns how long it is. Rows of an older version are not decoded.
+async fn read_history(
+    connection: &mut SqliteConnection,
+    is_current: bool,
+) -> Result<u64, StoreError> {
+    let history = if is_current { HISTORY } else { OLDER_HISTORY };
+    let mut rows = sqlx::query(history).fetch(connection);
     let mut count = 0;
     while let Some(row) = rows.try_next().await? {
-        history::decode(&row)?;
+        if is_current {
+            history::decode(&row)?;
+        }
         count += 1;
     }
     Ok(count)
@@ -151,6 +157,7 @@ async fn copy(
     let mut new = create::connect_to_new(unfinished).await?;
     let made = MIGRATOR.run_to(present.schema, &mut new).await;
     made.map_err(|error| Rejected::Unreadable(error.into()))?;
+    let columns: String = sqlx::query_scalar(HISTORY_COLUMNS).fetch_one(&mut new).await?;
     sqlx::query(ATTACH).bind(read_only_url(path)?).execute(&mut new).await?;
     for copy in COPY_PRESENT {
         sqlx::query(copy).execute(&mut new).await?;
@@ -159,10 +166,13 @@ async fn copy(
         sqlx::query(COPY_SIGHTINGS).execute(&mut new).await?;
     }
     if let HistoryRepair::Kept(_) = history {
-        sqlx::query(COPY_HISTORY).execute(&mut new).await?;
+        let mut copy = QueryBuilder::<Sqlite>::new("insert into transitions (");
+        copy.push(&columns).push(") select ").push(&columns);
+        copy.push(" from damaged.transitions not indexed order by id");
+        copy.build().execute(&mut new).await?;
     }
     let is_same = match &present.loaded {
-        Some(loaded) => read_loaded(&mut new).await?.entries == loaded.entries,
+        Some(loaded) => read_all(&mut new).await?.loaded.entries == loaded.entries,
         None => true,
     };
     if !is_same || !is_sound(&mut new).await {

@@ -1,18 +1,15 @@
 //! The log of sightings as the database has it.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
-use serde::Deserialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::sql;
-use crate::domain::{
-    Entry, InvalidField, Key, RepoName, ReportedTime, Revision, ServerName, Timestamp,
-};
+use crate::domain::{Entry, Key, Revision};
 use crate::store::StoreError;
+use crate::store::record::{self, Sighting};
 
 /// The log after a revision.
 #[derive(Debug)]
@@ -25,31 +22,24 @@ pub(super) struct SightingLog {
     pub(super) first: Option<Revision>,
 }
 
-/// When an entry was seen.
+/// What an update that changed only times said of an entry.
 #[derive(Debug)]
 pub(super) struct Sighted {
-    pub(super) key: Key,
-    /// The commit that says so.
+    /// The commit that logged it.
     pub(super) revision: Revision,
-    last_check: ReportedTime,
-    updated_at: Timestamp,
+    pub(super) sighting: Sighting,
 }
 
-/// A sighting as [`super::rows`] makes a JSON array of it.
-#[derive(Deserialize)]
-struct StoredSighting<'a>(
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    i64,
-);
-
 impl Sighted {
+    pub(super) fn key(&self) -> &Key {
+        &self.sighting.key
+    }
+
     /// Gives an entry the times of this.
     pub(super) fn note_in(&self, entry: &mut Arc<Entry>) {
         let entry = Arc::make_mut(entry);
-        entry.report.last_check = self.last_check;
-        entry.updated_at = self.updated_at;
+        entry.report.last_check = self.sighting.last_check;
+        entry.updated_at = self.sighting.updated_at;
     }
 }
 
@@ -69,8 +59,8 @@ pub(super) async fn read(
     }
     log.logged = log.latest.len();
     // Of each entry, the last one comes first and is kept.
-    log.latest.sort_unstable_by(|a, b| a.key.cmp(&b.key).then(b.revision.cmp(&a.revision)));
-    log.latest.dedup_by(|next, kept| next.key == kept.key);
+    log.latest.sort_unstable_by(|a, b| a.key().cmp(b.key()).then(b.revision.cmp(&a.revision)));
+    log.latest.dedup_by(|next, kept| next.key() == kept.key());
     Ok(log)
 }
 
@@ -80,23 +70,7 @@ pub(super) fn decode_row(
     revision: Revision,
     latest: &mut Vec<Sighted>,
 ) -> Result<(), StoreError> {
-    let seen: Vec<StoredSighting<'_>> = serde_json::from_str(seen).map_err(damaged)?;
-    for sighting in seen {
-        latest.push(decode(sighting, revision).map_err(damaged)?);
-    }
+    let seen = record::read_sightings(seen)?;
+    latest.extend(seen.into_iter().map(|sighting| Sighted { revision, sighting }));
     Ok(())
-}
-
-fn decode(stored: StoredSighting<'_>, revision: Revision) -> Result<Sighted, InvalidField> {
-    let StoredSighting(repo, server, last_check, updated_at) = stored;
-    Ok(Sighted {
-        key: Key { repo: RepoName::parse(&repo)?, server: ServerName::parse(&server)? },
-        revision,
-        last_check: ReportedTime::parse(&last_check)?,
-        updated_at: Timestamp::from_millis(updated_at),
-    })
-}
-
-fn damaged(reason: impl std::fmt::Display) -> StoreError {
-    StoreError::Damaged { table: "sightings", reason: reason.to_string() }
 }

@@ -9,7 +9,7 @@ use std::vec;
 
 use hashbrown::HashMap;
 
-use super::present::Unfolded;
+use super::stored_entries::Unfolded;
 use crate::domain::{ByKey, Entry, Place, Plan, Revision, RowChange};
 
 /// How many sightings are logged, at the least, before they are folded. More are folded less often,

@@ -10,9 +10,9 @@ use tokio::sync::Mutex;
 use super::aside::{self, aside};
 use super::check::Check;
 use super::file::{DatabaseFile, Lock};
-use super::present::{Everything, read_all, read_changes, read_unfolded};
 use super::readers::Readers;
 use super::sightings::Sightings;
+use super::stored_entries::{Everything, read_all, read_changes, read_unfolded};
 use super::upkeep::Sizes;
 use super::{history, open, pairs, prune, sql, timeline};
 use crate::domain::{

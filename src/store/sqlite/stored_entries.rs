@@ -4,17 +4,13 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use futures_util::future::join;
-use serde::Deserialize;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::sighting_log::{self, SightingLog};
+use super::sighting_log::{self, Sighted, SightingLog};
 use super::{pairs, sql};
-use crate::domain::{
-    Changes, DriftCount, Entry, FileName, GitRevision, InvalidField, KeyRef, Recorded, RepoName,
-    Report, ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, SyncStatus, Timestamp,
-};
-use crate::store::{Loaded, StoreError};
+use crate::domain::{Changes, Entry, KeyRef, Revision};
+use crate::store::{Loaded, StoreError, record};
 
 /// How many entries are read at once.
 const READ_AT_ONCE: u16 = 4096;
@@ -24,25 +20,6 @@ const FILE_BYTES_AT_ONCE: i64 = 1024 * 1024;
 
 /// A repository and a server.
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
-
-/// An entry as [`super::sql`] makes a JSON array of it.
-#[derive(Deserialize)]
-struct StoredRow<'a>(
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    u64,
-    #[serde(borrow)] Cow<'a, str>,
-    #[serde(borrow)] Cow<'a, str>,
-    i64,
-    i64,
-    Option<u32>,
-    Option<u32>,
-    Option<Cow<'a, str>>,
-    Option<Cow<'a, str>>,
-    u8,
-    i64,
-);
 
 /// What a database says of itself.
 pub(super) struct Meta {
@@ -79,15 +56,11 @@ pub(super) struct Rows {
 impl Rows {
     /// Decodes a JSON array of rows that come after these.
     pub(super) fn decode(&mut self, rows: &str) -> Result<(), StoreError> {
-        let rows: Vec<StoredRow<'_>> = serde_json::from_str(rows).map_err(unreadable)?;
-        for row in rows {
-            self.written.push(Revision(row.13));
-            // Neighbours share the name of their repository, as they do while updates arrive.
-            let repo = self.entries.last().map(|last| &last.report.repo);
-            let repo = repo.filter(|repo| repo.as_str() == row.0).cloned();
-            self.entries.push(Arc::new(decode(row, repo)?));
-        }
-        Ok(())
+        let repo = self.entries.last().map(|last| last.report.repo.clone());
+        record::read_entries(rows, repo, |entry, written| {
+            self.entries.push(Arc::new(entry));
+            self.written.push(written);
+        })
     }
 
     /// Brings in when entries were seen after that, and returns those entries.
@@ -95,7 +68,7 @@ impl Rows {
         let SightingLog { latest, logged, first } = log;
         let mut entries = Vec::with_capacity(latest.len());
         for sighted in latest {
-            let key = sighted.key.borrow();
+            let key = sighted.key().borrow();
             let place = self.entries.binary_search_by(|entry| entry.key().cmp(&key));
             let written = place.ok().and_then(|place| self.written.get(place));
             if let (Ok(place), Some(written)) = (place, written)
@@ -222,7 +195,7 @@ pub(super) async fn read_unfolded(
     let (mut rest, mut at_once) = (log.latest.as_slice(), READ_AT_ONCE);
     while !rest.is_empty() {
         let (some, others) = rest.split_at(rest.len().min(at_once.into()));
-        let keys = pairs::parameter(some.iter().map(|sighted| &sighted.key))?;
+        let keys = pairs::parameter(some.iter().map(Sighted::key))?;
         let query = sqlx::query_scalar::<_, String>(sql::ENTRIES_OF).bind(keys);
         match query.fetch_one(&mut *connection).await {
             Ok(page) => {
@@ -235,63 +208,6 @@ pub(super) async fn read_unfolded(
     Ok(rows.see(log))
 }
 
-/// Takes a row apart; the name of its repository can be given if it is at hand.
-fn decode(row: StoredRow<'_>, known_repo: Option<RepoName>) -> Result<Entry, StoreError> {
-    let StoredRow(
-        repo,
-        server,
-        sync_status,
-        drift_count,
-        files,
-        last_check,
-        updated_at,
-        status_since,
-        stale_after_seconds,
-        ttl_seconds,
-        revision,
-        url,
-        stale_recorded,
-        _,
-    ) = row;
-    let report = Report {
-        repo: known_repo.map_or_else(|| RepoName::parse(&repo), Ok).map_err(damaged)?,
-        server: ServerName::parse(&server).map_err(damaged)?,
-        sync_status: SyncStatus::parse(&sync_status).ok_or(SyncStatus::INVALID).map_err(damaged)?,
-        drift_count: DriftCount::parse(drift_count).map_err(damaged)?,
-        files: decode_files(&files)?,
-        last_check: ReportedTime::parse(&last_check).map_err(damaged)?,
-        schedule: ReporterSchedule { stale_after_seconds, ttl_seconds },
-        revision: optional(revision.as_deref(), GitRevision::parse)?,
-        url: optional(url.as_deref(), RunUrl::parse)?,
-    };
-    Ok(Entry {
-        report,
-        updated_at: Timestamp::from_millis(updated_at),
-        status_since: Timestamp::from_millis(status_since),
-        recorded: Recorded { stale: stale_recorded != 0 },
-    })
-}
-
-fn decode_files(json: &str) -> Result<Box<[FileName]>, StoreError> {
-    if json == "[]" {
-        return Ok(Box::default());
-    }
-    let names: Vec<Cow<'_, str>> = serde_json::from_str(json).map_err(unreadable)?;
-    names.iter().map(|name| FileName::parse(name).map_err(damaged)).collect()
-}
-
-fn optional<T>(
-    text: Option<&str>,
-    parse: fn(&str) -> Result<T, InvalidField>,
-) -> Result<Option<T>, StoreError> {
-    text.map(parse).transpose().map_err(damaged)
-}
-
-fn damaged(error: InvalidField) -> StoreError {
-    StoreError::Damaged { table: "entries", reason: error.to_string() }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "so it fits `map_err`")]
-fn unreadable(error: serde_json::Error) -> StoreError {
+fn unreadable(error: impl std::fmt::Display) -> StoreError {
     StoreError::Damaged { table: "entries", reason: error.to_string() }
 }

@@ -1,0 +1,361 @@
+//! The rows of a database: the one list of an entry's columns, of a transition's and of a
+//! sighting's.
+//!
+//! SQL, what is written and what is read follow from these lists. A row crosses between the program
+//! and the database as a JSON array: one text crosses more quickly than its values one by one. The
+//! array begins with the repository and the server; the lists have what comes after them.
+//!
+//! To add a column: a line in the list and a field in the pattern above it, a line in `decode` below,
+//! and a migration. The compiler shows what is missing, and a test holds the numbers.
+//!
+//! Knows the domain and JSON; knows no SQL but the names of columns.
+
+use std::borrow::Cow;
+
+use serde::ser::SerializeTuple;
+use serde::{Deserialize, Serialize, Serializer};
+use thiserror::Error;
+
+use super::StoreError;
+use crate::domain::{
+    DriftCount, Entry, Event, FileDelta, FileName, GitRevision, InvalidField, Key, Recorded,
+    RepoName, Report, ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, SyncStatus,
+    Timestamp, Transition, TransitionId,
+};
+
+/// Expands a list of columns. What comes of it depends on the first word.
+///
+/// `names`, `values` and `set` are pieces of SQL, each ending with a comma: the columns' names, their
+/// values taken from a JSON array `value`, and assignments of the columns of another table.
+/// `records` makes one type that writes a row as a JSON array and one that reads it.
+macro_rules! columns {
+    (names; $row:pat, $repo:ident, $server:ident =>
+        $($place:literal $name:ident: $type:ty = $value:expr,)*
+    ) => { concat!($(stringify!($name), ", "),*) };
+
+    (values; $row:pat, $repo:ident, $server:ident =>
+        $($place:literal $name:ident: $type:ty = $value:expr,)*
+    ) => { concat!($("value ->> ", $place, " as ", stringify!($name), ", "),*) };
+
+    (set $source:literal; $row:pat, $repo:ident, $server:ident =>
+        $($place:literal $name:ident: $type:ty = $value:expr,)*
+    ) => { concat!($(stringify!($name), " = ", $source, ".", stringify!($name), ", "),*) };
+
+    (places; $row:pat, $repo:ident, $server:ident =>
+        $($place:literal $name:ident: $type:ty = $value:expr,)*
+    ) => { [$($place),*] };
+
+    (
+        records $written:ident($of:ty), $stored:ident { $($more:ident: $more_type:ty)? };
+        $row:pat, $repo:ident, $server:ident =>
+        $($place:literal $name:ident: $type:ty = $value:expr,)*
+    ) => {
+        /// Writes a row as a JSON array.
+        pub(super) struct $written<'a>(pub(super) &'a $of);
+
+        impl Serialize for $written<'_> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let $row = self.0;
+                let mut row = serializer.serialize_tuple(2 + [$($place),*].len())?;
+                row.serialize_element($repo.as_str())?;
+                row.serialize_element($server.as_str())?;
+                $(row.serialize_element(&$value)?;)*
+                row.end()
+            }
+        }
+
+        /// A row as read from a JSON array.
+        #[derive(Deserialize)]
+        #[serde(bound(deserialize = "'de: 'a"))]
+        struct $stored<'a> {
+            repo: Text<'a>,
+            server: Text<'a>,
+            $($name: $type,)*
+            $($more: $more_type,)?
+        }
+    };
+}
+pub(super) use columns;
+
+/// The columns of `entries`, but for the revision of the commit that wrote the row.
+macro_rules! entry_columns {
+    ($($what:tt)*) => {
+        $crate::store::record::columns! {
+            $($what)*;
+            Entry {
+                report: Report {
+                    repo,
+                    server,
+                    sync_status,
+                    drift_count,
+                    files,
+                    last_check,
+                    schedule: ReporterSchedule { stale_after_seconds, ttl_seconds },
+                    revision,
+                    url,
+                },
+                updated_at,
+                status_since,
+                recorded: Recorded { stale },
+            }, repo, server =>
+            2 sync_status: Text<'a> = sync_status.as_str(),
+            3 drift_count: u64 = drift_count.get(),
+            4 files: Text<'a> = names(files),
+            5 last_check: Text<'a> = format_args!("{last_check}"),
+            6 updated_at: i64 = updated_at.millis(),
+            7 status_since: i64 = status_since.millis(),
+            8 stale_after_seconds: Option<u32> = stale_after_seconds,
+            9 ttl_seconds: Option<u32> = ttl_seconds,
+            10 report_revision: Option<Text<'a>> = revision.as_ref().map(GitRevision::as_str),
+            11 url: Option<Text<'a>> = url.as_ref().map(RunUrl::as_str),
+            12 stale_recorded: u8 = u8::from(*stale),
+        }
+    };
+}
+pub(super) use entry_columns;
+
+/// The columns of `transitions`, but for the row's id and the revision of the commit that wrote it.
+macro_rules! transition_columns {
+    ($($what:tt)*) => {
+        $crate::store::record::columns! {
+            $($what)*;
+            Transition {
+                at,
+                repo,
+                server,
+                event,
+                sync_status,
+                drift_count,
+                files_added,
+                files_removed,
+                revision,
+                url,
+            }, repo, server =>
+            2 at: i64 = at.millis(),
+            3 event: Text<'a> = event.as_str(),
+            4 sync_status: Text<'a> = sync_status.as_str(),
+            5 drift_count: u64 = drift_count.get(),
+            6 files_added: Text<'a> = names(&files_added.names),
+            7 files_added_count: usize = files_added.count,
+            8 files_removed: Text<'a> = names(&files_removed.names),
+            9 files_removed_count: usize = files_removed.count,
+            10 report_revision: Option<Text<'a>> = revision.as_ref().map(GitRevision::as_str),
+            11 url: Option<Text<'a>> = url.as_ref().map(RunUrl::as_str),
+        }
+    };
+}
+pub(super) use transition_columns;
+
+/// The columns of a sighting: the times of an entry that a logged update changed.
+macro_rules! sighting_columns {
+    ($($what:tt)*) => {
+        $crate::store::record::columns! {
+            $($what)*;
+            Entry { report: Report { repo, server, last_check, .. }, updated_at, .. },
+            repo, server =>
+            2 last_check: Text<'a> = format_args!("{last_check}"),
+            3 updated_at: i64 = updated_at.millis(),
+        }
+    };
+}
+pub(super) use sighting_columns;
+
+entry_columns!(records EntryRow(Entry), StoredEntry { written: i64 });
+transition_columns!(records TransitionRow(Transition), StoredTransition { id: TransitionId });
+sighting_columns!(records SightingRow(Entry), StoredSighting {});
+
+/// A text that is copied only if it has escapes.
+#[derive(Deserialize)]
+struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl std::ops::Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a row cannot be what this program wrote.
+#[derive(Debug, Error)]
+enum Malformed {
+    #[error("{0}")]
+    Field(#[from] InvalidField),
+    #[error("{0}")]
+    Json(#[from] serde_json::Error),
+    #[error("an unknown event")]
+    Event,
+}
+
+impl Malformed {
+    fn in_table(self, table: &'static str) -> StoreError {
+        StoreError::Damaged { table, reason: self.to_string() }
+    }
+}
+
+/// The times of an entry, as an update reported them.
+#[derive(Debug)]
+pub(super) struct Sighting {
+    pub(super) key: Key,
+    pub(super) last_check: ReportedTime,
+    pub(super) updated_at: Timestamp,
+}
+
+/// Reads entries, each with the revision of the commit that wrote its row.
+///
+/// `take` gets them in order and returns the entry's own name of its repository: neighbours share
+/// one allocation of it, as they do while updates arrive.
+pub(super) fn read_entries(
+    json: &str,
+    mut repo: Option<RepoName>,
+    mut take: impl FnMut(Entry, Revision),
+) -> Result<(), StoreError> {
+    let mut read = || {
+        for row in serde_json::from_str::<Vec<StoredEntry<'_>>>(json)? {
+            let written = Revision(row.written);
+            let known = repo.take().filter(|repo| repo.as_str() == &*row.repo);
+            let entry = row.decode(known)?;
+            repo = Some(entry.report.repo.clone());
+            take(entry, written);
+        }
+        Ok(())
+    };
+    read().map_err(|error: Malformed| error.in_table("entries"))
+}
+
+/// Reads a transition and its id.
+pub(super) fn read_transition(json: &str) -> Result<(TransitionId, Transition), StoreError> {
+    let read = || serde_json::from_str::<StoredTransition<'_>>(json)?.decode();
+    read().map_err(|error| error.in_table("transitions"))
+}
+
+/// Reads the sightings of a commit.
+pub(super) fn read_sightings(json: &str) -> Result<Vec<Sighting>, StoreError> {
+    let read = || -> Result<_, Malformed> {
+        let rows: Vec<StoredSighting<'_>> = serde_json::from_str(json)?;
+        rows.into_iter().map(StoredSighting::decode).collect()
+    };
+    read().map_err(|error| error.in_table("sightings"))
+}
+
+impl StoredEntry<'_> {
+    fn decode(self, known_repo: Option<RepoName>) -> Result<Entry, Malformed> {
+        let Self {
+            repo,
+            server,
+            sync_status,
+            drift_count,
+            files,
+            last_check,
+            updated_at,
+            status_since,
+            stale_after_seconds,
+            ttl_seconds,
+            report_revision,
+            url,
+            stale_recorded,
+            written: _,
+        } = self;
+        let report = Report {
+            repo: known_repo.map_or_else(|| RepoName::parse(&repo), Ok)?,
+            server: ServerName::parse(&server)?,
+            sync_status: SyncStatus::parse(&sync_status).ok_or(SyncStatus::INVALID)?,
+            drift_count: DriftCount::parse(drift_count)?,
+            files: file_names(&files)?,
+            last_check: ReportedTime::parse(&last_check)?,
+            schedule: ReporterSchedule { stale_after_seconds, ttl_seconds },
+            revision: report_revision.as_deref().map(GitRevision::parse).transpose()?,
+            url: url.as_deref().map(RunUrl::parse).transpose()?,
+        };
+        Ok(Entry {
+            report,
+            updated_at: Timestamp::from_millis(updated_at),
+            status_since: Timestamp::from_millis(status_since),
+            recorded: Recorded { stale: stale_recorded != 0 },
+        })
+    }
+}
+
+impl StoredTransition<'_> {
+    fn decode(self) -> Result<(TransitionId, Transition), Malformed> {
+        let Self {
+            repo,
+            server,
+            at,
+            event,
+            sync_status,
+            drift_count,
+            files_added,
+            files_added_count,
+            files_removed,
+            files_removed_count,
+            report_revision,
+            url,
+            id,
+        } = self;
+        let transition = Transition {
+            at: Timestamp::from_millis(at),
+            repo: RepoName::parse(&repo)?,
+            server: ServerName::parse(&server)?,
+            event: Event::parse(&event).ok_or(Malformed::Event)?,
+            sync_status: SyncStatus::parse(&sync_status).ok_or(SyncStatus::INVALID)?,
+            drift_count: DriftCount::parse(drift_count)?,
+            files_added: file_delta(&files_added, files_added_count)?,
+            files_removed: file_delta(&files_removed, files_removed_count)?,
+            revision: report_revision.as_deref().map(GitRevision::parse).transpose()?,
+            url: url.as_deref().map(RunUrl::parse).transpose()?,
+        };
+        Ok((id, transition))
+    }
+}
+
+impl StoredSighting<'_> {
+    fn decode(self) -> Result<Sighting, Malformed> {
+        let Self { repo, server, last_check, updated_at } = self;
+        Ok(Sighting {
+            key: Key { repo: RepoName::parse(&repo)?, server: ServerName::parse(&server)? },
+            last_check: ReportedTime::parse(&last_check)?,
+            updated_at: Timestamp::from_millis(updated_at),
+        })
+    }
+}
+
+/// Writes names of files as a JSON array.
+fn names(files: &[FileName]) -> impl Serialize {
+    struct Names<'a>(&'a [FileName]);
+
+    impl Serialize for Names<'_> {
+        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+            serializer.collect_seq(self.0.iter().map(FileName::as_str))
+        }
+    }
+
+    Names(files)
+}
+
+fn file_names(json: &str) -> Result<Box<[FileName]>, Malformed> {
+    if json == "[]" {
+        return Ok(Box::default());
+    }
+    let names: Vec<Text<'_>> = serde_json::from_str(json)?;
+    names.iter().map(|name| Ok(FileName::parse(name)?)).collect()
+}
+
+fn file_delta(json: &str, count: usize) -> Result<FileDelta, Malformed> {
+    // Where no file is named there is none: names are left out only from the hundredth on.
+    let names = file_names(json)?.into_vec();
+    let count = if names.is_empty() { 0 } else { count };
+    Ok(FileDelta { names, count })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn the_numbers_of_the_columns_are_their_places_in_the_array() {
+        let lists: [&[usize]; 3] =
+            [&entry_columns!(places), &transition_columns!(places), &sighting_columns!(places)];
+        for list in lists {
+            assert_eq!(list, (2..2 + list.len()).collect::<Vec<_>>());
+        }
+    }
+}
