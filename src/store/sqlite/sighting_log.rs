@@ -1,5 +1,6 @@
 //! The log of sightings as the database has it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::TryStreamExt;
@@ -18,8 +19,8 @@ pub(super) struct SightingLog {
     pub(super) latest: Vec<Sighted>,
     /// How many sightings there are.
     pub(super) logged: usize,
-    /// The first commit that has some.
-    pub(super) first: Option<Revision>,
+    /// The commits that have a row in it.
+    pub(super) commits: VecDeque<Revision>,
 }
 
 /// What an update that changed only times said of an entry.
@@ -50,11 +51,11 @@ pub(super) async fn read(
     connection: &mut SqliteConnection,
     since: Revision,
 ) -> Result<SightingLog, StoreError> {
-    let mut log = SightingLog { latest: Vec::new(), logged: 0, first: None };
+    let mut log = SightingLog { latest: Vec::new(), logged: 0, commits: VecDeque::new() };
     let mut rows = sqlx::query(sql::SIGHTINGS_SINCE).bind(since.0).fetch(connection);
     while let Some(row) = rows.try_next().await? {
         let revision = Revision(row.try_get("revision")?);
-        log.first.get_or_insert(revision);
+        log.commits.push_back(revision);
         decode_row(row.try_get("seen")?, revision, &mut log.latest)?;
     }
     log.logged = log.latest.len();

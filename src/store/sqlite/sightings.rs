@@ -1,9 +1,9 @@
 //! Sightings: updates that changed nothing but times, logged first and folded into rows later.
 //!
-//! Most updates are of this kind. In the log those of one commit are one row, in pages that follow
-//! each other; in `entries` each would rewrite a page of its own. What this saves is in
-//! `docs/decisions/0006-sightings.md`.
+//! Most updates are sightings. In the log those of one commit are one row; in `entries` each would
+//! rewrite a page of its own. `docs/decisions/0006-sightings.md` has the reasons and the numbers.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::vec;
 
@@ -12,55 +12,42 @@ use hashbrown::HashMap;
 use super::stored_entries::Unfolded;
 use crate::domain::{ByKey, Entry, Place, Plan, Revision, RowChange};
 
-/// How many sightings are logged, at the least, before they are folded. More are folded less often,
-/// since many are of the same entries, and take longer to read at the start.
+/// A fold begins at this many logged sightings, or at one for every four entries if that is more.
+/// A longer log is folded less often and takes longer to read at the start.
 const LOGGED_AT_LEAST: usize = 65_536;
-/// A sighting is logged for so many entries, if that is more: where there are very many entries,
-/// each page of rows that a fold writes then takes several of them.
-const ENTRIES_FOR_EACH: usize = 4;
-/// How many entries a commit looks at, at the least, when it folds, and from how many commits it
-/// takes the sightings out of the log: who gets few updates should be done before he is restarted.
+/// With many entries, waiting for this share of them lets a fold write several entries to a page.
+const ENTRIES_PER_LOGGED: usize = 4;
+
+/// While the log is folded, each sighting that a commit logs pays for three entries to be written
+/// to their rows, and then for eight rows of the log to be deleted. A fold has at most as much of
+/// either to do as sightings were logged before it, so the log grows by less than half meanwhile.
+const ENTRIES_PER_SIGHTING: usize = 3;
+const LOG_ROWS_PER_SIGHTING: usize = 8;
+/// Each commit does at least this much, so that small commits finish a fold too.
 const AT_LEAST: usize = 32;
 
 /// What the log holds that the rows do not.
 #[derive(Debug)]
 pub(super) struct Sightings {
-    /// Entries that were seen since the last fold began, as they were seen last, and about where
-    /// they are among all.
+    /// Entries that were seen since the last fold began, with their last times and about their
+    /// position among all entries.
     recent: HashMap<ByKey, Place>,
-    /// How often.
+    /// How many sightings were logged since the last fold began.
     logged: usize,
+    /// The commits that have a row in the log.
+    commits: VecDeque<Revision>,
     fold: Fold,
 }
 
-/// Entries on the way from the log into their rows.
-#[derive(Debug, Default)]
+/// The last fold. It is under way while the log has rows up to `until`.
+#[derive(Debug)]
 struct Fold {
-    /// About in the order of their rows, so that neighbours are written together.
+    /// Entries to write, about in the order of their rows, so that neighbours are written together.
     queue: vec::IntoIter<(Place, ByKey)>,
-    /// How quickly they are taken.
-    pace: Pace,
-    /// Once the queue is empty, the log is not needed up to this commit.
+    /// The commit that the fold began after.
     until: Revision,
-    /// Up to this commit the log has no rows.
-    trimmed: Revision,
-    /// How quickly the rows of commits go.
-    trim_pace: Pace,
-}
-
-/// Work that is done bit by bit while so many sightings are logged: the log cannot outgrow it,
-/// however large commits are, and no commit has much more of it than its updates deserve.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pace {
-    work: usize,
-    within: usize,
-}
-
-impl Pace {
-    /// Returns how much is due in a commit that logs so many.
-    fn due(self, logged: usize) -> usize {
-        (self.work.saturating_mul(logged) / self.within.max(1)).max(AT_LEAST)
-    }
+    /// Whether the next commit does all of it.
+    is_overdue: bool,
 }
 
 /// What a commit does about the log besides its own changes.
@@ -68,42 +55,47 @@ impl Pace {
 pub(super) struct FoldStep {
     /// Entries whose times go into their rows.
     pub(super) entries: Vec<Arc<Entry>>,
-    /// The commit that they are as of: rows that were written later are newer.
+    /// The commit that the entries are as of: rows that were written later are newer.
     pub(super) until: Revision,
-    /// The log's rows can go up to this commit.
+    /// Delete the log's rows up to this commit.
     pub(super) trim: Option<Revision>,
 }
 
 impl Sightings {
-    /// Makes them of what a database holds: how many entries, what its log has, and the last commit.
+    /// Makes them from what a database holds: the number of entries, the log, and the last commit.
     pub(super) fn of_log(entries: usize, unfolded: Unfolded, last: Revision) -> Self {
-        let Unfolded { entries: seen, logged, first } = unfolded;
-        // They are in order already; where they are among all others is not known.
+        let Unfolded { entries: seen, logged, commits } = unfolded;
+        // They are in order already; their position among the other entries is not known.
         let recent = seen.into_iter().map(ByKey).zip((0..).map(|place| (0, place))).collect();
-        let trimmed = first.map_or(last, |first| Revision(first.0 - 1));
-        let fold = Fold { until: trimmed, trimmed, ..Fold::default() };
-        let mut sightings = Self { recent, logged, fold };
+        let fold = Fold { queue: Vec::new().into_iter(), until: Revision(0), is_overdue: false };
+        let mut sightings = Self { recent, logged, commits, fold };
         sightings.begin_fold_if_due(entries, last);
         sightings
     }
 
-    /// Returns what the commit of a batch should do besides. If it fails these sightings are void.
+    /// Returns what the commit of a plan should do besides. If the commit fails, drop these
+    /// sightings and make them anew.
     pub(super) fn next_step(&mut self, plan: &Plan) -> FoldStep {
         let logged = plan.rows().filter(|row| matches!(row, RowChange::Seen(_))).count();
-        let Fold { queue, pace, until, trimmed, trim_pace } = &mut self.fold;
+        let Fold { queue, until, is_overdue } = &mut self.fold;
+        let share = |per_sighting: usize| {
+            if *is_overdue { usize::MAX } else { (per_sighting * logged).max(AT_LEAST) }
+        };
         // What has been seen again stays in the log, so it is not written twice.
-        let taken = queue.take(pace.due(logged));
+        let taken = queue.take(share(ENTRIES_PER_SIGHTING));
         let not_seen_again = taken.filter(|(_, entry)| !self.recent.contains_key(entry));
         let entries = not_seen_again.map(|(_, ByKey(entry))| entry).collect();
-        // What is folded now is in its rows by the time that the log goes: both are one commit.
-        let trim = (queue.as_slice().is_empty() && trimmed < until).then(|| {
-            let commits = i64::try_from(trim_pace.due(logged)).unwrap_or(i64::MAX);
-            Revision(until.0.min(trimmed.0.saturating_add(commits)))
-        });
+        let folded = self.commits.iter().take_while(|commit| **commit <= *until);
+        // The last entries are written in the same commit, so the log's rows may go with them.
+        let trim = if queue.as_slice().is_empty() {
+            folded.take(share(LOG_ROWS_PER_SIGHTING)).last().copied()
+        } else {
+            None
+        };
         FoldStep { entries, until: *until, trim }
     }
 
-    /// Takes note of a commit that has been made, with its step; by now there are so many entries.
+    /// Notes that a commit was made, with its step; there are now this many entries.
     pub(super) fn note(
         &mut self,
         entries: usize,
@@ -111,42 +103,38 @@ impl Sightings {
         step: &FoldStep,
         revision: Revision,
     ) {
+        let logged = self.logged;
         for (row, place) in plan.rows_in_place() {
             let entry = ByKey(Arc::clone(row.entry()));
-            // Taken out first: a map keeps the key that it has, and with it the entry.
+            // Removed first: on `insert`, a map keeps the key that it has, and with it the old entry.
             self.recent.remove(&entry);
             if matches!(row, RowChange::Seen(_)) {
                 self.recent.insert(entry, place);
                 self.logged += 1;
             }
         }
-        if let Some(trimmed) = step.trim {
-            self.fold.trimmed = trimmed;
+        if self.logged > logged {
+            self.commits.push_back(revision);
+        }
+        if let Some(trim) = step.trim {
+            let deleted = self.commits.partition_point(|commit| *commit <= trim);
+            self.commits.drain(..deleted);
         }
         self.begin_fold_if_due(entries, revision);
     }
 
-    /// Begins to fold what was seen up to a commit, if that is enough and nothing else is folded.
+    /// Begins to fold what was seen up to a commit, if that is enough and no fold is under way.
     fn begin_fold_if_due(&mut self, entries: usize, until: Revision) {
-        let Fold { queue, until: last, trimmed, .. } = &self.fold;
-        let enough = LOGGED_AT_LEAST.max(entries / ENTRIES_FOR_EACH);
-        if !queue.as_slice().is_empty() || trimmed < last || self.logged < enough {
+        let enough = LOGGED_AT_LEAST.max(entries / ENTRIES_PER_LOGGED);
+        let is_folding = self.commits.front().is_some_and(|first| *first <= self.fold.until);
+        if is_folding || self.logged < enough {
             return;
         }
-        // The log may get half as long again. If folds were cut short it is longer, and this one
-        // has to be done sooner; if it is twice as long, with the next sighting.
-        let left = (enough + enough / 2).saturating_sub(self.logged).max(enough / 8);
-        let within = if self.logged < 2 * enough { left } else { 1 };
         let mut queue: Vec<_> = self.recent.drain().map(|(entry, place)| (place, entry)).collect();
         queue.sort_unstable_by_key(|(place, _)| *place);
-        let commits = usize::try_from(until.0 - trimmed.0).unwrap_or(usize::MAX);
-        self.fold = Fold {
-            pace: Pace { work: queue.len(), within: within * 3 / 4 },
-            queue: queue.into_iter(),
-            until,
-            trimmed: *trimmed,
-            trim_pace: Pace { work: commits, within: within / 4 },
-        };
+        // The log gets this long only if restarts cut its folds short.
+        let is_overdue = self.logged >= 2 * enough;
+        self.fold = Fold { queue: queue.into_iter(), until, is_overdue };
         self.logged = 0;
     }
 }
@@ -181,8 +169,7 @@ mod tests {
         let begun = |snapshot: &Snapshot, log: &VecDeque<Revision>| {
             let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
             let entries = standings.map(|standing| Arc::clone(standing.entry())).collect();
-            let unfolded =
-                Unfolded { entries, logged: log.len() * at_once, first: log.front().copied() };
+            let unfolded = Unfolded { entries, logged: log.len() * at_once, commits: log.clone() };
             Sightings::of_log(servers, unfolded, snapshot.revision())
         };
         let mut sightings = begun(&snapshot, &log);

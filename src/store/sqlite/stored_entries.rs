@@ -1,6 +1,7 @@
 //! The entries as the database has them.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use futures_util::future::join;
@@ -41,8 +42,8 @@ pub(super) struct Unfolded {
     pub(super) entries: Vec<Arc<Entry>>,
     /// How many sightings are logged in all.
     pub(super) logged: usize,
-    /// The first commit that has some.
-    pub(super) first: Option<Revision>,
+    /// The commits that have a row in the log.
+    pub(super) commits: VecDeque<Revision>,
 }
 
 /// Rows in the order of their keys.
@@ -65,7 +66,7 @@ impl Rows {
 
     /// Brings in when entries were seen after that, and returns those entries.
     pub(super) fn see(&mut self, log: SightingLog) -> Unfolded {
-        let SightingLog { latest, logged, first } = log;
+        let SightingLog { latest, logged, commits } = log;
         let mut entries = Vec::with_capacity(latest.len());
         for sighted in latest {
             let key = sighted.key().borrow();
@@ -79,7 +80,7 @@ impl Rows {
                 entries.push(Arc::clone(entry));
             }
         }
-        Unfolded { entries, logged, first }
+        Unfolded { entries, logged, commits }
     }
 }
 
