@@ -22,7 +22,7 @@ use super::file::DatabaseFile;
 use super::gate::Gate;
 use super::inspect::{Rejected, check_table};
 use super::stored_entries::Rows;
-use super::{history, open, readers, sighting_log, sql};
+use super::{connection, history, readers, sighting_log, sql};
 use crate::domain::Revision;
 use crate::store::{Examination, Examined, Part, StoreError};
 
@@ -138,7 +138,7 @@ impl Look {
         gate: Arc<Gate>,
         entries: usize,
     ) -> Result<Self, StoreError> {
-        let mut connection = open::connect_to_look_through(&file).await?;
+        let mut connection = connection::connect_to_look_through(&file).await?;
         let is_clearing = gate.clearing();
         let should_go_on = move || !is_clearing.load(Ordering::Relaxed);
         let mut handle = connection.lock_handle().await?;

@@ -41,7 +41,7 @@ impl SqliteStore {
         let entries = plan.kept_of(self.entries.load(Ordering::Relaxed));
         self.entries.store(entries, Ordering::Relaxed);
         writing.sightings.note(entries, plan, &step, revision);
-        // The commit itself has checked that the files are still there; see `open::connect`.
+        // The commit itself has checked that the files are still there; see `connection::connect`.
         *slot = WriteConnection::Open(writing);
         self.bound_log();
         self.confirmed.store(revision.0, Ordering::Relaxed);

@@ -8,6 +8,7 @@ mod aside;
 mod check;
 mod commit;
 mod compact;
+mod connection;
 mod create;
 mod ends;
 mod file;

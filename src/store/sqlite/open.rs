@@ -3,40 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
-use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions, Connection, Executor, Row};
+use sqlx::{Connection, Executor};
 use tokio::sync::Mutex;
 
+use super::connection::{connect, open_connection};
 use super::file::{DatabaseFile, Lock, beside};
 use super::inspect::{Found, Rejected, inspect};
 use super::readers::Readers;
 use super::sightings::Sightings;
 use super::store::{SqliteStore, WriteConnection, Writing};
 use super::stored_entries::{Everything, read_all};
-use super::upkeep::{LARGE_LOG, Sizes};
+use super::upkeep::Sizes;
 use super::{create, repair, sql, wal};
 use crate::store::{OpenError, StoreError};
 
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
-
-/// What must be in force on the writing connection: a pragma and its value.
-///
-/// WAL and FULL (2) carry the promise that a confirmed commit survives a power cut. A damaged or
-/// hostile file must not run code of its schema, and cells are checked as they are read.
-const REQUIRED: [(&str, &str); 4] = [
-    ("pragma journal_mode", "wal"),
-    ("pragma synchronous", "2"),
-    ("pragma trusted_schema", "0"),
-    ("pragma cell_size_check", "1"),
-];
-
-/// The oldest SQLite without the bug that can corrupt a database when its log is reset.
-const MINIMUM_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
 impl SqliteStore {
     /// Opens a database file, and makes it if there is none.
@@ -69,7 +52,7 @@ impl SqliteStore {
                  confirmed are lost. Updates after them bring their entries up to date"
             );
             // The log begins anew, so that the next start does not find these again.
-            connection.execute("pragma wal_checkpoint(truncate)").await?;
+            connection.execute(sql::EMPTY_LOG).await?;
         }
         let Everything { loaded, unfolded } = match found {
             Found::Current(everything) => everything,
@@ -108,7 +91,7 @@ async fn migrate(file: &Arc<DatabaseFile>) -> Result<(), StoreError> {
     let mut connection = open_connection(file).await?;
     MIGRATOR.run(&mut connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
     // An older version looks at the file without the log first, and must find the new schema.
-    connection.execute("pragma wal_checkpoint(truncate)").await?;
+    connection.execute(sql::EMPTY_LOG).await?;
     connection.close().await?;
     Ok(())
 }
@@ -124,83 +107,4 @@ fn resolve(path: &Path) -> std::io::Result<PathBuf> {
     };
     let name = path.file_name().ok_or(std::io::ErrorKind::IsADirectory)?;
     Ok(folder.canonicalize()?.join(name))
-}
-
-/// Makes the writing connection of a database that has the present schema.
-pub(super) async fn connect(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, StoreError> {
-    let mut connection = open_connection(file).await?;
-    connection.execute(sql::PREPARE).await?;
-    // A write at once: it shows that the file can be written, and makes the log that is noted.
-    connection.execute(sql::TOUCH).await?;
-    file.ask(DatabaseFile::note_log).await?;
-    // Asked by the thread behind the connection, before it writes: an update that is sent after the
-    // files were taken away is refused. To ask from here would be a hop to a thread for each commit.
-    let written = Arc::clone(file);
-    connection.lock_handle().await?.set_commit_hook(move || written.check().is_ok());
-    Ok(connection)
-}
-
-/// Makes a connection that only reads.
-pub(super) async fn connect_to_read(
-    file: &Arc<DatabaseFile>,
-) -> Result<SqliteConnection, StoreError> {
-    let options = options(file).pragma("query_only", "on").pragma("cache_size", "-16384");
-    Ok(options.connect().await?)
-}
-
-/// Makes a connection that reads everything once, and keeps little of it.
-pub(super) async fn connect_to_look_through(
-    file: &Arc<DatabaseFile>,
-) -> Result<SqliteConnection, StoreError> {
-    let options = options(file).pragma("query_only", "on").pragma("cache_size", "-4096");
-    // An entry can be a megabyte long.
-    Ok(options.row_buffer_size(8).connect().await?)
-}
-
-/// Opens a connection and makes sure that it is as durable as it must be.
-async fn open_connection(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, StoreError> {
-    let mut connection = options(file).pragma("cache_size", "-65536").connect().await?;
-    check_settings(&mut connection).await?;
-    Ok(connection)
-}
-
-fn options(file: &Arc<DatabaseFile>) -> SqliteConnectOptions {
-    SqliteConnectOptions::new()
-        .filename(file.path())
-        .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Wal)
-        .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(Duration::from_secs(5))
-        .pragma("trusted_schema", "off")
-        .pragma("cell_size_check", "on")
-        // Nothing is written outside the data folder: the root file system may be read-only.
-        .pragma("temp_store", "memory")
-        // A quarter of what is usual, see `docs/decisions/0010-checkpoints.md`.
-        .pragma("wal_autocheckpoint", "250")
-        .pragma("journal_size_limit", LARGE_LOG.to_string())
-        .disable_statement_logging()
-}
-
-async fn check_settings(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let version: String =
-        sqlx::query_scalar("select sqlite_version()").fetch_one(&mut *connection).await?;
-    let mut parts = version.split('.').map(|part| part.parse().unwrap_or(0));
-    let mut part = || parts.next().unwrap_or(0);
-    if (part(), part(), part()) < MINIMUM_SQLITE {
-        return Err(StoreError::Unavailable(format!("SQLite {version} is too old").into()));
-    }
-    for (pragma, required) in REQUIRED {
-        let row = connection.fetch_one(pragma).await?;
-        let value = in_words(&row)?;
-        if value != required {
-            let message = format!("{pragma} is {value} where {required} was asked for");
-            return Err(StoreError::Unavailable(message.into()));
-        }
-    }
-    Ok(())
-}
-
-/// Returns the only value of a row as text, whatever its type.
-fn in_words(row: &SqliteRow) -> Result<String, sqlx::Error> {
-    row.try_get_unchecked::<String, _>(0)
 }

@@ -13,9 +13,9 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::aside::{self, aside};
+use super::connection;
 use super::file::DatabaseFile;
 use super::gate::{Gate, Pass};
-use super::open;
 use crate::store::StoreError;
 
 /// How many questions are worked on at once; others wait for their turn. Three may come from outside
@@ -104,7 +104,8 @@ impl Readers {
 impl Reader {
     async fn open(file: &Arc<DatabaseFile>, gate: &Gate) -> Result<Self, StoreError> {
         let opened = Arc::clone(file);
-        let mut connection = aside(async move { open::connect_to_read(&opened).await }).await?;
+        let mut connection =
+            aside(async move { connection::connect_to_read(&opened).await }).await?;
         let is_given_up = Arc::new(AtomicBool::new(false));
         let should_go_on = {
             let (is_given_up, is_clearing) = (Arc::clone(&is_given_up), gate.clearing());

@@ -13,7 +13,7 @@ use super::create;
 use super::file::beside;
 use super::inspect::{Rejected, check_header};
 use super::open::take_lock;
-use super::sql::transition_as_json;
+use super::sql::{self, transition_as_json};
 use crate::store::OpenError;
 
 /// Reads the history by its table alone, from which its indexes can be made anew.
@@ -72,7 +72,7 @@ pub(super) async fn take_log_in(path: &Path) -> Result<(), Rejected> {
     }
     let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
     let mut connection = options.disable_statement_logging().connect().await?;
-    let outcome = sqlx::query("pragma wal_checkpoint(truncate)").fetch_one(&mut connection).await?;
+    let outcome = sqlx::query(sql::EMPTY_LOG).fetch_one(&mut connection).await?;
     let is_held_up: bool = outcome.try_get(0)?;
     connection.close().await?;
     let is_empty = log.metadata().map_or(true, |metadata| metadata.len() == 0);

@@ -112,9 +112,6 @@ pub(super) const COMMIT: &str = "insert into batch \
 /// The number of the last commit.
 pub(super) const REVISION: &str = "select revision from meta";
 
-/// Writes without changing anything.
-pub(super) const TOUCH: &str = "update meta set revision = revision";
-
 /// Moves what it can of the log into the database, without waiting for anybody.
 pub(super) const MOVE_LOG: &str = "pragma wal_checkpoint(passive)";
 

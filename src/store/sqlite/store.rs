@@ -14,7 +14,7 @@ use super::readers::Readers;
 use super::sightings::Sightings;
 use super::stored_entries::{Everything, read_all, read_changes, read_unfolded};
 use super::upkeep::Sizes;
-use super::{history, open, pairs, prune, sql, timeline};
+use super::{connection, history, pairs, prune, sql, timeline};
 use crate::domain::{
     Changes, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule, Revision, Timeline,
     TimelineQuery, TransitionId,
@@ -81,7 +81,7 @@ impl SqliteStore {
         let confirmed = self.confirmed.load(Ordering::Relaxed);
         let entries = self.entries.load(Ordering::Relaxed);
         let opened = aside(async move {
-            let mut connection = open::connect(&file).await?;
+            let mut connection = connection::connect(&file).await?;
             let (found_id, found): (String, i64) =
                 sqlx::query_as(sql::META).fetch_one(&mut connection).await?;
             if found_id != store_id {
