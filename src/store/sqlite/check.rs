@@ -5,7 +5,7 @@
 //! sees one moment, and the log is free to begin anew before the next. `pragma integrity_check` would
 //! do all that in one statement, and keep the log growing for as long as it takes.
 
-mod place;
+mod position;
 
 use std::mem::discriminant;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use self::place::{Place, SMALL};
+use self::position::{Position, SMALL};
 use super::aside::{self, aside};
 use super::file::DatabaseFile;
 use super::gate::Gate;
@@ -81,7 +81,7 @@ const BY_STATE: &str = "\
 
 /// What came of a look at a piece.
 struct Looked {
-    next: Place,
+    next: Position,
     damage: Option<(Part, String)>,
 }
 
@@ -93,7 +93,7 @@ struct Look {
     connection: SqliteConnection,
     file: Arc<DatabaseFile>,
     gate: Arc<Gate>,
-    place: Place,
+    position: Position,
     /// How many rows of this kind were looked at.
     seen: u64,
     /// About how many entries there are.
@@ -148,7 +148,7 @@ impl Look {
             connection,
             file,
             gate,
-            place: Place::Small(0),
+            position: Position::Small(0),
             seen: 0,
             entries: entries as u64,
             extent: (0, 0),
@@ -157,7 +157,7 @@ impl Look {
     }
 
     async fn next(&mut self) -> Result<Option<Examined>, StoreError> {
-        if self.place == Place::End {
+        if self.position == Position::End {
             return Ok(None);
         }
         let looked = self.piece().await;
@@ -178,27 +178,27 @@ impl Look {
     async fn piece(&mut self) -> Result<Looked, StoreError> {
         let gate = Arc::clone(&self.gate);
         let _pass = gate.enter().await?;
-        let place = self.place.clone();
-        let outcome = match &place {
-            Place::Small(number) => self.small_table(*number).await,
-            _ => self.rows(&place).await.map_err(Rejected::from),
+        let position = self.position.clone();
+        let outcome = match &position {
+            Position::Small(number) => self.small_table(*number).await,
+            _ => self.rows(&position).await.map_err(Rejected::from),
         };
         let reason = match outcome {
             Ok(next) => return Ok(Looked { next, damage: None }),
             Err(unfit) => damage(unfit)?,
         };
-        if let Place::History(after) = place {
-            match self.rows(&Place::HistoryAlone(after)).await {
+        if let Position::History(after) = position {
+            match self.rows(&Position::HistoryAlone(after)).await {
                 Ok(next) => {
                     return Ok(Looked { next, damage: Some((Part::HistoryIndex, reason)) });
                 }
                 Err(error) => damage(error.into())?,
             };
         }
-        Ok(Looked { next: place.behind_damage(), damage: Some((place.part(), reason)) })
+        Ok(Looked { next: position.behind_damage(), damage: Some((position.part(), reason)) })
     }
 
-    async fn small_table(&mut self, number: usize) -> Result<Place, Rejected> {
+    async fn small_table(&mut self, number: usize) -> Result<Position, Rejected> {
         if number == 0 {
             let extent = sqlx::query(EXTENT).fetch_one(&mut self.connection).await;
             // If this cannot be read, that is found in its turn.
@@ -208,28 +208,28 @@ impl Look {
         if let Some((table, _)) = SMALL.get(number) {
             check_table(&mut self.connection, table).await?;
         }
-        Ok(self.place.next_kind())
+        Ok(self.position.next_kind())
     }
 
-    /// Looks at the rows after a place, and returns after which it goes on.
-    async fn rows(&mut self, place: &Place) -> Result<Place, StoreError> {
-        let question = match place.clone() {
-            Place::Entries(repo, server) => {
+    /// Looks at the rows after a position, and returns after which it goes on.
+    async fn rows(&mut self, position: &Position) -> Result<Position, StoreError> {
+        let question = match position.clone() {
+            Position::Entries(repo, server) => {
                 sqlx::query(sql::ENTRY_ROWS_AFTER).bind(repo).bind(server)
             }
-            Place::Sightings(after) => sqlx::query(sql::SIGHTINGS_AFTER).bind(after),
-            Place::History(after) => sqlx::query(HISTORY).bind(after),
-            Place::HistoryAlone(after) => sqlx::query(HISTORY_ALONE).bind(after),
-            Place::ByTime(at, id) => sqlx::query(BY_TIME).bind(at).bind(id),
-            Place::ByState(repo, server, state, at, id) => {
+            Position::Sightings(after) => sqlx::query(sql::SIGHTINGS_AFTER).bind(after),
+            Position::History(after) => sqlx::query(HISTORY).bind(after),
+            Position::HistoryAlone(after) => sqlx::query(HISTORY_ALONE).bind(after),
+            Position::ByTime(at, id) => sqlx::query(BY_TIME).bind(at).bind(id),
+            Position::ByState(repo, server, state, at, id) => {
                 sqlx::query(BY_STATE).bind(repo).bind(server).bind(state).bind(at).bind(id)
             }
-            Place::Small(_) | Place::End => return Ok(Place::End),
+            Position::Small(_) | Position::End => return Ok(Position::End),
         };
-        let (mut last, mut count, mut bytes) = (place.clone(), 0, 0);
+        let (mut last, mut count, mut bytes) = (position.clone(), 0, 0);
         let mut rows = question.bind(ROWS).fetch(&mut self.connection);
         while let Some(row) = rows.try_next().await? {
-            let (next, length) = examine(&row, place)?;
+            let (next, length) = examine(&row, position)?;
             // Also what keeps this from going round in circles.
             if next <= last {
                 return Err(damaged("rows are out of order"));
@@ -241,32 +241,32 @@ impl Look {
         }
         drop(rows);
         self.seen += count;
-        Ok(if count < ROWS.unsigned_abs() && bytes <= BYTES { place.next_kind() } else { last })
+        Ok(if count < ROWS.unsigned_abs() && bytes <= BYTES { position.next_kind() } else { last })
     }
 
-    fn go_to(&mut self, next: Place) {
-        if discriminant(&next) != discriminant(&self.place) {
-            if let Place::History(_) = self.place {
+    fn go_to(&mut self, next: Position) {
+        if discriminant(&next) != discriminant(&self.position) {
+            if let Position::History(_) = self.position {
                 self.transitions = self.seen;
             }
             self.seen = 0;
         }
-        self.place = next;
+        self.position = next;
     }
 
     /// Returns about how many thousandths of everything were looked at.
     fn progress(&self) -> u32 {
-        let (from, to, (done, all)) = match &self.place {
-            Place::Small(_) => (0, 0, (0, 0)),
-            Place::Entries(..) => (0, 100, (self.seen, self.entries)),
-            Place::Sightings(_) => (100, 100, (0, 0)),
-            Place::History(after) | Place::HistoryAlone(after) => {
+        let (from, to, (done, all)) = match &self.position {
+            Position::Small(_) => (0, 0, (0, 0)),
+            Position::Entries(..) => (0, 100, (self.seen, self.entries)),
+            Position::Sightings(_) => (100, 100, (0, 0)),
+            Position::History(after) | Position::HistoryAlone(after) => {
                 let (first, last) = self.extent;
                 (100, 500, (after.abs_diff(first.min(*after)), last.abs_diff(first)))
             }
-            Place::ByTime(..) => (500, 700, (self.seen, self.transitions)),
-            Place::ByState(..) => (700, 1000, (self.seen, self.transitions)),
-            Place::End => (1000, 1000, (0, 0)),
+            Position::ByTime(..) => (500, 700, (self.seen, self.transitions)),
+            Position::ByState(..) => (700, 1000, (self.seen, self.transitions)),
+            Position::End => (1000, 1000, (0, 0)),
         };
         let all = u128::from(all.max(done).max(1));
         from + u32::try_from(u128::from(to - from) * u128::from(done) / all).unwrap_or(0)
@@ -281,45 +281,45 @@ fn damage(unfit: Rejected) -> Result<String, StoreError> {
     }
 }
 
-/// Takes a row apart. Returns its place, and about how many bytes of text it has.
-fn examine(row: &SqliteRow, kind: &Place) -> Result<(Place, usize), StoreError> {
-    let place = match kind {
-        Place::Entries(..) => {
+/// Takes a row apart. Returns its position, and about how many bytes of text it has.
+fn examine(row: &SqliteRow, kind: &Position) -> Result<(Position, usize), StoreError> {
+    let position = match kind {
+        Position::Entries(..) => {
             let entry: &str = row.try_get("entry")?;
             Rows::default().decode(entry)?;
-            let place = Place::Entries(row.try_get("repo")?, row.try_get("server")?);
-            return Ok((place, entry.len()));
+            let position = Position::Entries(row.try_get("repo")?, row.try_get("server")?);
+            return Ok((position, entry.len()));
         }
-        Place::Sightings(_) => {
+        Position::Sightings(_) => {
             let (revision, seen): (i64, &str) = (row.try_get("revision")?, row.try_get("seen")?);
             sighting_log::decode_row(seen, Revision(revision), &mut Vec::new())?;
-            return Ok((Place::Sightings(revision), seen.len()));
+            return Ok((Position::Sightings(revision), seen.len()));
         }
-        Place::History(_) | Place::HistoryAlone(_) => {
+        Position::History(_) | Position::HistoryAlone(_) => {
             let item = history::decode(row)?;
             let (added, removed) = (&item.transition.files_added, &item.transition.files_removed);
             let names = added.names.iter().chain(&removed.names);
             let length = names.map(|name| name.as_str().len()).sum();
             check_indexes(row)?;
             let id = item.cursor.id;
-            let is_alone = matches!(kind, Place::HistoryAlone(_));
+            let is_alone = matches!(kind, Position::HistoryAlone(_));
             return Ok((
-                if is_alone { Place::HistoryAlone(id) } else { Place::History(id) },
+                if is_alone { Position::HistoryAlone(id) } else { Position::History(id) },
                 length,
             ));
         }
-        Place::ByTime(..) => Place::ByTime(row.try_get("at")?, row.try_get("id")?),
-        Place::ByState(..) => Place::ByState(
+        Position::ByTime(..) => Position::ByTime(row.try_get("at")?, row.try_get("id")?),
+        Position::ByState(..) => Position::ByState(
             row.try_get("repo")?,
             row.try_get("server")?,
             row.try_get("state")?,
             row.try_get("at")?,
             row.try_get("id")?,
         ),
-        Place::Small(_) | Place::End => Place::End,
+        Position::Small(_) | Position::End => Position::End,
     };
     check_indexes(row)?;
-    Ok((place, 0))
+    Ok((position, 0))
 }
 
 fn check_indexes(row: &SqliteRow) -> Result<(), StoreError> {

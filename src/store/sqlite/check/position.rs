@@ -12,7 +12,7 @@ pub(super) const SMALL: [(&str, Part); 4] = [
 
 /// After what the next piece begins.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
-pub(super) enum Place {
+pub(super) enum Position {
     Small(usize),
     Entries(String, String),
     Sightings(i64),
@@ -24,7 +24,7 @@ pub(super) enum Place {
     End,
 }
 
-impl Place {
+impl Position {
     pub(super) fn part(&self) -> Part {
         match self {
             Self::Small(number) => SMALL.get(*number).map_or(Part::Other, |(_, part)| *part),
