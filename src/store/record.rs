@@ -5,8 +5,8 @@
 //! and the database as a JSON array: one text crosses more quickly than its values one by one. The
 //! array begins with the repository and the server; the lists have what comes after them.
 //!
-//! To add a column: a line in the list and a field in the pattern above it, a line in `decode` below,
-//! and a migration. The compiler shows what is missing, and a test holds the numbers.
+//! To add a column: a line in the list and a field in the pattern above it, a line in `decode`
+//! below, and a migration. The compiler shows what is missing, and a test holds the numbers.
 //!
 //! Knows the domain and JSON; knows no SQL but the names of columns.
 
@@ -25,8 +25,8 @@ use crate::domain::{
 
 /// Expands a list of columns. What comes of it depends on the first word.
 ///
-/// `names`, `values` and `set` are pieces of SQL, each ending with a comma: the columns' names, their
-/// values taken from a JSON array `value`, and assignments of the columns of another table.
+/// `names`, `values` and `set` are pieces of SQL, each ending with a comma: the columns' names,
+/// their values taken from a JSON array `value`, and assignments of the columns of another table.
 /// `records` makes one type that writes a row as a JSON array and one that reads it.
 macro_rules! columns {
     (names; $row:pat, $repo:ident, $server:ident =>

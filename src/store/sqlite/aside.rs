@@ -1,4 +1,4 @@
-//! Work on threads that a disk may hold up, beside those that serve requests and write.
+//! Work that may wait for a disk, on threads apart from those that serve requests and write.
 
 use std::future::Future;
 
@@ -9,10 +9,10 @@ use tokio::task::spawn_blocking;
 
 use crate::store::StoreError;
 
-/// Does work with a connection of its own to its end, on a thread of its own.
+/// Runs work that owns a connection on a thread of its own, to its end.
 ///
-/// Nearly all that a connection does is done on a thread behind it. But the last to let go of it
-/// closes it, which can write its whole log into the database, and that may be who uses it.
+/// A connection does nearly all its work on a thread behind it. But the last owner closes it, which
+/// can write the whole log into the database; here that owner is not a thread that must not wait.
 pub(super) async fn aside<T: Send + 'static>(
     work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
 ) -> Result<T, StoreError> {

@@ -1,9 +1,9 @@
-//! A look at every row, a piece at a time, beside a server that goes on.
+//! Checks every row, a piece at a time, while the server runs.
 //!
-//! Rows are read by SQLite and taken apart as they are for users, and the history's table and its
-//! indexes are held against each other in both directions. One statement reads a piece, so that it
-//! sees one moment, and the log is free to begin anew before the next. `pragma integrity_check` would
-//! do all that in one statement, and keep the log growing for as long as it takes.
+//! Each row is decoded as for users. The history's table and its indexes are compared in both
+//! directions. One statement reads a piece, so a piece sees one snapshot, and the log can restart
+//! between two pieces. `pragma integrity_check` would read everything in one statement, and the log
+//! would grow for as long as it runs.
 
 mod position;
 
@@ -26,15 +26,15 @@ use super::{connection, history, readers, sighting_log, sql};
 use crate::domain::Revision;
 use crate::store::{Examination, Examined, Part, StoreError};
 
-/// How many rows a piece has at the most, and after how many bytes of text it ends.
+/// The most rows in a piece, and the bytes of text after which a piece ends.
 const ROWS: i64 = 1000;
 const BYTES: usize = 1 << 20;
 
-/// The first and the last number in the history.
+/// The first and the last id in the history.
 const EXTENT: &str = "select \
     coalesce((select min(id) from transitions), 0), coalesce((select max(id) from transitions), 0)";
 
-/// Rows of the history, and whether they are right.
+/// Rows of the history, and whether the indexes have them.
 macro_rules! history {
     ($is_right:literal) => {
         concat!(
@@ -47,7 +47,7 @@ macro_rules! history {
     };
 }
 
-/// They are if each index has them.
+/// Compares the rows with both indexes.
 const HISTORY: &str = history!(
     "exists ( \
         select 1 from transitions as by_time indexed by transitions_by_time \
@@ -60,7 +60,7 @@ const HISTORY: &str = history!(
 );
 const HISTORY_ALONE: &str = history!("true");
 
-/// What the index by time has, and whether the table has the same.
+/// The rows of the index by time, and whether the table has the same.
 const BY_TIME: &str = "\
     select id, at, ( \
         select row.at = seen.at from transitions as row not indexed where row.id = seen.id \
@@ -68,8 +68,8 @@ const BY_TIME: &str = "\
     from transitions as seen indexed by transitions_by_time \
     where (at, id) > ($1, $2) order by at, id limit $3";
 
-/// What the index by state has, and whether the table has the same. SQLite works the state out anew
-/// from the table, so a wrong one shows only as a wrong order.
+/// The rows of the index by state, and whether the table has the same. SQLite computes the state
+/// from the table, so a wrong state in the index shows only as a wrong order.
 const BY_STATE: &str = "\
     select id, at, repo, server, state, ( \
         select row.repo = seen.repo and row.server = seen.server and row.at = seen.at \
@@ -79,14 +79,14 @@ const BY_STATE: &str = "\
     where (repo, server, state, at, id) > ($1, $2, $3, $4, $5) \
     order by repo, server, state, at, id limit $6";
 
-/// What came of a look at a piece.
+/// The result of checking a piece.
 struct Looked {
     next: Position,
     damage: Option<(Part, String)>,
 }
 
-/// A look at a database, with a connection of its own. It is away while a piece is looked at, and
-/// for good if that was given up.
+/// A check of a database, with a connection of its own. `None` while a piece is checked, and for
+/// good if that was cancelled.
 pub(super) struct Check(Option<Look>);
 
 struct Look {
@@ -94,13 +94,13 @@ struct Look {
     file: Arc<DatabaseFile>,
     gate: Arc<Gate>,
     position: Position,
-    /// How many rows of this kind were looked at.
+    /// The number of rows of this kind that were checked.
     seen: u64,
-    /// About how many entries there are.
+    /// About how many entries the database has.
     entries: u64,
-    /// The first and the last number in the history.
+    /// The first and the last id in the history.
     extent: (i64, i64),
-    /// How many rows the history had.
+    /// The number of rows that the history had.
     transitions: u64,
 }
 
@@ -118,7 +118,7 @@ impl Check {
 impl Examination for Check {
     async fn next(&mut self) -> Result<Option<Examined>, StoreError> {
         let mut look = self.0.take().ok_or(StoreError::Closed)?;
-        // Rows are taken apart there too.
+        // Rows are decoded there too.
         let (outcome, look) = aside(async move { Ok((look.next().await, look)) }).await?;
         self.0 = Some(look);
         outcome
@@ -126,7 +126,7 @@ impl Examination for Check {
 
     async fn close(self: Box<Self>) {
         if let Some(look) = self.0 {
-            // It has only read: there is nothing to lose.
+            // It has only read, so an error loses nothing.
             aside::close(look.connection).await.ok();
         }
     }
@@ -161,14 +161,14 @@ impl Look {
             return Ok(None);
         }
         let looked = self.piece().await;
-        // What is wrong with a file that was put in the place of ours says nothing of ours.
+        // Damage in a file that has replaced ours says nothing about ours.
         self.file.check()?;
         let damage = match looked {
             Ok(Looked { next, damage }) => {
                 self.go_to(next);
                 damage
             }
-            // The writer comes first. The next piece is this one again.
+            // The writer needed the log. The next call checks this piece again.
             Err(StoreError::Interrupted) => None,
             Err(error) => return Err(error),
         };
@@ -201,7 +201,7 @@ impl Look {
     async fn small_table(&mut self, number: usize) -> Result<Position, Rejected> {
         if number == 0 {
             let extent = sqlx::query(EXTENT).fetch_one(&mut self.connection).await;
-            // If this cannot be read, that is found in its turn.
+            // If this cannot be read, the check of the history will find it.
             let extent = extent.and_then(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
             self.extent = extent.unwrap_or_default();
         }
@@ -211,7 +211,7 @@ impl Look {
         Ok(self.position.next_kind())
     }
 
-    /// Looks at the rows after a position, and returns after which it goes on.
+    /// Checks the rows after a position, and returns the position that the check continues after.
     async fn rows(&mut self, position: &Position) -> Result<Position, StoreError> {
         let question = match position.clone() {
             Position::Entries(repo, server) => {
@@ -230,7 +230,7 @@ impl Look {
         let mut rows = question.bind(ROWS).fetch(&mut self.connection);
         while let Some(row) = rows.try_next().await? {
             let (next, length) = examine(&row, position)?;
-            // Also what keeps this from going round in circles.
+            // Without this, damage could make the check go in circles.
             if next <= last {
                 return Err(damaged("rows are out of order"));
             }
@@ -254,7 +254,7 @@ impl Look {
         self.position = next;
     }
 
-    /// Returns about how many thousandths of everything were looked at.
+    /// Returns the progress, in thousandths.
     fn progress(&self) -> u32 {
         let (from, to, (done, all)) = match &self.position {
             Position::Small(_) => (0, 0, (0, 0)),
@@ -273,7 +273,7 @@ impl Look {
     }
 }
 
-/// Returns what is damaged, unless it is the look that has failed.
+/// Returns the damage, or an error if the check itself has failed.
 fn damage(unfit: Rejected) -> Result<String, StoreError> {
     match unfit {
         Rejected::Refused { reason, .. } => Ok(reason),
@@ -281,7 +281,7 @@ fn damage(unfit: Rejected) -> Result<String, StoreError> {
     }
 }
 
-/// Takes a row apart. Returns its position, and about how many bytes of text it has.
+/// Decodes a row. Returns its position and about how many bytes of text it has.
 fn examine(row: &SqliteRow, kind: &Position) -> Result<(Position, usize), StoreError> {
     let position = match kind {
         Position::Entries(..) => {

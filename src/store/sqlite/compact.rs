@@ -1,7 +1,7 @@
-//! Making a database's file as small as what it holds.
+//! Makes a database file as small as its content.
 //!
-//! What it holds is copied into a new file, which gives freed pages back from then on; SQLite cannot
-//! change that of a file that has tables.
+//! The content is copied into a new file, which returns free pages from then on. SQLite cannot
+//! switch this on in a file that has tables.
 
 use std::fs;
 use std::io;
@@ -21,24 +21,24 @@ use super::stored_entries::read_all;
 use super::{create, history, wal};
 use crate::store::{OpenError, StoreError};
 
-/// SQLite's code of a write that the disk has no room for.
+/// `SQLITE_FULL`: the disk has no space for a write (ENOSPC).
 const FULL: &str = "13";
 
-/// How many bytes a database took, with its log, and how many it takes.
+/// The size of a database with its log, in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Compacted {
     /// Before it was compacted.
     pub before: u64,
-    /// Since it was.
+    /// After it was compacted.
     pub after: u64,
 }
 
 impl SqliteStore {
-    /// Puts a file without free pages in the place of a database: the same store, with the same
+    /// Replaces a database file by one without free pages. It is the same store with the same
     /// content.
     ///
     /// # Errors
-    /// See [`OpenError`]. After any error the database is what it was before.
+    /// See [`OpenError`]. An error leaves the database as it was.
     pub async fn compact(path: &Path) -> Result<Compacted, OpenError> {
         remake(path, compact).await
     }
@@ -71,11 +71,11 @@ async fn compact(path: &Path, unfinished: &Path) -> Result<Compacted, Rejected> 
     Ok(Compacted { before, after: bytes(path)? })
 }
 
-/// Copies all that a database holds into a new file that gives freed pages back.
+/// Copies a database into a new file that returns free pages.
 async fn copy(old: &mut SqliteConnection, unfinished: &Path) -> Result<(), sqlx::Error> {
     let mode: i64 = sqlx::query_scalar("pragma auto_vacuum").fetch_one(&mut *old).await?;
     if mode == 0 {
-        // This is for the copy: it changes nothing of a file that has tables.
+        // This applies to the copy. It does not change a file that has tables.
         old.execute("pragma auto_vacuum = incremental").await?;
     }
     sqlx::query("vacuum into $1").bind(remake::url(unfinished)).execute(old).await?;
@@ -92,7 +92,7 @@ fn without_room(error: sqlx::Error, bytes: u64) -> Rejected {
     Rejected::Unreadable(reason.into())
 }
 
-/// Whether a new file is sound, and holds what the old one does.
+/// Whether a new file is sound and has the content of the old one.
 async fn is_copy(new: &mut SqliteConnection, old: &mut SqliteConnection) -> Result<bool, Rejected> {
     let (copied, original) = (read_all(new).await?.loaded, read_all(old).await?.loaded);
     let is_same_present = copied.store_id == original.store_id

@@ -1,4 +1,4 @@
-//! Connections to an open database, with the settings that its promises rest on.
+//! Connections to a database, and the settings that its durability rests on.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use super::sql;
 use super::upkeep::LARGE_LOG;
 use crate::store::StoreError;
 
-/// What must be in force on the writing connection: a pragma and its value.
+/// The required value of each pragma on the writing connection.
 ///
-/// WAL and FULL (2) carry the promise that a confirmed commit survives a power cut. A damaged or
-/// hostile file must not run code of its schema, and cells are checked as they are read.
+/// With WAL and FULL (2), a confirmed commit survives a power cut. The other two keep a hostile
+/// file from running code in its schema, and have SQLite check cells as it reads them.
 const REQUIRED: [(&str, &str); 4] = [
     ("pragma journal_mode", "wal"),
     ("pragma synchronous", "2"),
@@ -27,21 +27,21 @@ const REQUIRED: [(&str, &str); 4] = [
 /// The oldest SQLite without the bug that can corrupt a database when its log is reset.
 const MINIMUM_SQLITE: (u32, u32, u32) = (3, 51, 3);
 
-/// Makes the writing connection of a database that has the present schema.
+/// Opens the writing connection of a database with the current schema.
 pub(super) async fn connect(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, StoreError> {
     let mut connection = open_connection(file).await?;
     connection.execute(sql::PREPARE).await?;
-    // A write at once: it shows that the file can be written, and makes the log that is noted.
+    // A write without a change: it proves that the file is writable, and creates the log.
     connection.execute("update meta set revision = revision").await?;
     file.ask(DatabaseFile::note_log).await?;
-    // Asked by the thread behind the connection, before it writes: an update that is sent after the
-    // files were taken away is refused. To ask from here would be a hop to a thread for each commit.
+    // Runs on the connection's thread before each commit: no update is confirmed once the files are
+    // gone. A check from here would cost each commit a hop to another thread.
     let written = Arc::clone(file);
     connection.lock_handle().await?.set_commit_hook(move || written.check().is_ok());
     Ok(connection)
 }
 
-/// Makes a connection that only reads.
+/// Opens a connection that only reads.
 pub(super) async fn connect_to_read(
     file: &Arc<DatabaseFile>,
 ) -> Result<SqliteConnection, StoreError> {
@@ -49,16 +49,16 @@ pub(super) async fn connect_to_read(
     Ok(options.connect().await?)
 }
 
-/// Makes a connection that reads everything once, and keeps little of it.
+/// Opens a connection that reads everything once, with a small cache.
 pub(super) async fn connect_to_look_through(
     file: &Arc<DatabaseFile>,
 ) -> Result<SqliteConnection, StoreError> {
     let options = options(file).pragma("query_only", "on").pragma("cache_size", "-4096");
-    // An entry can be a megabyte long.
+    // Few rows at a time: an entry can take a megabyte.
     Ok(options.row_buffer_size(8).connect().await?)
 }
 
-/// Opens a connection and makes sure that it is as durable as it must be.
+/// Opens a connection that can write, and verifies its settings.
 pub(super) async fn open_connection(
     file: &Arc<DatabaseFile>,
 ) -> Result<SqliteConnection, StoreError> {
@@ -76,9 +76,9 @@ fn options(file: &Arc<DatabaseFile>) -> SqliteConnectOptions {
         .busy_timeout(Duration::from_secs(5))
         .pragma("trusted_schema", "off")
         .pragma("cell_size_check", "on")
-        // Nothing is written outside the data folder: the root file system may be read-only.
+        // The root file system may be read-only.
         .pragma("temp_store", "memory")
-        // A quarter of what is usual, see `docs/decisions/0010-checkpoints.md`.
+        // A quarter of SQLite's default; see `docs/decisions/0010-checkpoints.md`.
         .pragma("wal_autocheckpoint", "250")
         .pragma("journal_size_limit", LARGE_LOG.to_string())
         .disable_statement_logging()

@@ -1,4 +1,4 @@
-//! The making of a new database file.
+//! Creates a new database file.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,10 +16,10 @@ use sqlx::{ConnectOptions, Connection};
 use super::file::beside;
 use crate::store::StoreError;
 
-/// Makes a database with the whole schema and nothing in it.
+/// Creates a database with the whole schema and no rows.
 ///
-/// It is made under another name and moved into place when it is complete and on disk, so that a
-/// kill at any moment leaves either no database or a whole one, and never an empty file.
+/// It is created under another name, synced, and renamed. A kill at any moment leaves no database
+/// or a complete one, never an empty file.
 pub(super) async fn create(path: &Path, migrator: &Migrator) -> Result<(), StoreError> {
     let unfinished = beside(path, ".new");
     let mut connection = connect_to_new(&unfinished).await?;
@@ -31,13 +31,13 @@ pub(super) async fn create(path: &Path, migrator: &Migrator) -> Result<(), Store
     Ok(())
 }
 
-/// Makes a new file under a name where only an unfinished one may lie, without a schema yet.
+/// Creates a file without a schema, under a name that only an unfinished file can have.
 pub(super) async fn connect_to_new(unfinished: &Path) -> Result<SqliteConnection, StoreError> {
     remove_unfinished(unfinished)?;
     let options = SqliteConnectOptions::new()
         .filename(unfinished)
         .create_if_missing(true)
-        // So that freed pages can be given back: this cannot be changed once there is a table.
+        // Lets free pages be returned. The mode cannot be changed once there is a table.
         .auto_vacuum(SqliteAutoVacuum::Incremental)
         .journal_mode(SqliteJournalMode::Delete)
         .synchronous(SqliteSynchronous::Full);
@@ -49,10 +49,10 @@ pub(super) fn remove_unfinished(unfinished: &Path) -> io::Result<()> {
     remove_if_there(&beside(unfinished, "-journal"))
 }
 
-/// Renames a file, unless another one has been put where it goes: that is not to be lost.
+/// Renames a file, unless that would overwrite another one.
 fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
-        // Some file systems and old kernels do not know this way.
+        // Some file systems and old kernels do not support the flag.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if !to.try_exists()? => {
             fs::rename(from, to)
         }

@@ -1,12 +1,12 @@
-//! A look at both ends of the history, by its table and by each of its indexes.
+//! Reads both ends of the history, through its table and through each of its indexes.
 //!
-//! Each commit reads the roots of these trees, and most add to their ends: a store whose ends cannot
-//! be read could store nothing.
+//! Each commit reads the roots of these trees, and most commits add to their ends. If the ends
+//! cannot be read, nothing can be stored.
 
 use sqlx::sqlite::SqliteConnection;
 
-/// A seek to the first row in an order. The column is in no index, so that the row is read too: if
-/// an index knows a row that the table does not have, that is an error of SQLite's.
+/// A seek to the first row in an order. `drift_count` is in no index, so the table's row is read
+/// too: SQLite reports an error if an index has a row that the table lacks.
 macro_rules! first_by {
     ($access:literal, $order:literal) => {
         concat!("select drift_count from transitions ", $access, " order by ", $order, " limit 1")

@@ -1,4 +1,4 @@
-//! The files of a SQLite database: the lock beside it, and whether it is still the one opened.
+//! The files of a SQLite database: its lock, and whether they are still the files that were opened.
 
 use std::fs::{File, Metadata, TryLockError};
 use std::io;
@@ -12,12 +12,13 @@ use tokio::task::spawn_blocking;
 
 use crate::store::{StoreError, Usage};
 
-/// How many threads may wait for the file system at once.
+/// The number of threads that may wait for the file system at the same time.
 const ASKING: usize = 4;
 
-/// An exclusive lock on a database, for as long as it lives; the system frees it with the process.
+/// An exclusive lock on a database. The system releases it when the process ends.
 ///
-/// It lies on a file of its own: closing any handle of the database file would drop SQLite's locks.
+/// The locked file is not the database itself: closing any handle of that would drop SQLite's
+/// locks.
 #[derive(Debug)]
 pub(super) struct Lock(File);
 
@@ -39,8 +40,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // A child that is being started shares the open file until it becomes another program, so
-        // that closing it here would not free the lock yet.
+        // A child process shares the open file until `exec`, so closing the file here would not
+        // release the lock yet.
         self.0.unlock().ok();
     }
 }
@@ -52,7 +53,7 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
-/// Which file it is, whatever its name.
+/// Identifies a file, whatever its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Identity {
     device: u64,
@@ -71,22 +72,22 @@ impl From<&Metadata> for Identity {
     }
 }
 
-/// An open database: the file that was opened and the log that a connection writes.
+/// The files of an open database: the database and the log that the writing connection made.
 ///
-/// SQLite would go on writing to files that have been removed, and lose it all at the end.
+/// SQLite goes on writing to files that have been removed, and loses all of it at the end.
 #[derive(Debug)]
 pub(super) struct DatabaseFile {
     path: PathBuf,
     database: Identity,
-    /// The log of the present connection; a new connection may make a new one.
+    /// The log of the current writing connection; a new connection may create another.
     log: Mutex<Option<Identity>>,
-    /// How large the log was when it was last looked at.
+    /// The size of the log at the last [`Self::check`].
     log_bytes: AtomicU64,
     asking: Arc<Semaphore>,
 }
 
 impl DatabaseFile {
-    /// Remembers which file lies there now.
+    /// Remembers the file that is at the path now.
     pub(super) fn new(path: PathBuf) -> io::Result<Self> {
         let database = Identity::of(&path)?;
         Ok(Self {
@@ -102,15 +103,15 @@ impl DatabaseFile {
         &self.path
     }
 
-    /// Remembers which log lies beside the database now.
+    /// Remembers the log that is beside the database now.
     pub(super) fn note_log(&self) -> Result<(), StoreError> {
         let log = Identity::of(&beside(&self.path, "-wal"))?;
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
         Ok(())
     }
 
-    /// Asks the file system on a thread that may wait for it: where a disk hangs, so may every call,
-    /// and no thread that serves requests or writes may hang with it.
+    /// Asks the file system on a thread of its own. Where a disk hangs, each call may hang, and the
+    /// threads that serve requests and write must not hang with it.
     pub(super) async fn ask<T: Send + 'static>(
         self: &Arc<Self>,
         question: fn(&Self) -> Result<T, StoreError>,
@@ -119,14 +120,14 @@ impl DatabaseFile {
         let file = Arc::clone(self);
         let answer = spawn_blocking(move || {
             let answer = question(&file);
-            // Kept until the answer is there, also if nobody waits for that any more.
+            // Held until the file system has answered, even if the caller has gone.
             drop(asking);
             answer
         });
         answer.await.map_err(|error| StoreError::Unavailable(error.into()))?
     }
 
-    /// Makes sure that both are still there, and takes note of how large the log is.
+    /// Makes sure that both files are still there, and notes the size of the log.
     pub(super) fn check(&self) -> Result<(), StoreError> {
         let log = *self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let log_found = std::fs::metadata(beside(&self.path, "-wal")).ok();
@@ -140,12 +141,12 @@ impl DatabaseFile {
         }
     }
 
-    /// Returns how large the log was at the last [`Self::check`].
+    /// Returns the size of the log at the last [`Self::check`].
     pub(super) fn log_bytes(&self) -> u64 {
         self.log_bytes.load(Ordering::Relaxed)
     }
 
-    /// Looks how large the files are, and how much the file system leaves for more.
+    /// Measures the files and the free space of their file system.
     pub(super) fn usage(&self) -> Usage {
         let size = |path: &Path| std::fs::metadata(path).ok().map(|metadata| metadata.len());
         let system = rustix::fs::statvfs(&self.path).ok();
@@ -158,7 +159,7 @@ impl DatabaseFile {
         }
     }
 
-    /// Forgets the log, since its connection is gone.
+    /// Forgets the log of a connection that has been closed.
     pub(super) fn forget_log(&self) {
         *self.log.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

@@ -1,8 +1,8 @@
-//! The gate that questions pass on their way to the database.
+//! The gate that readers pass on their way to the database.
 //!
-//! SQLite writes its log from the beginning again only if nobody reads from it at that moment.
-//! Questions that overlap leave no such moment, so one is made: the gate is closed, those who are
-//! inside leave, and the log begins anew. Whatever reads beside the writer has to hold a [`Pass`].
+//! SQLite restarts its log from the beginning only at a moment when no connection reads from it.
+//! Overlapping readers leave no such moment. The gate makes one: it closes, the readers inside
+//! leave, and the log restarts. Everything that reads beside the writer has to hold a [`Pass`].
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,11 +12,11 @@ use tokio::sync::watch;
 
 use crate::store::StoreError;
 
-/// How long anybody waits for the gate to open: it is closed for well under that, unless the writer
-/// waits for a disk that hangs.
+/// The longest wait at a closed gate. It opens much sooner, unless the writer waits for a disk that
+/// hangs.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Counts who reads, and keeps others waiting while it is closed.
+/// Counts the readers inside, and keeps others waiting while it is closed.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
     doorway: watch::Sender<Doorway>,
@@ -33,7 +33,7 @@ struct Doorway {
 pub(super) struct Pass<'a>(&'a Gate);
 
 impl Gate {
-    /// Waits until the gate is open, and goes in.
+    /// Waits until the gate is open, and enters.
     pub(super) async fn enter(&self) -> Result<Pass<'_>, StoreError> {
         let pass = tokio::time::timeout(PATIENCE, self.wait_and_enter()).await;
         pass.map_err(|_| StoreError::Interrupted)
@@ -56,17 +56,17 @@ impl Gate {
         }
     }
 
-    /// Lets nobody in any more. Those who are inside take their time.
+    /// Lets no more readers in. Those inside may finish.
     pub(super) fn close(&self) {
         self.doorway.send_if_modified(|doorway| !std::mem::replace(&mut doorway.is_closed, true));
     }
 
-    /// Makes those who are inside give up what they are doing, until the gate is opened.
+    /// Interrupts the readers inside, until the gate is opened.
     pub(super) fn clear(&self) {
         self.is_clearing.store(true, Ordering::Relaxed);
     }
 
-    /// Lets everybody in again.
+    /// Lets readers in again, and interrupts no more.
     pub(super) fn open(&self) {
         self.is_clearing.store(false, Ordering::Relaxed);
         self.doorway.send_if_modified(|doorway| std::mem::take(&mut doorway.is_closed));
@@ -76,7 +76,7 @@ impl Gate {
         self.doorway.borrow().inside == 0
     }
 
-    /// Says whether those inside have to give up, for a progress handler of SQLite.
+    /// Returns the flag that tells the readers inside to stop, for SQLite's progress handler.
     pub(super) fn clearing(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.is_clearing)
     }

@@ -1,6 +1,6 @@
 //! Reading the history, newest first.
 //!
-//! SQL only narrows: what passes is decided by [`HistoryQuery::matches`].
+//! SQL only narrows; [`HistoryQuery::matches`] decides what passes.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -19,19 +19,19 @@ use crate::domain::{
 };
 use crate::store::{StoreError, record};
 
-/// Of how many pairs the newest transitions are looked for one by one. If more pass a filter, it
-/// is quicker to walk through all of the history.
+/// The most pairs whose newest transitions are sought pair by pair. If more pass a filter, a walk
+/// through the whole history is faster.
 const MOST_PAIRS: usize = 10_000;
-/// How long matches are looked for before the page ends with those that were found.
+/// The time after which a page ends with the matches found so far.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// How many transitions are read at once at the most.
+/// The most transitions read by one statement.
 const MOST_AT_ONCE: usize = 10_000;
 
-/// How many transitions are looked at between two places at which a page can end, where few of them
-/// may be asked for. It takes some tens of milliseconds.
+/// The most transitions that SQLite walks through in one statement where few of them may match.
+/// This takes some tens of milliseconds. A page can end between two statements.
 const WINDOW: usize = 50_000;
 
-/// The newest before a place and from another on, of all pairs.
+/// The newest transitions of all pairs between two cursors.
 const OF_ALL: &str = concat!(
     "select ",
     transition_as_json!(),
@@ -42,13 +42,13 @@ const OF_ALL: &str = concat!(
     order by at desc, id desc limit $4"
 );
 
-/// The place that is some transitions before another.
+/// The cursor that is some transitions before another.
 const BACK: &str = "\
     select at, id from transitions where (at, id) < ($1, $2) and at >= $3 \
     order by at desc, id desc limit 1 offset $4";
 
-/// The newest before a place, of some pairs and states. For each of them SQLite stops at the first
-/// that is older than all of the newest so far.
+/// The newest transitions of some pairs and states before a cursor. For each pair and state, SQLite
+/// stops at the first that is older than the newest found so far.
 const OF_PAIRS: &str = concat!(
     "with newest (moment, id) as materialized ( \
         select transitions.at, transitions.id \
@@ -71,7 +71,7 @@ pub(super) async fn read(
     read_within(connection, query, WINDOW, tokio::time::sleep(PATIENCE)).await
 }
 
-/// Reads a page, as far as it gets before its time is over: not at all, or further than before.
+/// Reads a page, or as much of it as the time allows. An error if that is nothing.
 async fn read_within(
     connection: &mut SqliteConnection,
     query: &HistoryQuery,
@@ -116,20 +116,20 @@ async fn read_within(
     }
 }
 
-/// Ends a page whose time is over. One that got no further than where it began would be asked for
-/// again and again.
+/// Ends a page whose time is over. A page that ended where it began would be requested again and
+/// again, so that is an error.
 fn stop(page: PageBuilder<'_>, start: Cursor, before: Cursor) -> Result<HistoryPage, StoreError> {
     if before == start { Err(StoreError::TooSlow(PATIENCE)) } else { Ok(page.stop(before)) }
 }
 
-/// A way through the history that meets everything that a query asks for.
+/// A walk through the history that meets every match of a query.
 struct Walk {
-    /// The pairs to look at, or `None` for all that there is.
+    /// The pairs to read, or `None` for all.
     pairs: Option<String>,
     events: String,
     states: String,
     from: Timestamp,
-    /// Whether some events are not asked for.
+    /// Whether the query leaves out some events.
     skips_events: bool,
 }
 
@@ -143,7 +143,7 @@ impl Walk {
             events.iter().flat_map(|event| states(*event)).copied().collect();
         let filter = &query.filter;
         let names_some = !filter.repo.is_any() || !filter.server.is_any();
-        // Silences and ends are few, and side by side in the index by pairs.
+        // Silences and ends are few, and adjacent in the index by pairs.
         let pairs = if names_some || states.iter().all(|state| *state >= 2) {
             let passes = |key: KeyRef<'_>| filter.names_match(key);
             pairs::find(connection, &filter.repo, MOST_PAIRS, &passes).await?
@@ -162,8 +162,8 @@ impl Walk {
         })
     }
 
-    /// Returns a place that is some transitions back, if the way to the next one that is asked for
-    /// could be long, and as many are left.
+    /// Returns the cursor of the transition that is `window` back, if the next match could be far
+    /// away and that many are left.
     async fn back(
         &self,
         connection: &mut SqliteConnection,
@@ -187,7 +187,7 @@ impl Walk {
         row.map(place).transpose()
     }
 
-    /// Asks for the newest transitions before a place, and from another on.
+    /// Returns the query for the newest transitions between two cursors.
     fn next(
         &self,
         before: Cursor,
@@ -207,7 +207,7 @@ impl Walk {
     }
 }
 
-/// Returns the states, as the schema numbers them, in which an event can leave an entry.
+/// Returns the states in which an event can leave an entry, as the schema numbers them.
 const fn states(event: Event) -> &'static [u8] {
     match event {
         Event::First | Event::Changed | Event::Fresh => &[0, 1],
@@ -240,8 +240,8 @@ mod tests {
         with recursive number (n) as (select 1 union all select n + 1 from number where n < 1000) \
         insert into transitions (id, at, revision, repo, server, event, sync_status, drift_count, \
             files_added, files_added_count, files_removed, files_removed_count) \
-        select n, n / 2, 1, 'r', 's', iif(n = 1, 'first', 'changed'), 'SYNCED', 0, '[]', 0, '[]', 0 \
-        from number";
+        select n, n / 2, 1, 'r', 's', iif(n = 1, 'first', 'changed'), 'SYNCED', 0, '[]', 0, '[]', \
+            0 from number";
 
     #[actix_web::test]
     async fn a_page_whose_time_is_over_has_got_further_or_is_none() {

@@ -1,6 +1,6 @@
-//! A look at a database file before anything may write to it.
+//! Inspects a database file without changing it, before anything may write to it.
 //!
-//! Opening a database can change it, so what is refused must be refused from here.
+//! Opening a database can change it, so a file has to be refused before that.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -20,10 +20,10 @@ use crate::store::{OpenError, StoreError};
 
 /// The first bytes of every SQLite file.
 const MAGIC: &[u8] = b"SQLite format 3\0";
-/// Where a SQLite file says which program it belongs to, and what ours say: "gsts".
+/// The position of the application id in a SQLite file, and ours: "gsts".
 const APPLICATION_ID: (std::ops::Range<usize>, &[u8]) = (68..72, b"gsts");
 
-/// What to do about a database that cannot be used, by what is wrong with it.
+/// What operators can do about a refused database, by the reason.
 const RESTORE: &str = "Restore a copy of it from a backup, or move it and its -wal file away to \
      start with an empty one";
 const REPAIR: &str = "Run `gitops-status-server repair` with the same settings: it keeps this file \
@@ -31,24 +31,24 @@ const REPAIR: &str = "Run `gitops-status-server repair` with the same settings: 
 const NAME_ANOTHER: &str = "Let the setting database_url name another file";
 const UPGRADE: &str = "Start the newer version, or restore a copy from before it ran";
 
-/// What lies where the database should be.
+/// What is at the path of the database.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// Nothing: a new database can be made.
+    /// No file: a new database can be created.
     Nothing,
     /// A database of an older version, to be migrated.
     Older,
-    /// A database of this version, and what is in it.
+    /// A database of this version, and its content.
     Current(Everything),
 }
 
-/// Which version a database's schema is of.
+/// The version of a database's schema.
 pub(super) enum Schema {
     Older,
     Current,
 }
 
-/// Why a file is not to be opened.
+/// Why a file must not be opened.
 pub(super) enum Rejected {
     /// It is damaged or not ours.
     Refused { reason: String, way_out: &'static str },
@@ -69,7 +69,7 @@ impl Rejected {
         Self::Refused { reason: reason.into(), way_out }
     }
 
-    /// Says of what was found in the history that it was found there.
+    /// Names the history as the damaged part.
     fn in_the_history(self) -> Self {
         match self {
             Self::Refused { reason, .. } => damaged("transitions", &reason),
@@ -78,12 +78,12 @@ impl Rejected {
     }
 }
 
-/// Says which part of a database is damaged, and what is lost with it.
+/// Names the damaged part of a database, and what operators can do about it.
 fn damaged(table: &str, reason: &str) -> Rejected {
     let (part, way_out) = match table {
         "transitions" => ("its history is damaged", REPAIR),
         "entries" | "sightings" => ("its entries are damaged", RESTORE),
-        // Neither what was removed lately nor the list of free pages is missed by a new file.
+        // A new file needs neither the recently removed pairs nor the list of free pages.
         "tombstones" | "sqlite_schema" => ("it is damaged", REPAIR),
         _ => ("it is damaged", RESTORE),
     };
@@ -98,8 +98,8 @@ impl From<io::Error> for Rejected {
 
 impl From<sqlx::Error> for Rejected {
     fn from(error: sqlx::Error) -> Self {
-        // SQLite's codes: 1 a table or column is missing, 11 a damaged database, 26 none, 266 (an
-        // extended one) a page that the disk does not give back.
+        // 1: SQLITE_ERROR, a table or column is missing. 11: SQLITE_CORRUPT. 26: SQLITE_NOTADB.
+        // 266: SQLITE_IOERR_READ, the disk does not return a page.
         let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
         let code = code.map(|code| if code == 266 { code } else { code & 0xff });
         match (code, &error) {
@@ -135,7 +135,7 @@ impl From<StoreError> for Rejected {
     }
 }
 
-/// Looks at what lies at a path, without changing it.
+/// Inspects what is at a path, without changing it.
 pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, Rejected> {
     if !path.try_exists()? {
         if beside(path, "-wal").try_exists()? {
@@ -156,15 +156,16 @@ pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, R
     found
 }
 
-/// Returns how a file is opened so that nothing changes it.
+/// Returns the options that open a file without changing it.
 pub(super) fn options(path: &Path) -> io::Result<SqliteConnectOptions> {
-    // Without a log there is nothing to recover, and even reading would make an empty one.
+    // Without a log there is nothing to recover. A reader that may write would create an empty log.
     let has_no_log = !beside(path, "-wal").try_exists()?;
     let options = SqliteConnectOptions::new().filename(path).read_only(true).immutable(has_no_log);
     Ok(options.pragma("cell_size_check", "on").disable_statement_logging())
 }
 
-/// Looks at the schema, the pages and the content. Damage is told before what came of it.
+/// Checks the schema, the pages and the content, in this order: damage is reported before its
+/// consequences.
 async fn look(
     connection: &mut SqliteConnection,
     beside: &mut SqliteConnection,
@@ -177,7 +178,7 @@ async fn look(
         check_table(beside, "transitions").await?;
         return schema.map(|_| Found::Older);
     }
-    // Each connection has a thread of its own, and there is far more to read of rows.
+    // Each connection has a thread of its own. Most of the work is in the rows.
     let log = async {
         check_pages(beside).await?;
         let ends = ends::check(beside).await;
@@ -195,7 +196,8 @@ pub(super) fn check_header(path: &Path) -> Result<(), Rejected> {
         return Err(Rejected::Unreadable("it is not a file".into()));
     }
     if metadata.nlink() > 1 {
-        // Each name has a lock and a log of its own, so two processes would overwrite each other.
+        // Each name has its own lock and log, so two processes would overwrite each other's
+        // updates.
         let reason = "the file has more than one name (hard link); remove all but one, or copy it";
         return Err(Rejected::Unreadable(reason.into()));
     }
@@ -215,19 +217,19 @@ pub(super) fn check_header(path: &Path) -> Result<(), Rejected> {
     Ok(())
 }
 
-/// Looks at every page but those of the history, which can be far larger than all else: a start
-/// would wait for all of it to be read.
+/// Checks every page except those of the history, which can be far larger than the rest: a start
+/// would have to read all of it.
 async fn check_pages(connection: &mut SqliteConnection) -> Result<(), Rejected> {
     let tables = "select name from sqlite_schema where type = 'table' and name <> 'transitions'";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *connection).await?;
     for table in &tables {
         check_table(connection, table).await?;
     }
-    // The free pages are looked at along with the table of tables.
+    // This includes the free pages.
     check_table(connection, "sqlite_schema").await
 }
 
-/// Looks at every page of a table and of its indexes.
+/// Checks every page of a table and of its indexes.
 pub(super) async fn check_table(
     connection: &mut SqliteConnection,
     table: &str,

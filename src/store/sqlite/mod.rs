@@ -1,8 +1,8 @@
 //! A store in a SQLite file.
 //!
-//! One connection writes. After any error it is dropped and a new one is opened, since what an
-//! error has left behind in a connection is not known; see `docs/decisions/0002-commits.md`. The
-//! history is read beside it, by connections that only read.
+//! One connection writes. Any error closes it, because its state after an error is unknown; see
+//! `docs/decisions/0002-commits.md`. Other connections only read: they answer questions about the
+//! history.
 
 mod aside;
 mod check;

@@ -1,4 +1,4 @@
-//! The opening of a SQLite store: lock, look, make or migrate, connect.
+//! Opens a store: lock, inspect, create or migrate, connect.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::store::{OpenError, StoreError};
 pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
 
 impl SqliteStore {
-    /// Opens a database file, and makes it if there is none.
+    /// Opens a database file, and creates it if there is none.
     ///
     /// # Errors
-    /// See [`OpenError`]; a database that is refused is the same, byte for byte, afterwards.
+    /// See [`OpenError`]. A refused database is left as it is, byte for byte.
     pub async fn open(path: &Path) -> Result<Self, OpenError> {
         let (resolved, lock) = take_lock(path)?;
         let store = Self::open_locked(&resolved, lock).await;
@@ -38,7 +38,7 @@ impl SqliteStore {
         if matches!(found, Found::Nothing) {
             create::create(path, &MIGRATOR).await?;
         } else {
-            // A kill may have left it; it takes as much room as the database.
+            // A kill may have left one, as large as the database.
             create::remove_unfinished(&beside(path, ".new")).ok();
         }
         let file = Arc::new(DatabaseFile::new(path.to_owned())?);
@@ -51,7 +51,7 @@ impl SqliteStore {
                 "The database's log is damaged: up to {lost_commits} commits that had been \
                  confirmed are lost. Updates after them bring their entries up to date"
             );
-            // The log begins anew, so that the next start does not find these again.
+            // Restarts the log, so that the next start does not count the same commits.
             connection.execute(sql::EMPTY_LOG).await?;
         }
         let Everything { loaded, unfolded } = match found {
@@ -77,7 +77,7 @@ impl SqliteStore {
     }
 }
 
-/// Takes the lock of a database for this process, and returns the path behind all links.
+/// Locks a database for this process, and returns its resolved path.
 pub(super) fn take_lock(path: &Path) -> Result<(PathBuf, Lock), OpenError> {
     let unusable = |error: std::io::Error| Rejected::from(error).at(path);
     let resolved = resolve(path).map_err(unusable)?;
@@ -90,13 +90,13 @@ pub(super) fn take_lock(path: &Path) -> Result<(PathBuf, Lock), OpenError> {
 async fn migrate(file: &Arc<DatabaseFile>) -> Result<(), StoreError> {
     let mut connection = open_connection(file).await?;
     MIGRATOR.run(&mut connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
-    // An older version looks at the file without the log first, and must find the new schema.
+    // An older version inspects the file without the log first, and must find the new schema.
     connection.execute(sql::EMPTY_LOG).await?;
     connection.close().await?;
     Ok(())
 }
 
-/// Returns the path with all links resolved, so that two names of a database share its lock.
+/// Returns the path with all symbolic links resolved, so that all names of a database share a lock.
 fn resolve(path: &Path) -> std::io::Result<PathBuf> {
     if path.is_symlink() || path.exists() {
         return path.canonicalize();

@@ -1,4 +1,4 @@
-//! The pairs that the history knows, each found by one seek however many transitions it has.
+//! Finds the pairs in the history, each by one seek however many transitions it has.
 
 use futures_util::TryStreamExt;
 use sqlx::Row;
@@ -8,8 +8,9 @@ use tokio::task::coop::consume_budget;
 use crate::domain::{InvalidField, Key, Names, RepoName, ServerName};
 use crate::store::{KeyPredicate, StoreError};
 
-/// The pairs from one on, in order: the next server of the same repository, and where that is null
-/// the next repository. SQLite would not find the next pair by one comparison of both columns.
+/// The pairs from one on, in order. Each step finds the next server of the same repository or,
+/// where that is null, the next repository. SQLite does not use the index to compare both columns
+/// at once.
 macro_rules! pairs_from {
     ($repo:literal, $server:literal) => {
         concat!(
@@ -51,17 +52,17 @@ const OF_REPOS: &str = "\
     ) \
     select repo, server from pairs where server <> ''";
 
-/// How many bytes of names are found at once at the most: they are in memory some times.
+/// The most bytes of names that are found at once. Several copies of them are in memory.
 const MOST_BYTES: usize = 64 * 1024 * 1024;
 
-/// Pairs in the order of their names, or the word that there are too many of them.
+/// Pairs in the order of their names, if there are not too many.
 pub(super) enum Pairs {
     Few(Vec<Key>),
     TooMany,
 }
 
-/// Finds the pairs that pass, of some repositories or of all; no more than `most`, nor than
-/// may be in memory.
+/// Finds the pairs that pass, of some repositories or of all: at most `most`, and no more than fit
+/// into [`MOST_BYTES`].
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     repos: &Names,
@@ -76,7 +77,7 @@ pub(super) async fn find(
     let mut bytes = 0;
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
-        // Rows are often there already, and those who ask may have left.
+        // Rows are often there already, so this loop may not yield otherwise.
         consume_budget().await;
         let key = decode(&row, "transitions")?;
         if !passes(key.borrow()) {
@@ -92,18 +93,18 @@ pub(super) async fn find(
     Ok(Pairs::Few(found))
 }
 
-/// Writes pairs as a parameter: a JSON array of arrays.
+/// Encodes pairs as a parameter: a JSON array of arrays.
 pub(super) fn parameter<'a>(keys: impl IntoIterator<Item = &'a Key>) -> Result<String, StoreError> {
     let pairs = keys.into_iter().map(|key| (key.repo.as_str(), key.server.as_str()));
     json(&pairs.collect::<Vec<_>>())
 }
 
-/// Writes a parameter as JSON.
+/// Encodes a parameter as JSON.
 pub(super) fn json(value: &impl serde::Serialize) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|error| StoreError::Unavailable(error.into()))
 }
 
-/// Reads the pair of a table's row.
+/// Decodes the pair of a row.
 pub(super) fn decode(row: &SqliteRow, table: &'static str) -> Result<Key, StoreError> {
     let damaged = |error: InvalidField| StoreError::Damaged { table, reason: error.to_string() };
     Ok(Key {

@@ -1,6 +1,6 @@
-//! Finding what the history has too much of.
+//! Finds transitions that a rule no longer keeps.
 //!
-//! Only reading: what is found is deleted by the writer, in chunks that hold nobody up.
+//! This only reads. The writer deletes what is found, in chunks that do not delay updates.
 
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
@@ -9,14 +9,14 @@ use super::pairs::{self, pairs_from};
 use crate::domain::{Cursor, Key, Prunable, PruneRule, Timestamp, TransitionId};
 use crate::store::StoreError;
 
-/// How many transitions are deleted at once at the most: some ten milliseconds' work, since each may
+/// The most transitions deleted by one statement. This takes some ten milliseconds, since each may
 /// be on an index page of its own.
 const CHUNK: usize = 200;
-/// Of how many entries the transitions are counted at once.
+/// The number of entries whose transitions one statement counts.
 const ENTRIES_COUNTED: usize = 200;
 
-/// Some transitions before `$3`, and whether each can go: another follows it before then, or it is
-/// an end that nothing precedes any more.
+/// Some transitions before `$3`, and whether each can be deleted: another of its entry follows
+/// before `$3`, or it is an end that no other precedes.
 const OLDER: &str = "\
     with looked (id, at, repo, server, state) as materialized ( \
         select id, at, repo, server, state from transitions \
@@ -34,7 +34,7 @@ const OLDER: &str = "\
         ) as goes \
     from looked order by at, id";
 
-/// The next pairs after one, found as `super::pairs` does it, and how many transitions each has.
+/// The next pairs after one, and the number of transitions of each.
 const COUNTS: &str = concat!(
     pairs_from!("$1", "$2"),
     "select repo, server, ( \
@@ -50,20 +50,20 @@ const COUNTS: &str = concat!(
 const OLDEST: &str = "select id from transitions \
     where repo = $1 and server = $2 and state in (0, 1, 2, 3) order by at, id limit $3";
 
-/// The pages in use, and the bytes of a page.
+/// The number of pages in use, and the bytes of a page.
 const SIZE: &str = "\
     select \
         (select page_count from pragma_page_count) \
             - (select freelist_count from pragma_freelist_count) as pages, \
         (select page_size from pragma_page_size) as page_size";
-/// The bytes of what is no history; counting those is quicker, since they are fewer.
+/// The bytes of everything but the history. There is less of it to count.
 const SIZE_OF_OTHERS: &str = "\
     select coalesce(sum(dbstat.pgsize), 0) \
     from sqlite_schema cross join dbstat on dbstat.name = sqlite_schema.name \
     where sqlite_schema.tbl_name <> 'transitions' and rootpage > 0 and dbstat.aggregate = true";
 const COUNT: &str = "select count(*) from transitions";
-/// When the transition after the oldest happened, so many of them that `$1` can go: each pair may
-/// have one among them that stays.
+/// The time before which `$1` transitions can be deleted. Each pair may have one older transition
+/// that has to stay, so as many more are skipped as there are pairs.
 const AFTER_OLDEST: &str = concat!(
     pairs_from!("''", "''"),
     "select coalesce( \
@@ -74,7 +74,7 @@ const AFTER_OLDEST: &str = concat!(
     )"
 );
 
-/// Finds some of what there is too much of.
+/// Finds some transitions that a rule no longer keeps.
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     search: PruneRule,
@@ -136,7 +136,7 @@ async fn beyond(
             found.extend(oldest);
         }
         if excess >= room {
-            // This entry may have more, so it is looked at again.
+            // This entry may have more, so the next search begins with it.
             return Ok(Prunable { found, next: Some(PruneRule::Beyond { newest, after }) });
         }
         after = Some(key);
@@ -150,7 +150,7 @@ async fn larger(connection: &mut SqliteConnection, than: u64) -> Result<Prunable
     let (pages, page_size): (i64, i64) = (size.try_get("pages")?, size.try_get("page_size")?);
     let used = u64::try_from(pages.saturating_mul(page_size)).unwrap_or(0);
     if used <= than {
-        // The usual case: not even all of the database is as large as the history may be.
+        // The usual case: the whole database is smaller than the history may be.
         return Ok(Prunable::default());
     }
     let others: i64 = sqlx::query_scalar(SIZE_OF_OTHERS).fetch_one(&mut *connection).await?;

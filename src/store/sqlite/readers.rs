@@ -1,7 +1,7 @@
-//! Connections that only read: questions that take a while are asked beside the writer.
+//! The pool of connections that only read, for questions about the history.
 //!
-//! Readers of a log never hold up its writer. A question that takes too long is given up, so that
-//! none keeps a core or a connection for minutes.
+//! In WAL mode, readers never block the writer. A question that takes too long is cancelled, so
+//! that none keeps a core or a connection for minutes.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -18,13 +18,13 @@ use super::file::DatabaseFile;
 use super::gate::{Gate, Pass};
 use crate::store::StoreError;
 
-/// How many questions are worked on at once; others wait for their turn. Three may come from outside
+/// The number of questions that run at the same time; others wait. Three may come from requests
 /// (`http::work`), and one from the program itself.
 const PLACES: usize = 4;
-/// How long a question may take, its wait for a place included.
+/// The longest time for a question, including its wait for a place.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Every how many of its instructions SQLite looks whether it should give up: well under a
-/// millisecond's worth.
+/// The number of SQLite's instructions between two calls of the progress handler: well under a
+/// millisecond.
 pub(super) const INSTRUCTIONS_A_LOOK: i32 = 10_000;
 
 /// The connections, opened when they are first needed.
@@ -38,11 +38,11 @@ pub(super) struct Readers {
 #[derive(Debug)]
 struct Reader {
     connection: SqliteConnection,
-    /// Whether nobody waits for what the connection is doing.
+    /// Whether the question that the connection works on was cancelled.
     is_given_up: Arc<AtomicBool>,
 }
 
-/// A connection on loan. Unless it is given back, what it does is given up.
+/// A connection on loan. Dropping the loan cancels what the connection is doing.
 pub(super) struct Loan<'a> {
     readers: &'a Readers,
     reader: Option<Reader>,
@@ -55,7 +55,7 @@ impl Readers {
         Self { places: Semaphore::new(PLACES), idle: Mutex::default(), gate: Arc::default() }
     }
 
-    /// Asks a question of a connection, and gives up after some seconds.
+    /// Waits for the answer to a question, at most [`PATIENCE`].
     pub(super) async fn ask<T>(
         &self,
         question: impl Future<Output = Result<T, StoreError>>,
@@ -64,7 +64,7 @@ impl Readers {
         answer.unwrap_or(Err(StoreError::TooSlow(PATIENCE)))
     }
 
-    /// Lends a connection to a database that still lies where it was opened.
+    /// Lends a connection, if the database is still where it was opened.
     pub(super) async fn lend(&self, file: &Arc<DatabaseFile>) -> Result<Loan<'_>, StoreError> {
         let place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
         let pass = self.gate.enter().await?;
@@ -74,7 +74,8 @@ impl Readers {
         if let Some(reader) = &mut loan.reader
             && reader.is_given_up.load(Ordering::Relaxed)
         {
-            // This waits for the end of what was given up, so that what follows is not.
+            // This waits until the cancelled question has ended; the flag would cancel the next
+            // one.
             match reader.connection.ping().await {
                 Ok(()) => reader.is_given_up.store(false, Ordering::Relaxed),
                 Err(_) => loan.discard().await,
@@ -86,7 +87,7 @@ impl Readers {
         Ok(loan)
     }
 
-    /// Closes every connection that is not in use; no more are lent.
+    /// Closes the idle connections, and lends no more.
     pub(super) async fn close(&self) {
         self.places.close();
         let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
@@ -122,13 +123,13 @@ impl Loan<'_> {
         self.reader.as_mut().map(|reader| &mut reader.connection).ok_or(StoreError::Closed)
     }
 
-    /// Gives the connection back if it has worked; drops it if it hasn't.
+    /// Returns the connection to the pool, or closes it after an error.
     pub(super) async fn give_back<T>(
         mut self,
         outcome: Result<T, StoreError>,
         file: &Arc<DatabaseFile>,
     ) -> Result<T, StoreError> {
-        // Checked after the fact: a file that is gone now may have been gone before.
+        // Checked after the answer: a file that is gone now may have been gone before.
         let outcome = match outcome {
             Ok(value) => file.ask(DatabaseFile::check).await.map(|()| value),
             Err(error) => Err(error),
@@ -150,10 +151,10 @@ impl Loan<'_> {
     }
 }
 
-/// Tells a question that had to make way for the writer from one that failed.
+/// Tells an interrupted question from one that failed.
 pub(super) fn interrupted(error: StoreError) -> StoreError {
     let is_interrupt = |error: &sqlx::Error| {
-        // SQLite's code of a statement that its progress handler has ended.
+        // SQLITE_INTERRUPT: the progress handler has ended the statement.
         error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("9"))
     };
     match error {
@@ -166,7 +167,7 @@ pub(super) fn interrupted(error: StoreError) -> StoreError {
     }
 }
 
-/// Whoever asked has lost patience, or has gone away.
+/// The question timed out, or its client has left.
 impl Drop for Loan<'_> {
     fn drop(&mut self) {
         if let Some(reader) = self.reader.take() {

@@ -1,6 +1,6 @@
-//! Making a database's file anew: beside it, held against it, and put in its place.
+//! Replaces a database file by a new one, which is written beside it and compared with it.
 //!
-//! The old file is untouched until the new one is complete and on disk.
+//! The old file stays as it is until the new one is complete and on disk.
 
 use std::fs::File;
 use std::path::Path;
@@ -16,15 +16,15 @@ use super::open::take_lock;
 use super::sql::{self, transition_as_json};
 use crate::store::OpenError;
 
-/// Reads the history by its table alone, from which its indexes can be made anew.
+/// Reads the history from its table alone. Its indexes can be rebuilt from that.
 pub(super) const HISTORY: &str = concat!(
     "select ",
     transition_as_json!(),
     " as transition from transitions not indexed order by id"
 );
 
-/// Works on a database that no process has open, and on a new file beside it, of which nothing is
-/// left after an error.
+/// Runs work on a database that no process has open, and on a new file beside it. After an error,
+/// the new file is removed.
 pub(super) async fn remake<T>(
     path: &Path,
     work: impl AsyncFnOnce(&Path, &Path) -> Result<T, Rejected>,
@@ -40,7 +40,7 @@ pub(super) async fn remake<T>(
     };
     let outcome = begun.await;
     if outcome.is_err() {
-        // It takes room; if it cannot be removed, the next start tries to.
+        // It takes space. If this fails, the next start tries again.
         create::remove_unfinished(&unfinished).ok();
     }
     outcome.map_err(|unfit| unfit.at(path))
@@ -52,19 +52,19 @@ pub(super) fn url(path: &Path) -> String {
     format!("file:{name}")
 }
 
-/// What is said of a new file that does not hold what it should.
+/// The error for a new file whose content is not that of the old one.
 pub(super) fn not_a_copy() -> Rejected {
     Rejected::Unreadable("what was copied is not what was read".into())
 }
 
-/// Makes a new file durable, and as accessible as the one whose place it takes.
+/// Gives a new file the owner and permissions of the old one, and syncs it.
 pub(super) fn finish(path: &Path, unfinished: &Path) -> Result<(), Rejected> {
     create::take_access(path, unfinished)?;
     Ok(File::open(unfinished)?.sync_all()?)
 }
 
-/// Moves all of the log into its database, page by page: at no moment may a new file lie beside the
-/// log of the old one.
+/// Copies all of the log into its database and removes it: a new file must never be beside the log
+/// of the old one.
 pub(super) async fn take_log_in(path: &Path) -> Result<(), Rejected> {
     let log = beside(path, "-wal");
     if !log.try_exists()? {
@@ -82,7 +82,7 @@ pub(super) async fn take_log_in(path: &Path) -> Result<(), Rejected> {
     Ok(create::remove_if_there(&log)?)
 }
 
-/// Whether all pages are sound, and the indexes have what the tables have.
+/// Whether all pages are sound and the indexes match their tables.
 pub(super) async fn is_sound(connection: &mut SqliteConnection) -> bool {
     let verdict = sqlx::query_scalar::<_, String>("pragma main.integrity_check(1)");
     verdict.fetch_one(connection).await.is_ok_and(|verdict| verdict == "ok")

@@ -1,7 +1,7 @@
-//! Making a sound database of a damaged one.
+//! Makes a sound database from a damaged one.
 //!
-//! What is sound is copied into a new file, and the damaged file is kept under another name: writing
-//! into damaged pages could damage more. The present is copied as a whole or not at all.
+//! The sound tables are copied into a new file, and the damaged file is kept under another name:
+//! writing to damaged pages could damage more. The entries are copied completely or not at all.
 
 use std::fs;
 use std::io;
@@ -21,13 +21,13 @@ use super::stored_entries::read_all;
 use super::{create, history, wal};
 use crate::store::{Loaded, OpenError, StoreError};
 
-/// The tables that the present is made of, as far as a version has them.
+/// The tables that hold the present. Older versions lack some.
 const PRESENT: &str = "select name from sqlite_schema where type = 'table' \
      and name in ('meta', 'entries', 'sightings') order by name";
 
 const ATTACH: &str = "attach database $1 as damaged";
-/// The new file is the same database, so it keeps its name. Tombstones are left out: they are for
-/// those who know an earlier revision, and with the process that had shown it they are gone.
+/// The new file is the same store, so it keeps the id. Tombstones are left out: they serve a
+/// process that knows an earlier revision, and none is left.
 const COPY_PRESENT: [&str; 2] = [
     "update meta set (store_id, revision) = (select store_id, revision from damaged.meta)",
     "insert into entries select * from damaged.entries",
@@ -40,42 +40,42 @@ const HISTORY_COLUMNS: &str =
 /// Reads the history of an older version, whose columns may not be those of this one.
 const OLDER_HISTORY: &str = "select * from transitions not indexed order by id";
 
-/// What a repair came to.
+/// The outcome of a repair.
 #[derive(Debug)]
 pub enum Repair {
-    /// No page of the database was found to be damaged, and nothing was done.
+    /// No damage was found, and nothing was done.
     NotNeeded {
-        /// How many commits that had been confirmed were found lost in the log, at most.
+        /// An upper bound of the confirmed commits that were found lost in the log.
         lost_commits: u64,
     },
     /// A sound file has taken the place of the damaged one.
     Done {
-        /// How many entries there are: as many as before.
+        /// The number of entries, the same as before.
         entries: u64,
         /// What became of the history.
         history: HistoryRepair,
-        /// How many commits that had been confirmed were found lost in the log, at most.
+        /// An upper bound of the confirmed commits that were found lost in the log.
         lost_commits: u64,
         /// Where the damaged file is now.
         old: PathBuf,
     },
 }
 
-/// What became of the history in a repair.
+/// The outcome of a repair for the history.
 #[derive(Debug)]
 pub enum HistoryRepair {
-    /// All of it was kept: this many transitions. Its indexes were made anew.
+    /// All of this many transitions were kept. The indexes were rebuilt.
     Kept(u64),
-    /// It begins anew, since it could not be read to its end for this reason.
+    /// A new history begins, because the old one could not be read to its end for this reason.
     SetAside(String),
 }
 
 impl SqliteStore {
-    /// Makes a sound database of a damaged one, and keeps the damaged file under another name.
+    /// Makes a sound database from a damaged one, and keeps the damaged file under another name.
     ///
     /// # Errors
-    /// See [`OpenError`]. A database whose present is damaged is refused: it is not for a program to
-    /// guess what is on the servers. After any error it is what it was before.
+    /// See [`OpenError`]. A database with damaged entries is refused: a program must not guess what
+    /// is on the servers. An error leaves the database as it was.
     pub async fn repair(path: &Path) -> Result<Repair, OpenError> {
         remake(path, repair).await
     }
@@ -100,17 +100,17 @@ async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Rejected> {
     Ok(Repair::Done { entries: present.entries, history, lost_commits, old })
 }
 
-/// What is to be kept as a whole.
+/// The part of a database that is kept completely.
 struct Present {
     schema: i64,
     entries: u64,
     has_sightings: bool,
-    /// All of it, if the schema is of this version.
+    /// Its content, if the schema is of this version.
     loaded: Option<Loaded>,
 }
 
 impl Present {
-    /// Reads it, and makes sure that all of it is sound.
+    /// Reads it, and makes sure that it is sound.
     async fn read(connection: &mut SqliteConnection) -> Result<Self, Rejected> {
         let schema = check_schema(connection, &MIGRATOR).await?;
         let versions = sqlx::query_scalar("select max(version) from _sqlx_migrations not indexed");
@@ -147,7 +147,7 @@ async fn read_history(
     Ok(count)
 }
 
-/// Makes a new file of what is sound, and makes sure of it.
+/// Copies the sound tables into a new file, and verifies it.
 async fn copy(
     path: &Path,
     unfinished: &Path,
@@ -188,9 +188,9 @@ fn read_only_url(path: &Path) -> io::Result<String> {
     Ok(format!("{}?mode=ro&immutable={}", remake::url(path), u8::from(has_no_log)))
 }
 
-/// Puts a finished file in the place of another one, which is kept. Returns where that is.
+/// Puts a finished file in the place of another, which is kept. Returns the path of that.
 ///
-/// At no moment is there no database: a start would make an empty one.
+/// A database exists at every moment: without one, a start would create an empty one.
 async fn replace(path: &Path, finished: &Path) -> Result<PathBuf, Rejected> {
     remake::take_log_in(path).await?;
     let kept = keep(path)?;
@@ -211,8 +211,8 @@ fn keep(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Takes the second name away that a repair has given to a file before it was killed: a file with
-/// two names is refused.
+/// Removes the second name that a killed repair has given to a database. A file with two names
+/// would be refused.
 pub(super) fn undo_killed(path: &Path) -> io::Result<()> {
     let identity = |path: &Path| fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()));
     let Ok(database) = identity(path) else { return Ok(()) };

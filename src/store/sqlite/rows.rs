@@ -1,4 +1,4 @@
-//! The parameters of a commit, from the domain.
+//! The parameters of a commit.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ pub(super) fn encode(plan: &Plan, folded: &[Arc<Entry>]) -> Result<Parameters, s
             RowChange::Seen(_) => seen.push(SightingRow(entry)),
         }
     }
-    // Neighbours are written one after the other, while their pages are at hand.
+    // In the order of the keys, so that neighbours are written while their pages are cached.
     put.sort_unstable_by(|a, b| a.0.key().cmp(&b.0.key()));
     Ok(Parameters {
         put: json_array(put)?,

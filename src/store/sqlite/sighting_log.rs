@@ -1,4 +1,4 @@
-//! The log of sightings as the database has it.
+//! The log of sightings as the database stores it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,9 +15,9 @@ use crate::store::record::{self, Sighting};
 /// The log after a revision.
 #[derive(Debug)]
 pub(super) struct SightingLog {
-    /// When each entry was seen last, in the order of the keys.
+    /// The last sighting of each entry, in the order of the keys.
     pub(super) latest: Vec<Sighted>,
-    /// How many sightings there are.
+    /// The number of sightings in the log.
     pub(super) logged: usize,
     /// The commits that have a row in it.
     pub(super) commits: VecDeque<Revision>,
@@ -36,7 +36,7 @@ impl Sighted {
         &self.sighting.key
     }
 
-    /// Gives an entry the times of this.
+    /// Gives an entry the times of this sighting.
     pub(super) fn note_in(&self, entry: &mut Arc<Entry>) {
         let entry = Arc::make_mut(entry);
         entry.report.last_check = self.sighting.last_check;
@@ -46,7 +46,7 @@ impl Sighted {
 
 /// Reads the log after a revision.
 ///
-/// It is taken apart here: for SQLite to do it takes five times as long.
+/// SQLite would take five times as long to decode it.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
     since: Revision,
@@ -59,13 +59,13 @@ pub(super) async fn read(
         decode_row(row.try_get("seen")?, revision, &mut log.latest)?;
     }
     log.logged = log.latest.len();
-    // Of each entry, the last one comes first and is kept.
+    // The last sighting of each entry comes first and is kept.
     log.latest.sort_unstable_by(|a, b| a.key().cmp(b.key()).then(b.revision.cmp(&a.revision)));
     log.latest.dedup_by(|next, kept| next.key() == kept.key());
     Ok(log)
 }
 
-/// Takes what a commit saw apart, and adds it to what others did.
+/// Decodes the sightings of a commit, and appends them to others.
 pub(super) fn decode_row(
     seen: &str,
     revision: Revision,

@@ -106,7 +106,8 @@ impl Sightings {
         let logged = self.logged;
         for (row, place) in plan.rows_in_place() {
             let entry = ByKey(Arc::clone(row.entry()));
-            // Removed first: on `insert`, a map keeps the key that it has, and with it the old entry.
+            // Removed first: on `insert`, a map keeps the key that it has, and with it the old
+            // entry.
             self.recent.remove(&entry);
             if matches!(row, RowChange::Seen(_)) {
                 self.recent.insert(entry, place);

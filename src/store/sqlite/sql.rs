@@ -1,27 +1,28 @@
-//! The SQL of the SQLite store. All of it is constant, so SQLite prepares it once a connection.
+//! The SQL of the SQLite store. All of it is constant, so each connection prepares it once.
 //!
-//! The columns of a row stand in `store::record`.
+//! The lists of columns are in `store::record`.
 
 pub(super) use crate::store::record::transition_columns;
 use crate::store::record::{entry_columns, sighting_columns};
 
-/// [`TOMBSTONES_KEPT`] as a literal, of which SQL has to be made.
+/// [`TOMBSTONES_KEPT`] as a literal for SQL.
 macro_rules! tombstones_kept {
     () => {
         10_000
     };
 }
 
-/// How many revisions back the database can tell what was removed.
+/// The number of revisions for which the database remembers removed pairs.
 pub(super) const TOMBSTONES_KEPT: i64 = tombstones_kept!();
 
-/// The view and its triggers that make a commit one statement, rolled back as a whole by SQLite
-/// itself whatever fails. They are temporary because a schema is not trusted with triggers.
+/// The view whose triggers make a commit one statement, which SQLite rolls back as a whole if
+/// anything fails. They are temporary because triggers of the schema are not trusted.
 ///
-/// In which order the triggers run is not defined, so none depends on another: the commit's number
-/// is `new.expected + 1` in each of them. What there is nothing of is null, and costs nothing.
+/// SQLite does not define the order of triggers, so none depends on another: each computes the
+/// commit's revision as `new.expected + 1`. An empty parameter is null; its trigger does not fire.
 ///
-/// Rows come from `jsonb_each`: `json_each` would write each out as text, for `->>` to parse again.
+/// Rows come from `jsonb_each`: `json_each` would write each as text, and `->>` would parse it
+/// again.
 pub(super) const PREPARE: &str = concat!(
     r"
 create temp view batch (expected, put, removed, transitions, seen, folded, until, trim) as
@@ -104,40 +105,41 @@ end;
 "
 );
 
-/// Commits a batch: the expected revision, then what [`super::rows::Parameters`] has.
+/// Commits a plan: the expected revision, the fields of [`super::rows::Parameters`], then the
+/// revision that folded entries are as of, and the one up to which the log is deleted.
 pub(super) const COMMIT: &str = "insert into batch \
      (expected, put, removed, transitions, seen, folded, until, trim) \
      values ($1, $2, $3, $4, $5, $6, $7, $8)";
 
-/// The number of the last commit.
+/// The revision of the last commit.
 pub(super) const REVISION: &str = "select revision from meta";
 
-/// Moves what it can of the log into the database, without waiting for anybody.
+/// Copies what it can of the log into the database, without waiting for readers.
 pub(super) const MOVE_LOG: &str = "pragma wal_checkpoint(passive)";
 
-/// Moves all of the log into the database and empties it, if nobody else is in the way.
+/// Copies all of the log into the database and empties it, if no other connection reads from it.
 pub(super) const EMPTY_LOG: &str = "pragma wal_checkpoint(truncate)";
-/// Has what others are in the way of fail at once.
+/// Lets statements that are blocked by other connections fail at once.
 pub(super) const WAIT_FOR_NOBODY: &str = "pragma busy_timeout = 0";
-/// Has it wait as `super::open` has set it.
+/// Restores the timeout that `super::connection` has set.
 pub(super) const WAIT_AS_EVER: &str = "pragma busy_timeout = 5000";
 
-/// How many pages hold nothing, and whether a few of them at a time can be given back.
+/// The number of free pages, and whether they can be returned a few at a time.
 pub(super) const FREE_PAGES: &str = "\
     select \
         (select freelist_count from pragma_freelist_count) as free, \
         (select page_size from pragma_page_size) as page_size, \
         (select auto_vacuum from pragma_auto_vacuum) = 2 as is_incremental";
 
-/// Gives so many pages back as take some milliseconds: each can be a page that has to move.
+/// Returns free pages: as many as take some milliseconds if another page has to move for each.
 pub(super) const GIVE_PAGES_BACK: &str = "pragma incremental_vacuum(128)";
 
-/// What the database says of itself.
+/// The identity and revision of the database.
 pub(super) const META: &str = "select store_id, revision from meta";
 
 /// An entry as a JSON array, as `store::record` reads it.
 ///
-/// Many of them are put together as text, a third quicker than by `json_group_array`.
+/// `group_concat` joins many of them a third faster than `json_group_array`.
 macro_rules! entry_as_json {
     () => {
         concat!("json_array(repo, server, ", entry_columns!(names), "revision)")
@@ -156,8 +158,8 @@ macro_rules! transition_as_json {
 }
 pub(super) use transition_as_json;
 
-/// The next entries after a pair, at most so many, as one JSON array; and if there are so many, the
-/// pair of the last one.
+/// Up to `$3` entries after a pair, as one JSON array; and the pair of the last one, if there are
+/// `$3`.
 pub(super) const ENTRIES_AFTER: &str = concat!(
     "select '[' || coalesce(group_concat(entry), '') || ']' as page, ( \
          select json_array(repo, server) from entries where (repo, server) > ($1, $2) \
@@ -168,8 +170,8 @@ pub(super) const ENTRIES_AFTER: &str = concat!(
     " as entry from entries where (repo, server) > ($1, $2) order by repo, server limit $3)"
 );
 
-/// How many of the next entries after a pair, at most so many, have files of at most so many bytes
-/// together. No file is read for it: SQLite has the length of a text in front of it.
+/// How many of up to `$3` entries after a pair have files of at most `$4` bytes together. This
+/// reads no files: SQLite stores the length of a text in front of it.
 pub(super) const ENTRIES_THAT_FIT: &str = "select count(*) from ( \
          select sum(size) over (order by repo, server rows unbounded preceding) as total from ( \
              select repo, server, octet_length(files) as size from entries \
@@ -177,7 +179,7 @@ pub(super) const ENTRIES_THAT_FIT: &str = "select count(*) from ( \
          ) \
      ) where total <= $4";
 
-/// The next entries after a pair, each as a JSON array of its array.
+/// Up to `$3` entries after a pair, each as a JSON array of one row.
 pub(super) const ENTRY_ROWS_AFTER: &str = concat!(
     "select repo, server, json_array(",
     entry_as_json!(),
@@ -193,7 +195,7 @@ pub(super) const ENTRIES_OF: &str = concat!(
      ) cross join entries using (repo, server) order by repo, server)"
 );
 
-/// The entries whose rows were written after a revision, each as a JSON array of its array.
+/// The entries whose rows were written after a revision, each as a JSON array of one row.
 pub(super) const ENTRIES_SINCE: &str = concat!(
     "select json_array(",
     entry_as_json!(),
@@ -204,7 +206,7 @@ pub(super) const ENTRIES_SINCE: &str = concat!(
 pub(super) const SIGHTINGS_SINCE: &str =
     "select revision, seen from sightings where revision > $1 order by revision";
 
-/// Some of the log of sightings after a revision.
+/// Up to `$2` rows of the log of sightings after a revision.
 pub(super) const SIGHTINGS_AFTER: &str =
     "select revision, seen from sightings where revision > $1 order by revision limit $2";
 
@@ -216,13 +218,13 @@ pub(super) const REMOVED_SINCE: &str = "select repo, server from tombstones \
 pub(super) const PRUNE: &str =
     "delete from transitions where id in (select value from json_each($1))";
 
-/// Whether an error is the trigger's word that the revision is another one.
+/// Whether an error is the trigger's report of an unexpected revision.
 pub(super) fn is_moved(error: &sqlx::Error) -> bool {
     let database_error = error.as_database_error();
     database_error.is_some_and(|error| error.message() == "revision moved")
 }
 
-/// Whether an error is SQLite's word that a text would get longer than it makes any: 10⁹ bytes.
+/// Whether an error is SQLite's refusal to make a text of more than 10⁹ bytes (`SQLITE_TOOBIG`).
 pub(super) fn is_too_long(error: &sqlx::Error) -> bool {
     error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("18"))
 }

@@ -24,27 +24,27 @@ use crate::store::{
     Store, StoreError, Usage,
 };
 
-/// A SQLite file that this process has for itself.
+/// A store in a SQLite file, which no other server has open.
 #[derive(Debug)]
 pub struct SqliteStore {
     pub(super) file: Arc<DatabaseFile>,
-    /// Names what was opened, which lives as long as the database.
+    /// Identifies the database that was opened.
     pub(super) store_id: String,
     pub(super) connection: Mutex<WriteConnection>,
     /// The last revision that a commit confirmed or a load found.
     pub(super) confirmed: AtomicI64,
-    /// About how many entries there are: those of commits of unknown outcome are not counted.
+    /// About how many entries there are. Commits of unknown outcome are not counted.
     pub(super) entries: AtomicUsize,
-    /// What the look at the file found, until somebody asks for it.
+    /// What the inspection of the file has read, until the first load.
     pub(super) preloaded: Mutex<Option<Loaded>>,
     pub(super) readers: Readers,
     pub(super) lost_commits: u64,
     pub(super) sizes: Sizes,
-    /// Until it is closed: who asks about the history may hold the store for longer.
+    /// Held until `close`: questions about the history may keep the store alive for longer.
     pub(super) lock: Mutex<Option<Lock>>,
 }
 
-/// The writing connection, and what is known of the log of sightings behind it.
+/// The writing connection, and the state of its log of sightings.
 #[derive(Debug)]
 pub(super) struct Writing {
     pub(super) connection: SqliteConnection,
@@ -60,7 +60,7 @@ pub(super) enum WriteConnection {
 }
 
 impl SqliteStore {
-    /// Returns the connection out of its slot, or a new one if the last one was dropped.
+    /// Takes the connection out of its slot, or opens a new one if the last one was closed.
     pub(super) async fn take(
         &self,
         slot: &mut WriteConnection,
@@ -94,18 +94,18 @@ impl SqliteStore {
             let sightings = Sightings::of_log(entries, unfolded, Revision(found));
             Ok(Box::new(Writing { connection, sightings }))
         });
-        // The log of a connection that is not used goes with it.
+        // The log of a connection that is not used may be removed with it.
         opened.await.inspect_err(|_| self.file.forget_log())
     }
 
-    /// Keeps a connection that has worked, if its files still lie where they were opened.
+    /// Keeps a connection after a success, if its files are still where they were opened.
     pub(super) async fn give_back<T>(
         &self,
         slot: &mut WriteConnection,
         writing: Box<Writing>,
         outcome: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        // Checked after the fact: a file that is gone now may have been gone before.
+        // Checked after the answer: a file that is gone now may have been gone before.
         let outcome = match outcome {
             Ok(value) => self.file.ask(DatabaseFile::check).await.map(|()| value),
             Err(error) => Err(error),
@@ -113,7 +113,7 @@ impl SqliteStore {
         self.keep(slot, writing, outcome).await
     }
 
-    /// Keeps a connection that has worked; drops one that hasn't.
+    /// Keeps a connection after a success, and closes it after an error.
     async fn keep<T>(
         &self,
         slot: &mut WriteConnection,
@@ -130,12 +130,12 @@ impl SqliteStore {
         }
     }
 
-    /// Drops a connection that has failed. Returns what is wrong with its files, if anything is.
+    /// Closes a connection that has failed. Returns the error of its files, if they have one.
     pub(super) async fn discard(&self, writing: Box<Writing>) -> Option<StoreError> {
         self.stop_bounding_log();
         let lost = self.file.ask(DatabaseFile::check).await.err();
-        // Whether closing works makes no difference: the connection is not used again, and the log
-        // that it wrote may go with it.
+        // An error of closing makes no difference: the connection is not used again. Its log may be
+        // removed with it.
         aside::close(writing.connection).await.ok();
         self.file.forget_log();
         lost

@@ -1,4 +1,4 @@
-//! The entries as the database has them.
+//! The entries as the database stores them.
 
 use std::borrow::Cow;
 use std::collections::VecDeque;
@@ -13,34 +13,34 @@ use super::{pairs, sql};
 use crate::domain::{Changes, Entry, KeyRef, Revision};
 use crate::store::{Loaded, StoreError, record};
 
-/// How many entries are read at once.
+/// The most entries in a page.
 const READ_AT_ONCE: u16 = 4096;
-/// How many bytes of files are read at once, unless it is a single entry that has more: while a page
-/// is read and taken apart there are several copies of it, which a start has to have room for.
+/// The most bytes of files in a page, unless a single entry has more: while a page is read and
+/// decoded, there are several copies of it, and a start needs memory for them.
 const FILE_BYTES_AT_ONCE: i64 = 1024 * 1024;
 
 /// A repository and a server.
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// What a database says of itself.
+/// The identity and revision of a database.
 pub(super) struct Meta {
     store_id: String,
     revision: Revision,
 }
 
-/// Everything that a database holds of the present.
+/// The present, as a database stores it.
 #[derive(Debug)]
 pub(super) struct Everything {
     pub(super) loaded: Loaded,
     pub(super) unfolded: Unfolded,
 }
 
-/// What the log of sightings has and the rows do not.
+/// What the log of sightings has and the rows lack.
 #[derive(Debug)]
 pub(super) struct Unfolded {
-    /// The entries that were seen after their rows were written, as they were seen last.
+    /// The entries that were seen after their rows were written, with their last times.
     pub(super) entries: Vec<Arc<Entry>>,
-    /// How many sightings are logged in all.
+    /// The number of logged sightings.
     pub(super) logged: usize,
     /// The commits that have a row in the log.
     pub(super) commits: VecDeque<Revision>,
@@ -50,7 +50,7 @@ pub(super) struct Unfolded {
 #[derive(Debug, Default)]
 pub(super) struct Rows {
     entries: Vec<Arc<Entry>>,
-    /// The commits that they are as of.
+    /// The commit that wrote each row.
     written: Vec<Revision>,
 }
 
@@ -64,7 +64,7 @@ impl Rows {
         })
     }
 
-    /// Brings in when entries were seen after that, and returns those entries.
+    /// Applies the sightings that are later than their rows, and returns those entries.
     pub(super) fn see(&mut self, log: SightingLog) -> Unfolded {
         let SightingLog { latest, logged, commits } = log;
         let mut entries = Vec::with_capacity(latest.len());
@@ -84,7 +84,7 @@ impl Rows {
     }
 }
 
-/// Some entries in the order of their keys, not yet taken apart.
+/// Some entries in the order of their keys, not yet decoded.
 struct Page {
     rows: String,
     /// The pair after which the next page begins; `None` if this is the last one.
@@ -92,7 +92,7 @@ struct Page {
 }
 
 impl Everything {
-    /// Brings rows and the log of sightings together.
+    /// Applies the log of sightings to the rows.
     pub(super) fn new((meta, mut rows): (Meta, Rows), log: SightingLog) -> Self {
         let unfolded = rows.see(log);
         let Meta { store_id, revision } = meta;
@@ -114,12 +114,12 @@ pub(super) async fn read_rows(
     let meta =
         Meta { store_id: meta.try_get("store_id")?, revision: Revision(meta.try_get("revision")?) };
     let mut rows = Rows::default();
-    // No name is empty, so this is before every pair.
+    // Names are not empty, so this is before every pair.
     let mut page = read_page(connection, KeyRef { repo: "", server: "" }).await?;
     while let Some(last) = &page.last {
         let (repo, server): Pair<'_> = serde_json::from_str(last).map_err(unreadable)?;
         let last = KeyRef { repo: &repo, server: &server };
-        // A connection has a thread of its own, which reads a page while the one before is decoded.
+        // The connection's thread reads the next page while this one is decoded.
         let next = read_page(connection, last);
         let (next, decoded) = join(next, async { rows.decode(&page.rows) }).await;
         decoded?;
@@ -129,7 +129,7 @@ pub(super) async fn read_rows(
     Ok((meta, rows))
 }
 
-/// Reads the next entries: many short ones, or few long ones.
+/// Reads a page: many short entries, or few long ones.
 async fn read_page(
     connection: &mut SqliteConnection,
     after: KeyRef<'_>,
@@ -150,7 +150,7 @@ async fn read_page(
     Ok(Page { rows: page.try_get("page")?, last: page.try_get("last")? })
 }
 
-/// Has fewer entries read at once, if the error is that so many are too long for one text.
+/// Reduces the size of a page if an error says that its text was too long.
 fn fewer(at_once: &mut u16, error: sqlx::Error) -> Result<(), sqlx::Error> {
     if !sql::is_too_long(&error) || *at_once == 1 {
         return Err(error);
@@ -171,7 +171,7 @@ pub(super) async fn read_changes(
         sqlx::query_scalar(sql::ENTRIES_SINCE).bind(since.0).fetch_all(&mut *connection).await?;
     let mut rows = Rows::default();
     put.iter().try_for_each(|row| rows.decode(row))?;
-    // What was seen of an entry after its row was written comes after the row.
+    // An entry that was seen after its row was written is in the list twice; the later one counts.
     let unfolded = read_unfolded(&mut *connection, since).await?;
     let put = rows.entries.into_iter().chain(unfolded.entries).collect();
     let gone = sqlx::query(sql::REMOVED_SINCE).bind(since.0).fetch_all(connection).await?;

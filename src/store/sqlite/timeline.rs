@@ -1,7 +1,7 @@
 //! Reading timelines.
 //!
-//! Few transitions are read one by one. Of many, only what the steps need is looked for, by seeks:
-//! how much is read then depends on what is shown and not on what there is.
+//! Few transitions are read one by one. Of many, only what the steps need is sought: the cost then
+//! depends on what is shown, not on what is stored.
 
 use futures_util::TryStreamExt;
 use sqlx::Row;
@@ -19,7 +19,7 @@ use crate::store::{KeyPredicate, StoreError};
 const EXTENT: &str = "select \
     (select min(at) from transitions) as first, (select max(at) from transitions) as last";
 
-/// Up to `$4` transitions of some pairs in a range, counted.
+/// The number of transitions of some pairs in a range, up to `$4`.
 const COUNT: &str = "\
     select count(*) from ( \
         select 1 from json_each($1) as pair cross join transitions \
@@ -36,7 +36,7 @@ const POINTS: &str = "\
         and at >= $2 and at < $3 \
     order by pair.key, at, transitions.id";
 
-/// The last of each state of some pairs before some moments.
+/// The last transition to each state before some moments, for some pairs.
 const GLIMPSES: &str = "\
     with pairs (key, repo, server) as materialized ( \
         select key, value ->> 0, value ->> 1 from json_each($1) \
@@ -65,8 +65,8 @@ const GLIMPSES: &str = "\
     from pairs cross join json_each($2) as moment \
     order by pairs.key, moment.value";
 
-/// Which of some pairs are in a range: those to which something happened in it, and those that were
-/// there at its start.
+/// The pairs to show for a range: those with a transition in it, and those with an entry at its
+/// start.
 const IN_RANGE: &str = "\
     with pairs (key, repo, server) as materialized ( \
         select key, value ->> 0, value ->> 1 from json_each($1) \
@@ -85,11 +85,10 @@ const IN_RANGE: &str = "\
         and seen.server = pairs.server and state = 3 and at < $2), $4) \
     order by key";
 
-/// How many pairs are looked at for each that may be shown: of those that are long gone there can
-/// be many.
+/// The number of pairs that are examined for each that may be shown. Many of them can be long gone.
 const LOOKED_AT: usize = 20;
 
-/// Reads the timeline of the entries that pass; `None` if those are more than may be shown.
+/// Reads the timeline of the entries that pass, or `None` if there are more than the limit.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
     query: TimelineQuery,
@@ -122,7 +121,7 @@ pub(super) async fn read(
     Ok(Some(Timeline::new(keys, phases, step)))
 }
 
-/// Leaves out the pairs that have nothing to show in a range.
+/// Drops the pairs that have nothing to show in a range.
 async fn in_range(
     connection: &mut SqliteConnection,
     keys: Vec<Key>,
@@ -140,7 +139,7 @@ async fn in_range(
     Ok(numbered.filter_map(|(place, key)| shown.next_if_eq(&place).map(|_| key)).collect())
 }
 
-/// Cuts off what is before all of the history and after it, so that steps are not spent on it.
+/// Cuts a range to the extent of the history, so that no steps are spent outside it.
 async fn within_extent(
     connection: &mut SqliteConnection,
     range: TimeRange,
@@ -152,7 +151,7 @@ async fn within_extent(
     let TimeRange { from, to } = range;
     let after = |millis: i64| Timestamp::from_millis(millis.saturating_add(1));
     let from = from.max(Timestamp::from_millis(first)).max(Timestamp::from_millis(0));
-    // At least a moment is left, to show what is carried into the range.
+    // At least a millisecond is left, to show the state at the start of the range.
     let end = after(last).max(after(from.millis()));
     Ok((from < to).then_some(TimeRange { from, to: to.min(end) }))
 }
@@ -210,7 +209,8 @@ async fn read_lives(
     Ok(pasts)
 }
 
-/// Takes glimpses of some pairs at some moments, in the order of both.
+/// Finds the last transition to each state, for each of some pairs at each of some moments, in
+/// order.
 async fn last_seen(
     connection: &mut SqliteConnection,
     pairs: &str,

@@ -1,4 +1,4 @@
-//! Keeping the files small: the log, and the pages of the database that hold nothing any more.
+//! Keeps the files small: the log, and the free pages of the database.
 //!
 //! See `docs/decisions/0012-disk.md`.
 
@@ -12,47 +12,47 @@ use super::sql;
 use super::store::SqliteStore;
 use crate::store::StoreError;
 
-/// From this size on, the log is made to begin anew, and cut to this size when it does.
+/// From this size on, the log is made to restart, and its file is cut to this size.
 pub(super) const LARGE_LOG: u64 = 16 << 20;
-/// From this size on, nothing that reads may delay that any longer. What is left to 64 MB is for
-/// the commits that come meanwhile.
+/// From this size on, readers are interrupted. The rest up to 64 MB is for the commits until they
+/// have stopped.
 const TOO_LARGE_LOG: u64 = 32 << 20;
-/// After how many looks those who read have to make way, whatever the size: about a second, since
-/// others wait for them.
+/// The number of ticks after which readers are interrupted whatever the size, since others wait at
+/// the gate: about a second.
 const LOOKS_OF_PATIENCE: u32 = 4;
-/// After how many looks it is tried again to get past another program: about ten seconds, since our
-/// own questions have to make way each time.
+/// The number of ticks until our own readers are interrupted again for the sake of a log that
+/// another program reads: about ten seconds.
 const LOOKS_TO_NEXT_TRY: u32 = 40;
-/// How many free pages are kept for what comes next: what the history loses it mostly gains again.
+/// The number of free pages to keep: what the history loses, it mostly gains again.
 const PAGES_KEPT: i64 = 1024;
 
-/// What is known of the files' sizes.
+/// The sizes that the writer keeps track of.
 #[derive(Debug, Default)]
 pub(super) struct Sizes {
-    /// How many bytes of the database hold nothing.
+    /// The bytes of free pages.
     reusable: AtomicU64,
     log: Mutex<Log>,
 }
 
-/// How it stands with the log.
+/// The state of the log.
 #[derive(Clone, Copy, Debug, Default)]
 enum Log {
-    /// It is small, or nobody has looked yet.
+    /// It is small, or its size is not known yet.
     #[default]
     Small,
-    /// It is to begin anew as soon as nobody reads from it; questions are held back.
+    /// It restarts as soon as no connection reads from it. The gate is closed.
     Large { looks: u32, was_in_use: bool },
-    /// Somebody else reads from it: of its pages, this many could be moved into the database.
+    /// Another program reads from it. So many of its pages could be copied into the database.
     Pinned { moved: i64, looks: u32 },
 }
 
 impl Sizes {
-    /// Returns how many bytes of the database hold nothing.
+    /// Returns the bytes of free pages.
     pub(super) fn reusable_bytes(&self) -> u64 {
         self.reusable.load(Ordering::Relaxed)
     }
 
-    /// Whether somebody else keeps the log from beginning anew.
+    /// Whether another program keeps the log from restarting.
     pub(super) fn log_is_pinned(&self) -> bool {
         matches!(*self.log(), Log::Pinned { .. })
     }
@@ -61,7 +61,7 @@ impl Sizes {
         self.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at the pages that hold nothing. Returns how many of them can be given back.
+    /// Measures the free pages. Returns the number of those to return to the file system.
     pub(super) async fn look(&self, connection: &mut SqliteConnection) -> Result<i64, sqlx::Error> {
         let row = sqlx::query(sql::FREE_PAGES).fetch_one(connection).await?;
         let (free, page_size): (i64, i64) = (row.try_get("free")?, row.try_get("page_size")?);
@@ -73,10 +73,10 @@ impl Sizes {
 }
 
 impl SqliteStore {
-    /// Holds questions back while the log is too large to go on growing beside them.
+    /// Closes the gate while the log is too large.
     ///
-    /// The writer does the rest: the first commit without a reader moves all of the log into the
-    /// database, and the next one writes over its beginning.
+    /// Commits do the rest: the first one without a reader copies all of the log into the database,
+    /// and the next one restarts it.
     pub(super) fn bound_log(&self) {
         let (gate, bytes) = (&self.readers.gate, self.file.log_bytes());
         let mut log = self.sizes.log();
@@ -98,13 +98,14 @@ impl SqliteStore {
         }
     }
 
-    /// Lets questions go on beside a database that cannot be written to, whatever its log.
+    /// Opens the gate while the database cannot be written, whatever the size of the log.
     pub(super) fn stop_bounding_log(&self) {
         *self.sizes.log() = Log::Small;
         self.readers.gate.open();
     }
 
-    /// Makes a large log begin anew where no commit does so, or finds that it cannot.
+    /// Empties a large log where no commit restarts it, or finds that another program reads from
+    /// it.
     pub(super) async fn relieve_log(
         &self,
         connection: &mut SqliteConnection,
@@ -123,7 +124,7 @@ impl SqliteStore {
             }
             Log::Large { looks, was_in_use } => match empty_log(connection).await? {
                 None => Log::Small,
-                // A question that was just given up may not have ended within SQLite yet.
+                // A question that was just cancelled may not have ended within SQLite yet.
                 Some(_) if !was_in_use => Log::Large { looks, was_in_use: true },
                 Some(moved) => {
                     self.readers.gate.open();
@@ -132,7 +133,7 @@ impl SqliteStore {
             },
             Log::Pinned { moved, looks } => match empty_log(connection).await? {
                 None => Log::Small,
-                // They have read on, or have ended and our own questions are in the way.
+                // The other program has read on, or has ended and our own readers are in the way.
                 Some(now) if now != moved && looks >= LOOKS_TO_NEXT_TRY => Log::Small,
                 Some(_) => Log::Pinned { moved, looks: looks.saturating_add(1) },
             },
@@ -141,7 +142,7 @@ impl SqliteStore {
         Ok(())
     }
 
-    /// Gives some of the pages that hold nothing back to the file system.
+    /// Returns some free pages to the file system.
     pub(super) async fn give_pages_back(
         &self,
         connection: &mut SqliteConnection,
@@ -152,15 +153,15 @@ impl SqliteStore {
         }
         sqlx::query(sql::GIVE_PAGES_BACK).execute(&mut *connection).await?;
         if self.sizes.look(connection).await? == 0 {
-            // The file becomes shorter when the log is moved into it.
+            // The file is truncated when the log is copied into it.
             sqlx::query(sql::MOVE_LOG).execute(connection).await?;
         }
         Ok(())
     }
 }
 
-/// Moves what it can of the log into the database, and empties it if nobody reads from it. It waits
-/// for nobody. Returns how many pages were moved if the log is in use.
+/// Copies what it can of the log into the database, and empties the log if no connection reads from
+/// it. Waits for no reader. Returns the number of copied pages if the log is in use.
 async fn empty_log(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
     connection.execute(sql::WAIT_FOR_NOBODY).await?;
     let outcome = connection.fetch_one(sql::EMPTY_LOG).await?;

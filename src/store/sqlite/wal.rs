@@ -1,8 +1,8 @@
-//! A look at the write-ahead log before SQLite opens it.
+//! Reads the write-ahead log before SQLite opens it, to find commits that are lost.
 //!
-//! SQLite takes the first frame that is not sound for the end of the log. After a power cut it is
-//! that: the last commit may be torn, and its update was not answered. But each commit is synced
-//! before the next one begins, so commits behind such a frame have been confirmed and are lost.
+//! SQLite takes the first broken frame for the end of the log. After a power cut this is right: the
+//! last commit may be torn, and was not confirmed. But each commit is synced before the next one
+//! begins, so a commit behind such a frame was confirmed and is lost.
 //! The format is described in <https://sqlite.org/fileformat2.html#the_write_ahead_log>.
 
 use std::fs::File;
@@ -11,20 +11,19 @@ use std::path::Path;
 
 use super::file::beside;
 
-/// The log's first bytes, but for the last bit: that says in which order checksums take bytes.
+/// The first bytes of a log, except the last bit, which is the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
 const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
-/// Where the header of a database has its page size.
+/// The position of the page size in the header of a database.
 const PAGE_SIZE: std::ops::Range<usize> = 16..18;
 
-/// Two words that every frame repeats from the header it was written under.
+/// Two words of the log's header that each frame repeats. They change when the log restarts.
 type Salts = [u32; 2];
 
-/// Returns how many commits of a database's log cannot be read any more though they were confirmed.
+/// Returns the number of confirmed commits in a database's log that cannot be read any more.
 ///
-/// Those of them that a checkpoint had moved into the database are counted and not lost: this is
-/// the most that there can be.
+/// This is an upper bound: it includes commits that a checkpoint has copied into the database.
 pub(super) fn lost_commits(database: &Path) -> io::Result<u64> {
     let (Some(page_size), Some(mut log)) = (page_size(database)?, open(&beside(database, "-wal"))?)
     else {
@@ -42,19 +41,19 @@ pub(super) fn lost_commits(database: &Path) -> io::Result<u64> {
     Ok(scan.lost())
 }
 
-/// What is known of a log, some way through it.
+/// The state of reading a log.
 struct Scan {
     /// Whether the header and all frames so far are sound.
     is_sound: bool,
     has_header: bool,
     is_big_endian: bool,
     checksum: [u32; 2],
-    /// What belongs to this log. What follows may be older: the log is written from the beginning
-    /// again and again. `None` if the header is broken, until two frames agree on it.
+    /// The salts of this log. Frames with others are older, from before the log restarted. `None`
+    /// if the header is broken, until two frames agree.
     salts: Option<Salts>,
-    /// The last frame's, and whether it ends a commit.
+    /// The salts of the previous frame, and whether it ends a commit.
     last: (Salts, bool),
-    /// Commits that end behind what is sound.
+    /// The number of commits that end behind the first broken frame.
     behind: u64,
 }
 
@@ -99,7 +98,7 @@ impl Scan {
     }
 
     fn lost(&self) -> u64 {
-        // A single one may be the last one, torn. The header is synced before the first frame.
+        // A single one may be torn. The header is synced before the first frame.
         if self.behind == 1 && self.has_header { 0 } else { self.behind }
     }
 
@@ -148,7 +147,7 @@ fn open(path: &Path) -> io::Result<Option<BufReader<File>>> {
     }
 }
 
-/// Reads as much as there is room for. Returns false where there is not so much any more.
+/// Fills a buffer. Returns false at the end of the file.
 fn fill(file: &mut impl Read, room: &mut [u8]) -> io::Result<bool> {
     match file.read_exact(room) {
         Ok(()) => Ok(true),

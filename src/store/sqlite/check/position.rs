@@ -1,8 +1,8 @@
-//! In which order a look at everything goes.
+//! The order in which a check goes through a database.
 
 use crate::store::Part;
 
-/// Small tables, each looked at as a whole. With the table of tables come the free pages.
+/// Small tables, each checked as a whole. Checking `sqlite_schema` includes the free pages.
 pub(super) const SMALL: [(&str, Part); 4] = [
     ("sqlite_schema", Part::Other),
     ("_sqlx_migrations", Part::Other),
@@ -10,14 +10,14 @@ pub(super) const SMALL: [(&str, Part); 4] = [
     ("meta", Part::Entries),
 ];
 
-/// After what the next piece begins.
+/// The row after which the next piece begins.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
 pub(super) enum Position {
     Small(usize),
     Entries(String, String),
     Sightings(i64),
     History(i64),
-    /// An index is known to be damaged.
+    /// The history without its indexes, one of which is known to be damaged.
     HistoryAlone(i64),
     ByTime(i64, i64),
     ByState(String, String, i64, i64, i64),
@@ -34,7 +34,7 @@ impl Position {
         }
     }
 
-    /// Returns where it goes on when there is no more of this kind.
+    /// Returns the first position of the next kind.
     pub(super) fn next_kind(&self) -> Self {
         match self {
             Self::Small(number) if number + 1 < SMALL.len() => Self::Small(number + 1),
@@ -47,8 +47,8 @@ impl Position {
         }
     }
 
-    /// Returns where it goes on when this kind is damaged: an index cannot be held against a damaged
-    /// table, and one damaged index is enough for both to be made anew.
+    /// Returns the position to continue after when this kind is damaged. An index cannot be
+    /// compared with a damaged table, and one damaged index is reason enough to rebuild both.
     pub(super) fn behind_damage(&self) -> Self {
         match self {
             Self::Small(_) | Self::Entries(..) | Self::Sightings(_) => self.next_kind(),
