@@ -5,11 +5,12 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use super::mutex::locked;
 use crate::store::{StoreError, Usage};
 
 /// The number of threads that may wait for the file system at the same time.
@@ -106,7 +107,7 @@ impl DatabaseFile {
     /// Remembers the log that is beside the database now.
     pub(super) fn note_log(&self) -> Result<(), StoreError> {
         let log = Identity::of(&beside(&self.path, "-wal"))?;
-        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = Some(log);
+        *locked(&self.log) = Some(log);
         Ok(())
     }
 
@@ -129,7 +130,7 @@ impl DatabaseFile {
 
     /// Makes sure that both files are still there, and notes the size of the log.
     pub(super) fn check(&self) -> Result<(), StoreError> {
-        let log = *self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let log = *locked(&self.log);
         let log_found = std::fs::metadata(beside(&self.path, "-wal")).ok();
         self.log_bytes.store(log_found.as_ref().map_or(0, Metadata::len), Ordering::Relaxed);
         let log_found = log_found.as_ref().map(Identity::from);
@@ -161,6 +162,6 @@ impl DatabaseFile {
 
     /// Forgets the log of a connection that has been closed.
     pub(super) fn forget_log(&self) {
-        *self.log.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *locked(&self.log) = None;
     }
 }

@@ -15,6 +15,7 @@ mod file;
 mod gate;
 mod history;
 mod inspect;
+mod mutex;
 mod open;
 mod pairs;
 mod prune;

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::Connection;
@@ -16,6 +16,7 @@ use super::aside::{self, aside};
 use super::connection;
 use super::file::DatabaseFile;
 use super::gate::{Gate, Pass};
+use super::mutex::locked;
 use crate::store::StoreError;
 
 /// The number of questions that run at the same time; others wait. Three may come from requests
@@ -69,7 +70,7 @@ impl Readers {
         let place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
         let pass = self.gate.enter().await?;
         file.ask(DatabaseFile::check).await?;
-        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let idle = locked(&self.idle).pop();
         let mut loan = Loan { readers: self, reader: idle, _pass: pass, _place: place };
         if let Some(reader) = &mut loan.reader
             && reader.is_given_up.load(Ordering::Relaxed)
@@ -90,7 +91,7 @@ impl Readers {
     /// Closes the idle connections, and lends no more.
     pub(super) async fn close(&self) {
         self.places.close();
-        let idle = std::mem::take(&mut *self.idle.lock().unwrap_or_else(PoisonError::into_inner));
+        let idle = std::mem::take(&mut *locked(&self.idle));
         for reader in idle {
             reader.is_given_up.store(true, Ordering::Relaxed);
             aside::close(reader.connection).await.ok();
@@ -98,7 +99,7 @@ impl Readers {
     }
 
     fn put(&self, reader: Reader) {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(reader);
+        locked(&self.idle).push(reader);
     }
 }
 

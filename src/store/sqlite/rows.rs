@@ -23,7 +23,7 @@ pub(super) fn encode(plan: &Plan, folded: &[Arc<Entry>]) -> Result<Parameters, s
         match row {
             RowChange::Put(_) => put.push(EntryRow(entry)),
             RowChange::Removed(_) => {
-                removed.push((entry.report.repo.as_str(), entry.report.server.as_str()))
+                removed.push((entry.report.repo.as_str(), entry.report.server.as_str()));
             }
             RowChange::Seen(_) => seen.push(SightingRow(entry)),
         }

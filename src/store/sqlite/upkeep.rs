@@ -3,11 +3,12 @@
 //! See `docs/decisions/0012-disk.md`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor, Row};
 
+use super::mutex::locked;
 use super::sql;
 use super::store::SqliteStore;
 use crate::store::StoreError;
@@ -58,7 +59,7 @@ impl Sizes {
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.log)
     }
 
     /// Measures the free pages. Returns the number of those to return to the file system.
