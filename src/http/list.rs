@@ -6,13 +6,15 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::access::Caller;
+use super::answer::{self, Content};
+use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::Strength;
 use super::query::{MAX_LIMIT, QueryString};
 use super::resource::{Body, REVALIDATE, Resource, Weight};
 use super::sending::Rendering;
 use super::services::Services;
-use super::whole_list;
+use super::whole_list::WholeList;
 use crate::domain::{Effort, Order, Selection, Snapshot};
 use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
 
@@ -41,7 +43,7 @@ async fn list(
 ) -> Result<HttpResponse, ApiError> {
     let query = ListQuery::parse(request.query_string(), format)?;
     if query.is_plain() && query.selection.is_everything() {
-        return whole_list::answer(request, services).await;
+        return whole_list(request, services).await;
     }
     let list = Resource {
         media_type: match format {
@@ -55,6 +57,30 @@ async fn list(
         body: ListQuery::body,
     };
     list.answer(request, services).await
+}
+
+/// Answers with the list of everything, unless the client has it already.
+async fn whole_list(request: &HttpRequest, services: &Services) -> Result<HttpResponse, ApiError> {
+    let snapshot = services.board.snapshot();
+    let coding = Coding::negotiate(request.headers());
+    let tag = WholeList::tag(&snapshot, coding);
+    if tag.is_known_to(request.headers()) {
+        return Ok(answer::not_modified(&tag, REVALIDATE));
+    }
+    let WholeList { tag, parts, total } = if WholeList::is_quick(&snapshot, coding) {
+        WholeList::join(tag, &snapshot, coding)?
+    } else {
+        drop(snapshot);
+        services.whole_lists.next(&services.board, coding).await?
+    };
+    let content = Content {
+        media_type: "application/json",
+        cache_control: REVALIDATE,
+        coding,
+        total: Some(total),
+        body: services.sending.ready(parts),
+    };
+    Ok(answer::content(&tag, content))
 }
 
 /// Which entries to list, and how to write them.
