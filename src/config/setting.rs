@@ -75,6 +75,9 @@ impl Setting {
 /// Turns the table of settings into [`Config`](super::Config), the list of all settings, and the
 /// function that reads them.
 ///
+/// A macro of our own rather than clap's derive, because the table also names the keys of the file
+/// and errors name the source of a value.
+///
 /// A row is `/// help`, then `name: Type = "default", parser;`. The [`Setting`] of a field is the
 /// constant of the same name: `Config::ttl` describes `config.ttl`.
 macro_rules! settings {
