@@ -1,6 +1,7 @@
 //! How the program stops.
 
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -8,6 +9,18 @@ use std::thread;
 use crate::support::{Process, Reply, report, update_request, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
+
+/// Sends an update without its end, and waits until the server reads it.
+fn begin_update(server: &Process) -> TcpStream {
+    let mut client = server.client.connect();
+    let head = update_request("{}").replace("\r\n\r\n{}", "\r\nExpect: 100-continue\r\n\r\n");
+    client.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 25];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.write_all(b"{").unwrap();
+    client
+}
 
 #[test]
 fn a_stop_under_load_answers_every_received_request_and_loses_nothing() {
@@ -29,8 +42,7 @@ fn a_stop_under_load_answers_every_received_request_and_loses_nothing() {
                             }
                             let name = format!("{writer}-{number}");
                             let body = report("repo", &name, "SYNCED", &[]);
-                            let Ok(mut stream) = std::net::TcpStream::connect(client.address)
-                            else {
+                            let Ok(mut stream) = TcpStream::connect(client.address) else {
                                 break;
                             };
                             let head = format!(
@@ -101,8 +113,7 @@ fn a_client_with_an_incomplete_request_does_not_make_the_stop_a_failure() {
     let path = folder.path().join("status.db");
     let mut server = Process::start(&path, &["--shutdown-grace", "2s"]);
     server.accept(report("repo", "server", "SYNCED", &[]));
-    let mut slow = server.client.connect();
-    slow.write_all(update_request("{}").trim_end_matches('}').as_bytes()).unwrap();
+    let _slow = begin_update(&server);
     assert!(path.with_extension("db-wal").exists());
     assert_eq!(server.terminate().code(), Some(0));
     assert!(!path.with_extension("db-wal").exists(), "a clean stop leaves no log");
@@ -147,8 +158,7 @@ fn a_second_signal_ends_the_program_at_once_even_during_the_delay() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [["--shutdown-delay", "1h"], ["--shutdown-grace", "1h"]] {
         let mut server = Process::start(&folder.path().join("status.db"), &arguments);
-        let mut slow = server.client.connect();
-        slow.write_all(update_request("{}").trim_end_matches('}').as_bytes()).unwrap();
+        let _slow = begin_update(&server);
         server.signal("TERM");
         let mut status = None;
         wait_until("it ends", || {
