@@ -90,3 +90,28 @@ impl Text {
         self.0.extend([name, suffix, open, labels, close, " ", &value, "\n"]);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_counts_all_values_up_to_and_including_its_bound() {
+        let histogram = Histogram::new([0.5, 1.0]);
+        for value in [0.25, 0.5, 0.75, 2.0] {
+            histogram.observe(value);
+        }
+        let mut text = Text::default();
+        text.histograms("seconds", "Time", [("method=\"GET\"", &histogram)]);
+        let lines = [
+            "# HELP seconds Time.",
+            "# TYPE seconds histogram",
+            "seconds_bucket{le=\"0.5\",method=\"GET\"} 2",
+            "seconds_bucket{le=\"1.0\",method=\"GET\"} 3",
+            "seconds_bucket{le=\"+Inf\",method=\"GET\"} 4",
+            "seconds_sum{method=\"GET\"} 3.5",
+            "seconds_count{method=\"GET\"} 4",
+        ];
+        assert_eq!(text.into_string().lines().collect::<Vec<_>>(), lines);
+    }
+}
