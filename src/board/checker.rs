@@ -10,7 +10,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::{Board, Published};
+use super::board::Board;
+use super::published::Published;
 use crate::clock::Clock;
 use crate::store::{Examination, Examined, Part, Store, StoreError};
 
@@ -35,7 +36,7 @@ const REST: u32 = 49;
 
 /// Looks for damage, for as long as the application runs.
 pub struct Checker {
-    shared: Arc<Published>,
+    published: Arc<Published>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
     /// When the next look begins, by the monotonic clock.
@@ -47,9 +48,9 @@ impl Checker {
     /// Makes the checker of a board's store.
     #[must_use]
     pub fn new(board: &Board, clock: Arc<dyn Clock>) -> Self {
-        let (shared, store) = (Arc::clone(&board.shared), Arc::clone(&board.store));
+        let (published, store) = (Arc::clone(&board.published), Arc::clone(&board.store));
         let due = clock.monotonic() + FIRST;
-        Self { shared, store, clock, due, stop: CancellationToken::new() }
+        Self { published, store, clock, due, stop: CancellationToken::new() }
     }
 
     /// Runs until `stop`.
@@ -78,7 +79,7 @@ impl Checker {
         examination.close().await;
         let Some(found) = found? else { return Ok(()) };
         let is_sound = found.is_empty();
-        let was_sound = self.shared.note_check(found, self.clock.read().wall);
+        let was_sound = self.published.note_check(found, self.clock.read().wall);
         if is_sound && !was_sound {
             log::info!("No damage is found in the database any more");
         }
@@ -111,7 +112,7 @@ impl Checker {
 
     fn note(&self, part: Part, reason: &str) {
         log::error!("{} ({reason}). docs/damage.md says what to do", part.meaning());
-        self.shared.note_damage(part);
+        self.published.note_damage(part);
     }
 
     /// Waits a while. Returns false if it is time to stop.

@@ -14,7 +14,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::Published;
+use super::published::Published;
 use crate::domain::{Difference, Snapshot};
 
 /// How long changes are gathered: well under the second after which a page should show them.
@@ -37,7 +37,7 @@ pub struct Step {
 /// Tells what has changed; clones are handles on the same feed.
 #[derive(Clone, Debug)]
 pub struct Feed {
-    shared: Arc<Published>,
+    published: Arc<Published>,
     /// Tells the steps of this process from those of any other.
     run: u64,
     log: Arc<Mutex<Log>>,
@@ -77,7 +77,7 @@ impl Drop for Listener {
 }
 
 impl Feed {
-    pub(super) fn new(shared: Arc<Published>) -> Self {
+    pub(super) fn new(published: Arc<Published>) -> Self {
         let log = Log {
             listeners: Some(watch::channel(0).0),
             state: None,
@@ -89,7 +89,7 @@ impl Feed {
         };
         // Hashing nothing with a random key gives a random number.
         let run = RandomState::new().build_hasher().finish();
-        Self { shared, run, log: Arc::new(Mutex::new(log)) }
+        Self { published, run, log: Arc::new(Mutex::new(log)) }
     }
 
     /// Runs until `stop`; then every listener has heard the last of it.
@@ -97,7 +97,7 @@ impl Feed {
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = self.shared.has_changed.notified() => self.step().await,
+                () = self.published.has_changed.notified() => self.step().await,
                 // Where nothing changes, nothing else would notice that the last has left.
                 () = tokio::time::sleep(AFTERTIME) => self.log().forget_unless_heard(),
             }
@@ -114,7 +114,7 @@ impl Feed {
     /// Tells what has changed since the last step, if anybody may want to know.
     async fn step(&self) {
         let Some(before) = self.log().state_if_heard() else { return };
-        let after = self.shared.snapshot();
+        let after = self.published.snapshot();
         let later = Arc::clone(&after);
         // After the clock was set, every entry of very many may be another one.
         let changes = spawn_blocking(move || Difference::between(&before, &later)).await;
@@ -131,7 +131,7 @@ impl Feed {
             None => watch::channel(0).1,
         };
         if log.state.is_none() && log.listeners.is_some() {
-            log.state = Some(self.shared.snapshot());
+            log.state = Some(self.published.snapshot());
         }
         let named = after.and_then(|name| self.number_in(name));
         let resumed = named.filter(|number| log.has_all_since(*number));

@@ -1,14 +1,21 @@
 //! What the log says of a change, written once the change is on disk.
 
-use std::sync::Arc;
-
 use log::Level;
 
 use crate::domain::{Change, Entry, Event, Omitted};
 
+/// Logs a change.
+pub(super) fn write(change: &Change) {
+    let line = LogLine::of(change);
+    // The text takes longer to make than to look whether anybody reads it.
+    if log::log_enabled!(line.level()) {
+        log::log!(line.level(), "{}", line.text());
+    }
+}
+
 /// A change, in the words of the log.
-pub(super) struct LogLine {
-    entry: Arc<Entry>,
+struct LogLine<'a> {
+    entry: &'a Entry,
     news: News,
     omitted: Omitted,
 }
@@ -30,9 +37,8 @@ impl News {
     }
 }
 
-impl LogLine {
-    /// Returns the line for a change, unless nobody would read it.
-    pub(super) fn of(change: Change) -> Option<Self> {
+impl<'a> LogLine<'a> {
+    fn of(change: &'a Change) -> Self {
         let Change { entry, event, is_news, omitted } = change;
         let news = match event {
             Some(Event::Stale) => News::Silent,
@@ -40,19 +46,14 @@ impl LogLine {
             Some(Event::Deleted) => News::Deleted,
             Some(Event::First | Event::Drifted | Event::Synced | Event::Changed | Event::Fresh)
             | None => {
-                if is_news {
+                if *is_news {
                     News::Updated
                 } else {
                     News::OnlyTimes
                 }
             }
         };
-        let line = Self { entry, news, omitted };
-        log::log_enabled!(line.level()).then_some(line)
-    }
-
-    pub(super) fn write(self) {
-        log::log!(self.level(), "{}", self.text());
+        Self { entry, news, omitted: *omitted }
     }
 
     fn level(&self) -> Level {

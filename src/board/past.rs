@@ -2,10 +2,10 @@
 
 use thiserror::Error;
 
-use super::Board;
+use super::board::Board;
 use crate::domain::{
-    Effort, Filter, GivenUp, HistoryPage, HistoryQuery, Key, KeyRef, Report, Selection, Snapshot,
-    Timeline, TimelineQuery,
+    Effort, Filter, GivenUp, HistoryPage, HistoryQuery, Key, KeyRef, Selection, Snapshot, Timeline,
+    TimelineQuery,
 };
 use crate::store::StoreError;
 
@@ -68,9 +68,7 @@ fn keys(
 ) -> Result<Vec<Key>, GivenUp> {
     let selection = Selection { filter: filter.clone(), ..Selection::default() };
     let selected = selection.select(snapshot, effort)?;
-    let reports = selected.standings().map(|standing| &standing.entry().report);
-    let key = |report: &Report| Key { repo: report.repo.clone(), server: report.server.clone() };
-    Ok(reports.map(key).collect())
+    Ok(selected.standings().map(|standing| standing.entry().report.to_key()).collect())
 }
 
 fn unanswered(error: StoreError) -> Unanswered {

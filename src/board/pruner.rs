@@ -9,14 +9,18 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+use super::published::Published;
+use super::timekeeper::Timekeeper;
 use crate::domain::{Now, Prunable, PruneRule, Retention, SETTLING_TIME, TransitionId};
-use crate::store::{Archive, StoreError};
+use crate::store::{Archive, Store, StoreError};
 
 /// How long it is from one round of searches to the next.
 const PERIOD: Duration = Duration::from_hours(1);
 
 /// Finds what the history has too much of.
 pub(super) struct Pruner {
+    published: Arc<Published>,
+    store: Arc<dyn Store>,
     archive: Arc<dyn Archive>,
     retention: Retention,
     /// When the next round begins, by the monotonic clock.
@@ -28,8 +32,14 @@ pub(super) struct Pruner {
 }
 
 impl Pruner {
-    pub(super) fn new(archive: Arc<dyn Archive>, retention: Retention) -> Self {
-        Self { archive, retention, due: Duration::ZERO, searches: VecDeque::new(), search: None }
+    pub(super) fn new(
+        published: Arc<Published>,
+        store: Arc<dyn Store>,
+        archive: Arc<dyn Archive>,
+        retention: Retention,
+    ) -> Self {
+        let due = Duration::ZERO;
+        Self { published, store, archive, retention, due, searches: VecDeque::new(), search: None }
     }
 
     /// Begins a round if it is time, and if the wall clock, which says what is old, has run
@@ -77,6 +87,16 @@ impl Pruner {
                     self.give_up();
                 }
             }
+        }
+    }
+
+    /// Deletes what was found, if the clock can still be believed.
+    pub(super) async fn delete(&mut self, found: &[TransitionId], time: &mut Timekeeper) {
+        if time.now().steady_for < SETTLING_TIME || !self.published.is_storing() {
+            self.give_up();
+        } else if let Err(error) = time.meanwhile(self.store.prune(found)).await {
+            log::warn!("The history could not be pruned, which is tried again later: {error}");
+            self.give_up();
         }
     }
 

@@ -1,108 +1,264 @@
-//! The queue of updates: bounded in number and in bytes, so that a slow disk cannot fill memory.
+//! The queue of requests: bounded in number and in bytes, so that a slow disk cannot fill memory.
+//!
+//! A submission takes one place, however many requests it has. A batch takes from the submissions
+//! in turns, so that a large one does not keep small ones waiting.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::{Refusal, Removal};
-use crate::domain::{Key, Omitted, Report};
+use super::board::{Answers, Refusal};
+use crate::domain::{Done, Request};
 use crate::metrics::QueueLoad;
 
-/// How many commands may wait.
+/// How many submissions may wait.
 const CAPACITY: usize = 8192;
-/// How many bytes of commands may wait.
+/// How many bytes of requests may wait or be in a commit.
 const CAPACITY_BYTES: usize = 64 * 1024 * 1024;
+/// How many requests a batch may have.
+const BATCH_REQUESTS: usize = 1024;
+/// How many bytes of requests a batch may have, but for the last one.
+const BATCH_BYTES: usize = 8 * 1024 * 1024;
+/// How many requests of a submission go into a batch before the next submission has its turn.
+const TURN: usize = 64;
 
-/// What the writer is asked to do, and where it answers.
+/// Requests that came together and are answered together.
 #[derive(Debug)]
-pub(super) enum Command {
-    Record { report: Report, answer: oneshot::Sender<Result<Omitted, Refusal>> },
-    Remove { key: Key, answer: oneshot::Sender<Result<Removal, Refusal>> },
+struct Submission {
+    requests: Vec<Request>,
+    weight: usize,
+    /// What came of the first requests.
+    answers: Answers,
+    /// How many of the next requests are in the present batch.
+    chosen: usize,
+    answer: oneshot::Sender<Answers>,
+    /// Its place in the queue, until its last request is in a batch.
+    place: Option<OwnedSemaphorePermit>,
+    /// Its share of the queue's bytes: a batch in a commit that hangs is in memory as well.
+    share: OwnedSemaphorePermit,
 }
 
-impl Command {
-    /// Answers that it was not stored.
-    pub(super) fn refuse(self) {
-        match self {
-            Self::Record { report: _, answer } => {
-                answer.send(Err(Refusal::NotStored)).ok();
-            }
-            Self::Remove { key: _, answer } => {
-                answer.send(Err(Refusal::NotStored)).ok();
-            }
+impl Submission {
+    /// Chooses the next request for a batch, if there is one. Returns its weight.
+    fn choose(&mut self) -> Option<usize> {
+        let next = self.requests.get(self.answers.len() + self.chosen)?;
+        let weight = if self.requests.len() == 1 { self.weight } else { next.weight() };
+        self.chosen += 1;
+        if self.answers.len() + self.chosen == self.requests.len() {
+            self.place = None;
         }
+        Some(weight)
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = &Request> {
+        self.requests.iter().skip(self.answers.len()).take(self.chosen)
+    }
+
+    /// Takes the answers to the chosen requests. Returns itself if that were not the last ones.
+    fn note(mut self, answers: &mut impl Iterator<Item = Result<Done, Refusal>>) -> Option<Self> {
+        self.answers.extend(answers.take(self.chosen));
+        self.chosen = 0;
+        if self.answers.len() < self.requests.len() {
+            return Some(self);
+        }
+        drop(self.share);
+        // The client may have gone away; that changes nothing.
+        self.answer.send(self.answers).ok();
+        None
     }
 }
 
-/// An answer that is due once the batch is committed.
-pub(super) enum Outcome {
-    Recorded(oneshot::Sender<Result<Omitted, Refusal>>, Result<Omitted, Refusal>),
-    Removed(oneshot::Sender<Result<Removal, Refusal>>, Removal),
-}
-
-impl Outcome {
-    /// Gives the answer. The client may have gone away; that changes nothing.
-    pub(super) fn answer(self, is_stored: bool) {
-        match self {
-            Self::Recorded(to, outcome) => {
-                let stored =
-                    |omitted| if is_stored { Ok(omitted) } else { Err(Refusal::NotStored) };
-                to.send(outcome.and_then(stored)).ok();
-            }
-            Self::Removed(to, removal) => {
-                to.send(if is_stored { Ok(removal) } else { Err(Refusal::NotStored) }).ok();
-            }
-        }
-    }
-}
-
-/// A command and its share of the queue's bytes, which is free again when that is dropped: not
-/// before the commit has ended, since a batch that hangs in it is in memory as well.
-#[derive(Debug)]
-pub(super) struct Queued {
-    pub(super) command: Command,
-    pub(super) weight: usize,
-    pub(super) share: OwnedSemaphorePermit,
-}
-
-/// The end where commands go in.
+/// The end where requests go in.
 #[derive(Clone, Debug)]
 pub(super) struct Queue {
-    sender: Sender<Queued>,
+    sender: UnboundedSender<Submission>,
+    places: Arc<Semaphore>,
     bytes: Arc<Semaphore>,
 }
 
-/// Makes a queue and the end where commands come out.
-pub(super) fn queue() -> (Queue, Receiver<Queued>) {
-    let (sender, receiver) = mpsc::channel(CAPACITY);
-    (Queue { sender, bytes: Arc::new(Semaphore::new(CAPACITY_BYTES)) }, receiver)
+/// The end where requests come out, batch by batch.
+#[derive(Debug)]
+pub(super) struct Requests {
+    receiver: UnboundedReceiver<Submission>,
+    /// In the order of their turns. Those with requests in the present batch are the first.
+    waiting: VecDeque<Submission>,
+}
+
+/// Makes both ends of a queue.
+pub(super) fn queue() -> (Queue, Requests) {
+    let (sender, receiver) = unbounded_channel();
+    let places = Arc::new(Semaphore::new(CAPACITY));
+    let bytes = Arc::new(Semaphore::new(CAPACITY_BYTES));
+    (Queue { sender, places, bytes }, Requests { receiver, waiting: VecDeque::new() })
 }
 
 impl Queue {
     /// Returns how full it is.
     pub(super) fn load(&self) -> QueueLoad {
         QueueLoad {
-            depth: self.sender.max_capacity() - self.sender.capacity(),
-            capacity: self.sender.max_capacity(),
+            depth: CAPACITY - self.places.available_permits(),
+            capacity: CAPACITY,
             bytes: CAPACITY_BYTES - self.bytes.available_permits(),
             capacity_bytes: CAPACITY_BYTES,
         }
     }
 
-    /// Puts a command in, or refuses at once, and waits for the answer.
-    pub(super) async fn send<T>(
-        &self,
-        weight: usize,
-        command: impl FnOnce(oneshot::Sender<T>) -> Command,
-    ) -> Result<T, Refusal> {
-        let permits = u32::try_from(weight).map_err(|_| Refusal::Busy)?;
-        let bytes = Arc::clone(&self.bytes);
-        let bytes = bytes.try_acquire_many_owned(permits).map_err(|_| Refusal::Busy)?;
-        let (sender, receiver) = oneshot::channel();
-        let queued = Queued { command: command(sender), weight, share: bytes };
-        self.sender.try_send(queued).map_err(|_| Refusal::Busy)?;
-        // An answer that never comes means that the writer has died with the command.
-        receiver.await.map_err(|_| Refusal::NotStored)
+    /// Puts requests in, or refuses at once, and waits for their answers.
+    pub(super) async fn submit(&self, requests: Vec<Request>) -> Answers {
+        let count = requests.len();
+        if count == 0 {
+            return Answers::new();
+        }
+        let refusal = match self.put(requests) {
+            Some(answers) => match answers.await {
+                Ok(answers) => return answers,
+                // The writer has died with the requests.
+                Err(_) => Refusal::NotStored,
+            },
+            None => Refusal::Busy,
+        };
+        vec![Err(refusal); count]
+    }
+
+    fn put(&self, requests: Vec<Request>) -> Option<oneshot::Receiver<Answers>> {
+        let weight = requests.iter().map(Request::weight).sum();
+        let permits = u32::try_from(weight).ok()?;
+        let share = Arc::clone(&self.bytes).try_acquire_many_owned(permits).ok()?;
+        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
+        let (answer, receiver) = oneshot::channel();
+        let answers = Answers::with_capacity(requests.len());
+        let place = Some(place);
+        let submission = Submission { requests, weight, answers, chosen: 0, answer, place, share };
+        self.sender.send(submission).ok()?;
+        Some(receiver)
+    }
+}
+
+impl Requests {
+    /// Waits for requests. Returns false once the queue is closed and empty.
+    ///
+    /// Dropping the future loses nothing.
+    pub(super) async fn ready(&mut self) -> bool {
+        if self.waiting.is_empty() {
+            match self.receiver.recv().await {
+                Some(submission) => self.waiting.push_back(submission),
+                None => return false,
+            }
+        }
+        true
+    }
+
+    /// Chooses the requests of the next batch and returns them. Those of one submission are in
+    /// order. [`Self::answer`] has to follow.
+    pub(super) fn choose(&mut self) -> Vec<&Request> {
+        while let Ok(submission) = self.receiver.try_recv() {
+            self.waiting.push_back(submission);
+        }
+        let (mut count, mut weight) = (0, 0);
+        loop {
+            let before = count;
+            for submission in &mut self.waiting {
+                let turn = TURN.min(BATCH_REQUESTS - count);
+                for _ in 0..turn {
+                    if weight >= BATCH_BYTES {
+                        break;
+                    }
+                    let Some(next) = submission.choose() else { break };
+                    (count, weight) = (count + 1, weight + next);
+                }
+                if count == BATCH_REQUESTS || weight >= BATCH_BYTES {
+                    break;
+                }
+            }
+            if count == before || count == BATCH_REQUESTS || weight >= BATCH_BYTES {
+                break;
+            }
+        }
+        let mut chosen = Vec::with_capacity(count);
+        let with_chosen = self.waiting.iter().take_while(|submission| submission.chosen > 0);
+        chosen.extend(with_chosen.flat_map(Submission::chosen));
+        chosen
+    }
+
+    /// Answers the requests of the batch, in its order.
+    pub(super) fn answer(&mut self, answers: Answers) {
+        let mut answers = answers.into_iter();
+        while let Some(submission) = self.waiting.pop_front_if(|first| first.chosen > 0) {
+            self.waiting.extend(submission.note(&mut answers));
+        }
+    }
+
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.receiver.is_empty()
+    }
+
+    /// Takes no more submissions; those that wait are kept.
+    pub(super) fn close(&mut self) {
+        self.receiver.close();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.receiver.is_closed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Action, Omitted, Report};
+
+    fn requests(count: usize, repo: &str) -> Vec<Request> {
+        let report = |number: usize| Report::synced(repo, &number.to_string());
+        let request = |number| Request { action: Action::Report(report(number)), by: None };
+        (0..count).map(request).collect()
+    }
+
+    /// Lets everything in the queue be done. Returns how many requests of each repository each batch
+    /// had.
+    async fn batches(waiting: &mut Requests) -> Vec<(usize, usize)> {
+        let mut batches = Vec::new();
+        while !waiting.is_empty() {
+            assert!(waiting.ready().await);
+            let batch = waiting.choose();
+            let small = batch.iter().filter(|request| request.key().repo == "small").count();
+            let answers = vec![Ok(Done::Recorded(Omitted::default())); batch.len()];
+            batches.push((batch.len() - small, small));
+            waiting.answer(answers);
+        }
+        batches
+    }
+
+    #[actix_web::test]
+    async fn a_large_submission_takes_one_place_and_lets_small_ones_go_first() {
+        let (queue, mut waiting) = queue();
+        let large = queue.submit(requests(10_000, "large"));
+        let small =
+            futures_util::future::join_all((0..3000).map(|_| queue.submit(requests(1, "small"))));
+        let done = async {
+            tokio::task::yield_now().await;
+            assert_eq!(queue.load().depth, 3001);
+            batches(&mut waiting).await
+        };
+        let (large, small, batches) = tokio::join!(large, small, done);
+        assert_eq!((large.len(), small.len()), (10_000, 3000));
+        assert!(large.iter().chain(small.iter().flatten()).all(Result::is_ok));
+        assert!(batches.iter().all(|(large, small)| large + small <= BATCH_REQUESTS));
+        let with_small = batches.iter().filter(|(_, small)| *small > 0).count();
+        assert_eq!(with_small, 3, "{batches:?}");
+        assert_eq!(batches[0], (64, 960));
+        assert_eq!((queue.load().depth, queue.load().bytes), (0, 0));
+    }
+
+    #[actix_web::test]
+    async fn more_than_the_queue_has_room_for_is_refused_as_a_whole() {
+        let (queue, _waiting) = queue();
+        let mut kept = Vec::new();
+        for _ in 0..CAPACITY {
+            kept.push(queue.put(requests(2, "small")).unwrap());
+        }
+        assert_eq!(queue.submit(requests(2, "small")).await, vec![Err(Refusal::Busy); 2]);
     }
 }

@@ -1,31 +1,80 @@
-//! When there is time to keep the store small: while no update waits, and not soon after a failure.
+//! Upkeep: looks at the store's space, and lets it keep itself small while there is time.
 
-use crate::store::StoreError;
+use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
+
+use super::published::Published;
+use super::timekeeper::Timekeeper;
+use crate::store::{Store, Usage};
+
+/// Every how many ticks the store is looked at.
+const TICKS_A_LOOK: u32 = 4;
 /// For how many ticks no time is taken after a failure: a minute. What fails for want of space
 /// should not be tried again and again.
 const PAUSE: u32 = 240;
 
-/// Counts the ticks until time is taken again.
-#[derive(Debug, Default)]
+/// Counts ticks, and does what is due at each.
 pub(super) struct Upkeep {
+    published: Arc<Published>,
+    store: Arc<dyn Store>,
+    ticks: u32,
+    /// How many ticks the pause after a failure lasts yet.
     pause: u32,
+    /// The measurement of space that is under way.
+    look: Option<BoxFuture<'static, Usage>>,
 }
 
 impl Upkeep {
-    /// Whether there is time at this tick.
-    pub(super) fn has_time(&mut self, is_idle: bool) -> bool {
-        let is_over = self.pause == 0;
-        self.pause = self.pause.saturating_sub(1);
-        is_over && is_idle
+    pub(super) fn new(published: Arc<Published>, store: Arc<dyn Store>) -> Self {
+        Self { published, store, ticks: 0, pause: 0, look: None }
     }
 
-    pub(super) fn note(&mut self, outcome: Result<(), StoreError>) {
-        if let Err(error) = outcome {
+    /// Counts a tick. Returns whether the store should be looked at, and begins to measure its space
+    /// if so.
+    pub(super) fn is_look_due(&mut self) -> bool {
+        self.ticks = self.ticks.wrapping_add(1);
+        let is_due = self.ticks.is_multiple_of(TICKS_A_LOOK);
+        if is_due && self.look.is_none() {
+            let store = Arc::clone(&self.store);
+            self.look = Some(Box::pin(async move { store.usage().await }));
+        } else if is_due {
+            // What the store cannot tell within a second is not known any more.
+            self.published.note_usage(Usage::default());
+        }
+        is_due
+    }
+
+    /// Publishes the measurement that is under way, if there is one, once it is done.
+    ///
+    /// Dropping the future loses nothing.
+    pub(super) async fn publish_usage(&mut self) {
+        match &mut self.look {
+            Some(look) => {
+                let usage = look.await;
+                self.look = None;
+                self.published.note_usage(usage);
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Lets the store keep itself small: at each tick, and with more effort if nothing waits.
+    pub(super) async fn tend(&mut self, is_idle: bool, time: &mut Timekeeper) {
+        if !self.published.is_storing() {
+            return;
+        }
+        let has_time = is_idle && self.pause == 0;
+        self.pause = self.pause.saturating_sub(1);
+        if let Err(error) = time.meanwhile(self.store.tend(has_time)).await {
             if self.pause == 0 {
                 log::warn!("The database could not be made smaller, which is tried again: {error}");
             }
             self.pause = PAUSE;
         }
+    }
+
+    pub(super) async fn close(self) {
+        self.store.close().await;
     }
 }

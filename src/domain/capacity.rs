@@ -2,7 +2,7 @@
 //!
 //! The limit on bytes never hides a drift: it drops names from an update, never its status or count.
 
-use super::{Change, KeyRef, Now, Plan, Report, Snapshot, Standing};
+use super::{Actor, Change, FileNames, KeyRef, Now, Plan, Report, Snapshot, Standing};
 
 /// At how many tenths of the limit on bytes new entries are refused: known ones need room to grow.
 const TENTHS_FOR_NEW_ENTRIES: u64 = 9;
@@ -75,10 +75,11 @@ impl Plan {
     /// # Errors
     /// The limit that keeps new entries out. Updates of known entries are always applied, without
     /// their names if those exceed the limit on bytes.
-    pub fn record(
+    pub(super) fn record(
         &mut self,
         snapshot: &Snapshot,
         mut report: Report,
+        by: Option<&Actor>,
         now: Now,
         capacity: &Capacity,
     ) -> Result<Change, Full> {
@@ -92,7 +93,7 @@ impl Plan {
             Some(most) => self.omit_what_has_no_room(snapshot, &mut report, most),
             None => Omitted::default(),
         };
-        let change = self.apply_known(snapshot, report, now, !omitted.files);
+        let change = self.apply_known(snapshot, report, by, now, !omitted.files);
         Ok(Change { omitted, ..change })
     }
 
@@ -117,7 +118,7 @@ impl Plan {
                 || before.is_some_and(|before| report.extras_bytes() <= before.extras_bytes())
         };
         if !report.files.is_empty() && !has_room(report) {
-            report.files = Box::default();
+            report.files = FileNames::default();
             omitted.files = true;
         }
         if report.url.is_some() && !has_room(report) {

@@ -1,7 +1,7 @@
 //! Names of repositories, servers and files, revisions and URLs, and what each of them accepts.
 //!
 //! The types are checked once, on parsing. An accepted text is kept exactly as it was sent, without
-//! trimming or a change of case.
+//! trimming or a change of case. A copy of most types shares the text; file names are shared as a list.
 
 use std::fmt;
 use std::sync::Arc;
@@ -60,8 +60,16 @@ checked_text!(
 
 checked_text!(
     /// The name of a server to which a repository is deployed.
-    ServerName(Box<str>),
+    ServerName(Arc<str>),
     "server",
+    "a string of 1 to 255 characters without control characters or white space at either end",
+    is_name
+);
+
+checked_text!(
+    /// The name of a client that asks for changes.
+    Actor(Arc<str>),
+    "by",
     "a string of 1 to 255 characters without control characters or white space at either end",
     is_name
 );
@@ -77,7 +85,7 @@ checked_text!(
 
 checked_text!(
     /// The commit of the repository that was checked.
-    GitRevision(Box<str>),
+    GitRevision(Arc<str>),
     "revision",
     "a string of 1 to 255 characters without control characters",
     |text| has_length(text, MAX_NAME) && has_no_control(text)
@@ -85,7 +93,7 @@ checked_text!(
 
 checked_text!(
     /// The URL of the run that made the check.
-    RunUrl(Box<str>),
+    RunUrl(Arc<str>),
     "url",
     "an http or https URL of at most 2048 characters without control characters or white space",
     is_web_url

@@ -1,6 +1,7 @@
-//! A batch: what updates, removals and the clock make of a snapshot, worked out before it is stored.
+//! A plan: what requests or the clock will make of a snapshot, worked out before it is stored.
 //!
-//! The snapshot itself stays as it is until the batch is on disk and [`Snapshot::accept`]s it.
+//! The snapshot stays as it is until the plan is on disk and [`Snapshot::accept`]s it. If others have
+//! changed the store meanwhile, another plan is made of the same requests.
 
 use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
@@ -10,7 +11,8 @@ use hashbrown::{Equivalent, HashMap};
 
 use super::snapshot::Place;
 use super::{
-    Entry, Event, KeyRef, Now, Omitted, Report, Revision, Snapshot, Standing, Timestamp, Transition,
+    Action, Actor, Capacity, Done, Entry, Event, KeyRef, Now, Omitted, Refused, Report, Request,
+    Revision, Snapshot, Standing, Timestamp, Transition,
 };
 
 /// What a commit does to the row of one pair.
@@ -66,6 +68,8 @@ pub struct Plan {
     kept: (usize, usize),
     /// How many bytes of rows more there are in the end, and how many fewer.
     row_bytes: (u64, u64),
+    outcomes: Vec<Result<Done, Refused>>,
+    news: Vec<Change>,
 }
 
 /// A row that is going to change, and where the snapshot has it.
@@ -77,6 +81,64 @@ struct Planned {
 }
 
 impl Plan {
+    /// Plans requests in their order; the last word on a pair wins.
+    pub fn of<'a>(
+        snapshot: &Snapshot,
+        requests: impl IntoIterator<Item = &'a Request>,
+        capacity: &Capacity,
+        now: Now,
+    ) -> Self {
+        let mut plan = Self::default();
+        for Request { action, by } in requests {
+            let by = by.as_ref();
+            let outcome = match action {
+                Action::Report(report) => plan
+                    .record(snapshot, report.clone(), by, now, capacity)
+                    .map(|change| (Done::Recorded(change.omitted), change))
+                    .map_err(Refused::Full),
+                Action::Remove(key) => plan
+                    .remove_by(snapshot, key.borrow(), by, now)
+                    .map(|change| (Done::Removed, change))
+                    .ok_or(Refused::NoSuchEntry),
+            };
+            plan.outcomes.push(outcome.map(|(done, change)| {
+                plan.news.push(change);
+                done
+            }));
+        }
+        plan
+    }
+
+    /// Plans to make final what the marks of some pairs say: see [`Snapshot::unsettled`]. Pairs of
+    /// which that is not so any more are left out.
+    pub fn settling<'a>(
+        snapshot: &Snapshot,
+        keys: impl IntoIterator<Item = KeyRef<'a>>,
+        now: Now,
+    ) -> Self {
+        let mut plan = Self::default();
+        for key in keys {
+            if let Some(standing) = snapshot.find(key).1
+                && standing.is_to_be_settled(now)
+            {
+                let change = plan.settle(snapshot, standing);
+                plan.news.push(change);
+            }
+        }
+        plan
+    }
+
+    /// Returns what each request has come to, in their order, once this is stored.
+    pub fn outcomes(&self) -> &[Result<Done, Refused>] {
+        &self.outcomes
+    }
+
+    /// Returns what happens to entries, in order.
+    #[must_use]
+    pub fn news(&self) -> &[Change] {
+        &self.news
+    }
+
     /// Returns the rows that change, in no order.
     pub fn rows(&self) -> impl Iterator<Item = &RowChange> {
         self.rows.values().map(|planned| &planned.row)
@@ -123,7 +185,7 @@ impl Plan {
 
     /// Applies an update that was received now: the last word of a pair wins, whatever it says.
     pub fn apply(&mut self, snapshot: &Snapshot, report: Report, now: Now) -> Change {
-        self.apply_known(snapshot, report, now, true)
+        self.apply_known(snapshot, report, None, now, true)
     }
 
     /// Applies an update; if its files are not known, the history is told of none.
@@ -131,6 +193,7 @@ impl Plan {
         &mut self,
         snapshot: &Snapshot,
         mut report: Report,
+        by: Option<&Actor>,
         now: Now,
         are_files_known: bool,
     ) -> Change {
@@ -141,6 +204,7 @@ impl Plan {
                 report.repo = name;
             }
             let (entry, transitions) = Entry::first(report, now.at);
+            let transitions = told_by(by, transitions);
             let standing = Standing::new(Arc::new(entry), snapshot.policy(), now.at);
             self.kept.0 += 1;
             return self.add(place, 0, RowChange::Put(standing), transitions, true);
@@ -154,9 +218,10 @@ impl Plan {
         let has_ended = !old.is_listed() && now.confirms_silence_since(before.updated_at);
         let (entry, mut transitions) = if has_ended {
             let (entry, first) = Entry::first(report, now.at);
-            (entry, endings(old).into_iter().chain(first).collect())
+            (entry, endings(old).into_iter().chain(told_by(by, first)).collect())
         } else {
-            before.updated(report, now.at, are_files_known)
+            let (entry, transitions) = before.updated(report, now.at, are_files_known);
+            (entry, told_by(by, transitions))
         };
         if let Some(silence) = silence {
             transitions.insert(0, silence);
@@ -174,10 +239,21 @@ impl Plan {
 
     /// Takes an entry out; `None` if no answer shows it.
     pub fn remove(&mut self, snapshot: &Snapshot, key: KeyRef<'_>, now: Now) -> Option<Change> {
+        self.remove_by(snapshot, key, None, now)
+    }
+
+    fn remove_by(
+        &mut self,
+        snapshot: &Snapshot,
+        key: KeyRef<'_>,
+        by: Option<&Actor>,
+        now: Now,
+    ) -> Option<Change> {
         let (place, standing) = self.find(snapshot, key);
         let standing = standing.filter(|standing| standing.is_listed())?.clone();
-        let deleted = Transition::of(standing.entry(), Event::Deleted, now.at);
-        let transitions = unrecorded_silence(&standing, now).into_iter().chain([deleted]).collect();
+        let deleted = vec![Transition::of(standing.entry(), Event::Deleted, now.at)];
+        let silence = unrecorded_silence(&standing, now);
+        let transitions = silence.into_iter().chain(told_by(by, deleted)).collect();
         self.kept.1 += 1;
         Some(self.add(place, standing.row_bytes(), RowChange::Removed(standing), transitions, true))
     }
@@ -253,6 +329,14 @@ impl Snapshot {
         }
         self.set_revision(revision);
     }
+}
+
+/// Returns transitions with the name of the one who asked for them.
+fn told_by(by: Option<&Actor>, mut transitions: Vec<Transition>) -> Vec<Transition> {
+    for transition in &mut transitions {
+        transition.by = by.cloned();
+    }
+    transitions
 }
 
 /// What the history has to be told of a silence that ends before it could be stored.

@@ -1,7 +1,11 @@
 //! A report: what a job found when it compared a repository with a server, and what it may say.
 
+use std::hash::{Hash, Hasher};
+use std::ops::Deref;
+use std::sync::Arc;
+
 use super::{
-    FileName, GitRevision, InvalidField, KeyRef, RepoName, ReportedTime, RunUrl, ServerName,
+    FileName, GitRevision, InvalidField, Key, KeyRef, RepoName, ReportedTime, RunUrl, ServerName,
 };
 
 /// The maximum number of files in a report.
@@ -115,7 +119,33 @@ impl ReporterSchedule {
     }
 }
 
-/// The outcome of one comparison; every field has been validated.
+/// The names of a report's files. Copies share them; an empty list allocates nothing.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FileNames(Option<Arc<[FileName]>>);
+
+impl Deref for FileNames {
+    type Target = [FileName];
+
+    fn deref(&self) -> &[FileName] {
+        self.0.as_deref().unwrap_or_default()
+    }
+}
+
+impl FromIterator<FileName> for FileNames {
+    fn from_iter<I: IntoIterator<Item = FileName>>(names: I) -> Self {
+        let names: Vec<FileName> = names.into_iter().collect();
+        Self((!names.is_empty()).then(|| names.into()))
+    }
+}
+
+impl Hash for FileNames {
+    /// Hashes the names alone: fingerprints must not depend on how a list is kept.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (**self).hash(state);
+    }
+}
+
+/// The outcome of one comparison; every field has been validated. Copies share its texts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Report {
     /// The repository.
@@ -127,7 +157,7 @@ pub struct Report {
     /// The reporter's count of files that differ; may disagree with `files`.
     pub drift_count: DriftCount,
     /// The files that differ, in the order in which they were sent.
-    pub files: Box<[FileName]>,
+    pub files: FileNames,
     /// When the reporter compared them, by its own clock.
     pub last_check: ReportedTime,
     /// The reporter's own deadlines.
@@ -146,6 +176,12 @@ impl Report {
     #[must_use]
     pub fn key(&self) -> KeyRef<'_> {
         KeyRef { repo: self.repo.as_str(), server: self.server.as_str() }
+    }
+
+    /// Returns the same key with texts that it shares.
+    #[must_use]
+    pub fn to_key(&self) -> Key {
+        Key { repo: self.repo.clone(), server: self.server.clone() }
     }
 
     /// Estimates how many bytes the report takes, in memory and as a row.
@@ -202,7 +238,7 @@ impl Report {
             server: ServerName::parse(server).unwrap(),
             sync_status: SyncStatus::Synced,
             drift_count: DriftCount::parse(0).unwrap(),
-            files: Box::default(),
+            files: FileNames::default(),
             last_check: ReportedTime::parse("2026-04-21T10:32:15Z").unwrap(),
             schedule: ReporterSchedule::default(),
             revision: None,

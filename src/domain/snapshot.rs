@@ -242,10 +242,8 @@ impl Snapshot {
             return Vec::new();
         }
         let segments = self.segments.iter().filter(|segment| segment.unsettled() > 0);
-        let unsettled = segments.flat_map(|segment| segment.standings()).filter(|standing| {
-            standing.is_unsettled() && now.confirms_silence_since(standing.entry().updated_at)
-        });
-        unsettled.take(limit).cloned().collect()
+        let standings = segments.flat_map(|segment| segment.standings());
+        standings.filter(|standing| standing.is_to_be_settled(now)).take(limit).cloned().collect()
     }
 
     /// Applies changes that were found in the store.

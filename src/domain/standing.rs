@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Deadlines, Entry, Policy, Recorded, Timestamp};
+use super::{Deadlines, Entry, Now, Policy, Recorded, Timestamp};
 
 /// How long a reporter has been silent, against its deadlines.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -150,6 +150,11 @@ impl Standing {
     /// Whether answers show more of the entry than the store knows.
     pub(super) fn is_unsettled(&self) -> bool {
         self.shown.is_unrecorded(self.entry.recorded)
+    }
+
+    /// Whether what is shown and not recorded can be believed: see [`Now::confirms_silence_since`].
+    pub(super) fn is_to_be_settled(&self, now: Now) -> bool {
+        self.is_unsettled() && now.confirms_silence_since(self.entry.updated_at)
     }
 
     /// Whether answers show the same of both.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Condition, DriftCount, Entry, Facts, FileName, GitRevision, KeyRef, RepoName, RunUrl,
+    Actor, Condition, DriftCount, Entry, Facts, FileName, GitRevision, KeyRef, RepoName, RunUrl,
     ServerName, SyncStatus, Timestamp,
 };
 
@@ -111,6 +111,8 @@ pub struct Transition {
     pub revision: Option<GitRevision>,
     /// The run in the report.
     pub url: Option<RunUrl>,
+    /// Who asked for it, if somebody did and their name is known.
+    pub by: Option<Actor>,
 }
 
 impl Transition {
@@ -129,6 +131,7 @@ impl Transition {
             files_removed: FileDelta::default(),
             revision: report.revision.clone(),
             url: report.url.clone(),
+            by: None,
         }
     }
 

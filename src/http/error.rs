@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::bodies::NoRoom;
 use crate::board::{Refusal, Unanswered};
-use crate::domain::{Full, InvalidField};
+use crate::domain::{Full, InvalidField, Refused};
 use crate::render::RenderError;
 
 /// Why a request fails, with the message that the client gets.
@@ -29,8 +29,6 @@ pub(crate) enum ApiError {
     InvalidField(#[from] InvalidField),
     #[error("There is nothing at this path")]
     NoSuchPath,
-    #[error("There is no entry of this repo and server")]
-    NoSuchEntry,
     #[error("This path does not take this method; it takes {allowed}")]
     MethodNotAllowed { allowed: String },
     #[error("The body did not arrive in time")]
@@ -71,14 +69,15 @@ pub(crate) enum ApiError {
 fn reason_of(refusal: Refusal) -> &'static str {
     match refusal {
         Refusal::Busy => "Too many updates are waiting; this one was not applied, try again",
-        Refusal::Full(Full::Entries) => {
+        Refusal::Refused(Refused::Full(Full::Entries)) => {
             "max_entries is reached, and this would be a new entry; updates of known entries are \
              still taken"
         }
-        Refusal::Full(Full::Bytes) => {
+        Refusal::Refused(Refused::Full(Full::Bytes)) => {
             "90 % of max_stored_bytes are used, and this would be a new entry; updates of known \
              entries are still taken"
         }
+        Refusal::Refused(Refused::NoSuchEntry) => "There is no entry of this repo and server",
         Refusal::NotStored => "The update could not be stored; try again",
     }
 }
@@ -140,7 +139,9 @@ impl ApiError {
             | Self::InvalidSyncStatus
             | Self::InvalidField(_)
             | Self::Unanswered(Unanswered::TooManyEntries) => Answer::of(StatusCode::BAD_REQUEST),
-            Self::NoSuchPath | Self::NoSuchEntry => Answer::of(StatusCode::NOT_FOUND),
+            Self::NoSuchPath | Self::Refused(Refusal::Refused(Refused::NoSuchEntry)) => {
+                Answer::of(StatusCode::NOT_FOUND)
+            }
             Self::MethodNotAllowed { allowed } => {
                 Answer::of(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, allowed)
             }
@@ -149,7 +150,9 @@ impl ApiError {
             Self::UnsupportedType | Self::UnsupportedEncoding => {
                 Answer::of(StatusCode::UNSUPPORTED_MEDIA_TYPE)
             }
-            Self::Refused(Refusal::Full(_)) => Answer::of(StatusCode::INSUFFICIENT_STORAGE),
+            Self::Refused(Refusal::Refused(Refused::Full(_))) => {
+                Answer::of(StatusCode::INSUFFICIENT_STORAGE)
+            }
             Self::TooManyBodies => Answer::unavailable("1").closing(),
             Self::Refused(Refusal::Busy) => Answer::unavailable("1"),
             Self::Unanswered(unanswered @ Unanswered::Unavailable(_)) => {

@@ -9,8 +9,8 @@ use super::query::QueryString;
 use super::services::Services;
 use super::warning;
 use super::{answer, body, wire};
-use crate::board::{Refusal, Removal};
-use crate::domain::Omitted;
+use crate::board::Refusal;
+use crate::domain::{Action, Done, Request};
 
 /// `POST /api/status`: stores an update, and answers once it is on disk.
 pub(super) async fn post(
@@ -26,9 +26,11 @@ pub(super) async fn post(
         let (repo, server) = (report.repo.as_str(), report.server.as_str());
         log::warn!("Update of {}:{}: {warning}", repo.escape_debug(), server.escape_debug());
     }
-    let recorded = services.board.record(report).await;
-    services.metrics.updates.note(outcome(recorded));
-    warnings.extend(warning::of_omitted(recorded?));
+    let outcome = submit(&services, Action::Report(report)).await;
+    services.metrics.updates.note(word(outcome));
+    if let Done::Recorded(omitted) = outcome? {
+        warnings.extend(warning::of_omitted(omitted));
+    }
     if warnings.is_empty() {
         return Ok(answer::json(wire::UPDATED));
     }
@@ -39,11 +41,11 @@ pub(super) async fn post(
 }
 
 /// Returns the word for the outcome of an update in the metrics.
-fn outcome(recorded: Result<Omitted, Refusal>) -> &'static str {
-    match recorded {
+fn word(outcome: Result<Done, Refusal>) -> &'static str {
+    match outcome {
         Ok(_) => "stored",
         Err(Refusal::Busy) => "busy",
-        Err(Refusal::Full(_)) => "full",
+        Err(Refusal::Refused(_)) => "full",
         Err(Refusal::NotStored) => "not_stored",
     }
 }
@@ -56,8 +58,12 @@ pub(super) async fn delete(
 ) -> Result<HttpResponse, ApiError> {
     let sent = QueryString::parse(request.query_string(), &["repo", "server"])?;
     let key = sent.key("given: which entry is to be removed")?;
-    match services.board.remove(key).await? {
-        Removal::Removed => Ok(answer::json(wire::REMOVED)),
-        Removal::NotFound => Err(ApiError::NoSuchEntry),
-    }
+    submit(&services, Action::Remove(key)).await?;
+    Ok(answer::json(wire::REMOVED))
+}
+
+/// Submits one request, and waits until it is done.
+async fn submit(services: &Services, action: Action) -> Result<Done, Refusal> {
+    let answers = services.board.submit(vec![Request { action, by: None }]).await;
+    answers.into_iter().next().unwrap_or(Err(Refusal::NotStored))
 }

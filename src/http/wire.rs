@@ -14,8 +14,8 @@ use super::document;
 use super::error::ApiError;
 use super::warning::Warning;
 use crate::domain::{
-    DriftCount, FileName, GitRevision, InvalidField, MAX_FILES, RepoName, Report, ReportedTime,
-    ReporterSchedule, RunUrl, ServerName, SyncStatus,
+    DriftCount, FileName, FileNames, GitRevision, InvalidField, MAX_FILES, RepoName, Report,
+    ReportedTime, ReporterSchedule, RunUrl, ServerName, SyncStatus,
 };
 use crate::render::RenderError;
 
@@ -123,7 +123,7 @@ fn parse_files(value: &RawValue) -> Result<Elements<'_>, ApiError> {
 }
 
 /// Reads the names of files.
-fn file_names(Elements(objects): Elements<'_>) -> Result<Box<[FileName]>, ApiError> {
+fn file_names(Elements(objects): Elements<'_>) -> Result<FileNames, ApiError> {
     objects.ok_or(Report::INVALID_FILES)?.into_iter().map(file_name).collect()
 }
 

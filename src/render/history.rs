@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::RenderError;
 use super::pieces::{Array, Pieces};
 use crate::domain::{
-    Column, FileDelta, FileName, GitRevision, HistoryItem, HistoryPage, RunUrl, Transition,
+    Actor, Column, FileDelta, FileName, GitRevision, HistoryItem, HistoryPage, RunUrl, Transition,
 };
 
 /// A transition. New fields are only added at the end.
@@ -64,6 +64,7 @@ fn row(transition: &Transition, flat: bool) -> Item<'_> {
         files_removed,
         revision,
         url,
+        by,
     } = transition;
     Item {
         time: at.to_string(),
@@ -79,7 +80,7 @@ fn row(transition: &Transition, flat: bool) -> Item<'_> {
         files_removed_count: files_removed.count,
         revision: revision.as_ref().map(GitRevision::as_str),
         url: url.as_ref().map(RunUrl::as_str),
-        by: None,
+        by: by.as_ref().map(Actor::as_str),
     }
 }
 

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use super::StoreError;
 use crate::domain::{
-    DriftCount, Entry, Event, FileDelta, FileName, GitRevision, InvalidField, Key, Recorded,
+    Actor, DriftCount, Entry, Event, FileDelta, FileName, GitRevision, InvalidField, Key, Recorded,
     RepoName, Report, ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, SyncStatus,
     Timestamp, Transition, TransitionId,
 };
@@ -27,19 +27,20 @@ use crate::domain::{
 ///
 /// `names`, `values` and `set` are pieces of SQL, each ending with a comma: the columns' names,
 /// their values taken from a JSON array `value`, and assignments of the columns of another table.
+/// Names are in brackets, since one of them is a keyword of SQL.
 /// `records` makes one type that writes a row as a JSON array and one that reads it.
 macro_rules! columns {
     (names; $row:pat, $repo:ident, $server:ident =>
         $($place:literal $name:ident: $type:ty = $value:expr,)*
-    ) => { concat!($(stringify!($name), ", "),*) };
+    ) => { concat!($("[", stringify!($name), "], "),*) };
 
     (values; $row:pat, $repo:ident, $server:ident =>
         $($place:literal $name:ident: $type:ty = $value:expr,)*
-    ) => { concat!($("value ->> ", $place, " as ", stringify!($name), ", "),*) };
+    ) => { concat!($("value ->> ", $place, " as [", stringify!($name), "], "),*) };
 
     (set $source:literal; $row:pat, $repo:ident, $server:ident =>
         $($place:literal $name:ident: $type:ty = $value:expr,)*
-    ) => { concat!($(stringify!($name), " = ", $source, ".", stringify!($name), ", "),*) };
+    ) => { concat!($("[", stringify!($name), "] = ", $source, ".[", stringify!($name), "], "),*) };
 
     (places; $row:pat, $repo:ident, $server:ident =>
         $($place:literal $name:ident: $type:ty = $value:expr,)*
@@ -130,6 +131,7 @@ macro_rules! transition_columns {
                 files_removed,
                 revision,
                 url,
+                by,
             }, repo, server =>
             2 at: i64 = at.millis(),
             3 event: Text<'a> = event.as_str(),
@@ -141,6 +143,7 @@ macro_rules! transition_columns {
             9 files_removed_count: usize = files_removed.count,
             10 report_revision: Option<Text<'a>> = revision.as_ref().map(GitRevision::as_str),
             11 url: Option<Text<'a>> = url.as_ref().map(RunUrl::as_str),
+            12 by: Option<Text<'a>> = by.as_ref().map(Actor::as_str),
         }
     };
 }
@@ -261,7 +264,7 @@ impl StoredEntry<'_> {
             server: ServerName::parse(&server)?,
             sync_status: SyncStatus::parse(&sync_status).ok_or(SyncStatus::INVALID)?,
             drift_count: DriftCount::parse(drift_count)?,
-            files: file_names(&files)?,
+            files: file_names(&files)?.into_iter().collect(),
             last_check: ReportedTime::parse(&last_check)?,
             schedule: ReporterSchedule { stale_after_seconds, ttl_seconds },
             revision: report_revision.as_deref().map(GitRevision::parse).transpose()?,
@@ -291,6 +294,7 @@ impl StoredTransition<'_> {
             files_removed_count,
             report_revision,
             url,
+            by,
             id,
         } = self;
         let transition = Transition {
@@ -304,6 +308,7 @@ impl StoredTransition<'_> {
             files_removed: file_delta(&files_removed, files_removed_count)?,
             revision: report_revision.as_deref().map(GitRevision::parse).transpose()?,
             url: url.as_deref().map(RunUrl::parse).transpose()?,
+            by: by.as_deref().map(Actor::parse).transpose()?,
         };
         Ok((id, transition))
     }
@@ -333,9 +338,9 @@ fn names(files: &[FileName]) -> impl Serialize {
     Names(files)
 }
 
-fn file_names(json: &str) -> Result<Box<[FileName]>, Malformed> {
+fn file_names(json: &str) -> Result<Vec<FileName>, Malformed> {
     if json == "[]" {
-        return Ok(Box::default());
+        return Ok(Vec::new());
     }
     let names: Vec<Text<'_>> = serde_json::from_str(json)?;
     names.iter().map(|name| Ok(FileName::parse(name)?)).collect()
@@ -343,7 +348,7 @@ fn file_names(json: &str) -> Result<Box<[FileName]>, Malformed> {
 
 fn file_delta(json: &str, count: usize) -> Result<FileDelta, Malformed> {
     // Where no file is named there is none: names are left out only from the hundredth on.
-    let names = file_names(json)?.into_vec();
+    let names = file_names(json)?;
     let count = if names.is_empty() { 0 } else { count };
     Ok(FileDelta { names, count })
 }

@@ -1,6 +1,7 @@
 //! A damaged database: at the start, while the program runs, and in `repair`.
 
 mod running;
+mod single_entry;
 mod wal;
 
 use std::fs::{self, Permissions};

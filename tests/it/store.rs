@@ -7,8 +7,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    DriftCount, Entry, FileName, GitRevision, KeyRef, Now, Plan, Policy, RepoName, Report,
-    ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, Snapshot, SyncStatus, Timestamp,
+    Action, Actor, Capacity, DriftCount, Entry, FileName, Filter, GitRevision, HistoryQuery,
+    KeyRef, Now, Plan, Policy, RepoName, Report, ReportedTime, ReporterSchedule, Request, Revision,
+    RunUrl, ServerName, Snapshot, SyncStatus, TimeRange, Timestamp,
 };
 use gitops_status_server::store::sqlite::SqliteStore;
 use gitops_status_server::store::{
@@ -247,6 +248,28 @@ async fn large_batches_and_large_rows_are_stored_in_full(store: Arc<dyn Backend>
     pair.expect_the_same().await;
 }
 
+async fn who_asked_for_a_change_comes_back(store: Arc<dyn Backend>) {
+    let mut pair = Pair::new(Arc::clone(&store));
+    let by = |name| Some(Actor::parse(name).unwrap());
+    let unlimited = Capacity { entries: None, bytes: None };
+    let named = [
+        Request { action: Action::Report(report("a", &[])), by: by("ci \"1\"") },
+        Request { action: Action::Remove(report("a", &[]).to_key()), by: by("ann") },
+        Request { action: Action::Report(report("a", &[])), by: None },
+    ];
+    pair.commit(|plan, snapshot| *plan = Plan::of(snapshot, &named, &unlimited, now(1))).await;
+    let everything = HistoryQuery {
+        filter: Filter::default(),
+        events: Vec::new(),
+        range: TimeRange::ALL,
+        after: None,
+        limit: 10,
+    };
+    let page = store.history(&everything).await.unwrap();
+    let told = page.items.iter().map(|item| item.transition.by.clone());
+    assert_eq!(told.collect::<Vec<_>>(), [None, by("ann"), by("ci \"1\"")]);
+}
+
 async fn a_store_knows_whether_a_commit_was_made(store: Arc<dyn Backend>) {
     let outcome = async |since| store.outcome(Revision(since), ID).await.unwrap();
     let not_made = outcome(0).await;
@@ -295,6 +318,7 @@ backends!(sqlite => {
     changes_during_a_fold_are_not_lost,
     an_empty_batch_has_a_revision_of_its_own,
     large_batches_and_large_rows_are_stored_in_full,
+    who_asked_for_a_change_comes_back,
     a_store_knows_whether_a_commit_was_made,
     a_closed_store_takes_nothing,
     pages_of_any_size_and_filter_are_parts_of_the_whole,

@@ -1,0 +1,187 @@
+//! The handle on the service, and all that it can be asked.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::committer::Committer;
+use super::feed::{Feed, Listener};
+use super::pruner::Pruner;
+use super::published::Published;
+use super::queue::{self, Queue};
+use super::timekeeper::Timekeeper;
+use super::upkeep::Upkeep;
+use super::writer::Writer;
+use crate::clock::{Clock, Reading, Steadiness};
+use crate::domain::{Action, Capacity, Done, Now, Policy, Refused, Request, Retention, Snapshot};
+use crate::metrics::{Commits, QueueLoad};
+use crate::store::{Archive, Loaded, Soundness, Store, Usage};
+
+/// Why a request was not done.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum Refusal {
+    /// Too many requests are waiting already; it had no effect.
+    #[error("too many updates are waiting")]
+    Busy,
+    /// The domain says no; it had no effect.
+    #[error("{0}")]
+    Refused(Refused),
+    /// It could not be stored; it may or may not take effect.
+    #[error("the update could not be stored")]
+    NotStored,
+}
+
+/// What came of each request of a submission, in order.
+pub type Answers = Vec<Result<Done, Refusal>>;
+
+/// Settings of a board.
+#[derive(Clone, Copy, Debug)]
+pub struct BoardSettings {
+    /// The life of entries.
+    pub policy: Policy,
+    /// How much there may be.
+    pub capacity: Capacity,
+    /// How long the history is kept.
+    pub retention: Retention,
+}
+
+/// How the service is at one moment.
+#[derive(Clone, Debug)]
+pub struct Health {
+    /// The published snapshot.
+    pub snapshot: Arc<Snapshot>,
+    /// The limits on what is kept.
+    pub capacity: Capacity,
+    /// How full the queue is.
+    pub queue: QueueLoad,
+    /// Whether updates can be stored, as far as is known.
+    pub is_storing: bool,
+    /// How many clients listen to changes.
+    pub listeners: usize,
+    /// The space that the store takes and has.
+    pub usage: Usage,
+    /// What is known of damage to the store.
+    pub soundness: Soundness,
+}
+
+/// A handle on the service; clones are handles on the same one.
+#[derive(Clone)]
+pub struct Board {
+    queue: Queue,
+    pub(super) published: Arc<Published>,
+    feed: Feed,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) archive: Arc<dyn Archive>,
+}
+
+impl Board {
+    /// Makes a board of what a store has loaded, and the writer and the feed that have to be run
+    /// for it.
+    #[must_use]
+    pub fn new(
+        loaded: Loaded,
+        store: Arc<dyn Store>,
+        archive: Arc<dyn Archive>,
+        clock: Arc<dyn Clock>,
+        settings: BoardSettings,
+        commits: Commits,
+        usage: Usage,
+    ) -> (Self, Writer, Feed) {
+        let BoardSettings { policy, capacity, retention } = settings;
+        let reading: Reading = clock.read();
+        let mut steadiness = Steadiness::begin(reading);
+        let (now, _): (Now, bool) = steadiness.observe(reading);
+        let Loaded { store_id: _, revision, entries } = loaded;
+        let snapshot = Snapshot::load(policy, revision, entries, now);
+        let published = Arc::new(Published::new(snapshot, capacity, usage));
+        published.soundness().lost_commits = store.lost_commits();
+        let (queue, requests) = queue::queue();
+        let feed = Feed::new(Arc::clone(&published));
+        let time = Timekeeper::new(Arc::clone(&published), clock, steadiness);
+        let committer = Committer::new(Arc::clone(&published), Arc::clone(&store), commits);
+        let upkeep = Upkeep::new(Arc::clone(&published), Arc::clone(&store));
+        let pruner = Pruner::new(
+            Arc::clone(&published),
+            Arc::clone(&store),
+            Arc::clone(&archive),
+            retention,
+        );
+        let writer = Writer::new(requests, time, committer, upkeep, pruner);
+        let board = Self { queue, published, feed: feed.clone(), store, archive };
+        (board, writer, feed)
+    }
+
+    /// Submits requests: the one way in. Returns what came of each, in order.
+    ///
+    /// After `Ok`, a request's effect survives a power cut and every snapshot shows it. Requests of
+    /// one submission take effect in their order, in as many commits as they need; between these,
+    /// requests of others have their turns.
+    pub async fn submit(&self, requests: Vec<Request>) -> Answers {
+        // Asked before there is a place in the queue or a store that works: clients that must not
+        // try again have to be told so first.
+        if requests.iter().all(|request| self.is_full_for(request).is_none()) {
+            return self.queue.submit(requests).await;
+        }
+        let full = requests.iter().map(|request| self.is_full_for(request)).collect::<Vec<_>>();
+        let wanted = requests.into_iter().zip(&full).filter(|(_, full)| full.is_none());
+        let answers = self.queue.submit(wanted.map(|(request, _)| request).collect()).await;
+        let mut answers = answers.into_iter();
+        let answer = |full: Option<Refusal>| match full {
+            Some(full) => Err(full),
+            None => answers.next().unwrap_or(Err(Refusal::NotStored)),
+        };
+        full.into_iter().map(answer).collect()
+    }
+
+    fn is_full_for(&self, request: &Request) -> Option<Refusal> {
+        let full = match &request.action {
+            Action::Report(report) => self.published.is_full_for(report.key()),
+            Action::Remove(_) => None,
+        };
+        full.map(|full| Refusal::Refused(Refused::Full(full)))
+    }
+
+    /// Returns every entry as it is on disk, with the marks of this moment.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.published.snapshot()
+    }
+
+    /// Begins to listen to changes: after the step of this name if that is known, or from now on.
+    #[must_use]
+    pub fn listen(&self, after: Option<&str>) -> Listener {
+        self.feed.listen(after)
+    }
+
+    /// Returns how many clients listen to changes.
+    #[must_use]
+    pub fn listeners(&self) -> usize {
+        self.feed.listeners()
+    }
+
+    /// Returns how the service is.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        Health {
+            snapshot: self.snapshot(),
+            capacity: self.published.capacity,
+            queue: self.queue.load(),
+            is_storing: self.is_storing(),
+            listeners: self.listeners(),
+            usage: self.published.usage(),
+            soundness: self.soundness(),
+        }
+    }
+
+    /// Returns what is known of damage to what is stored.
+    #[must_use]
+    pub fn soundness(&self) -> Soundness {
+        self.published.soundness().clone()
+    }
+
+    /// Whether updates can be stored, as far as is known.
+    #[must_use]
+    pub fn is_storing(&self) -> bool {
+        self.published.is_storing()
+    }
+}

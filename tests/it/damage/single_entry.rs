@@ -1,0 +1,63 @@
+//! Damage that keeps a single entry from being stored.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use super::{NO_ARGUMENTS, filled, zero_page};
+use crate::support::{Process, report, run_sql};
+
+/// Neither the first leaf nor the last: those are looked at when the program starts.
+const LEAF_BY_STATE: &str = "select pageno || '' from dbstat where name = 'transitions_by_state' \
+    and pagetype = 'leaf' order by path limit 1 offset 1";
+
+const MORE_HISTORY: &str = "\
+    insert into transitions (at, revision, repo, server, event, sync_status, drift_count, \
+        files_added, files_added_count, files_removed, files_removed_count) \
+    with recursive number (n) as (select 1 union all select n + 1 from number where n < 2000) \
+    select 1700000000000 + n, 1, 'z', 's', 'changed', 'SYNCED', 0, '[]', 0, '[]', 0 from number";
+
+fn metric(server: &Process, name: &str) -> u64 {
+    let metrics = server.get("/metrics").text();
+    let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.unwrap().parse().unwrap()
+}
+
+#[test]
+fn an_update_that_a_lost_page_keeps_from_being_stored_costs_no_other_entry_an_update() {
+    let (_folder, path) = filled();
+    // Other entries need other pages, and not even the pages next to this one.
+    run_sql(&path, MORE_HISTORY);
+    zero_page(&path, LEAF_BY_STATE);
+    let server = Process::start(&path, NO_ARGUMENTS);
+    let update = |number: usize| report("repo", &format!("server-{number}"), "SYNCED", &[]);
+    let is_refused = |number: &usize| server.post(update(*number)).status == 503;
+    let poison = (0..300).find(is_refused).expect("the page is to be needed by an update");
+    let (client, stop) = (server.client, Arc::new(AtomicBool::new(false)));
+    let loops: Vec<_> = (0..4)
+        .map(|_| {
+            let (body, stop) = (update(poison), Arc::clone(&stop));
+            thread::spawn(move || {
+                let mut refused = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    let reply = client.post(body.clone());
+                    assert!(reply.header("retry-after").is_some());
+                    assert!(reply.error(503).contains("could not be stored"));
+                    refused += 1;
+                }
+                refused
+            })
+        })
+        .collect();
+    for number in 0..300 {
+        let status = ["SYNCED", "OUT_OF_SYNC"][number % 2];
+        server.accept(report("z-good", &format!("server-{}", number % 7), status, &[]));
+        assert_eq!(metric(&server, "gitops_status_writable"), 1, "others are stored");
+    }
+    stop.store(true, Ordering::Relaxed);
+    let refused = loops.into_iter().map(|refused| refused.join().unwrap()).sum::<u64>();
+    assert!(refused > 100, "{refused} times is no loop");
+    let failed = metric(&server, "gitops_status_commits_total{outcome=\"failed\"}");
+    assert!(failed * 10 < refused, "it is not tried each time: {failed} of {refused}");
+    server.accept(update((poison + 150) % 300));
+}
