@@ -6,41 +6,6 @@ use bytes::Bytes;
 use super::text::description;
 use crate::domain::{Snapshot, Standing, SyncStatus, Timestamp};
 
-/// A metric that each entry has a series of.
-struct Series {
-    name: &'static str,
-    help: &'static str,
-    write_value: fn(&Row, &mut Vec<u8>),
-}
-
-const SERIES: [Series; 5] = [
-    Series {
-        name: "gitops_status_synced",
-        help: "1 if the latest status is SYNCED, 0 if it is OUT_OF_SYNC, stale or not",
-        write_value: |row, out| write_truth(row.is_synced, out),
-    },
-    Series {
-        name: "gitops_status_drift_files",
-        help: "Files that differ, by the reporter's count",
-        write_value: |row, out| write_number(row.drift_files.into(), out),
-    },
-    Series {
-        name: "gitops_status_stale",
-        help: "1 if the reporter has fallen silent",
-        write_value: |row, out| write_truth(row.is_stale, out),
-    },
-    Series {
-        name: "gitops_status_last_report_timestamp_seconds",
-        help: "When the latest update was received, in seconds since 1970",
-        write_value: |row, out| write_seconds(row.updated_at, out),
-    },
-    Series {
-        name: "gitops_status_since_timestamp_seconds",
-        help: "When the present status began, in seconds since 1970",
-        write_value: |row, out| write_seconds(row.status_since, out),
-    },
-];
-
 /// Which entries have their own series.
 #[derive(Clone, Copy, Debug)]
 pub struct EntrySeries {
@@ -59,30 +24,9 @@ impl EntrySeries {
         let shown = snapshot.listed().min(self.max_entries.unwrap_or(usize::MAX));
         let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
         let rows = Rows::of(standings.filter(|standing| standing.is_listed()).take(shown), shown);
-        let families = SERIES.iter().map(|series| series.text(&rows).into()).collect();
-        (families, SERIES.len() * (snapshot.listed() - shown))
-    }
-}
-
-impl Series {
-    fn text(&self, rows: &Rows) -> Vec<u8> {
-        // Fits the longest number and the line break.
-        const VALUE: usize = 16;
-        let Self { name, help, write_value } = self;
-        let head = description(name, help, "gauge");
-        let line = name.len() + VALUE;
-        let mut out = Vec::with_capacity(head.len() + rows.labels.len() + line * rows.rows.len());
-        out.extend_from_slice(head.as_bytes());
-        let mut rest = rows.labels.as_slice();
-        for row in &rows.rows {
-            let Some((labels, after)) = rest.split_at_checked(row.labels_length) else { break };
-            rest = after;
-            out.extend_from_slice(name.as_bytes());
-            out.extend_from_slice(labels);
-            write_value(row, &mut out);
-            out.push(b'\n');
-        }
-        out
+        let families = rows.families();
+        let dropped = families.len() * (snapshot.listed() - shown);
+        (families.into(), dropped)
     }
 }
 
@@ -130,6 +74,56 @@ impl Rows {
         }
         Self { rows, labels }
     }
+
+    /// Returns the text of each metric.
+    fn families(&self) -> [Bytes; 5] {
+        [
+            self.family(
+                "gitops_status_synced",
+                "1 if the latest status is SYNCED, 0 if it is OUT_OF_SYNC, stale or not",
+                |row, out| write_number(row.is_synced.into(), out),
+            ),
+            self.family(
+                "gitops_status_drift_files",
+                "Files that differ, by the reporter's count",
+                |row, out| write_number(row.drift_files.into(), out),
+            ),
+            self.family(
+                "gitops_status_stale",
+                "1 if the reporter has fallen silent",
+                |row, out| write_number(row.is_stale.into(), out),
+            ),
+            self.family(
+                "gitops_status_last_report_timestamp_seconds",
+                "When the latest update was received, in seconds since 1970",
+                |row, out| write_seconds(row.updated_at, out),
+            ),
+            self.family(
+                "gitops_status_since_timestamp_seconds",
+                "When the present status began, in seconds since 1970",
+                |row, out| write_seconds(row.status_since, out),
+            ),
+        ]
+    }
+
+    fn family(&self, name: &str, help: &str, write_value: impl Fn(&Row, &mut Vec<u8>)) -> Bytes {
+        // Fits the longest number and the line break.
+        const VALUE: usize = 16;
+        let head = description(name, help, "gauge");
+        let line = name.len() + VALUE;
+        let mut out = Vec::with_capacity(head.len() + self.labels.len() + line * self.rows.len());
+        out.extend_from_slice(head.as_bytes());
+        let mut rest = self.labels.as_slice();
+        for row in &self.rows {
+            let Some((labels, after)) = rest.split_at_checked(row.labels_length) else { break };
+            rest = after;
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(labels);
+            write_value(row, &mut out);
+            out.push(b'\n');
+        }
+        out.into()
+    }
 }
 
 fn write_escaped(name: &str, out: &mut Vec<u8>) {
@@ -145,10 +139,6 @@ fn write_escaped(name: &str, out: &mut Vec<u8>) {
         }
         out.push(*byte);
     }
-}
-
-fn write_truth(truth: bool, out: &mut Vec<u8>) {
-    out.push(if truth { b'1' } else { b'0' });
 }
 
 fn write_number(number: u64, out: &mut Vec<u8>) {
