@@ -30,25 +30,19 @@ use crate::domain::{
 /// Names are in brackets, since one of them is a keyword of SQL.
 /// `records` makes one type that writes a row as a JSON array and one that reads it.
 macro_rules! columns {
-    (names; $row:pat, $repo:ident, $server:ident =>
-        $($place:literal $name:ident: $type:ty = $value:expr,)*
-    ) => { concat!($("[", stringify!($name), "], "),*) };
-
-    (values; $row:pat, $repo:ident, $server:ident =>
-        $($place:literal $name:ident: $type:ty = $value:expr,)*
-    ) => { concat!($("value ->> ", $place, " as [", stringify!($name), "], "),*) };
-
-    (set $source:literal; $row:pat, $repo:ident, $server:ident =>
-        $($place:literal $name:ident: $type:ty = $value:expr,)*
-    ) => { concat!($("[", stringify!($name), "] = ", $source, ".[", stringify!($name), "], "),*) };
-
-    (places; $row:pat, $repo:ident, $server:ident =>
-        $($place:literal $name:ident: $type:ty = $value:expr,)*
-    ) => { [$($place),*] };
-
+    (names; $row:tt $($place:literal $name:ident: $type:ty = $value:expr,)*) => {
+        concat!($("[", stringify!($name), "], "),*)
+    };
+    (values; $row:tt $($place:literal $name:ident: $type:ty = $value:expr,)*) => {
+        concat!($("value ->> ", $place, " as [", stringify!($name), "], "),*)
+    };
+    (set $source:literal; $row:tt $($place:literal $name:ident: $type:ty = $value:expr,)*) => {
+        concat!($("[", stringify!($name), "] = ", $source, ".[", stringify!($name), "], "),*)
+    };
+    (places; $row:tt $($place:literal $name:ident: $type:ty = $value:expr,)*) => { [$($place),*] };
     (
         records $written:ident($of:ty), $stored:ident { $($more:ident: $more_type:ty)? };
-        $row:pat, $repo:ident, $server:ident =>
+        ($row:pat, $repo:ident, $server:ident)
         $($place:literal $name:ident: $type:ty = $value:expr,)*
     ) => {
         /// Writes a row as a JSON array.
@@ -83,7 +77,7 @@ macro_rules! entry_columns {
     ($($what:tt)*) => {
         $crate::store::record::columns! {
             $($what)*;
-            Entry {
+            (Entry {
                 report: Report {
                     repo,
                     server,
@@ -98,7 +92,7 @@ macro_rules! entry_columns {
                 updated_at,
                 status_since,
                 recorded: Recorded { stale },
-            }, repo, server =>
+            }, repo, server)
             2 sync_status: Text<'a> = sync_status.as_str(),
             3 drift_count: u64 = drift_count.get(),
             4 files: Text<'a> = names(files),
@@ -120,7 +114,7 @@ macro_rules! transition_columns {
     ($($what:tt)*) => {
         $crate::store::record::columns! {
             $($what)*;
-            Transition {
+            (Transition {
                 at,
                 repo,
                 server,
@@ -132,7 +126,7 @@ macro_rules! transition_columns {
                 revision,
                 url,
                 by,
-            }, repo, server =>
+            }, repo, server)
             2 at: i64 = at.millis(),
             3 event: Text<'a> = event.as_str(),
             4 sync_status: Text<'a> = sync_status.as_str(),
@@ -154,8 +148,10 @@ macro_rules! sighting_columns {
     ($($what:tt)*) => {
         $crate::store::record::columns! {
             $($what)*;
-            Entry { report: Report { repo, server, last_check, .. }, updated_at, .. },
-            repo, server =>
+            (
+                Entry { report: Report { repo, server, last_check, .. }, updated_at, .. },
+                repo, server
+            )
             2 last_check: Text<'a> = format_args!("{last_check}"),
             3 updated_at: i64 = updated_at.millis(),
         }
@@ -243,84 +239,57 @@ pub(super) fn read_sightings(json: &str) -> Result<Vec<Sighting>, StoreError> {
 
 impl StoredEntry<'_> {
     fn decode(self, known_repo: Option<RepoName>) -> Result<Entry, Malformed> {
-        let Self {
-            repo,
-            server,
-            sync_status,
-            drift_count,
-            files,
-            last_check,
-            updated_at,
-            status_since,
-            stale_after_seconds,
-            ttl_seconds,
-            report_revision,
-            url,
-            stale_recorded,
-            written: _,
-        } = self;
         let report = Report {
-            repo: known_repo.map_or_else(|| RepoName::parse(&repo), Ok)?,
-            server: ServerName::parse(&server)?,
-            sync_status: SyncStatus::parse(&sync_status).ok_or(SyncStatus::INVALID)?,
-            drift_count: DriftCount::parse(drift_count)?,
-            files: file_names(&files)?.into_iter().collect(),
-            last_check: ReportedTime::parse(&last_check)?,
-            schedule: ReporterSchedule { stale_after_seconds, ttl_seconds },
-            revision: report_revision.as_deref().map(GitRevision::parse).transpose()?,
-            url: url.as_deref().map(RunUrl::parse).transpose()?,
+            repo: known_repo.map_or_else(|| RepoName::parse(&self.repo), Ok)?,
+            server: ServerName::parse(&self.server)?,
+            sync_status: SyncStatus::parse(&self.sync_status).ok_or(SyncStatus::INVALID)?,
+            drift_count: DriftCount::parse(self.drift_count)?,
+            files: file_names(&self.files)?.into_iter().collect(),
+            last_check: ReportedTime::parse(&self.last_check)?,
+            schedule: ReporterSchedule {
+                stale_after_seconds: self.stale_after_seconds,
+                ttl_seconds: self.ttl_seconds,
+            },
+            revision: self.report_revision.as_deref().map(GitRevision::parse).transpose()?,
+            url: self.url.as_deref().map(RunUrl::parse).transpose()?,
         };
         Ok(Entry {
             report,
-            updated_at: Timestamp::from_millis(updated_at),
-            status_since: Timestamp::from_millis(status_since),
-            recorded: Recorded { stale: stale_recorded != 0 },
+            updated_at: Timestamp::from_millis(self.updated_at),
+            status_since: Timestamp::from_millis(self.status_since),
+            recorded: Recorded { stale: self.stale_recorded != 0 },
         })
     }
 }
 
 impl StoredTransition<'_> {
     fn decode(self) -> Result<(TransitionId, Transition), Malformed> {
-        let Self {
-            repo,
-            server,
-            at,
-            event,
-            sync_status,
-            drift_count,
-            files_added,
-            files_added_count,
-            files_removed,
-            files_removed_count,
-            report_revision,
-            url,
-            by,
-            id,
-        } = self;
         let transition = Transition {
-            at: Timestamp::from_millis(at),
-            repo: RepoName::parse(&repo)?,
-            server: ServerName::parse(&server)?,
-            event: Event::parse(&event).ok_or(Malformed::Event)?,
-            sync_status: SyncStatus::parse(&sync_status).ok_or(SyncStatus::INVALID)?,
-            drift_count: DriftCount::parse(drift_count)?,
-            files_added: file_delta(&files_added, files_added_count)?,
-            files_removed: file_delta(&files_removed, files_removed_count)?,
-            revision: report_revision.as_deref().map(GitRevision::parse).transpose()?,
-            url: url.as_deref().map(RunUrl::parse).transpose()?,
-            by: by.as_deref().map(Actor::parse).transpose()?,
+            at: Timestamp::from_millis(self.at),
+            repo: RepoName::parse(&self.repo)?,
+            server: ServerName::parse(&self.server)?,
+            event: Event::parse(&self.event).ok_or(Malformed::Event)?,
+            sync_status: SyncStatus::parse(&self.sync_status).ok_or(SyncStatus::INVALID)?,
+            drift_count: DriftCount::parse(self.drift_count)?,
+            files_added: file_delta(&self.files_added, self.files_added_count)?,
+            files_removed: file_delta(&self.files_removed, self.files_removed_count)?,
+            revision: self.report_revision.as_deref().map(GitRevision::parse).transpose()?,
+            url: self.url.as_deref().map(RunUrl::parse).transpose()?,
+            by: self.by.as_deref().map(Actor::parse).transpose()?,
         };
-        Ok((id, transition))
+        Ok((self.id, transition))
     }
 }
 
 impl StoredSighting<'_> {
     fn decode(self) -> Result<Sighting, Malformed> {
-        let Self { repo, server, last_check, updated_at } = self;
         Ok(Sighting {
-            key: Key { repo: RepoName::parse(&repo)?, server: ServerName::parse(&server)? },
-            last_check: ReportedTime::parse(&last_check)?,
-            updated_at: Timestamp::from_millis(updated_at),
+            key: Key {
+                repo: RepoName::parse(&self.repo)?,
+                server: ServerName::parse(&self.server)?,
+            },
+            last_check: ReportedTime::parse(&self.last_check)?,
+            updated_at: Timestamp::from_millis(self.updated_at),
         })
     }
 }

@@ -37,7 +37,7 @@ const POINTS: &str = "\
     order by pair.key, at, transitions.id";
 
 /// The last transition to each state before some moments, for some pairs.
-const GLIMPSES: &str = "\
+const LAST_SEEN: &str = "\
     with pairs (key, repo, server) as materialized ( \
         select key, value ->> 0, value ->> 1 from json_each($1) \
     ) \
@@ -218,7 +218,7 @@ async fn last_seen(
     mut take: impl FnMut(usize, Timestamp, LastSeen),
 ) -> Result<(), StoreError> {
     let moments = pairs::json(&moments.map(Timestamp::millis).collect::<Vec<_>>())?;
-    let question = sqlx::query(GLIMPSES).bind(pairs.to_owned()).bind(moments);
+    let question = sqlx::query(LAST_SEEN).bind(pairs.to_owned()).bind(moments);
     let mut rows = question.fetch(connection);
     while let Some(row) = rows.try_next().await? {
         consume_budget().await;
