@@ -7,20 +7,9 @@ use sqlx::sqlite::SqliteConnection;
 use super::sightings::FoldStep;
 use super::store::{SqliteStore, WriteConnection};
 use super::stored_entries::read_revision;
-use super::{rows, sql};
+use super::{result_code as code, rows, sql};
 use crate::domain::{Plan, Revision};
 use crate::store::{CommitError, CommitOutcome, Committed, StoreError};
-
-/// SQLite's primary result codes, and one extended code: <https://sqlite.org/rescode.html>.
-mod code {
-    pub(super) const CORRUPT: i32 = 11;
-    pub(super) const FULL: i32 = 13;
-    pub(super) const TOOBIG: i32 = 18;
-    pub(super) const CONSTRAINT: i32 = 19;
-    pub(super) const CONSTRAINT_COMMITHOOK: i32 = 531;
-    pub(super) const MISMATCH: i32 = 20;
-    pub(super) const NOTADB: i32 = 26;
-}
 
 impl SqliteStore {
     pub(super) async fn commit_plan(
@@ -92,7 +81,7 @@ fn failure(error: sqlx::Error) -> CommitError {
     if sql::is_moved(&error) {
         return CommitError::Diverged;
     }
-    let is_content = match result_code(&error) {
+    let is_content = match code::extended(&error) {
         // The hook refuses to commit to files that are gone: that is not about the plan.
         Some(code::CONSTRAINT_COMMITHOOK) => false,
         Some(extended) => match extended & 0xff {
@@ -111,13 +100,8 @@ fn no_connection(error: StoreError) -> CommitError {
         StoreError::Unavailable(cause) => cause.downcast_ref::<sqlx::Error>(),
         _ => None,
     };
-    match cause.and_then(result_code).map(|extended| extended & 0xff) {
+    match cause.and_then(code::primary) {
         Some(code::FULL) => CommitError::NoSpace(error),
         _ => CommitError::Unknown(error),
     }
-}
-
-/// Returns SQLite's extended result code.
-fn result_code(error: &sqlx::Error) -> Option<i32> {
-    error.as_database_error()?.code()?.parse().ok()
 }

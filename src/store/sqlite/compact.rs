@@ -8,7 +8,6 @@ use std::io;
 use std::path::Path;
 
 use futures_util::TryStreamExt;
-use sqlx::error::DatabaseError;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection, Executor};
 
@@ -18,11 +17,8 @@ use super::open::MIGRATOR;
 use super::remake::{self, HISTORY, is_sound, remake};
 use super::store::SqliteStore;
 use super::stored_entries::read_all;
-use super::{create, history, wal};
+use super::{create, history, result_code as code, wal};
 use crate::store::{OpenError, StoreError};
-
-/// `SQLITE_FULL`: the disk has no space for a write (ENOSPC).
-const FULL: &str = "13";
 
 /// The size of a database with its log, in bytes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -83,8 +79,7 @@ async fn copy(old: &mut SqliteConnection, unfinished: &Path) -> Result<(), sqlx:
 }
 
 fn without_room(error: sqlx::Error, bytes: u64) -> Rejected {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    if code.as_deref() != Some(FULL) {
+    if code::primary(&error) != Some(code::FULL) {
         return error.into();
     }
     let reason =

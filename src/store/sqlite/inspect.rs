@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 
 use super::file::beside;
 use super::stored_entries::{Everything, read_rows};
-use super::{ends, sighting_log};
+use super::{ends, result_code as code, sighting_log};
 use crate::domain::Revision;
 use crate::store::{OpenError, StoreError};
 
@@ -98,13 +98,13 @@ impl From<io::Error> for Rejected {
 
 impl From<sqlx::Error> for Rejected {
     fn from(error: sqlx::Error) -> Self {
-        // 1: SQLITE_ERROR, a table or column is missing. 11: SQLITE_CORRUPT. 26: SQLITE_NOTADB.
-        // 266: SQLITE_IOERR_READ, the disk does not return a page.
-        let code = error.as_database_error().and_then(|error| error.code()?.parse::<u32>().ok());
-        let code = code.map(|code| if code == 266 { code } else { code & 0xff });
+        let code = code::extended(&error);
+        let code = code.map(|code| if code == code::IOERR_READ { code } else { code & 0xff });
         match (code, &error) {
-            (Some(11 | 26 | 266), _) => Self::refused(format!("it is damaged ({error})"), RESTORE),
-            (Some(1), _)
+            (Some(code::CORRUPT | code::NOTADB | code::IOERR_READ), _) => {
+                Self::refused(format!("it is damaged ({error})"), RESTORE)
+            }
+            (Some(code::ERROR), _)
             | (
                 None,
                 sqlx::Error::RowNotFound

@@ -22,6 +22,7 @@ mod prune;
 mod readers;
 mod remake;
 mod repair;
+mod result_code;
 mod rows;
 mod sighting_log;
 mod sightings;

@@ -13,10 +13,10 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::aside::{self, aside};
-use super::connection;
 use super::file::DatabaseFile;
 use super::gate::{Gate, Pass};
 use super::mutex::locked;
+use super::{connection, result_code as code};
 use crate::store::StoreError;
 
 /// The number of questions that run at the same time; others wait. Three may come from requests
@@ -154,10 +154,7 @@ impl Loan<'_> {
 
 /// Tells an interrupted question from one that failed.
 pub(super) fn interrupted(error: StoreError) -> StoreError {
-    let is_interrupt = |error: &sqlx::Error| {
-        // SQLITE_INTERRUPT: the progress handler has ended the statement.
-        error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("9"))
-    };
+    let is_interrupt = |error: &sqlx::Error| code::primary(error) == Some(code::INTERRUPT);
     match error {
         StoreError::Unavailable(cause)
             if cause.downcast_ref::<sqlx::Error>().is_some_and(is_interrupt) =>

@@ -223,8 +223,3 @@ pub(super) fn is_moved(error: &sqlx::Error) -> bool {
     let database_error = error.as_database_error();
     database_error.is_some_and(|error| error.message() == "revision moved")
 }
-
-/// Whether an error is SQLite's refusal to make a text of more than 10⁹ bytes (`SQLITE_TOOBIG`).
-pub(super) fn is_too_long(error: &sqlx::Error) -> bool {
-    error.as_database_error().is_some_and(|error| error.code().as_deref() == Some("18"))
-}

@@ -9,7 +9,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::sighting_log::{self, Sighted, SightingLog};
-use super::{pairs, sql};
+use super::{pairs, result_code as code, sql};
 use crate::domain::{Changes, Entry, KeyRef, Revision};
 use crate::store::{Loaded, StoreError, record};
 
@@ -152,7 +152,7 @@ async fn read_page(
 
 /// Reduces the size of a page if an error says that its text was too long.
 fn fewer(at_once: &mut u16, error: sqlx::Error) -> Result<(), sqlx::Error> {
-    if !sql::is_too_long(&error) || *at_once == 1 {
+    if code::primary(&error) != Some(code::TOOBIG) || *at_once == 1 {
         return Err(error);
     }
     *at_once /= 16;
