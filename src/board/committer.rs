@@ -82,7 +82,7 @@ impl Committer {
         asked.into_iter().map(|asked| asked.answer).collect()
     }
 
-    /// Makes final what the marks of some entries say. Returns whether there may be more of them.
+    /// Stores what the clock has done to some entries. Returns whether there may be more of them.
     pub(super) async fn settle(&mut self, time: &mut Timekeeper) -> bool {
         let (now, at) = (time.now(), time.monotonic());
         if !self.published.is_storing() {
@@ -353,3 +353,6 @@ impl CommitIds {
         CommitId(u128::from(self.run) << 64 | u128::from(self.last))
     }
 }
+
+#[cfg(test)]
+mod tests;
