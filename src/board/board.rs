@@ -141,7 +141,7 @@ impl Board {
         full.map(|full| Refusal::Refused(Refused::Full(full)))
     }
 
-    /// Returns every entry as it is on disk, with the marks of this moment.
+    /// Returns the entries as they are on disk, as stale or expired as they are now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.published.snapshot()

@@ -1,7 +1,7 @@
-//! The checker: looks at everything that is stored, soon after the start and then daily.
+//! The checker: looks through the whole store for damage, soon after the start and then daily.
 //!
-//! It is in no hurry: it leaves the disk and the processors to others for most of the time, as long
-//! as it will be done within the hour.
+//! It pauses for most of the time, so that it delays nothing else, and hurries only if it would take
+//! longer than an hour.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,31 +15,31 @@ use super::published::Published;
 use crate::clock::Clock;
 use crate::store::{Examination, Examined, Part, Store, StoreError};
 
-/// How long after the start the first look begins.
+/// The time from the start to the first check.
 const FIRST: Duration = Duration::from_secs(10);
-/// How long it is from the beginning of a look to the next.
+/// The time from the beginning of a check to the next.
 const PERIOD: Duration = Duration::from_hours(24);
-/// How long it is to the next look if one could not be ended.
+/// The time to the next check after one that failed.
 const AGAIN: Duration = Duration::from_mins(10);
-/// How often it is looked whether it is time.
+/// The time between two looks at the clock.
 const TICK: Duration = Duration::from_millis(250);
-/// How long a look takes at the most, if pauses can make up for it.
+/// The longest time that a check takes, if shorter pauses can achieve that.
 const TARGET: Duration = Duration::from_mins(40);
-/// How long there is no hurry yet.
+/// The time before a check can count as late.
 const SLACK: Duration = Duration::from_mins(1);
-/// How long it is from one piece to the next at the least.
+/// The shortest pause between two pieces.
 const PAUSE: Duration = Duration::from_millis(10);
-/// How long it is at the most: what has hung for minutes should not be made up for by an hour.
+/// The longest pause: after a disk has hung for minutes, the check must not pause for an hour.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// How much longer a pause is than the piece before it took, when there is time.
+/// The length of a pause in multiples of the time that the piece before it took.
 const REST: u32 = 49;
 
-/// Looks for damage, for as long as the application runs.
+/// Looks for damage for as long as the application runs.
 pub struct Checker {
     published: Arc<Published>,
     store: Arc<dyn Store>,
     clock: Arc<dyn Clock>,
-    /// When the next look begins, by the monotonic clock.
+    /// When the next check begins, by the monotonic clock.
     due: Duration,
     stop: CancellationToken,
 }
@@ -61,7 +61,7 @@ impl Checker {
             if began < self.due {
                 continue;
             }
-            self.due = match self.look().await {
+            self.due = match self.check().await {
                 Ok(()) => began + PERIOD,
                 Err(error) => {
                     log::warn!("The database could not be looked through: {error}");
@@ -71,23 +71,22 @@ impl Checker {
         }
     }
 
-    /// Looks at everything. What is damaged is said as soon as it is found, and for as long as it is
-    /// found again.
-    async fn look(&self) -> Result<(), StoreError> {
+    /// Checks everything. Reports damage as soon as it is found, and until a check finds none.
+    async fn check(&self) -> Result<(), StoreError> {
         let mut examination = self.store.examine().await?;
-        let found = self.look_by(examination.as_mut()).await;
+        let found = self.check_by(examination.as_mut()).await;
         examination.close().await;
         let Some(found) = found? else { return Ok(()) };
         let is_sound = found.is_empty();
         let was_sound = self.published.note_check(found, self.clock.read().wall);
         if is_sound && !was_sound {
-            log::info!("No damage is found in the database any more");
+            log::info!("The database has no damage any more");
         }
         Ok(())
     }
 
-    /// Returns the parts that are damaged, or `None` if it is time to stop.
-    async fn look_by(
+    /// Returns the damaged parts, or `None` if it is time to stop.
+    async fn check_by(
         &self,
         examination: &mut dyn Examination,
     ) -> Result<Option<BTreeSet<Part>>, StoreError> {
@@ -115,16 +114,17 @@ impl Checker {
         self.published.note_damage(part);
     }
 
-    /// Waits a while. Returns false if it is time to stop.
-    async fn wait(&self, while_: Duration) -> bool {
+    /// Waits. Returns false if it is time to stop.
+    async fn wait(&self, span: Duration) -> bool {
         tokio::select! {
             () = self.stop.cancelled() => false,
-            () = sleep(while_) => true,
+            () = sleep(span) => true,
         }
     }
 }
 
-/// Returns how long to leave the disk alone after a piece that took so long.
+/// Returns the pause after a piece that took `took`, `so_far` after the check began, when `progress`
+/// thousandths of it are done.
 fn pause(took: Duration, so_far: Duration, progress: u32) -> Duration {
     let is_late = so_far > SLACK + TARGET * progress / 1000;
     let pause = if is_late { took / 4 } else { (took * REST).max(PAUSE) };
@@ -136,13 +136,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_look_takes_a_fiftieth_of_a_core_until_it_is_late() {
+    fn a_check_takes_a_fiftieth_of_a_core_until_it_is_late() {
         let millis = Duration::from_millis;
         assert_eq!(pause(millis(10), millis(1000), 0), millis(490));
         assert_eq!(pause(Duration::ZERO, millis(1000), 0), PAUSE);
         assert_eq!(pause(Duration::from_mins(3), millis(1000), 0), LONGEST_PAUSE);
         assert_eq!(pause(Duration::from_hours(3), Duration::from_hours(3), 0), LONGEST_PAUSE);
-        // After half of the time, half of it has to be done.
+        // After half of the time, half of the check has to be done.
         let half = TARGET / 2 + SLACK;
         assert_eq!(pause(millis(10), half, 500), millis(490));
         assert_eq!(pause(millis(10), half, 499), millis(10) / 4);

@@ -1,7 +1,7 @@
-//! The feed: tells listeners what has changed in the published state.
+//! The feed: tells listeners what has changed in the published snapshot.
 //!
-//! It compares snapshots a few times a second, so that many changes of one entry are one, and the
-//! writer has nothing to do with who listens. While nobody listens it holds no snapshot.
+//! It compares snapshots a few times a second. Many changes of one entry are coalesced, and listeners
+//! cost the writer nothing. While nobody listens the feed holds no snapshot.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
@@ -17,38 +17,38 @@ use tokio_util::sync::CancellationToken;
 use super::published::Published;
 use crate::domain::{Difference, Snapshot};
 
-/// How long changes are gathered: well under the second after which a page should show them.
+/// The time between two comparisons: well under the second after which a page should show a change.
 const STEP: Duration = Duration::from_millis(200);
-/// How many changes are kept, for listeners that are slow and for those that come back. Whoever is
-/// behind by more is cut off, so that nobody's slowness costs more memory than this.
+/// How many changes are kept for listeners that are slow or resume. A listener that is further behind
+/// is cut off, so that slow listeners cost no more memory than this.
 const KEPT_CHANGES: usize = 50_000;
-/// How many bytes of them, about.
+/// About how many bytes of changes are kept.
 const KEPT_BYTES: usize = 16 * 1024 * 1024;
-/// For how long the feed goes on when nobody listens: longer than coming back takes.
+/// How long the feed goes on when nobody listens: longer than a client takes to reconnect.
 const AFTERTIME: Duration = Duration::from_mins(1);
 
-/// What has changed since the step before.
+/// The changes since the step before.
 #[derive(Debug)]
 pub struct Step {
-    /// The changes, at least one, in the order of the pairs.
+    /// At least one change, in the order of the keys.
     pub changes: Vec<Difference>,
 }
 
-/// Tells what has changed; clones are handles on the same feed.
+/// A handle on the feed; clones are handles on the same one.
 #[derive(Clone, Debug)]
 pub struct Feed {
     published: Arc<Published>,
-    /// Tells the steps of this process from those of any other.
+    /// Distinguishes the steps of this process from those of any other.
     run: u64,
     log: Arc<Mutex<Log>>,
 }
 
-/// The latest steps, and who hears of the next one.
+/// The latest steps, and the listeners.
 #[derive(Debug)]
 struct Log {
-    /// Says which step is the last; none once the feed has ended.
+    /// Sends the number of the last step; none once the feed has ended.
     listeners: Option<Sender<u64>>,
-    /// The state that the last step led to; none while nobody listens.
+    /// The snapshot that the last step led to; none while nobody listens.
     state: Option<Arc<Snapshot>>,
     number: u64,
     kept: VecDeque<Arc<Step>>,
@@ -57,13 +57,13 @@ struct Log {
     last_heard_at: Instant,
 }
 
-/// Hears of every step.
+/// Receives every step.
 #[derive(Debug)]
 pub struct Listener {
-    /// Whether it has missed nothing since the step that it named.
+    /// Whether it resumes after the step that it named, without a gap.
     pub has_resumed: bool,
     run: u64,
-    /// The number of the last step that it has heard.
+    /// The number of the last step that it has received.
     heard: u64,
     last: Receiver<u64>,
     log: Arc<Mutex<Log>>,
@@ -92,13 +92,13 @@ impl Feed {
         Self { published, run, log: Arc::new(Mutex::new(log)) }
     }
 
-    /// Runs until `stop`; then every listener has heard the last of it.
+    /// Runs until `stop`; then ends every listener.
     pub async fn run(self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = self.published.has_changed.notified() => self.step().await,
-                // Where nothing changes, nothing else would notice that the last has left.
+                // If nothing changes, nothing else notices that the last listener has left.
                 () = tokio::time::sleep(AFTERTIME) => self.log().forget_unless_heard(),
             }
             tokio::select! {
@@ -111,19 +111,19 @@ impl Feed {
         log.forget();
     }
 
-    /// Tells what has changed since the last step, if anybody may want to know.
+    /// Makes the next step, if anybody may want it.
     async fn step(&self) {
         let Some(before) = self.log().state_if_heard() else { return };
         let after = self.published.snapshot();
         let later = Arc::clone(&after);
-        // After the clock was set, every entry of very many may be another one.
+        // After the clock was set, every entry may have changed: this can take long.
         let changes = spawn_blocking(move || Difference::between(&before, &later)).await;
-        // What could not be compared now is compared with the next change.
+        // If the comparison failed, the next one covers these changes too.
         let Ok(changes) = changes else { return };
         self.log().tell(after, changes);
     }
 
-    /// Begins to listen: from the step of this name on if that is known, or from now on.
+    /// Begins to listen: after the step of this name if it is known, or from now on.
     pub(super) fn listen(&self, after: Option<&str>) -> Listener {
         let mut log = self.log();
         let last = match &log.listeners {
@@ -144,7 +144,7 @@ impl Feed {
         }
     }
 
-    /// Returns how many listen.
+    /// Returns the number of listeners.
     pub(super) fn listeners(&self) -> usize {
         self.log().listeners.as_ref().map_or(0, Sender::receiver_count)
     }
@@ -160,7 +160,7 @@ impl Feed {
 }
 
 impl Log {
-    /// Returns the state that the last step led to, unless nobody wants to know any more.
+    /// Returns the snapshot that the last step led to, unless nobody wants the next step.
     fn state_if_heard(&mut self) -> Option<Arc<Snapshot>> {
         self.forget_unless_heard();
         self.state.clone()
@@ -173,7 +173,7 @@ impl Log {
         }
     }
 
-    /// Makes a step of what has changed.
+    /// Makes a step of changes.
     fn tell(&mut self, state: Arc<Snapshot>, changes: Vec<Difference>) {
         let Some(listeners) = &self.listeners else { return };
         self.state = Some(state);
@@ -203,7 +203,7 @@ impl Log {
         }
         self.kept.clear();
         (self.kept_changes, self.kept_bytes) = (0, 0);
-        // Nothing is known of what happens from now on: no listener can go on from before.
+        // The feed will miss what happens from now on, so no listener can resume from before.
         self.number += 1;
     }
 
@@ -226,16 +226,16 @@ impl Step {
 }
 
 impl Listener {
-    /// Returns the name of the last step that it has heard, to go on from there later.
+    /// Returns the name of the last step that it has received, to resume after it later.
     #[must_use]
     pub fn place(&self) -> String {
         format!("{:016x}-{}", self.run, self.heard)
     }
 
-    /// Waits for the next step; `None` if there is none any more, or if it was too slow to hear all.
+    /// Waits for the next step; `None` if the feed has ended, or if the listener was too slow.
     pub async fn hear(&mut self) -> Option<Arc<Step>> {
         loop {
-            // What is said from here on is not missed.
+            // From here on no step is missed.
             self.last.borrow_and_update();
             {
                 let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);

@@ -47,7 +47,7 @@ impl Item for Asked<'_> {
     }
 }
 
-/// An entry whose mark says more than the store knows.
+/// An entry that the clock has changed since it was stored.
 impl Item for Standing {
     fn key(&self) -> Key {
         self.entry().report.to_key()

@@ -1,4 +1,4 @@
-//! What the log says of a change, written once the change is on disk.
+//! The log's line for a change that is on disk.
 
 use log::Level;
 
@@ -62,7 +62,7 @@ impl<'a> LogLine<'a> {
 
     fn text(&self) -> String {
         let report = &self.entry.report;
-        // Escaped, so that no name can look like a line of its own or hide part of one.
+        // Escaped, so that a name cannot look like another line or hide a part of this one.
         let repo = report.repo.as_str().escape_debug();
         let server = report.server.as_str().escape_debug();
         match self.news {

@@ -1,4 +1,4 @@
-//! Questions about the past, which the store answers; the present says which entries they are about.
+//! Questions about the past. The archive answers them; the snapshot says which entries they are about.
 
 use thiserror::Error;
 
@@ -32,9 +32,9 @@ impl Board {
         self.archive.history(query).await.map_err(unanswered)
     }
 
-    /// Returns how entries stood. It may take long: ask it beside the threads that serve requests.
-    /// Those are shown that the filter lets pass as they are now, and, if it asks
-    /// for nothing but names, those that are gone.
+    /// Returns how entries stood. This may take long: call it beside the threads that serve requests.
+    /// It is about the entries that pass the filter now and, if the filter is on names only, also about
+    /// entries that are gone.
     ///
     /// # Errors
     /// See [`Unanswered`].
@@ -60,7 +60,7 @@ impl Board {
     }
 }
 
-/// Returns the pairs of the entries that pass, in order.
+/// Returns the keys of the entries that pass, in order.
 fn keys(
     snapshot: &Snapshot,
     filter: &Filter,

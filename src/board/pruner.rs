@@ -1,7 +1,6 @@
-//! Pruning: every hour, what the history has too much of is looked for, a little at a time.
+//! The pruner: every hour it finds transitions that the history need not keep, a few at a time.
 //!
-//! Searching is reading and happens beside the writer; the writer deletes what was found, between
-//! two batches.
+//! It searches beside the writer. The writer deletes what was found, between two batches.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -14,10 +13,10 @@ use super::timekeeper::Timekeeper;
 use crate::domain::{Now, Prunable, PruneRule, Retention, SETTLING_TIME, TransitionId};
 use crate::store::{Archive, Store, StoreError};
 
-/// How long it is from one round of searches to the next.
+/// The time from one round of searches to the next.
 const PERIOD: Duration = Duration::from_hours(1);
 
-/// Finds what the history has too much of.
+/// Finds and deletes transitions that the history need not keep.
 pub(super) struct Pruner {
     published: Arc<Published>,
     store: Arc<dyn Store>,
@@ -25,7 +24,7 @@ pub(super) struct Pruner {
     retention: Retention,
     /// When the next round begins, by the monotonic clock.
     due: Duration,
-    /// What is left of this round.
+    /// The rest of this round.
     searches: VecDeque<PruneRule>,
     /// The search under way.
     search: Option<BoxFuture<'static, Result<Prunable, StoreError>>>,
@@ -42,8 +41,8 @@ impl Pruner {
         Self { published, store, archive, retention, due, searches: VecDeque::new(), search: None }
     }
 
-    /// Begins a round if it is time, and if the wall clock, which says what is old, has run
-    /// steadily for long enough to be believed.
+    /// Begins a round if it is due, and if the wall clock has run steadily for long enough to be
+    /// believed: it decides what is old.
     pub(super) fn begin_if_due(&mut self, now: Now, monotonic: Duration) {
         let is_idle = self.search.is_none() && self.searches.is_empty();
         if is_idle && monotonic >= self.due && now.steady_for >= SETTLING_TIME {
@@ -52,14 +51,14 @@ impl Pruner {
         }
     }
 
-    /// Ends the round before its time.
+    /// Gives up this round.
     pub(super) fn give_up(&mut self) {
         self.searches.clear();
         self.search = None;
     }
 
-    /// Waits until something was found, for as long as that takes. The next search begins when
-    /// this is called again: what was found must have been deleted by then.
+    /// Waits until a search has found something, however long that takes. The next search begins
+    /// with the next call: what was found has to be deleted before.
     ///
     /// Dropping the future loses nothing.
     pub(super) async fn find(&mut self) -> Vec<TransitionId> {

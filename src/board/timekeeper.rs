@@ -10,19 +10,19 @@ use crate::clock::{Clock, Steadiness};
 use crate::domain::Now;
 use crate::store::{StoreError, Usage};
 
-/// How often the marks are brought up to date: well under the promised second.
+/// How often the snapshot follows the clock: well under the promised second.
 const TICK: Duration = Duration::from_millis(250);
 /// After how many ticks without an answer the store counts as broken.
 const TICKS_OF_PATIENCE: u32 = 20;
 
-/// Ticks, marks and jumps of the clock.
+/// Ticks, deadlines and jumps of the clock.
 pub(super) struct Timekeeper {
     published: Arc<Published>,
     clock: Arc<dyn Clock>,
     steadiness: Steadiness,
     ticks: Interval,
     jumps: u32,
-    has_more_to_mark: bool,
+    has_deadlines_due: bool,
 }
 
 impl Timekeeper {
@@ -33,7 +33,7 @@ impl Timekeeper {
     ) -> Self {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { published, clock, steadiness, ticks, jumps: 0, has_more_to_mark: false }
+        Self { published, clock, steadiness, ticks, jumps: 0, has_deadlines_due: false }
     }
 
     /// Waits for the next tick. Dropping the future loses nothing.
@@ -61,17 +61,18 @@ impl Timekeeper {
         self.jumps
     }
 
-    /// Publishes some of the marks that are due. This needs no store.
+    /// Applies some of the deadlines that are due. This needs no store.
     pub(super) fn follow_the_clock(&mut self) {
         let now = self.now();
         if self.published.snapshot().has_deadlines_due(now) {
             self.published.change_copy(|snapshot| snapshot.advance(now));
         }
-        self.has_more_to_mark = self.published.snapshot().has_deadlines_due(now);
+        self.has_deadlines_due = self.published.snapshot().has_deadlines_due(now);
     }
 
-    pub(super) fn has_more_to_mark(&self) -> bool {
-        self.has_more_to_mark
+    /// Whether deadlines are left that are due.
+    pub(super) fn has_deadlines_due(&self) -> bool {
+        self.has_deadlines_due
     }
 
     /// Waits for the store, however long it takes, and follows the clock meanwhile. A store that
@@ -84,7 +85,7 @@ impl Timekeeper {
                 biased;
                 outcome = &mut work => return outcome,
                 _ = self.ticks.tick() => waited = waited.saturating_add(1),
-                () = std::future::ready(()), if self.has_more_to_mark => {}
+                () = std::future::ready(()), if self.has_deadlines_due => {}
             }
             self.follow_the_clock();
             if waited == TICKS_OF_PATIENCE {

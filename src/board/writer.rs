@@ -52,7 +52,7 @@ impl Writer {
                     self.store_batch().await;
                     were_requests = true;
                 }
-                () = ready(()), if self.time.has_more_to_mark() => self.time.follow_the_clock(),
+                () = ready(()), if self.time.has_deadlines_due() => self.time.follow_the_clock(),
                 () = ready(()), if self.has_more_to_settle => self.settle().await,
                 () = self.upkeep.publish_usage() => {}
                 found = self.pruner.find() => self.pruner.delete(&found, &mut self.time).await,

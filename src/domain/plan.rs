@@ -15,14 +15,14 @@ use super::{
     Revision, Snapshot, Standing, Timestamp, Transition,
 };
 
-/// What a commit does to the row of one pair.
+/// What a commit does to the row of one entry.
 #[derive(Clone, Debug)]
 pub enum RowChange {
-    /// The row is now this.
+    /// The row becomes this.
     Put(Standing),
-    /// The row has other times ([`Entry::differs_in_times_only`]); all else stays.
+    /// Only the times of the row change: see [`Entry::differs_in_times_only`].
     Seen(Standing),
-    /// The row is gone; this is what it was.
+    /// The row is deleted; this is what it was.
     Removed(Standing),
 }
 
@@ -35,7 +35,7 @@ impl RowChange {
         }
     }
 
-    /// Returns the entry that is there now, or was.
+    /// Returns the entry after the change, or the one that was removed.
     #[must_use]
     pub fn entry(&self) -> &Arc<Entry> {
         match self {
@@ -46,37 +46,37 @@ impl RowChange {
     }
 }
 
-/// What has happened to one entry, in short.
+/// What happens to one entry, in short.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// The entry after it, or before its end.
+    /// The entry after the change, or the one that was removed.
     pub entry: Arc<Entry>,
-    /// The last of what the history is told.
+    /// The last transition's event, if there is a transition.
     pub event: Option<Event>,
-    /// Whether anything but times changed.
+    /// Whether more than times changed.
     pub is_news: bool,
-    /// What of an update is not in the entry.
+    /// The fields of an update that were not stored.
     pub omitted: Omitted,
 }
 
-/// Changes to be committed together: one final row a key, and every transition in order.
+/// Changes to be committed together: one final row for each key, and all transitions in order.
 #[derive(Debug, Default)]
 pub struct Plan {
     rows: HashMap<ByKey, Planned>,
     transitions: Vec<Transition>,
-    /// How many entries more there are in the end, and how many fewer.
+    /// How many entries are added and removed.
     kept: (usize, usize),
-    /// How many bytes of rows more there are in the end, and how many fewer.
+    /// How many bytes of rows are added and removed.
     row_bytes: (u64, u64),
     outcomes: Vec<Result<Done, Refused>>,
     news: Vec<Change>,
 }
 
-/// A row that is going to change, and where the snapshot has it.
+/// A change of a row, and where the snapshot has the row.
 #[derive(Debug)]
 struct Planned {
     row: RowChange,
-    /// A guess by the time that it is used: other rows may have moved this one.
+    /// Only a guess once other rows of the plan have been inserted or removed.
     place: Place,
 }
 
@@ -109,8 +109,8 @@ impl Plan {
         plan
     }
 
-    /// Plans to make final what the marks of some pairs say: see [`Snapshot::unsettled`]. Pairs of
-    /// which that is not so any more are left out.
+    /// Plans to store what the clock has done to entries: see [`Snapshot::unsettled`]. Entries that
+    /// have changed since, so that there is nothing to store, are left out.
     pub fn settling<'a>(
         snapshot: &Snapshot,
         keys: impl IntoIterator<Item = KeyRef<'a>>,
@@ -144,13 +144,13 @@ impl Plan {
         self.rows.values().map(|planned| &planned.row)
     }
 
-    /// Returns the rows likewise, each with its place in the order of the keys, nearly: other rows
-    /// may have moved it.
+    /// Returns the rows that change with their places in the snapshot, about: other rows of the plan
+    /// may have moved them.
     pub fn rows_in_place(&self) -> impl Iterator<Item = (&RowChange, Place)> {
         self.rows.values().map(|planned| (&planned.row, planned.place))
     }
 
-    /// Returns what happened, in order.
+    /// Returns what the history is told, in order.
     #[must_use]
     pub fn transitions(&self) -> &[Transition] {
         &self.transitions
@@ -162,33 +162,33 @@ impl Plan {
         self.rows.is_empty() && self.transitions.is_empty()
     }
 
-    /// Returns how many of so many entries are kept once a snapshot has accepted this, and how many
-    /// more.
+    /// Returns how many entries are kept after the plan, of the number before it.
     #[must_use]
     pub fn kept_of(&self, before: usize) -> usize {
         let (more, fewer) = self.kept;
         (before + more).saturating_sub(fewer)
     }
 
-    /// Returns how many bytes of rows there are once a snapshot has accepted this.
+    /// Returns how many bytes of rows are kept after the plan.
     #[must_use]
     pub fn row_bytes_of(&self, snapshot: &Snapshot) -> u64 {
         let (more, fewer) = self.row_bytes;
         (snapshot.row_bytes() + more).saturating_sub(fewer)
     }
 
-    /// Whether a pair has an entry once a snapshot has accepted this, expired or not.
+    /// Whether a key has an entry after the plan, expired or not.
     #[must_use]
     pub fn keeps(&self, snapshot: &Snapshot, key: KeyRef<'_>) -> bool {
         self.find(snapshot, key).1.is_some()
     }
 
-    /// Applies an update that was received now: the last word of a pair wins, whatever it says.
+    /// Applies an update that was received now: the last report of a key wins.
     pub fn apply(&mut self, snapshot: &Snapshot, report: Report, now: Now) -> Change {
         self.apply_known(snapshot, report, None, now, true)
     }
 
-    /// Applies an update; if its files are not known, the history is told of none.
+    /// Applies an update that `by` asks for. If its files are not known, no change of files is
+    /// recorded.
     pub(super) fn apply_known(
         &mut self,
         snapshot: &Snapshot,
@@ -200,7 +200,7 @@ impl Plan {
         let (place, old) = self.find(snapshot, report.key());
         let Some(old) = old else {
             if let Some(name) = snapshot.repo_name_near(report.repo.as_str(), place) {
-                // Most entries have a neighbour of the same repository: they share its name.
+                // Most entries have a neighbour of the same repository, and share its name.
                 report.repo = name;
             }
             let (entry, transitions) = Entry::first(report, now.at);
@@ -237,7 +237,7 @@ impl Plan {
         self.add(place, old_bytes, row, transitions, is_news)
     }
 
-    /// Takes an entry out; `None` if no answer shows it.
+    /// Removes an entry; `None` if no answer shows it.
     pub fn remove(&mut self, snapshot: &Snapshot, key: KeyRef<'_>, now: Now) -> Option<Change> {
         self.remove_by(snapshot, key, None, now)
     }
@@ -258,8 +258,8 @@ impl Plan {
         Some(self.add(place, standing.row_bytes(), RowChange::Removed(standing), transitions, true))
     }
 
-    /// Makes final what an entry's mark says: silence is noted for the history, an expired entry
-    /// is taken out. See [`Snapshot::unsettled`].
+    /// Stores what the clock has done to an entry: its silence is recorded, and an expired entry is
+    /// removed. See [`Snapshot::unsettled`].
     pub fn settle(&mut self, snapshot: &Snapshot, standing: &Standing) -> Change {
         let (place, old) = self.find(snapshot, standing.entry().key());
         let old_bytes = old.map_or(0, Standing::row_bytes);
@@ -274,7 +274,7 @@ impl Plan {
         }
     }
 
-    /// Returns where a pair is or belongs in the snapshot, and its entry after this batch.
+    /// Returns where a key is or belongs in the snapshot, and its entry after the plan.
     pub(super) fn find<'a>(
         &'a self,
         snapshot: &'a Snapshot,
@@ -303,7 +303,7 @@ impl Plan {
         self.row_bytes.0 += row.row_bytes();
         self.row_bytes.1 += old_bytes;
         match (row, self.rows.get_mut(&entry.key())) {
-            // What was put in this batch has to be put as a whole, whatever was seen of it since.
+            // An entry that this plan puts is written as a whole, also if only its times change later.
             (RowChange::Seen(standing), Some(Planned { row: present @ RowChange::Put(_), .. })) => {
                 *present = RowChange::Put(standing);
             }
@@ -339,14 +339,14 @@ fn told_by(by: Option<&Actor>, mut transitions: Vec<Transition>) -> Vec<Transiti
     transitions
 }
 
-/// What the history has to be told of a silence that ends before it could be stored.
+/// Returns the transition of a silence that ends before it could be stored.
 fn unrecorded_silence(standing: &Standing, now: Now) -> Option<Transition> {
     let is_silent = standing.is_listed() && standing.is_unsettled();
     (is_silent && now.confirms_silence_since(standing.entry().updated_at))
         .then(|| Transition::of(standing.entry(), Event::Stale, standing.stale_at()))
 }
 
-/// What the history has to be told of an entry whose time is over.
+/// Returns the transitions of an entry whose time to live is over.
 fn endings(standing: &Standing) -> Vec<Transition> {
     let entry = standing.entry();
     let was_silent = standing.stale_at() < standing.expires_at() && !entry.recorded.stale;
@@ -355,7 +355,7 @@ fn endings(standing: &Standing) -> Vec<Transition> {
     silence.into_iter().chain([Transition::of(entry, Event::Expired, end)]).collect()
 }
 
-/// An entry that stands for its key in a collection, so that the key needs no texts of its own.
+/// An entry as the key of a collection, which needs no copy of the key's texts.
 #[derive(Clone, Debug)]
 pub struct ByKey(pub Arc<Entry>);
 
