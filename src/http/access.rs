@@ -9,6 +9,7 @@ use actix_web::http::Method;
 use actix_web::{FromRequest, HttpRequest};
 
 use super::error::ApiError;
+use crate::domain::Actor;
 
 /// What a caller needs to be allowed to do. The table of routes names one right for each method of
 /// each path.
@@ -32,12 +33,15 @@ pub(super) struct Needs(pub(super) Vec<(Method, Right)>);
 
 /// The sender of a request, who holds the right that its route needs.
 #[derive(Debug)]
-pub(super) struct Caller(());
+pub(super) struct Caller {
+    /// The name that the history keeps beside what the caller does, if it is known.
+    pub(super) actor: Option<Actor>,
+}
 
 impl Caller {
     /// Returns the caller of whom nothing is known. It holds every right.
     fn anonymous() -> Self {
-        Self(())
+        Self { actor: None }
     }
 }
 

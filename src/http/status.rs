@@ -14,7 +14,7 @@ use crate::domain::{Action, Done, Request};
 
 /// `POST /api/status`: stores an update, and answers once it is on disk.
 pub(super) async fn post(
-    _: Caller,
+    caller: Caller,
     request: HttpRequest,
     payload: Payload,
     services: Data<Services>,
@@ -26,7 +26,7 @@ pub(super) async fn post(
         let (repo, server) = (report.repo.as_str(), report.server.as_str());
         log::warn!("Update of {}:{}: {warning}", repo.escape_debug(), server.escape_debug());
     }
-    let outcome = submit(&services, Action::Report(report)).await;
+    let outcome = submit(&services, caller, Action::Report(report)).await;
     services.metrics.updates.note(word(outcome));
     if let Done::Recorded(omitted) = outcome? {
         warnings.extend(warning::of_omitted(omitted));
@@ -52,18 +52,18 @@ fn word(outcome: Result<Done, Refusal>) -> &'static str {
 
 /// `DELETE /api/status`: removes an entry.
 pub(super) async fn delete(
-    _: Caller,
+    caller: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let sent = QueryString::parse(request.query_string(), &["repo", "server"])?;
     let key = sent.key("given: which entry is to be removed")?;
-    submit(&services, Action::Remove(key)).await?;
+    submit(&services, caller, Action::Remove(key)).await?;
     Ok(answer::json(wire::REMOVED))
 }
 
 /// Submits one request, and waits until it is done.
-async fn submit(services: &Services, action: Action) -> Result<Done, Refusal> {
-    let answers = services.board.submit(vec![Request { action, by: None }]).await;
+async fn submit(services: &Services, caller: Caller, action: Action) -> Result<Done, Refusal> {
+    let answers = services.board.submit(vec![Request { action, by: caller.actor }]).await;
     answers.into_iter().next().unwrap_or(Err(Refusal::NotStored))
 }
