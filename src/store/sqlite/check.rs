@@ -362,7 +362,7 @@ mod tests {
         {
             let mut piece = pin!(look.next());
             let early = timeout(Duration::from_millis(50), &mut piece).await;
-            assert!(early.is_err(), "it reads while the log is to begin anew");
+            assert!(early.is_err(), "it reads behind the closed gate");
             gate.open();
             assert!(piece.await.unwrap().is_some());
         }

@@ -120,9 +120,9 @@ pub(super) const MOVE_LOG: &str = "pragma wal_checkpoint(passive)";
 /// Copies all of the log into the database and empties it, if no other connection reads from it.
 pub(super) const EMPTY_LOG: &str = "pragma wal_checkpoint(truncate)";
 /// Lets statements that are blocked by other connections fail at once.
-pub(super) const WAIT_FOR_NOBODY: &str = "pragma busy_timeout = 0";
+pub(super) const DO_NOT_WAIT: &str = "pragma busy_timeout = 0";
 /// Restores the timeout that `super::connection` has set.
-pub(super) const WAIT_AS_EVER: &str = "pragma busy_timeout = 5000";
+pub(super) const WAIT: &str = "pragma busy_timeout = 5000";
 
 /// The number of free pages, and whether they can be returned a few at a time.
 pub(super) const FREE_PAGES: &str = "\

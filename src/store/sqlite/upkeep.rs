@@ -43,7 +43,7 @@ enum Log {
     Small,
     /// It restarts as soon as no connection reads from it. The gate is closed.
     Large { looks: u32, was_in_use: bool },
-    /// Another program reads from it. So many of its pages could be copied into the database.
+    /// Another program reads from it. `moved` of its pages could be copied into the database.
     Pinned { moved: i64, looks: u32 },
 }
 
@@ -164,9 +164,9 @@ impl SqliteStore {
 /// Copies what it can of the log into the database, and empties the log if no connection reads from
 /// it. Waits for no reader. Returns the number of copied pages if the log is in use.
 async fn empty_log(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {
-    connection.execute(sql::WAIT_FOR_NOBODY).await?;
+    connection.execute(sql::DO_NOT_WAIT).await?;
     let outcome = connection.fetch_one(sql::EMPTY_LOG).await?;
-    connection.execute(sql::WAIT_AS_EVER).await?;
+    connection.execute(sql::WAIT).await?;
     let is_in_use: bool = outcome.try_get(0)?;
     Ok(if is_in_use { Some(outcome.try_get(2)?) } else { None })
 }
