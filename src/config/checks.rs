@@ -23,8 +23,8 @@ impl Config {
         let (listen, allow) = (&Self::listen, &Self::allow_anonymous_writes);
         Err(sources.find(listen)?.refused(&format!(
             "is not a loopback address, and nothing would protect the entries: listen on a \
-             loopback address such as {}, or set --{} ({}=true), which means that whoever reaches \
-             the port may write",
+             loopback address such as {}, or set --{} ({}=true), which allows every client \
+             that reaches the port to write",
             listen.default,
             allow.long(),
             allow.variable(),

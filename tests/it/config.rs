@@ -300,7 +300,7 @@ fn an_address_other_than_loopback_needs_allow_anonymous_writes() {
             address,
             "127.0.0.1:8080",
             "--allow-anonymous-writes",
-            "whoever reaches the port may write",
+            "every client that reaches the port to write",
         ]);
         let (_, table) =
             Run::new(&["check-config", "--allow-anonymous-writes", "--listen", address]).checked();

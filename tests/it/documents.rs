@@ -95,3 +95,14 @@ fn the_description_of_the_api_names_every_parameter_and_column() {
         assert!(text.contains(&format!("`{column}`")), "docs/api.md lacks {column}");
     }
 }
+
+#[test]
+fn every_file_that_the_architecture_names_exists() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let text = document("ARCHITECTURE.md");
+    for name in text.split('`').skip(1).step_by(2) {
+        let is_file = [".rs", ".html", ".js", ".md", ".json"].iter().any(|end| name.ends_with(end));
+        let exists = root.join(name).exists() || root.join("src").join(name).exists();
+        assert!(exists || !is_file || !name.contains('/'), "ARCHITECTURE.md names {name}");
+    }
+}

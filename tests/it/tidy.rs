@@ -102,3 +102,58 @@ fn imports_have_no_wildcards() {
         assert!(!production.contains("::*;"), "{} imports everything", path.display());
     }
 }
+
+/// Words of CONTRIBUTING.md that plain English does without.
+const UNWANTED_WORDS: &[&str] = &["whoever", "he", "his", "him", "likewise", "anyhow"];
+
+fn text_files(path: &Path, found: &mut Vec<(PathBuf, String)>) {
+    if path.is_dir() {
+        for entry in fs::read_dir(path).unwrap() {
+            text_files(&entry.unwrap().path(), found);
+        }
+    } else if let Ok(text) = fs::read_to_string(path) {
+        found.push((path.strip_prefix(root()).unwrap().to_owned(), text));
+    }
+}
+
+#[test]
+fn code_and_documents_are_in_plain_english() {
+    let mut files = Vec::new();
+    for place in [
+        "src",
+        "docs",
+        "deploy",
+        "templates",
+        "assets",
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+    ] {
+        text_files(&root().join(place), &mut files);
+    }
+    for (path, text) in files {
+        // `anyhow::Result` is one word here, and no English.
+        for word in text.split_whitespace() {
+            let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+            assert!(!UNWANTED_WORDS.contains(&word.as_str()), "{} says {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn mod_rs_only_declares_and_re_exports() {
+    for (path, text) in sources() {
+        if !path.ends_with("mod.rs") {
+            continue;
+        }
+        let is_code = |line: &&str| !line.trim().is_empty() && !line.trim_start().starts_with("//");
+        let code: Vec<_> =
+            text.lines().filter(is_code).filter(|line| !line.starts_with('#')).collect();
+        for item in code.join(" ").split_terminator(';') {
+            let is_visibility = |word: &&str| word.starts_with("pub") || word.ends_with(')');
+            let words: Vec<_> = item.split_whitespace().skip_while(is_visibility).collect();
+            let is_allowed = matches!(words.as_slice(), ["mod", _] | ["use", ..]);
+            assert!(is_allowed, "{} has more than declarations: {item}", path.display());
+        }
+    }
+}
