@@ -11,6 +11,9 @@ use super::{result_code as code, rows, sql};
 use crate::domain::{Plan, Revision};
 use crate::store::{CommitError, CommitOutcome, Committed, StoreError};
 
+/// For how many commits nothing is folded after a fold may have failed.
+const COMMITS_WITHOUT_FOLD: i64 = 1000;
+
 impl SqliteStore {
     pub(super) async fn commit_plan(
         &self,
@@ -20,8 +23,19 @@ impl SqliteStore {
         let mut slot = self.connection.lock().await;
         self.preloaded.lock().await.take();
         let mut writing = self.take(&mut slot).await.map_err(no_connection)?;
-        let step = writing.sightings.next_step(plan);
-        let written = write(&mut writing.connection, expected, plan, &step).await;
+        let folds = expected.0 >= self.folds_from.load(Ordering::Relaxed);
+        let mut step = if folds { writing.sightings.next_step(plan) } else { FoldStep::none() };
+        let mut written = write(&mut writing.connection, expected, plan, &step).await;
+        if !step.is_none() && written.as_ref().is_err_and(is_content) {
+            // The rows that are folded may be at fault, which does not concern the plan.
+            self.folds_from.store(expected.0 + COMMITS_WITHOUT_FOLD, Ordering::Relaxed);
+            if let Some(lost) = self.discard(writing).await {
+                return Err(CommitError::Unknown(lost));
+            }
+            writing = self.take(&mut slot).await.map_err(no_connection)?;
+            step = FoldStep::none();
+            written = write(&mut writing.connection, expected, plan, &step).await;
+        }
         if let Err(error) = written {
             let lost = self.discard(writing).await;
             return Err(lost.map_or_else(|| failure(error), CommitError::Unknown));
@@ -79,19 +93,28 @@ async fn write(
 /// Classifies the failure of a commit's statement.
 fn failure(error: sqlx::Error) -> CommitError {
     if sql::is_moved(&error) {
-        return CommitError::Diverged;
+        CommitError::Diverged
+    } else if is_content(&error) {
+        CommitError::Content(error.into())
+    } else if code::primary(&error) == Some(code::FULL) {
+        CommitError::NoSpace(error.into())
+    } else {
+        CommitError::Unknown(error.into())
     }
-    let is_content = match code::extended(&error) {
-        // The hook refuses to commit to files that are gone: that is not about the plan.
+}
+
+/// Whether a statement failed because of what it writes, or of the pages that it needs for it.
+fn is_content(error: &sqlx::Error) -> bool {
+    match code::extended(error) {
+        // The hook refuses to commit to files that are gone.
         Some(code::CONSTRAINT_COMMITHOOK) => false,
-        Some(extended) => match extended & 0xff {
-            code::FULL => return CommitError::NoSpace(error.into()),
-            code::CORRUPT | code::NOTADB | code::TOOBIG | code::CONSTRAINT | code::MISMATCH => true,
-            _ => false,
-        },
+        Some(extended) => {
+            let codes =
+                [code::CORRUPT, code::NOTADB, code::TOOBIG, code::CONSTRAINT, code::MISMATCH];
+            codes.contains(&(extended & 0xff)) && !sql::is_moved(error)
+        }
         None => matches!(error, sqlx::Error::Encode(_)),
-    };
-    if is_content { CommitError::Content(error.into()) } else { CommitError::Unknown(error.into()) }
+    }
 }
 
 /// Classifies the failure to connect, before the plan has reached the database.

@@ -67,6 +67,7 @@ impl SqliteStore {
             store_id: loaded.store_id.clone(),
             connection: Mutex::new(WriteConnection::Open(Box::new(writing))),
             confirmed: AtomicI64::new(loaded.revision.0),
+            folds_from: AtomicI64::new(0),
             entries: AtomicUsize::new(loaded.entries.len()),
             preloaded: Mutex::new(Some(loaded)),
             readers: Readers::new(),

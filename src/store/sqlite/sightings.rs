@@ -61,6 +61,17 @@ pub(super) struct FoldStep {
     pub(super) trim: Option<Revision>,
 }
 
+impl FoldStep {
+    /// Leaves the log as it is.
+    pub(super) fn none() -> Self {
+        Self { entries: Vec::new(), until: Revision(0), trim: None }
+    }
+
+    pub(super) fn is_none(&self) -> bool {
+        self.entries.is_empty() && self.trim.is_none()
+    }
+}
+
 impl Sightings {
     /// Makes them from what a database holds: the number of entries, the log, and the last commit.
     pub(super) fn of_log(entries: usize, unfolded: Unfolded, last: Revision) -> Self {

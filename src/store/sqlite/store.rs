@@ -33,6 +33,8 @@ pub struct SqliteStore {
     pub(super) connection: Mutex<WriteConnection>,
     /// The last revision that a commit confirmed or a load found.
     pub(super) confirmed: AtomicI64,
+    /// Nothing is folded before this revision, since a fold has failed.
+    pub(super) folds_from: AtomicI64,
     /// About how many entries there are. Commits of unknown outcome are not counted.
     pub(super) entries: AtomicUsize,
     /// What the inspection of the file has read, until the first load.

@@ -17,6 +17,32 @@ const MORE_HISTORY: &str = "\
     with recursive number (n) as (select 1 union all select n + 1 from number where n < 2000) \
     select 1700000000000 + n, 1, 'z', 's', 'changed', 'SYNCED', 0, '[]', 0, '[]', 0 from number";
 
+/// More updates of times only than are logged before they are folded into the rows of the entries.
+const MANY_SIGHTINGS: &str = "\
+    with recursive commits (number) as ( \
+        select 0 union all select number + 1 from commits where number + 1 < 240 \
+    ) \
+    insert into sightings (revision, seen) \
+    select revision + 1 + number, ( \
+        select json_group_array(json_array(repo, server, last_check, updated_at)) from entries \
+    ) from meta cross join commits; \
+    update meta set revision = revision + 240";
+const LOST_ROW: &str = "create trigger lost before update of last_check on entries \
+    when old.server = 'server-7' begin select raise(abort, 'it is lost'); end";
+
+#[test]
+fn a_lost_row_of_one_entry_keeps_no_other_entry_from_being_stored_when_logged_times_are_folded() {
+    let (_folder, path) = filled();
+    run_sql(&path, MANY_SIGHTINGS);
+    let server = Process::start(&path, NO_ARGUMENTS);
+    run_sql(&path, LOST_ROW);
+    for number in 0..30 {
+        server.accept(report("other", &format!("server-{number}"), "SYNCED", &[]));
+    }
+    let failed = metric(&server, "gitops_status_commits_total{outcome=\"failed\"}");
+    assert_eq!(failed, 0, "the store has done without the fold");
+}
+
 fn metric(server: &Process, name: &str) -> u64 {
     let metrics = server.get("/metrics").text();
     let value = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
