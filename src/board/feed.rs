@@ -49,7 +49,7 @@ struct Log {
     /// Sends the number of the last step; none once the feed has ended.
     listeners: Option<Sender<u64>>,
     /// The snapshot that the last step led to; none while nobody listens.
-    state: Option<Arc<Snapshot>>,
+    snapshot: Option<Arc<Snapshot>>,
     number: u64,
     kept: VecDeque<Arc<Step>>,
     kept_changes: usize,
@@ -80,7 +80,7 @@ impl Feed {
     pub(super) fn new(published: Arc<Published>) -> Self {
         let log = Log {
             listeners: Some(watch::channel(0).0),
-            state: None,
+            snapshot: None,
             number: 0,
             kept: VecDeque::new(),
             kept_changes: 0,
@@ -113,7 +113,7 @@ impl Feed {
 
     /// Makes the next step, if anybody may want it.
     async fn step(&self) {
-        let Some(before) = self.log().state_if_heard() else { return };
+        let Some(before) = self.log().snapshot_if_heard() else { return };
         let after = self.published.snapshot();
         let later = Arc::clone(&after);
         // After the clock was set, every entry may have changed: this can take long.
@@ -130,8 +130,8 @@ impl Feed {
             Some(listeners) => listeners.subscribe(),
             None => watch::channel(0).1,
         };
-        if log.state.is_none() && log.listeners.is_some() {
-            log.state = Some(self.published.snapshot());
+        if log.snapshot.is_none() && log.listeners.is_some() {
+            log.snapshot = Some(self.published.snapshot());
         }
         let named = after.and_then(|name| self.number_in(name));
         let resumed = named.filter(|number| log.has_all_since(*number));
@@ -161,9 +161,9 @@ impl Feed {
 
 impl Log {
     /// Returns the snapshot that the last step led to, unless nobody wants the next step.
-    fn state_if_heard(&mut self) -> Option<Arc<Snapshot>> {
+    fn snapshot_if_heard(&mut self) -> Option<Arc<Snapshot>> {
         self.forget_unless_heard();
-        self.state.clone()
+        self.snapshot.clone()
     }
 
     fn forget_unless_heard(&mut self) {
@@ -174,9 +174,9 @@ impl Log {
     }
 
     /// Makes a step of changes.
-    fn tell(&mut self, state: Arc<Snapshot>, changes: Vec<Difference>) {
+    fn tell(&mut self, snapshot: Arc<Snapshot>, changes: Vec<Difference>) {
         let Some(listeners) = &self.listeners else { return };
-        self.state = Some(state);
+        self.snapshot = Some(snapshot);
         if changes.is_empty() {
             return;
         }
@@ -198,7 +198,7 @@ impl Log {
     }
 
     fn forget(&mut self) {
-        if self.state.take().is_none() {
+        if self.snapshot.take().is_none() {
             return;
         }
         self.kept.clear();
@@ -265,20 +265,20 @@ mod tests {
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
         let policy = Policy { stale_after: None, ttl: None };
         let capacity = Capacity { entries: None, bytes: None };
-        let state = Snapshot::load(policy, Revision(0), Vec::new(), now);
-        let shared = Arc::new(Published::new(state, capacity, Usage::default()));
-        let (feed, state) = (Feed::new(Arc::clone(&shared)), shared.snapshot());
+        let snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now);
+        let published = Arc::new(Published::new(snapshot, capacity, Usage::default()));
+        let (feed, snapshot) = (Feed::new(Arc::clone(&published)), published.snapshot());
         let stop = CancellationToken::new();
         let watch = async {
             let listener = feed.listen(None);
-            assert_eq!(Arc::strong_count(&state), 3);
+            assert_eq!(Arc::strong_count(&snapshot), 3);
             tokio::time::sleep(3 * AFTERTIME).await;
-            assert_eq!(Arc::strong_count(&state), 3, "there is a listener");
+            assert_eq!(Arc::strong_count(&snapshot), 3, "there is a listener");
             drop(listener);
             tokio::time::sleep(AFTERTIME / 2).await;
-            assert_eq!(Arc::strong_count(&state), 3, "it may come back");
+            assert_eq!(Arc::strong_count(&snapshot), 3, "it may come back");
             tokio::time::sleep(2 * AFTERTIME).await;
-            assert_eq!(Arc::strong_count(&state), 2);
+            assert_eq!(Arc::strong_count(&snapshot), 2);
             stop.cancel();
         };
         tokio::join!(feed.clone().run(stop.clone()), watch);

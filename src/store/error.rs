@@ -1,4 +1,4 @@
-//! What can go wrong with a store. The texts are for the log, never for a client.
+//! The errors of a store. Their messages are for the log, never for a client.
 
 use std::error::Error;
 use std::time::Duration;
@@ -16,27 +16,27 @@ pub enum OpenError {
     /// Another process has it open.
     #[error("the database {0} is in use by another process")]
     InUse(String),
-    /// It is damaged, not one of ours, or of a newer version; it was left as it was.
+    /// It is damaged, of another program, or of a newer version. It was not changed.
     #[error("the database {path} is refused: {reason}; it was left as it is. {way_out}")]
     Refused {
-        /// Which database.
+        /// The path of the database.
         path: String,
         /// What is wrong with it.
         reason: String,
-        /// What to do about it, in a sentence.
+        /// A sentence that says what to do about it.
         way_out: &'static str,
     },
     /// It cannot be read or written.
     #[error("the database {path} cannot be opened: {cause}")]
     Unusable {
-        /// Which database.
+        /// The path of the database.
         path: String,
-        /// What the system says.
+        /// The error of the system.
         cause: Cause,
     },
 }
 
-/// Why a store does not answer.
+/// Why a call of a store failed.
 #[derive(Debug, Error)]
 pub enum StoreError {
     /// The database or the file system reports an error.
@@ -45,7 +45,7 @@ pub enum StoreError {
     /// What was opened has been removed or replaced.
     #[error("the database file was removed or replaced while it was open")]
     Displaced,
-    /// The database has lost commits that it had confirmed.
+    /// The database has lost commits that it confirmed.
     #[error("the database has gone back from revision {confirmed} to {found}")]
     WentBack {
         /// The last revision that it confirmed.
@@ -56,18 +56,18 @@ pub enum StoreError {
     /// A row cannot be what this program wrote.
     #[error("damaged row in table {table}: {reason}")]
     Damaged {
-        /// Where it was found.
+        /// The table of the row.
         table: &'static str,
         /// What is wrong with it.
         reason: String,
     },
-    /// It says nothing, as on a disk that hangs.
+    /// It does not answer, as on a disk that hangs.
     #[error("the database has not answered for {} seconds", .0.as_secs())]
     Silent(Duration),
-    /// A question takes so long that it was given up.
+    /// A question took too long, and was given up.
     #[error("a question was given up after {} seconds", .0.as_secs())]
     TooSlow(Duration),
-    /// A question was given up, since commits could not go on beside it for longer.
+    /// A question was given up, because it kept the database's log from beginning anew.
     #[error("a question was given up, since the database's log has grown too large beside it")]
     Interrupted,
     /// The store was closed.
