@@ -11,7 +11,7 @@ use super::{result_code as code, rows, sql};
 use crate::domain::{Plan, Revision};
 use crate::store::{CommitError, CommitOutcome, Committed, StoreError};
 
-/// For how many commits nothing is folded after a fold may have failed.
+/// For how many commits nothing is folded after a fold has failed.
 const COMMITS_WITHOUT_FOLD: i64 = 1000;
 
 impl SqliteStore {
@@ -28,13 +28,15 @@ impl SqliteStore {
         let mut written = write(&mut writing.connection, expected, plan, &step).await;
         if !step.is_none() && written.as_ref().is_err_and(is_content) {
             // The rows that are folded may be at fault, which does not concern the plan.
-            self.folds_from.store(expected.0 + COMMITS_WITHOUT_FOLD, Ordering::Relaxed);
             if let Some(lost) = self.discard(writing).await {
                 return Err(CommitError::Unknown(lost));
             }
             writing = self.take(&mut slot).await.map_err(no_connection)?;
             step = FoldStep::none();
             written = write(&mut writing.connection, expected, plan, &step).await;
+            if written.is_ok() {
+                self.folds_from.store(expected.0 + COMMITS_WITHOUT_FOLD, Ordering::Relaxed);
+            }
         }
         if let Err(error) = written {
             let lost = self.discard(writing).await;
