@@ -1,4 +1,7 @@
 //! Changes as they happen, as server-sent events: `GET /api/events`.
+//!
+//! A client that falls too far behind is cut off by `board::feed`, one that does not read at all by
+//! `http::connections`.
 
 use std::io::Write;
 use std::sync::Arc;

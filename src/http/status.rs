@@ -10,7 +10,7 @@ use super::services::Services;
 use super::warning;
 use super::{answer, body, wire};
 use crate::board::Refusal;
-use crate::domain::{Action, Done, Request};
+use crate::domain::{Action, Done, Refused, Request};
 
 /// `POST /api/status`: stores an update, and answers once it is on disk.
 pub(super) async fn post(
@@ -27,7 +27,7 @@ pub(super) async fn post(
         log::warn!("Update of {}:{}: {warning}", repo.escape_debug(), server.escape_debug());
     }
     let outcome = submit(&services, caller, Action::Report(report)).await;
-    services.metrics.updates.note(word(outcome));
+    services.metrics.updates.outcomes.note(word(outcome));
     if let Done::Recorded(omitted) = outcome? {
         warnings.extend(warning::of_omitted(omitted));
     }
@@ -35,7 +35,7 @@ pub(super) async fn post(
         return Ok(answer::json(wire::UPDATED));
     }
     for warning in &warnings {
-        services.metrics.warnings.note(warning.field);
+        services.metrics.updates.warnings.note(warning.field);
     }
     Ok(answer::json(wire::updated_with(&warnings)?))
 }
@@ -43,9 +43,9 @@ pub(super) async fn post(
 /// Returns the word for the outcome of an update in the metrics.
 fn word(outcome: Result<Done, Refusal>) -> &'static str {
     match outcome {
-        Ok(_) => "stored",
+        Ok(Done::Recorded(_) | Done::Removed) => "stored",
         Err(Refusal::Busy) => "busy",
-        Err(Refusal::Refused(_)) => "full",
+        Err(Refusal::Refused(Refused::Full(_) | Refused::NoSuchEntry)) => "full",
         Err(Refusal::NotStored) => "not_stored",
     }
 }

@@ -11,6 +11,7 @@ mod registry;
 mod requests;
 mod series;
 mod text;
+mod updates;
 
 pub use commits::Commits;
 pub use connections::{Closing, ConnectionCounts};
@@ -19,3 +20,4 @@ pub use instruments::Breakdown;
 pub use registry::{MEDIA_TYPE, Metrics};
 pub use requests::{RequestCounter, Requests};
 pub use series::EntrySeries;
+pub use updates::Updates;

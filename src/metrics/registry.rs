@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::text::Text;
-use super::{Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests};
+use super::{Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests, Updates};
 use crate::domain::Timestamp;
 
 /// The media type of a scrape: a format that every version of Prometheus since 0.4 reads.
@@ -18,10 +18,8 @@ pub struct Metrics {
     pub commits: Commits,
     /// Requests that were refused for lack of room or time, by the kind of work.
     pub overload: Breakdown,
-    /// Updates, by outcome.
-    pub updates: Breakdown,
-    /// Warnings in answers to stored updates, by the field that was left out.
-    pub warnings: Breakdown,
+    /// Updates, by what became of them.
+    pub updates: Updates,
     /// Connections.
     pub connections: ConnectionCounts,
     entries: EntrySeries,
@@ -38,8 +36,7 @@ impl Metrics {
             requests: Requests::default(),
             commits: Commits::new(),
             overload: Breakdown::new(&["bodies", "history", "metrics", "reads"]),
-            updates: Breakdown::new(&["stored", "busy", "full", "not_stored"]),
-            warnings: Breakdown::new(&["files", "revision", "url"]),
+            updates: Updates::new(),
             connections: ConnectionCounts::new(),
             entries,
             started,
@@ -67,18 +64,7 @@ impl Metrics {
             "reason",
             &self.overload,
         );
-        text.breakdown(
-            "gitops_status_updates_total",
-            "Updates that were ready to be stored, by what became of them",
-            "outcome",
-            &self.updates,
-        );
-        text.breakdown(
-            "gitops_status_update_warnings_total",
-            "Updates that were stored without one of their fields, and answered with a warning",
-            "field",
-            &self.warnings,
-        );
+        self.updates.write(&mut text);
         self.connections.write(&mut text);
         let mut parts = vec![Bytes::from(text.into_string())];
         parts.extend(series);

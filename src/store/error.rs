@@ -102,7 +102,8 @@ pub enum CommitError {
     /// it. Nothing was applied; another plan may succeed.
     #[error("{0}")]
     Content(StoreError),
-    /// There is no space for it. Nothing was applied.
+    /// The disk is full (ENOSPC, SQLite's code 13). Nothing was applied; all requests of the batch are
+    /// refused.
     #[error("there is no space left: {0}")]
     NoSpace(StoreError),
     /// It may have been applied: ask [`super::Store::outcome`].

@@ -1,0 +1,37 @@
+//! Updates by what became of them, also those that were refused.
+
+use super::Breakdown;
+use super::text::Text;
+
+/// Counters of the updates that were ready to be stored.
+#[derive(Debug)]
+pub struct Updates {
+    /// What became of them: `stored`, `busy`, `full` or `not_stored`.
+    pub outcomes: Breakdown,
+    /// Warnings in the answers to stored updates, by the field that was left out.
+    pub warnings: Breakdown,
+}
+
+impl Updates {
+    pub(super) fn new() -> Self {
+        Self {
+            outcomes: Breakdown::new(&["stored", "busy", "full", "not_stored"]),
+            warnings: Breakdown::new(&["files", "revision", "url"]),
+        }
+    }
+
+    pub(super) fn write(&self, text: &mut Text) {
+        text.breakdown(
+            "gitops_status_updates_total",
+            "Updates that were ready to be stored, by what became of them",
+            "outcome",
+            &self.outcomes,
+        );
+        text.breakdown(
+            "gitops_status_update_warnings_total",
+            "Updates that were stored without one of their fields, and answered with a warning",
+            "field",
+            &self.warnings,
+        );
+    }
+}
