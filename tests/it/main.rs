@@ -20,6 +20,7 @@
 )]
 
 mod badge;
+mod board;
 mod bodies;
 mod builds;
 mod capacity;
