@@ -26,13 +26,29 @@ impl Description {
         })
     }
 
+    /// Returns the parameters of an operation.
+    pub fn parameters<'a>(
+        &'a self,
+        operation: &'a Value,
+    ) -> impl Iterator<Item = &'a Value> + Clone {
+        let parameters = operation["parameters"].as_array().into_iter().flatten();
+        parameters.map(|parameter| self.resolved(parameter))
+    }
+
+    /// Returns the component that a reference names, or a value that is no reference.
+    fn resolved<'a>(&'a self, value: &'a Value) -> &'a Value {
+        let Some(reference) = value.get("$ref").and_then(Value::as_str) else { return value };
+        let component = reference.strip_prefix('#').and_then(|path| self.document.pointer(path));
+        component.unwrap_or_else(|| panic!("{reference} leads nowhere"))
+    }
+
     /// Fails unless the status, the media type and the body of an answer are described.
     pub fn check(&mut self, method: &str, target: &str, reply: &Reply) {
         let path = target.split('?').next().unwrap();
         let method = method.to_ascii_lowercase();
         let at = format!("{method} {target}: {}", reply.status);
-        let response =
-            self.document["paths"][path][method]["responses"][reply.status.to_string()].clone();
+        let responses = &self.document["paths"][path][method]["responses"];
+        let response = self.resolved(&responses[reply.status.to_string()]).clone();
         assert!(response.is_object(), "{at} is not described");
         let media_type = reply.header("content-type").unwrap();
         let known = object(&response["content"]).iter().find(|(described, _)| {
@@ -74,7 +90,7 @@ impl Description {
         let is_met = match keyword {
             "$ref" => {
                 let name = rule.as_str().unwrap().strip_prefix("#/components/schemas/").unwrap();
-                let schema = self.document["components"]["schemas"][name].clone();
+                let schema = self.resolved(schema).clone();
                 return self.fits(&schema, value, name);
             }
             "oneOf" => {
