@@ -21,7 +21,7 @@ pub(super) fn command() -> Command {
         .about("Shrink the database file to the size of its content; stop the server first");
     let repair = Command::new(REPAIR)
         .about("Repair a damaged database and report what is lost; stop the server first");
-    let settings = SETTINGS.into_iter().chain([&CONFIG_FILE]).map(flag);
+    let settings = SETTINGS.iter().copied().chain([&CONFIG_FILE]).map(flag);
     Command::new(env!("CARGO_PKG_NAME"))
         .version(env!("CARGO_PKG_VERSION"))
         .about(env!("CARGO_PKG_DESCRIPTION"))

@@ -180,7 +180,7 @@ mod tests {
         let Invocation::Print(help) = parse_words(&["--help"], &[]).unwrap() else {
             panic!("no help");
         };
-        for setting in SETTINGS.into_iter().chain([&CONFIG_FILE]) {
+        for setting in SETTINGS.iter().copied().chain([&CONFIG_FILE]) {
             assert!(help.contains(&format!("--{}", setting.long())), "{}", setting.name);
             assert!(help.contains(&format!("[env: {}", setting.variable())), "{}", setting.name);
             assert!(help.contains(setting.default) && help.contains(setting.help));

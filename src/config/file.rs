@@ -11,7 +11,6 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, shown_path, shown_value};
 use super::setting::Setting;
-use super::settings::SETTINGS;
 use super::text_file;
 use super::value::Kind;
 
@@ -32,20 +31,25 @@ struct Line {
 }
 
 impl ConfigFile {
-    /// Reads a file; `named_by` is the flag or variable that names it.
+    /// Reads a file with some of the `known` settings; `named_by` is the flag or variable that names
+    /// it.
     ///
     /// # Errors
     /// A file that cannot be read, is not TOML in UTF-8, or holds an unknown key or a value of a
     /// wrong type.
-    pub(super) fn read(path: &Path, named_by: &str) -> Result<Self, ConfigError> {
+    pub(super) fn read(
+        path: &Path,
+        named_by: &str,
+        known: &[&'static Setting],
+    ) -> Result<Self, ConfigError> {
         let content = text_file::read(path).map_err(|error| {
             let place = format!("{named_by} {}", shown_value(&path.to_string_lossy()));
             ConfigError::new(place, format!("cannot read: {error}"))
         })?;
-        Self::parse(path, &content)
+        Self::parse(path, &content, known)
     }
 
-    fn parse(path: &Path, content: &str) -> Result<Self, ConfigError> {
+    fn parse(path: &Path, content: &str, known: &[&'static Setting]) -> Result<Self, ConfigError> {
         let (table, mistakes) = DeTable::parse_recoverable(content);
         // Report the first mistake: the others often follow from it.
         let offset = |mistake: &toml::de::Error| mistake.span().map_or(0, |span| span.start);
@@ -59,7 +63,7 @@ impl ConfigFile {
         let mut values = BTreeMap::new();
         for (key, value) in table.get_ref() {
             let number = line_number(content, key.span().start);
-            let setting = find(key.get_ref())
+            let setting = find(key.get_ref(), known)
                 .map_err(|reason| ConfigError::new(place(path, number), reason))?;
             let text = text_of(setting.kind, value.get_ref())
                 .map_err(|reason| ConfigError::new(key_place(path, number, setting), reason))?;
@@ -91,36 +95,28 @@ fn line_number(content: &str, offset: usize) -> usize {
 }
 
 /// Finds the setting of a key, or lists the known keys.
-fn find(key: &str) -> Result<&'static Setting, String> {
-    if let Some(setting) = SETTINGS.into_iter().find(|setting| setting.name == key) {
+fn find(key: &str, known: &[&'static Setting]) -> Result<&'static Setting, String> {
+    if let Some(setting) = known.iter().copied().find(|setting| setting.name == key) {
         return Ok(setting);
     }
-    let hint = nearest(key).map_or_else(String::new, |name| format!(" (did you mean {name}?)"));
-    let known: Vec<&str> = SETTINGS.iter().map(|setting| setting.name).collect();
-    let (key, known) = (shown_value(key), known.join(", "));
+    let names: Vec<&'static str> = known.iter().map(|setting| setting.name).collect();
+    let hint = nearest(key, &names).map(|name| format!(" (did you mean {name}?)"));
+    let (key, hint, known) = (shown_value(key), hint.unwrap_or_default(), names.join(", "));
     Err(format!("unknown key {key}{hint}; known keys: {known}"))
 }
 
 /// Writes a TOML value as it would be written on the command line.
 fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
-    match (kind, value) {
-        (Kind::Address | Kind::Url | Kind::File | Kind::Duration, DeValue::String(text)) => {
-            Ok(text.to_string())
-        }
+    let string = || value.as_str().map(str::to_owned);
+    let number = || value.as_integer().map(ToString::to_string);
+    let (text, accepted) = match kind {
+        Kind::Address | Kind::Url | Kind::File => (string(), "a string in quotes"),
         // The only number that is a duration is 0; the parser of durations checks that.
-        (Kind::Number | Kind::Duration, DeValue::Integer(number)) => Ok(number.to_string()),
-        (Kind::Switch, DeValue::Boolean(on)) => Ok(on.to_string()),
-        (kind, value) => Err(format!("expected {}, not {}", accepted(kind), type_name(value))),
-    }
-}
-
-fn accepted(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Address | Kind::Url | Kind::File => "a string in quotes",
-        Kind::Duration => "a duration in quotes, such as \"90s\", or 0",
-        Kind::Number => "a whole number without quotes",
-        Kind::Switch => "true or false without quotes",
-    }
+        Kind::Duration => (string().or_else(number), "a duration in quotes, such as \"90s\", or 0"),
+        Kind::Number => (number(), "a whole number without quotes"),
+        Kind::Switch => (value.as_bool().map(|on| on.to_string()), "true or false without quotes"),
+    };
+    text.ok_or_else(|| format!("expected {accepted}, not {}", type_name(value)))
 }
 
 fn type_name(value: &DeValue<'_>) -> &'static str {
@@ -135,13 +131,13 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
     }
 }
 
-/// Returns the name of a setting that at most two typing mistakes turn into `key`.
-fn nearest(key: &str) -> Option<&'static str> {
+/// Returns the name that at most two typing mistakes turn into `key`.
+fn nearest(key: &str, names: &[&'static str]) -> Option<&'static str> {
     const MOST_EDITS: usize = 2;
     let key: String = key.to_lowercase().replace('-', "_").chars().take(64).collect();
-    SETTINGS
+    names
         .iter()
-        .map(|setting| (strsim::levenshtein(&key, setting.name), setting.name))
+        .map(|name| (strsim::levenshtein(&key, name), *name))
         .min()
         .filter(|(edits, _)| *edits <= MOST_EDITS)
         .map(|(_, name)| name)
@@ -149,10 +145,11 @@ fn nearest(key: &str) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::settings::SETTINGS;
     use super::*;
 
     fn parse(content: &str) -> Result<ConfigFile, String> {
-        ConfigFile::parse(Path::new("a.toml"), content).map_err(|error| error.to_string())
+        ConfigFile::parse(Path::new("a.toml"), content, SETTINGS).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -22,6 +22,6 @@ pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
 pub use resolved::{Resolved, listen_address};
 pub use setting::{CONFIG_FILE, Setting};
-pub use settings::{COUNT, Config, SETTINGS};
+pub use settings::{Config, SETTINGS};
 pub use sources::{Effective, Lookup};
 pub use value::Kind;

@@ -1,13 +1,11 @@
 //! The settings in force: found, checked, and written out with the origin of each.
-//!
-//! This module must not know how a value is parsed or which settings there are.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::thread;
 
 use super::error::ConfigError;
-use super::settings::{Config, MOST_WORKERS};
+use super::settings::{Config, MOST_WORKERS, SETTINGS};
 use super::sources::{Effective, Lookup, Sources};
 use super::value::address;
 
@@ -30,7 +28,7 @@ impl Resolved {
     /// The first value, in the order of [`SETTINGS`](super::SETTINGS), that is not accepted, or a
     /// TOML file that is not.
     pub fn load(flags: &Lookup<'_>, environment: &Lookup<'_>) -> Result<Self, ConfigError> {
-        let mut sources = Sources::open(flags, environment)?;
+        let mut sources = Sources::open(flags, environment, SETTINGS)?;
         let mut config = Config::read(&mut sources)?;
         config.check(&sources)?;
         if config.workers == 0 {
@@ -69,5 +67,5 @@ pub fn listen_address(
     flags: &Lookup<'_>,
     environment: &Lookup<'_>,
 ) -> Result<SocketAddr, ConfigError> {
-    Sources::open(flags, environment)?.read(&Config::listen, address)
+    Sources::open(flags, environment, SETTINGS)?.read(&Config::listen, address)
 }

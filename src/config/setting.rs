@@ -91,11 +91,8 @@ macro_rules! settings {
             $($(#[doc = $help] pub $name: $type,)+)+
         }
 
-        /// The number of settings.
-        pub const COUNT: usize = [$($(stringify!($name),)+)+].len();
-
         /// Every setting, in the order in which people see them.
-        pub static SETTINGS: [&Setting; COUNT] = [$($(&Config::$name,)+)+];
+        pub static SETTINGS: &[&Setting] = &[$($(&Config::$name,)+)+];
 
         #[expect(non_upper_case_globals, reason = "a constant has the name of its field")]
         impl Config {

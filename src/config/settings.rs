@@ -97,11 +97,11 @@ mod tests {
 
     #[test]
     fn no_two_settings_share_an_environment_name() {
-        let rows = || SETTINGS.into_iter().chain([&CONFIG_FILE]);
+        let rows = || SETTINGS.iter().copied().chain([&CONFIG_FILE]);
         let names: BTreeSet<String> =
             rows().flat_map(|row| [Some(row.variable()), row.file_variable()]).flatten().collect();
         let secrets = rows().filter(|row| row.is_secret()).count();
-        assert_eq!(names.len(), COUNT + 1 + secrets);
+        assert_eq!(names.len(), SETTINGS.len() + 1 + secrets);
     }
 
     /// For a Service named `gitops-status-server`, Kubernetes sets `GITOPS_STATUS_SERVER_PORT`

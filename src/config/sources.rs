@@ -59,13 +59,14 @@ pub(super) struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
-    /// Reads the TOML file, if a flag or the environment names one.
+    /// Reads the TOML file of `known` settings, if a flag or the environment names one.
     ///
     /// # Errors
     /// A file that cannot be read or holds anything but settings.
     pub(super) fn open(
         flags: &'a Lookup<'a>,
         environment: &'a Lookup<'a>,
+        known: &[&'static Setting],
     ) -> Result<Self, ConfigError> {
         let sources = Self { flags, environment, file: None, effective: Vec::new() };
         let (place, path) = sources.locate(&CONFIG_FILE)?;
@@ -75,7 +76,7 @@ impl<'a> Sources<'a> {
         if path.is_empty() {
             return Err(ConfigError::new(place, "is empty; expected a TOML file's path"));
         }
-        Ok(Self { file: Some(ConfigFile::read(Path::new(&path), &place)?), ..sources })
+        Ok(Self { file: Some(ConfigFile::read(Path::new(&path), &place, known)?), ..sources })
     }
 
     /// Finds a setting's value, parses it and notes it as in force.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::settings::MOST_WORKERS;
-use super::{COUNT, DatabaseUrl, Resolved, listen_address};
+use super::{DatabaseUrl, Resolved, SETTINGS, listen_address};
 
 /// Loads from flags and environment variables, each written as `name=value`.
 fn load(flags: &[&str], environment: &[&str]) -> Result<Resolved, String> {
@@ -92,7 +92,7 @@ fn a_value_reaches_the_setting_it_was_given_for() {
     let resolved = load(&flags.iter().map(String::as_str).collect::<Vec<_>>(), &[]).unwrap();
     let text = resolved.to_toml();
     let table: toml::Table = text.parse().unwrap();
-    assert_eq!(table.len(), COUNT);
+    assert_eq!(table.len(), SETTINGS.len());
     for (name, value) in given {
         let shown = table[name].as_str().map_or_else(|| table[name].to_string(), str::to_owned);
         assert_eq!(shown, value, "{name}");

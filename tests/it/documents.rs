@@ -73,7 +73,7 @@ fn the_readmes_curl_lines_print_what_the_readme_shows() {
 #[test]
 fn the_readme_lists_every_setting_at_its_default() {
     let readme = document("README.md");
-    for setting in &gitops_status_server::config::SETTINGS {
+    for setting in gitops_status_server::config::SETTINGS {
         let row = format!("| `--{}` | `{}` |", setting.long(), setting.default);
         assert!(readme.contains(&row), "README.md lacks {row}");
     }
