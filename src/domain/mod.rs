@@ -3,7 +3,6 @@
 //! Everything here is pure: no I/O, async, clock, JSON, SQL or HTTP. Equal input gives equal output,
 //! so every rule can be tested without a server.
 
-mod bucket;
 mod capacity;
 mod clock_trust;
 mod column;
@@ -30,11 +29,11 @@ mod snapshot;
 mod standing;
 mod tally;
 mod texts;
+mod time_step;
 mod timeline;
 mod timestamp;
 mod transition;
 
-pub use bucket::Bucket;
 pub use capacity::{Capacity, Full, Omitted};
 pub use clock_trust::{Now, SETTLING_TIME};
 pub use column::Column;
@@ -60,6 +59,7 @@ pub use snapshot::{Changes, Place, Revision, Snapshot};
 pub use standing::{Shown, Silence, Standing};
 pub use tally::Tally;
 pub use texts::Texts;
+pub use time_step::TimeStep;
 pub use timeline::{EntryPast, LastSeen, Phase, Phases, Timeline, TimelineQuery};
 pub use timestamp::{ReportedTime, Rfc3339, Timestamp};
 pub use transition::{Event, FileDelta, MAX_DELTA_NAMES, Transition};

@@ -3,7 +3,7 @@
 //! A timeline has a phase for each change of an entry's condition. If there are too many, it cuts
 //! time into steps and shows the worst condition of each entry in each step.
 
-use super::{Bucket, Condition, Cursor, Key, TimeRange, Timestamp};
+use super::{Condition, Cursor, Key, TimeRange, TimeStep, Timestamp};
 
 /// A query for a timeline. The entries come separately, since the current snapshot selects them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -24,24 +24,24 @@ impl TimelineQuery {
     /// Returns the phases of some entries: all of them if they are within the limit, otherwise those
     /// of the finest step that keeps within it.
     #[must_use]
-    pub fn show(&self, pasts: &[EntryPast]) -> (Vec<Phase>, Option<Bucket>) {
+    pub fn show(&self, pasts: &[EntryPast]) -> (Vec<Phase>, Option<TimeStep>) {
         let phases = self.phases(pasts, None);
         if phases.len() <= self.limit {
             return (phases, None);
         }
-        let coarser = Bucket::ladder().map(|step| (self.phases(pasts, Some(step)), Some(step)));
+        let coarser = TimeStep::ladder().map(|step| (self.phases(pasts, Some(step)), Some(step)));
         let mut coarser = coarser.skip_while(|(phases, _)| phases.len() > self.limit);
         coarser.next().unwrap_or_default()
     }
 
     /// Returns the finest step that keeps a number of entries within the limit, whatever they did.
     #[must_use]
-    pub fn step_for(&self, entries: usize) -> Option<Bucket> {
+    pub fn step_for(&self, entries: usize) -> Option<TimeStep> {
         let most = self.limit.checked_div(entries)?;
-        Bucket::ladder().find(|step| step.starts(self.range).nth(most).is_none())
+        TimeStep::ladder().find(|step| step.starts(self.range).nth(most).is_none())
     }
 
-    fn phases(&self, pasts: &[EntryPast], step: Option<Bucket>) -> Vec<Phase> {
+    fn phases(&self, pasts: &[EntryPast], step: Option<TimeStep>) -> Vec<Phase> {
         let mut phases = Phases::default();
         for past in pasts {
             phases.begin(past.pair);
@@ -52,13 +52,13 @@ impl TimelineQuery {
                 None => past.points.iter().for_each(|(cursor, condition)| {
                     phases.push(cursor.at, *condition);
                 }),
-                Some(step) => self.push_buckets(&mut phases, past, step),
+                Some(step) => self.push_steps(&mut phases, past, step),
             }
         }
         phases.finish()
     }
 
-    fn push_buckets(&self, phases: &mut Phases, past: &EntryPast, step: Bucket) {
+    fn push_steps(&self, phases: &mut Phases, past: &EntryPast, step: TimeStep) {
         let TimeRange { from, to } = self.range;
         let mut before = past.carried.unwrap_or(Condition::Ended);
         for points in past.points.chunk_by(|(a, _), (b, _)| step.start(a.at) == step.start(b.at)) {
@@ -132,13 +132,13 @@ pub struct Timeline {
     /// Their phases, by time, then by entry.
     pub phases: Vec<Phase>,
     /// The step by which time is cut, if it is.
-    pub step: Option<Bucket>,
+    pub step: Option<TimeStep>,
 }
 
 impl Timeline {
     /// Makes a timeline of phases in any order.
     #[must_use]
-    pub fn new(keys: Vec<Key>, mut phases: Vec<Phase>, step: Option<Bucket>) -> Self {
+    pub fn new(keys: Vec<Key>, mut phases: Vec<Phase>, step: Option<TimeStep>) -> Self {
         phases.sort_unstable_by_key(|phase| (phase.at, phase.pair));
         Self { keys, phases, step }
     }

@@ -7,9 +7,9 @@ use super::{TimeRange, Timestamp};
 
 /// A span by which time is cut, at multiples of the span since 1970.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Bucket(Duration);
+pub struct TimeStep(Duration);
 
-impl Bucket {
+impl TimeStep {
     /// Returns every step, the finest first. The last one spans all of time.
     pub(super) fn ladder() -> impl Iterator<Item = Self> {
         let minutes = [1, 5, 15, 30, 60, 180, 360, 720].map(Duration::from_mins);
@@ -38,7 +38,7 @@ impl Bucket {
     }
 }
 
-impl fmt::Display for Bucket {
+impl fmt::Display for TimeStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_secs() / 60 {
             minutes if minutes.is_multiple_of(24 * 60) => write!(f, "{}d", minutes / (24 * 60)),
@@ -54,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_step_is_written_like_any_duration() {
-        let steps: Vec<String> = Bucket::ladder().map(|step| step.to_string()).collect();
+        let steps: Vec<String> = TimeStep::ladder().map(|step| step.to_string()).collect();
         let expected = ["1m", "5m", "15m", "30m", "1h", "3h", "6h", "12h", "1d", "2d", "7d", "14d"];
         assert_eq!(steps[..12], expected);
         assert_eq!(steps[12..14], ["30d", "60d"]);
