@@ -10,10 +10,12 @@ use std::sync::OnceLock;
 pub struct Derived(OnceLock<Box<dyn Any + Send + Sync>>);
 
 impl Derived {
-    /// Returns the value if there is one of this type.
+    /// Returns the value, if there is one. All values of a cell are of one type.
     #[must_use]
     pub fn get<T: Any>(&self) -> Option<&T> {
-        self.0.get()?.downcast_ref()
+        let value = self.0.get()?.downcast_ref();
+        debug_assert!(value.is_some(), "the value is of another type");
+        value
     }
 
     /// Keeps a value, unless there is one already.
