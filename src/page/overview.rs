@@ -37,15 +37,20 @@ pub const OTHER_PARAMETERS: [&str; 4] = ["sort", "limit", "view", "offset"];
 /// The parameters that stay when the filters change; `offset` does not.
 const LASTING: [&str; 3] = ["sort", "limit", "view"];
 
-/// The sortable columns: the column, its heading, and whether the first click sorts the largest
+/// How a click on a heading sorts: by which column, and whether the first click sorts the largest
 /// first.
-const SORTABLE: [(Column, &str, bool); 6] = [
-    (Column::Repo, "Repo", false),
-    (Column::Server, "Server", false),
-    (Column::DriftCount, "Drift", true),
-    (Column::StatusSince, "In this state", false),
-    (Column::LastCheck, "Last check", false),
-    (Column::UpdatedAt, "Last report", false),
+type Sorting = (Column, bool);
+
+/// The headings after the first.
+const HEADINGS: [(&str, Option<Sorting>); 8] = [
+    ("Repo", Some((Column::Repo, false))),
+    ("Server", Some((Column::Server, false))),
+    ("Drift", Some((Column::DriftCount, true))),
+    ("Files", None),
+    ("In this state", Some((Column::StatusSince, false))),
+    ("Last check", Some((Column::LastCheck, false))),
+    ("Last report", Some((Column::UpdatedAt, false))),
+    ("Run", None),
 ];
 
 /// Renders the overview of a snapshot.
@@ -80,7 +85,7 @@ pub fn overview(
         sentence: sentence(&tally),
         oldest: tally.drifted_since.and_then(|at| Moment::new(at, context.now)),
         form: Form::new(asked),
-        headings: SORTABLE.map(|column| Heading::new(column, selection.order, &first_page)),
+        headings: HEADINGS.map(|heading| Heading::new(heading, selection.order, &first_page)),
         worst_first: first_page.without(&["sort"]).link("./"),
         is_worst_first: selection.order == Order::WorstFirst,
         paging: Paging::new(selection, rows.len(), page.total, parameters),
@@ -112,7 +117,7 @@ struct Overview<'a> {
     oldest: Option<Moment>,
     tiles: [Tile; 4],
     form: Form<'a>,
-    headings: [Heading; 6],
+    headings: [Heading; 8],
     worst_first: String,
     is_worst_first: bool,
     paging: Paging,
@@ -230,29 +235,34 @@ impl<'a> Form<'a> {
 /// The heading of a column, with the link that sorts by it.
 struct Heading {
     label: &'static str,
-    link: String,
+    link: Option<String>,
     /// The value of `aria-sort`.
     sorted: &'static str,
 }
 
 impl Heading {
     fn new(
-        (column, label, largest_first): (Column, &'static str, bool),
+        (label, sorting): (&'static str, Option<Sorting>),
         order: Order,
         page: &Parameters,
     ) -> Self {
-        let descending = match order {
-            Order::By(Sort { column: by, descending }) if by == column => Some(descending),
-            Order::By(_) | Order::Natural | Order::WorstFirst => None,
+        let descending = match (order, sorting) {
+            (Order::By(Sort { column: by, descending }), Some((column, _))) if by == column => {
+                Some(descending)
+            }
+            (Order::By(_) | Order::Natural | Order::WorstFirst, _) => None,
         };
         let sorted = match descending {
             None => "none",
             Some(false) => "ascending",
             Some(true) => "descending",
         };
-        let next = descending.map_or(largest_first, |descending| !descending);
-        let sort = format!("{}{}", if next { "-" } else { "" }, column.name());
-        Self { label, link: page.with(&[("sort", Some(&sort))]).link("./"), sorted }
+        let link = sorting.map(|(column, largest_first)| {
+            let next = descending.map_or(largest_first, |descending| !descending);
+            let sort = format!("{}{}", if next { "-" } else { "" }, column.name());
+            page.with(&[("sort", Some(&sort))]).link("./")
+        });
+        Self { label, link, sorted }
     }
 }
 
