@@ -116,10 +116,10 @@ document.addEventListener("click", (event) => {
   const dialog = document.createElement("dialog");
   dialog.setAttribute("aria-labelledby", "removal-title");
   const heading = Object.assign(document.createElement("h2"), { id: "removal-title" });
-  heading.append("Take out ", ...[...document.querySelector("h1").childNodes].map((node) => node.cloneNode(true)), "?");
+  heading.append("Remove ", ...[...document.querySelector("h1").childNodes].map((node) => node.cloneNode(true)), "?");
   const problem = Object.assign(document.createElement("p"), { role: "alert" });
   const no = Object.assign(document.createElement("button"), { textContent: "Keep it" });
-  const yes = Object.assign(document.createElement("button"), { textContent: "Take it out", type: "button", className: "danger" });
+  const yes = Object.assign(document.createElement("button"), { textContent: "Remove", type: "button", className: "danger" });
   const choice = Object.assign(document.createElement("form"), { method: "dialog" });
   choice.append(no, yes);
   dialog.append(heading, problem, choice);

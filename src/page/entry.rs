@@ -174,6 +174,6 @@ fn described(transition: &Transition) -> (&'static str, &'static str) {
         Event::Stale => ("stale", "no report in time"),
         Event::Fresh => (status, "reports again"),
         Event::Expired => ("ended", "left after its time to live"),
-        Event::Deleted => ("ended", "taken out"),
+        Event::Deleted => ("ended", "removed"),
     }
 }

@@ -124,7 +124,7 @@ def test_without_javascript_the_page_can_be_read_and_filtered(fleet, browse):
     page.get_by_role("link", name="web-1").click()
     expect(page.get_by_role("heading", name="nginx on web-1")).to_be_visible()
     expect(page.get_by_text("curl -X DELETE")).to_be_visible()
-    expect(page.get_by_role("button", name="Take this entry out")).to_have_count(0)
+    expect(page.get_by_role("button", name="Remove…")).to_have_count(0)
 
 
 def test_an_empty_server_says_how_to_send_the_first_update(server, browse):

@@ -89,14 +89,14 @@ def test_an_entry_is_removed_only_after_a_confirmation(server, browse):
     server.report("nginx", "web-1", ["a"])
     server.report("nginx", "web-2")
     page = browse(server.address + "entry?repo=nginx&server=web-1")
-    page.get_by_role("button", name="Take this entry out").click()
-    expect(page.get_by_role("dialog", name="Take out nginx on web-1?")).to_be_visible()
+    page.get_by_role("button", name="Remove…").click()
+    expect(page.get_by_role("dialog", name="Remove nginx on web-1?")).to_be_visible()
     expect(page.get_by_role("button", name="Keep it")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert len(server.list()) == 2
-    page.get_by_role("button", name="Take this entry out").click()
-    page.get_by_role("button", name="Take it out", exact=True).click()
+    page.get_by_role("button", name="Remove…").click()
+    page.get_by_role("button", name="Remove", exact=True).click()
     expect(page).to_have_url(server.address)
     assert [entry["server"] for entry in server.list()] == ["web-2"]
     page.goto(server.address + "entry?repo=nginx&server=web-1")
