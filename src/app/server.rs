@@ -27,7 +27,6 @@ pub(super) fn bind(
             .app_data(services.clone())
             .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
             .wrap_fn(move |request, service| http::track(request, service, stopping.clone()))
-            .wrap_fn(http::log_request)
             .configure(http::routes)
     })
     .on_connect(move |io, data| http::note_connection(&connections, io, data))
@@ -66,9 +65,9 @@ fn files_for_connections(max_connections: usize, workers: usize) -> usize {
             let at_once = usize::try_from(limit.saturating_sub(others) / 2).unwrap_or(usize::MAX);
             let affordable = ConnectionLimits::total_within(at_once);
             log::warn!(
-                "Only {limit} files may be open: at most {affordable} connections are open at \
-                 once, because max_connections = {max_connections} needs {needed} files; raise the \
-                 limit (ulimit -n) or lower the setting"
+                "Only {limit} files may be open, but max_connections = {max_connections} needs \
+                 {needed}: at most {affordable} connections will be accepted. Raise the limit \
+                 (ulimit -n) or lower the setting."
             );
             affordable
         }

@@ -20,6 +20,7 @@ use super::access::Caller;
 use super::connections;
 use super::error::ApiError;
 use super::query::QueryString;
+use super::request_log::Asked;
 use super::services::Services;
 use crate::board::{Listener, Step};
 use crate::domain::{Column, Difference, Filter};
@@ -59,6 +60,7 @@ pub(super) async fn events(
     let remembered = request.headers().get("Last-Event-ID").and_then(|id| id.to_str().ok());
     let listener = services.board.listen(remembered.or(last_event_id.as_deref()));
     let events = EventStream {
+        asked: Asked::of(&request),
         listener,
         filter,
         layout,
@@ -68,7 +70,7 @@ pub(super) async fn events(
     };
     let pieces = stream::unfold(events, |mut events| async move {
         let piece = events.next_piece().await.transpose()?;
-        Some((piece, events))
+        Some((piece.inspect_err(|error| events.asked.note_broken(error)), events))
     });
     Ok(response.streaming(pieces))
 }
@@ -96,6 +98,7 @@ impl EventsQuery {
 
 /// The stream of one client.
 struct EventStream {
+    asked: Asked,
     listener: Listener,
     filter: Filter,
     layout: Layout,

@@ -1,11 +1,9 @@
-//! The log of requests: a line for each at level debug, and the faults behind failed answers.
+//! The log of requests: a line for each at level debug, and the faults behind answers that fail or
+//! break off.
 
 use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
-use actix_web::body::{BodySize, MessageBody};
-use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::{Error, HttpRequest};
 use bytes::Bytes;
@@ -18,30 +16,15 @@ use super::methods;
 /// What `RUST_LOG` calls this log: `RUST_LOG=requests=debug` turns it on.
 const TARGET: &str = "requests";
 
-/// Serves a request, logs the fault if it fails by one, and logs the request itself once its answer
-/// has been handed over in full.
-pub(crate) fn log_request<S, B>(
-    request: ServiceRequest,
-    service: &S,
-) -> impl Future<Output = Result<ServiceResponse<impl MessageBody + use<S, B>>, Error>> + use<S, B>
-where
-    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
-    B: MessageBody + Unpin,
-{
-    let began = log::log_enabled!(target: TARGET, Level::Debug).then(Instant::now);
-    let response = service.call(request);
-    async move {
-        let response = response.await?;
-        if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
-            note_fault(response.request(), error);
-        }
-        let line = began.map(|began| Line {
-            asked: Asked::of(response.request()),
-            status: response.status(),
-            bytes: 0,
-            began,
-        });
-        Ok(response.map_body(|_, body| LoggedBody { body, line }))
+/// Returns when a request began, if requests are logged.
+pub(super) fn begin() -> Option<Instant> {
+    log::log_enabled!(target: TARGET, Level::Debug).then(Instant::now)
+}
+
+/// Logs the fault behind an answer, if it has one.
+pub(super) fn note_answer<B>(response: &ServiceResponse<B>) {
+    if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
+        note_fault(response.request(), error);
     }
 }
 
@@ -53,21 +36,26 @@ pub(super) fn note_fault(request: &HttpRequest, error: &ApiError) {
 }
 
 /// What a request asked for, and who sent it.
-struct Asked {
+pub(super) struct Asked {
     method: &'static str,
-    /// The pattern of the path, since paths are the clients' to choose.
+    /// The pattern of the path, because a path may contain anything, even secrets.
     route: String,
     caller: String,
 }
 
 impl Asked {
-    fn of(request: &HttpRequest) -> Self {
+    pub(super) fn of(request: &HttpRequest) -> Self {
         let address = request.peer_addr().map(|address| address.ip().to_canonical().to_string());
         Self {
             method: methods::name(request.method()),
             route: request.match_pattern().unwrap_or_else(|| "none".to_owned()),
             caller: address.unwrap_or_else(|| "unknown".to_owned()),
         }
+    }
+
+    /// Logs why the answer broke off after it had begun.
+    pub(super) fn note_broken(&self, cause: &impl fmt::Display) {
+        log::error!("{self} broke off: {cause}");
     }
 }
 
@@ -79,12 +67,26 @@ impl fmt::Display for Asked {
 }
 
 /// The line of a request; logged when this is dropped.
-struct Line {
+pub(super) struct Line {
     asked: Asked,
     status: StatusCode,
     /// How much of the answer's body has been handed over. The body of an answer to HEAD is not sent.
     bytes: usize,
     began: Instant,
+}
+
+impl Line {
+    pub(super) fn of<B>(response: &ServiceResponse<B>, began: Instant) -> Self {
+        let (asked, status) = (Asked::of(response.request()), response.status());
+        Self { asked, status, bytes: 0, began }
+    }
+
+    /// Counts a piece of the answer's body that has been handed over.
+    pub(super) fn note_piece(&mut self, piece: &Bytes) {
+        if self.asked.method != "HEAD" {
+            self.bytes += piece.len();
+        }
+    }
 }
 
 impl Drop for Line {
@@ -93,32 +95,5 @@ impl Drop for Line {
         let millis = began.elapsed().as_secs_f64() * 1000.0;
         let status = status.as_u16();
         log::debug!(target: TARGET, "{asked}: {status}, {bytes} bytes, {millis:.1} ms");
-    }
-}
-
-/// A body that counts for the line of its request, if requests are logged.
-struct LoggedBody<B> {
-    body: B,
-    line: Option<Line>,
-}
-
-impl<B: MessageBody + Unpin> MessageBody for LoggedBody<B> {
-    type Error = B::Error;
-
-    fn size(&self) -> BodySize {
-        self.body.size()
-    }
-
-    fn poll_next(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_next(context);
-        if let (Some(line), Poll::Ready(Some(Ok(piece)))) = (&mut self.line, &polled)
-            && line.asked.method != "HEAD"
-        {
-            line.bytes += piece.len();
-        }
-        polled
     }
 }

@@ -4,7 +4,6 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use actix_web::http::Method;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::answer::{self, Content};
@@ -108,7 +107,7 @@ impl<Q: Hash + Send + 'static> Resource<Q> {
                     .await?
             }
         };
-        let body = services.sending.body(rendering, grant, request.method() != Method::HEAD);
+        let body = services.sending.body(request, rendering, grant);
         Ok(answer::content(&tag, Content { media_type, cache_control, coding, total, body }))
     }
 

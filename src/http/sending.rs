@@ -18,6 +18,7 @@ use tokio::task::yield_now;
 
 use super::answer;
 use super::coding::{Coding, Encoder};
+use super::request_log::Asked;
 use crate::clock::Clock;
 use crate::render::{PIECE, Pieces, RenderError};
 
@@ -41,7 +42,7 @@ enum Broken {
     Unrenderable(#[from] RenderError),
     #[error("the client has not read it within {PATIENCE:?}")]
     TooSlow,
-    #[error("the thread that compressed it has died")]
+    #[error("the thread that compressed it panicked")]
     Lost,
 }
 
@@ -147,17 +148,22 @@ impl Sending {
         grant: Grant,
     ) -> HttpResponse {
         let mut response = answer::head("application/json", "no-store", grant.coding);
-        response.body(self.body(rendering, grant, request.method() != Method::HEAD))
+        response.body(self.body(request, rendering, grant))
     }
 
     /// Returns a body. The rest of a large one is not rendered for HEAD, which does not want it.
-    pub(super) fn body(&self, rendering: Rendering, grant: Grant, is_wanted: bool) -> BoxBody {
+    pub(super) fn body(
+        &self,
+        request: &HttpRequest,
+        rendering: Rendering,
+        grant: Grant,
+    ) -> BoxBody {
         let (beginning, rest) = match rendering {
             Rendering::Small(whole) => return answer::in_pieces(vec![whole.into()]),
             Rendering::Ready(parts) => return self.ready(parts),
             Rendering::Large { beginning, rest } => (beginning, rest),
         };
-        if !is_wanted {
+        if request.method() == Method::HEAD {
             return BoxBody::new(BodyStream::new(stream::empty::<Result<Bytes, Broken>>()));
         }
         let source = Source {
@@ -166,6 +172,7 @@ impl Sending {
             encoder: Encoder::new(grant.coding),
         };
         let transfer = Transfer {
+            asked: Asked::of(request),
             source: Some(source),
             deadline: self.deadline(),
             compressors: Arc::clone(&self.compressors),
@@ -173,7 +180,7 @@ impl Sending {
         };
         let pieces = stream::unfold(transfer, async |mut transfer| {
             let piece = transfer.next().await.transpose()?;
-            Some((piece, transfer))
+            Some((piece.inspect_err(|broken| transfer.note(broken)), transfer))
         });
         BoxBody::new(BodyStream::new(Box::pin(pieces)))
     }
@@ -216,6 +223,7 @@ impl Deadline {
 
 /// An answer that is being sent.
 struct Transfer {
+    asked: Asked,
     /// `None` while another thread makes a piece.
     source: Option<Source>,
     deadline: Deadline,
@@ -235,6 +243,14 @@ impl Transfer {
             if piece.as_ref().is_none_or(|piece| !piece.is_empty()) {
                 return Ok(piece);
             }
+        }
+    }
+
+    /// Logs why the answer breaks off, unless its client is the reason.
+    fn note(&self, broken: &Broken) {
+        match broken {
+            Broken::Unrenderable(_) | Broken::Lost => self.asked.note_broken(broken),
+            Broken::TooSlow => {}
         }
     }
 

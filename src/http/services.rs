@@ -1,11 +1,11 @@
 //! What handlers use: the parts of the server, and its limits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::bodies::Bodies;
 use super::sending::Sending;
+use super::stopping::Stopping;
 use super::whole_list::WholeLists;
 use super::work::Work;
 use crate::board::Board;
@@ -45,21 +45,4 @@ pub struct Limits {
     pub max_event_streams: usize,
     /// How often a silent stream of changes sends a sign of life.
     pub keep_alive: Duration,
-}
-
-/// Whether the server has been told to stop; clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct Stopping(Arc<AtomicBool>);
-
-impl Stopping {
-    /// Tells the server to stop.
-    pub fn begin(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether the server has been told to stop.
-    #[must_use]
-    pub fn has_begun(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
 }

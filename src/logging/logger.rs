@@ -51,7 +51,7 @@ pub fn start() -> io::Result<Log> {
     log::set_boxed_logger(Box::new(logger)).ok();
     std::panic::set_hook(Box::new(note_panic));
     if let Some(error) = wrong {
-        log::warn!("RUST_LOG is not taken: {error}");
+        log::warn!("RUST_LOG is invalid and ignored: {error}");
     }
     Ok(Log(()))
 }
@@ -87,6 +87,8 @@ fn logger(levels: &str, style: WriteStyle, target: Target) -> Logger {
         .filter_level(LevelFilter::Info)
         // The web server's lines about its threads are of no use to an operator.
         .filter_module("actix_server", LevelFilter::Warn)
+        // It logs that an answer broke off, but not which. `http::request_log` logs that.
+        .filter_module("actix_http::h1::dispatcher", LevelFilter::Off)
         .parse_filters(levels)
         .format_timestamp_millis()
         .format_target(false)

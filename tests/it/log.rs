@@ -88,7 +88,7 @@ fn a_wrong_rust_log_is_reported_and_the_default_stays() {
     let server = Process::run(command.env("RUST_LOG", "actix_server=error,loud=very"));
     server.accept(report("repo", "server", "SYNCED", &[]));
     wait_until("the update is logged", || server.log().contains("Status update: repo:server"));
-    assert!(server.log().contains("WARN ] RUST_LOG is not taken: "), "{}", server.log());
+    assert!(server.log().contains("WARN ] RUST_LOG is invalid and ignored: "), "{}", server.log());
 }
 
 #[test]

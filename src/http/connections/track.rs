@@ -15,7 +15,8 @@ use super::activity::UnderWay;
 use super::registry::Tracked;
 use super::upgrade;
 use crate::http::error::ApiError;
-use crate::http::services::Stopping;
+use crate::http::request_log::{self, Line};
+use crate::http::stopping::Stopping;
 
 /// Notes that a request's body makes progress.
 pub(in crate::http) fn note_progress(request: &HttpRequest) {
@@ -47,7 +48,7 @@ pub(in crate::http) fn why_body_broke_off(request: &HttpRequest) -> ApiError {
 }
 
 /// Serves a request, and keeps note of it until its answer has been handed over in full. Closes the
-/// connection with the answer if it has to end.
+/// connection with the answer if it has to end. Logs the request.
 pub(crate) fn track<S, B>(
     mut request: ServiceRequest,
     service: &S,
@@ -68,9 +69,11 @@ where
     }
     let has_body = !matches!(request.parts().1, Payload::None);
     let under_way = activity.map(|activity| UnderWay::begin(activity, has_body, is_chunked));
+    let began = request_log::begin();
     let response = service.call(request);
     async move {
         let mut response = response.await?;
+        request_log::note_answer(&response);
         let is_unread = under_way.as_ref().is_some_and(UnderWay::has_unread_body);
         let is_stream = response.response().body().size() == BodySize::Stream;
         // Closing after a stream would make room only much later.
@@ -88,7 +91,8 @@ where
         if takes_no_chunks {
             upgrade::end_answer_with_connection(head);
         }
-        Ok(response.map_body(|_, body| TrackedBody { body: Box::pin(body), under_way }))
+        let line = began.map(|began| Box::new(Line::of(&response, began)));
+        Ok(response.map_body(|_, body| TrackedBody { body: Box::pin(body), under_way, line }))
     }
 }
 
@@ -96,6 +100,8 @@ where
 struct TrackedBody<B> {
     body: Pin<Box<B>>,
     under_way: Option<UnderWay>,
+    /// `None` unless requests are logged, so a pointer.
+    line: Option<Box<Line>>,
 }
 
 impl<B: MessageBody> MessageBody for TrackedBody<B> {
@@ -112,6 +118,10 @@ impl<B: MessageBody> MessageBody for TrackedBody<B> {
         if let Some(under_way) = &self.under_way {
             under_way.note_progress();
         }
-        self.body.as_mut().poll_next(context)
+        let polled = self.body.as_mut().poll_next(context);
+        if let (Some(line), Poll::Ready(Some(Ok(piece)))) = (&mut self.line, &polled) {
+            line.note_piece(piece);
+        }
+        polled
     }
 }
