@@ -9,7 +9,7 @@ use super::access::Caller;
 use super::error::ApiError;
 use super::etag::Strength;
 use super::query::{QueryString, must_be};
-use super::resource::{Body, Resource, Weight};
+use super::representation::{Rendered, Representation, Weight};
 use super::sending::Rendering;
 use super::services::Services;
 use crate::domain::{Effort, Selection, Snapshot};
@@ -27,7 +27,7 @@ pub(super) async fn badge(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let badge = Resource {
+    let badge = Representation {
         media_type: "image/svg+xml",
         cache_control: CACHE_CONTROL,
         strength: Strength::Strong,
@@ -58,9 +58,13 @@ impl BadgeQuery {
         Ok(Self { selection, label: label.to_owned() })
     }
 
-    fn body(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Body, RenderError> {
+    fn body(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        effort: &mut Effort<'_>,
+    ) -> Result<Rendered, RenderError> {
         let badge = render::badge(&self.selection.select(snapshot, effort)?, &self.label);
-        Ok(Body { rendering: Rendering::Small(badge.into()), total: None })
+        Ok(Rendered { rendering: Rendering::Small(badge.into()), total: None })
     }
 }
 

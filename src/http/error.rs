@@ -102,8 +102,8 @@ struct Answer<'a> {
     /// Whether the connection ends with the answer, because the rest of the body is not worth
     /// reading.
     closes: bool,
-    /// The fault of this program or its store that the log has to tell of. Overload is no fault: it
-    /// is counted, and must not flood the log. Of updates that are not stored the writer tells.
+    /// The fault of this program or its store, to be logged. Overload is no fault: it is counted, and
+    /// must not flood the log. The writer logs updates that could not be stored.
     fault: Option<&'a dyn fmt::Display>,
 }
 
@@ -171,7 +171,7 @@ impl ApiError {
         }
     }
 
-    /// Returns the fault that the log has to tell of.
+    /// Returns the fault of this program or its store, to be logged.
     pub(super) fn fault(&self) -> Option<&dyn fmt::Display> {
         self.answer().fault
     }

@@ -3,68 +3,26 @@
 use std::sync::Arc;
 
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{Handler, HttpRequest, HttpResponse};
 
 use super::access::Caller;
 use super::error::ApiError;
-use super::etag::Strength;
 use super::query::{MAX_LIMIT, QueryString};
-use super::resource::{Body, REVALIDATE, Resource, Weight};
+use super::representation::{Rendered, Representation, Weight};
 use super::sending::Rendering;
 use super::services::Services;
 use crate::domain::{Effort, Selection, Snapshot};
 use crate::render::{self, Figures, RenderError, RowWindow};
 
-/// `GET /api/summary`
-pub(super) async fn summary(
-    _: Caller,
-    request: HttpRequest,
-    services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
-    figures(&request, &services, Figures::Summary).await
-}
-
-/// `GET /api/repos`
-pub(super) async fn repos(
-    _: Caller,
-    request: HttpRequest,
-    services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
-    figures(&request, &services, Figures::Repos).await
-}
-
-/// `GET /api/servers`
-pub(super) async fn servers(
-    _: Caller,
-    request: HttpRequest,
-    services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
-    figures(&request, &services, Figures::Servers).await
-}
-
-/// `GET /api/files`
-pub(super) async fn files(
-    _: Caller,
-    request: HttpRequest,
-    services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
-    figures(&request, &services, Figures::Files).await
-}
-
-async fn figures(
-    request: &HttpRequest,
-    services: &Services,
+/// Returns the handler of one kind of figures.
+pub(super) fn figures(
     figures: Figures,
-) -> Result<HttpResponse, ApiError> {
-    let resource = Resource {
-        media_type: "application/json",
-        cache_control: REVALIDATE,
-        strength: Strength::Strong,
-        query: FiguresQuery::parse(request.query_string(), figures)?,
-        weight: FiguresQuery::weight,
-        body: FiguresQuery::body,
-    };
-    resource.answer(request, services).await
+) -> impl Handler<(Caller, HttpRequest, Data<Services>), Output = Result<HttpResponse, ApiError>> {
+    move |_: Caller, request: HttpRequest, services: Data<Services>| async move {
+        let query = FiguresQuery::parse(request.query_string(), figures)?;
+        let figures = Representation::json(query, FiguresQuery::weight, FiguresQuery::body);
+        figures.answer(&request, &services).await
+    }
 }
 
 /// Which entries to count, by what, and which rows and columns to show.
@@ -99,11 +57,15 @@ impl FiguresQuery {
         }
     }
 
-    fn body(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Body, RenderError> {
+    fn body(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        effort: &mut Effort<'_>,
+    ) -> Result<Rendered, RenderError> {
         let Self { figures, selection, window } = self;
         let selected = selection.select(snapshot, effort)?;
         let (rows, total) =
             render::figures(*figures, &selected, &selection.filter.file, window, effort)?;
-        Ok(Body { rendering: Rendering::begin(rows)?, total })
+        Ok(Rendered { rendering: Rendering::begin(rows)?, total })
     }
 }

@@ -3,60 +3,36 @@
 use std::sync::Arc;
 
 use actix_web::web::Data;
-use actix_web::{HttpRequest, HttpResponse};
+use actix_web::{Handler, HttpRequest, HttpResponse};
 
 use super::access::Caller;
 use super::answer::{self, Content};
 use super::coding::Coding;
 use super::error::ApiError;
-use super::etag::Strength;
 use super::query::{MAX_LIMIT, QueryString};
-use super::resource::{Body, REVALIDATE, Resource, Weight};
+use super::representation::{REVALIDATE, Rendered, Representation, Weight};
 use super::sending::Rendering;
 use super::services::Services;
 use super::whole_list::WholeList;
 use crate::domain::{Effort, Order, Selection, Snapshot};
 use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
 
-/// `GET /status.json`
-pub(super) async fn status_json(
-    _: Caller,
-    request: HttpRequest,
-    services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
-    list(&request, &services, Format::Json).await
-}
-
-/// `GET /status.csv`
-pub(super) async fn status_csv(
-    _: Caller,
-    request: HttpRequest,
-    services: Data<Services>,
-) -> Result<HttpResponse, ApiError> {
-    list(&request, &services, Format::Csv).await
-}
-
-async fn list(
-    request: &HttpRequest,
-    services: &Services,
+/// Returns the handler of the list in one format.
+pub(super) fn list(
     format: Format,
-) -> Result<HttpResponse, ApiError> {
-    let query = ListQuery::parse(request.query_string(), format)?;
-    if query.is_plain() && query.selection.is_everything() {
-        return whole_list(request, services).await;
+) -> impl Handler<(Caller, HttpRequest, Data<Services>), Output = Result<HttpResponse, ApiError>> {
+    move |_: Caller, request: HttpRequest, services: Data<Services>| async move {
+        let query = ListQuery::parse(request.query_string(), format)?;
+        if query.is_plain() && query.selection.is_everything() {
+            return whole_list(&request, &services).await;
+        }
+        let list = Representation::json(query, ListQuery::weight, ListQuery::body);
+        let list = match format {
+            Format::Json => list,
+            Format::Csv => Representation { media_type: "text/csv; charset=utf-8", ..list },
+        };
+        list.answer(&request, &services).await
     }
-    let list = Resource {
-        media_type: match format {
-            Format::Json => "application/json",
-            Format::Csv => "text/csv; charset=utf-8",
-        },
-        cache_control: REVALIDATE,
-        strength: Strength::Strong,
-        query,
-        weight: |query, snapshot| Weight::of_writing(&query.selection, snapshot),
-        body: ListQuery::body,
-    };
-    list.answer(request, services).await
 }
 
 /// Answers with the list of everything, unless the client has it already.
@@ -113,13 +89,21 @@ impl ListQuery {
         self.format == Format::Json && self.layout == Layout::PLAIN
     }
 
-    fn body(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Body, RenderError> {
+    fn weight(&self, snapshot: &Snapshot) -> Weight {
+        Weight::of_writing(&self.selection, snapshot)
+    }
+
+    fn body(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        effort: &mut Effort<'_>,
+    ) -> Result<Rendered, RenderError> {
         let selected = self.selection.select(snapshot, effort)?;
         let ready = if self.is_plain() { render::ready_list(&selected)? } else { None };
         let rendering = match ready {
             Some(parts) => Rendering::Ready(parts),
             None => Rendering::begin(Rows::new(&selected, self.layout.clone(), self.format))?,
         };
-        Ok(Body { rendering, total: Some(selected.total) })
+        Ok(Rendered { rendering, total: Some(selected.total) })
     }
 }

@@ -15,6 +15,7 @@ use super::{
     badge, events, figures, health, history, list, methods, metrics, openapi, pages, status,
     timeline,
 };
+use crate::render::{Figures, Format};
 
 /// Returns every path of the API.
 fn table() -> [Route; 20] {
@@ -24,15 +25,15 @@ fn table() -> [Route; 20] {
             Right::DeleteStatus,
             status::delete,
         ),
-        Route::reading("/status.json", Right::Read, list::status_json),
-        Route::reading("/status.csv", Right::Read, list::status_csv),
+        Route::reading("/status.json", Right::Read, list::list(Format::Json)),
+        Route::reading("/status.csv", Right::Read, list::list(Format::Csv)),
         Route::reading("/api/history", Right::Read, history::history),
         Route::reading("/api/timeline", Right::Read, timeline::timeline),
         Route::reading("/api/events", Right::Read, events::events),
-        Route::reading("/api/summary", Right::Read, figures::summary),
-        Route::reading("/api/repos", Right::Read, figures::repos),
-        Route::reading("/api/servers", Right::Read, figures::servers),
-        Route::reading("/api/files", Right::Read, figures::files),
+        Route::reading("/api/summary", Right::Read, figures::figures(Figures::Summary)),
+        Route::reading("/api/repos", Right::Read, figures::figures(Figures::Repos)),
+        Route::reading("/api/servers", Right::Read, figures::figures(Figures::Servers)),
+        Route::reading("/api/files", Right::Read, figures::figures(Figures::Files)),
         Route::reading("/badge.svg", Right::Read, badge::badge),
         Route::reading("/", Right::Read, pages::overview::overview),
         Route::reading("/entry", Right::Read, pages::entry::entry),

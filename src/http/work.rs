@@ -69,11 +69,6 @@ pub(super) struct Room {
     overload: Breakdown,
 }
 
-/// A place in a room, given back on drop.
-struct RoomPermit {
-    _permit: OwnedSemaphorePermit,
-}
-
 impl Room {
     fn new(reason: &'static str, places: usize, overload: &Breakdown) -> Self {
         Self {
@@ -87,7 +82,7 @@ impl Room {
     /// Runs `work` on another thread. Its effort ends when the client leaves or has waited too long.
     ///
     /// # Errors
-    /// Those of `work` and of [`Room::serve`].
+    /// Those of `work` and of [`Room::work`].
     pub(super) async fn run<T: Send + 'static>(
         &self,
         request: &HttpRequest,
@@ -99,7 +94,7 @@ impl Room {
     /// Runs a query of the store on another thread, because decoding the rows takes a while.
     ///
     /// # Errors
-    /// Those of `query` and of [`Room::serve`].
+    /// Those of `query` and of [`Room::work`].
     pub(super) async fn ask<T: Send + 'static>(
         &self,
         request: &HttpRequest,
@@ -113,12 +108,18 @@ impl Room {
         .await
     }
 
+    /// Waits for a place, and runs `work` on another thread. Gives it up if that takes too long or the
+    /// client leaves.
+    ///
+    /// # Errors
+    /// [`ApiError::Overloaded`], [`ApiError::Abandoned`], and those of `work`.
     async fn work<T: Send + 'static>(
         &self,
         request: &HttpRequest,
         work: impl FnOnce(&mut Effort<'_>, &CancellationToken) -> Result<T, ApiError> + Send + 'static,
     ) -> Result<T, ApiError> {
-        self.serve(request, async move |permit| {
+        let done = timeout(PATIENCE, async {
+            let permit = self.enter().await?;
             let given_up = CancellationToken::new();
             let _watch = given_up.clone().drop_guard();
             let done = web::block(move || {
@@ -128,20 +129,7 @@ impl Room {
                 work(&mut Effort::watched(&mut goes_on), &given_up)
             });
             done.await.map_err(|_| ApiError::Lost)?
-        })
-        .await
-    }
-
-    /// Waits for a place and for `work`. Drops it if that takes too long or the client leaves.
-    ///
-    /// # Errors
-    /// [`ApiError::Overloaded`], [`ApiError::Abandoned`], and those of `work`.
-    async fn serve<T>(
-        &self,
-        request: &HttpRequest,
-        work: impl AsyncFnOnce(RoomPermit) -> Result<T, ApiError>,
-    ) -> Result<T, ApiError> {
-        let served = timeout(PATIENCE, async { work(self.enter().await?).await });
+        });
         let left = async {
             match Peer::of(request) {
                 Some(peer) => peer.left().await,
@@ -149,7 +137,7 @@ impl Room {
             }
         };
         let outcome = tokio::select! {
-            outcome = served => outcome.unwrap_or(Err(ApiError::Overloaded)),
+            outcome = done => outcome.unwrap_or(Err(ApiError::Overloaded)),
             () = left => Err(ApiError::Abandoned),
         };
         if let Err(ApiError::Overloaded) = outcome {
@@ -158,14 +146,12 @@ impl Room {
         outcome
     }
 
-    async fn enter(&self) -> Result<RoomPermit, ApiError> {
-        let entered = |permit| RoomPermit { _permit: permit };
+    async fn enter(&self) -> Result<OwnedSemaphorePermit, ApiError> {
         if let Ok(permit) = Arc::clone(&self.places).try_acquire_owned() {
-            return Ok(entered(permit));
+            return Ok(permit);
         }
         let _waiting = self.waiting.try_acquire().map_err(|_| ApiError::Overloaded)?;
-        let permit = Arc::clone(&self.places).acquire_owned().await;
-        permit.map(entered).map_err(|_| ApiError::Overloaded)
+        Arc::clone(&self.places).acquire_owned().await.map_err(|_| ApiError::Overloaded)
     }
 }
 

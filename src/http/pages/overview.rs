@@ -13,7 +13,7 @@ use crate::http::error::ApiError;
 use crate::http::etag::Strength;
 use crate::http::filters::{self, with_plain_names};
 use crate::http::query::{Parameter, QueryString, must_be, split, unknown_parameter};
-use crate::http::resource::{Body, Resource, Weight};
+use crate::http::representation::{Rendered, Representation, Weight};
 use crate::http::sending::Rendering;
 use crate::http::services::Services;
 use crate::page::{self, OTHER_PARAMETERS, OverviewQuery, PageContext, Parameters, View};
@@ -31,7 +31,7 @@ pub(in crate::http) async fn overview(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let query = parse(request.query_string());
-    let overview = Resource {
+    let overview = Representation {
         media_type: MEDIA_TYPE,
         cache_control: CACHE_CONTROL,
         // A script in the page keeps the ages up to date.
@@ -68,10 +68,14 @@ impl Overview {
         }
     }
 
-    fn body(&self, snapshot: &Arc<Snapshot>, effort: &mut Effort<'_>) -> Result<Body, RenderError> {
+    fn body(
+        &self,
+        snapshot: &Arc<Snapshot>,
+        effort: &mut Effort<'_>,
+    ) -> Result<Rendered, RenderError> {
         let text =
             page::overview(snapshot, &self.query, &self.context, effort).map_err(unwritable)?;
-        Ok(Body { rendering: Rendering::Small(text.into()), total: None })
+        Ok(Rendered { rendering: Rendering::Small(text.into()), total: None })
     }
 }
 

@@ -18,16 +18,16 @@ use crate::render::RenderError;
 /// `Cache-Control` of an answer that clients may keep, but must ask about before each use.
 pub(super) const REVALIDATE: &str = "no-cache";
 
-/// How an endpoint answers a query from a snapshot.
+/// How an endpoint represents the answer to a query of a snapshot.
 ///
 /// Equal queries about equal snapshots get equal bytes: the entity tag is made of the two.
-pub(super) struct Resource<Q> {
+pub(super) struct Representation<Q> {
     pub(super) media_type: &'static str,
     pub(super) cache_control: &'static str,
     pub(super) strength: Strength,
     pub(super) query: Q,
     pub(super) weight: fn(&Q, &Snapshot) -> Weight,
-    pub(super) body: fn(&Q, &Arc<Snapshot>, &mut Effort<'_>) -> Result<Body, RenderError>,
+    pub(super) body: fn(&Q, &Arc<Snapshot>, &mut Effort<'_>) -> Result<Rendered, RenderError>,
 }
 
 /// How much work an answer takes.
@@ -68,14 +68,30 @@ impl Weight {
     }
 }
 
-/// The body of an answer.
-pub(super) struct Body {
+/// A rendered answer.
+pub(super) struct Rendered {
     pub(super) rendering: Rendering,
     /// How many rows there are before limit and offset, if the answer has rows.
     pub(super) total: Option<usize>,
 }
 
-impl<Q: Hash + Send + 'static> Resource<Q> {
+impl<Q: Hash + Send + 'static> Representation<Q> {
+    /// Returns a representation in JSON that clients may keep.
+    pub(super) fn json(
+        query: Q,
+        weight: fn(&Q, &Snapshot) -> Weight,
+        body: fn(&Q, &Arc<Snapshot>, &mut Effort<'_>) -> Result<Rendered, RenderError>,
+    ) -> Self {
+        Self {
+            media_type: "application/json",
+            cache_control: REVALIDATE,
+            strength: Strength::Strong,
+            query,
+            weight,
+            body,
+        }
+    }
+
     /// Answers from the current snapshot, unless the client has that answer already.
     pub(super) async fn answer(
         self,
@@ -97,7 +113,7 @@ impl<Q: Hash + Send + 'static> Resource<Q> {
         let grant = services.sending.grant(coding);
         // Not always the coding that was asked for.
         let coding = grant.coding;
-        let (tag, Body { rendering, total }) = match room {
+        let (tag, Rendered { rendering, total }) = match room {
             None => self.render(&snapshot, coding, &mut Effort::unlimited())?,
             Some(room) => {
                 // A request that waits for its turn must not keep an old snapshot in memory.
@@ -116,10 +132,10 @@ impl<Q: Hash + Send + 'static> Resource<Q> {
         snapshot: &Arc<Snapshot>,
         coding: Coding,
         effort: &mut Effort<'_>,
-    ) -> Result<(Tag, Body), RenderError> {
-        let Body { rendering, total } = (self.body)(&self.query, snapshot, effort)?;
-        let body = Body { rendering: rendering.coded(coding)?, total };
-        Ok((self.tag(snapshot, coding), body))
+    ) -> Result<(Tag, Rendered), RenderError> {
+        let Rendered { rendering, total } = (self.body)(&self.query, snapshot, effort)?;
+        let rendered = Rendered { rendering: rendering.coded(coding)?, total };
+        Ok((self.tag(snapshot, coding), rendered))
     }
 
     fn tag(&self, snapshot: &Snapshot, coding: Coding) -> Tag {
