@@ -44,12 +44,7 @@ impl Commits {
 
     pub(super) fn write(&self, text: &mut Text) {
         let Self { outcomes, entries, seconds, expired } = self;
-        text.breakdown(
-            "gitops_status_commits_total",
-            "Batches of changes that were handed to the database, by what became of them",
-            "outcome",
-            outcomes,
-        );
+        text.breakdown("gitops_status_commits_total", "Commits, by outcome", "outcome", outcomes);
         text.histograms(
             "gitops_status_commit_entries",
             "Entries that a commit changed",
@@ -62,7 +57,7 @@ impl Commits {
         );
         text.counter(
             "gitops_status_expired_total",
-            "Entries that left because nothing was heard of them for their time to live",
+            "Entries that were removed because no report came for their time to live",
             expired.get(),
         );
     }

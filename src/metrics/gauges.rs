@@ -164,7 +164,7 @@ impl Gauges {
         );
         text.gauge(
             "gitops_status_database_checked_timestamp_seconds",
-            "When all of the database has last been looked through, in seconds since 1970",
+            "When the database was last checked in full, in seconds since 1970",
             checked.map_or(0, |checked| checked.millis().div_euclid(1000)),
         );
         text.gauge(

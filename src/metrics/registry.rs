@@ -18,7 +18,7 @@ pub struct Metrics {
     pub commits: Commits,
     /// Requests that were refused for lack of room or time, by the kind of work.
     pub overload: Breakdown,
-    /// Updates, by what became of them.
+    /// Valid updates, by outcome.
     pub updates: Updates,
     /// Connections.
     pub connections: ConnectionCounts,

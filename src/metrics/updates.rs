@@ -1,12 +1,12 @@
-//! Updates by what became of them, also those that were refused.
+//! Valid updates by outcome, also those that were refused.
 
 use super::Breakdown;
 use super::text::Text;
 
-/// Counters of the updates that were ready to be stored.
+/// Counters of the valid updates.
 #[derive(Debug)]
 pub struct Updates {
-    /// What became of them: `stored`, `busy`, `full` or `not_stored`.
+    /// Their outcomes: `stored`, `busy`, `full` or `not_stored`.
     pub outcomes: Breakdown,
     /// Warnings in the answers to stored updates, by the field that was left out.
     pub warnings: Breakdown,
@@ -23,7 +23,7 @@ impl Updates {
     pub(super) fn write(&self, text: &mut Text) {
         text.breakdown(
             "gitops_status_updates_total",
-            "Updates that were ready to be stored, by what became of them",
+            "Valid updates, by outcome",
             "outcome",
             &self.outcomes,
         );
