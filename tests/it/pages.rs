@@ -54,6 +54,24 @@ fn the_drifted_come_first_by_age_then_the_silent_then_the_others() {
 }
 
 #[test]
+fn each_cell_of_a_row_has_its_heading() {
+    let app = TestApp::spawn();
+    drifted(&app, "nginx");
+    for target in ["/", "/file?name=a.conf"] {
+        let page = text_of(&app.get(target));
+        let headings = page.split("role=\"columnheader\"").skip(1).map(|heading| {
+            let texts = heading.split("</th>").next().unwrap().split('>').skip(1);
+            texts.map(|text| text.split('<').next().unwrap()).collect::<String>()
+        });
+        let cells = page.split("data-label=\"").skip(1).map(|cell| cell.split('"').next().unwrap());
+        let (headings, cells): (Vec<String>, Vec<&str>) = (headings.collect(), cells.collect());
+        assert_eq!(headings.len(), 9, "{target}");
+        let cells: Vec<&str> = cells.iter().map(|cell| cell.trim_end_matches(" since")).collect();
+        assert_eq!(headings, cells, "{target}");
+    }
+}
+
+#[test]
 fn a_page_keeps_its_tag_until_something_changes_and_is_never_cached() {
     let app = TestApp::spawn();
     drifted(&app, "nginx");
