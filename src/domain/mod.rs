@@ -19,6 +19,7 @@ mod invalid;
 mod name;
 mod pattern;
 mod plan;
+mod positions;
 mod report;
 mod request;
 mod retention;

@@ -5,6 +5,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use super::positions::Positions;
 use super::segment::SEGMENT_ENTRIES;
 use super::{Derived, Entry, Key, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
 
@@ -51,6 +52,8 @@ pub struct Snapshot {
     /// A lower bound of the segments' next deadlines: with very many segments, asking each of them
     /// would cost an update more than all the rest.
     next_deadline: Timestamp,
+    /// Shared with the copies, which write it while others read.
+    positions: Arc<Positions>,
     memo: WholeMemo,
 }
 
@@ -86,6 +89,7 @@ impl Snapshot {
             row_bytes: 0,
             unsettled: 0,
             next_deadline: Timestamp::NEVER,
+            positions: Arc::new(Positions::for_entries(entries.len())),
             memo: WholeMemo::default(),
         };
         let mut rest = entries.into_iter().peekable();
@@ -158,10 +162,17 @@ impl Snapshot {
 
     /// Returns the place of a key, or where it belongs, and its entry, expired or not.
     pub(super) fn find(&self, key: KeyRef<'_>) -> (Place, Option<&Standing>) {
+        let guess = self.positions.guess(key);
+        if let Some(standing) = self.standing_of(key, guess) {
+            return (guess, Some(standing));
+        }
         let (index, place) = self.locate(key);
         let segment = self.segments.get(index);
         let standing = place.ok().and_then(|place| segment?.standings().get(place));
         let (Ok(place) | Err(place)) = place;
+        if standing.is_some() {
+            self.positions.note(key, (index, place));
+        }
         ((index, place), standing)
     }
 
@@ -263,6 +274,9 @@ impl Snapshot {
 
     fn put_at(&mut self, index: usize, place: Result<usize, usize>, standing: Standing) {
         self.kept += usize::from(place.is_err());
+        if self.positions.are_too_few_for(self.kept) {
+            self.positions = Arc::new(Positions::for_entries(self.kept));
+        }
         if self.segments.is_empty() {
             self.segments.push(Arc::new(Segment::new(Vec::new())));
         }
