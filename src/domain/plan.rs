@@ -150,6 +150,12 @@ impl Plan {
         self.rows.values().map(|planned| (&planned.row, planned.place))
     }
 
+    /// Returns what the plan does to the row of a key, if anything.
+    #[must_use]
+    pub fn row(&self, key: KeyRef<'_>) -> Option<&RowChange> {
+        self.rows.get(&key).map(|planned| &planned.row)
+    }
+
     /// Returns what the history is told, in order.
     #[must_use]
     pub fn transitions(&self) -> &[Transition] {

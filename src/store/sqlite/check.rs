@@ -354,8 +354,8 @@ mod tests {
     async fn a_look_makes_way_for_the_log_and_takes_that_for_no_damage() {
         let folder = tempfile::tempdir().unwrap();
         let store = SqliteStore::open(&folder.path().join("store.db")).await.unwrap();
-        if let WriteConnection::Open(writing) = &mut *store.connection.lock().await {
-            writing.connection.execute(HISTORY).await.unwrap();
+        if let WriteConnection::Open(connection) = &mut store.writing.lock().await.connection {
+            connection.execute(HISTORY).await.unwrap();
         }
         let (gate, mut look) = (&store.readers.gate, store.examine().await.unwrap());
         gate.close();

@@ -11,43 +11,39 @@ use super::{result_code as code, rows, sql};
 use crate::domain::{Plan, Revision};
 use crate::store::{CommitError, CommitOutcome, Committed, StoreError};
 
-/// For how many commits nothing is folded after a fold has failed.
-const COMMITS_WITHOUT_FOLD: i64 = 1000;
-
 impl SqliteStore {
     pub(super) async fn commit_plan(
         &self,
         expected: Revision,
         plan: &Plan,
     ) -> Result<Committed, CommitError> {
-        let mut slot = self.connection.lock().await;
+        let mut writing = self.writing.lock().await;
         self.preloaded.lock().await.take();
-        let mut writing = self.take(&mut slot).await.map_err(no_connection)?;
-        let folds = expected.0 >= self.folds_from.load(Ordering::Relaxed);
-        let mut step = if folds { writing.sightings.next_step(plan) } else { FoldStep::none() };
-        let mut written = write(&mut writing.connection, expected, plan, &step).await;
-        if !step.is_none() && written.as_ref().is_err_and(is_content) {
+        let mut connection = self.take(&mut writing).await.map_err(no_connection)?;
+        let (mut step, mut failed) = (writing.sightings.next_step(plan), None);
+        let mut written = write(&mut connection, expected, plan, &step).await;
+        if step.folds() && written.as_ref().is_err_and(is_content) {
             // The rows that are folded may be at fault, which does not concern the plan.
-            if let Some(lost) = self.discard(writing).await {
+            if let Some(lost) = self.discard(connection).await {
                 return Err(CommitError::Unknown(lost));
             }
-            writing = self.take(&mut slot).await.map_err(no_connection)?;
-            step = FoldStep::none();
-            written = write(&mut writing.connection, expected, plan, &step).await;
-            if written.is_ok() {
-                self.folds_from.store(expected.0 + COMMITS_WITHOUT_FOLD, Ordering::Relaxed);
-            }
+            connection = self.take(&mut writing).await.map_err(no_connection)?;
+            (step, failed) = (step.without_fold(), Some(step));
+            written = write(&mut connection, expected, plan, &step).await;
         }
         if let Err(error) = written {
-            let lost = self.discard(writing).await;
+            let lost = self.discard(connection).await;
             return Err(lost.map_or_else(|| failure(error), CommitError::Unknown));
         }
         let revision = expected.next();
         let entries = plan.kept_of(self.entries.load(Ordering::Relaxed));
         self.entries.store(entries, Ordering::Relaxed);
         writing.sightings.note(entries, plan, &step, revision);
+        if let Some(failed) = failed {
+            writing.sightings.note_failure(plan, &failed);
+        }
         // The commit itself has checked that the files are still there; see `connection::connect`.
-        *slot = WriteConnection::Open(writing);
+        writing.connection = WriteConnection::Open(connection);
         self.bound_log();
         self.confirmed.store(revision.0, Ordering::Relaxed);
         Ok(Committed { revision, missed: Vec::new() })
@@ -55,10 +51,10 @@ impl SqliteStore {
 
     /// The lock keeps everybody else from committing, so the revision tells.
     pub(super) async fn outcome_since(&self, since: Revision) -> Result<CommitOutcome, StoreError> {
-        let mut slot = self.connection.lock().await;
-        let mut writing = self.take(&mut slot).await?;
-        let found = read_revision(&mut writing.connection).await.map_err(StoreError::from);
-        let found = self.give_back(&mut slot, writing, found).await?;
+        let mut writing = self.writing.lock().await;
+        let mut connection = self.take(&mut writing).await?;
+        let found = read_revision(&mut connection).await.map_err(StoreError::from);
+        let found = self.give_back(&mut writing, connection, found).await?;
         Ok(if found == since {
             CommitOutcome::NotMade { missed: Vec::new() }
         } else if found == since.next() {
@@ -77,7 +73,7 @@ async fn write(
     step: &FoldStep,
 ) -> Result<(), sqlx::Error> {
     let parameters =
-        rows::encode(plan, &step.entries).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+        rows::encode(plan, step).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
     sqlx::query(sql::COMMIT)
         .bind(expected.0)
         .bind(parameters.put)

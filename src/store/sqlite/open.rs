@@ -61,13 +61,12 @@ impl SqliteStore {
         let sizes = Sizes::default();
         sizes.look(&mut connection).await?;
         let sightings = Sightings::of_log(loaded.entries.len(), unfolded, loaded.revision);
-        let writing = Writing { connection, sightings };
+        let writing = Writing { connection: WriteConnection::Open(connection), sightings };
         Ok(Self {
             file,
             store_id: loaded.store_id.clone(),
-            connection: Mutex::new(WriteConnection::Open(Box::new(writing))),
+            writing: Mutex::new(writing),
             confirmed: AtomicI64::new(loaded.revision.0),
-            folds_from: AtomicI64::new(0),
             entries: AtomicUsize::new(loaded.entries.len()),
             preloaded: Mutex::new(Some(loaded)),
             readers: Readers::new(),

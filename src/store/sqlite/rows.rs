@@ -1,10 +1,9 @@
 //! The parameters of a commit.
 
-use std::sync::Arc;
-
 use serde::{Serialize, Serializer};
 
-use crate::domain::{Entry, Plan, RowChange};
+use super::sightings::FoldStep;
+use crate::domain::{Plan, RowChange};
 use crate::store::record::{EntryRow, SightingRow, TransitionRow};
 
 /// A plan as JSON arrays of rows; `None` in place of an empty array.
@@ -16,8 +15,9 @@ pub(super) struct Parameters {
     pub(super) folded: Option<String>,
 }
 
-pub(super) fn encode(plan: &Plan, folded: &[Arc<Entry>]) -> Result<Parameters, serde_json::Error> {
-    let (mut put, mut removed, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+pub(super) fn encode(plan: &Plan, step: &FoldStep) -> Result<Parameters, serde_json::Error> {
+    let (mut put, mut removed) = (Vec::new(), Vec::new());
+    let mut seen: Vec<_> = step.log_again.iter().map(|(_, entry)| SightingRow(&entry.0)).collect();
     for row in plan.rows() {
         let entry = row.entry();
         match row {
@@ -35,7 +35,7 @@ pub(super) fn encode(plan: &Plan, folded: &[Arc<Entry>]) -> Result<Parameters, s
         removed: json_array(removed)?,
         transitions: json_array(plan.transitions().iter().map(TransitionRow))?,
         seen: json_array(seen)?,
-        folded: json_array(folded.iter().map(|entry| SightingRow(entry)))?,
+        folded: json_array(step.entries.iter().map(|entry| SightingRow(entry)))?,
     })
 }
 

@@ -25,6 +25,8 @@ const ENTRIES_PER_SIGHTING: usize = 3;
 const LOG_ROWS_PER_SIGHTING: usize = 8;
 /// Each commit does at least this much, so that small commits finish a fold too.
 const AT_LEAST: usize = 32;
+/// How many commits fold nothing after a fold has failed: each failure costs a connection.
+const COMMITS_WITHOUT_FOLD: usize = 16;
 
 /// What the log holds that the rows do not.
 #[derive(Debug)]
@@ -36,6 +38,9 @@ pub(super) struct Sightings {
     logged: usize,
     /// The commits that have a row in the log.
     commits: VecDeque<Revision>,
+    /// Entries whose rows cannot take their times. The next commit logs these once more, so that the
+    /// log can be trimmed without losing them.
+    log_again: Vec<(Place, ByKey)>,
     fold: Fold,
 }
 
@@ -48,13 +53,33 @@ struct Fold {
     until: Revision,
     /// Whether the next commit does all of it.
     is_overdue: bool,
+    /// The most entries that are written at once: halved by each failure, down to the entry that
+    /// fails, and doubled again by each success.
+    at_most: usize,
+    /// How many more commits fold nothing.
+    pause: usize,
+}
+
+impl Fold {
+    fn new(queue: Vec<(Place, ByKey)>, until: Revision, is_overdue: bool) -> Self {
+        Self { queue: queue.into_iter(), until, is_overdue, at_most: usize::MAX, pause: 0 }
+    }
+
+    /// Takes entries off the queue.
+    fn take(&mut self, count: usize) -> impl Iterator<Item = (Place, ByKey)> {
+        self.queue.by_ref().take(count)
+    }
 }
 
 /// What a commit does about the log besides its own changes.
 #[derive(Debug)]
 pub(super) struct FoldStep {
+    /// Entries whose last times are logged once more, with their positions.
+    pub(super) log_again: Vec<(Place, ByKey)>,
     /// Entries whose times go into their rows.
     pub(super) entries: Vec<Arc<Entry>>,
+    /// How many entries this takes off the queue, with those that were seen again.
+    taken: usize,
     /// The commit that the entries are as of: rows that were written later are newer.
     pub(super) until: Revision,
     /// Delete the log's rows up to this commit.
@@ -62,13 +87,13 @@ pub(super) struct FoldStep {
 }
 
 impl FoldStep {
-    /// Leaves the log as it is.
-    pub(super) fn none() -> Self {
-        Self { entries: Vec::new(), until: Revision(0), trim: None }
+    pub(super) fn folds(&self) -> bool {
+        !self.entries.is_empty() || self.trim.is_some()
     }
 
-    pub(super) fn is_none(&self) -> bool {
-        self.entries.is_empty() && self.trim.is_none()
+    pub(super) fn without_fold(&self) -> Self {
+        let (log_again, until) = (self.log_again.clone(), self.until);
+        Self { log_again, entries: Vec::new(), taken: 0, until, trim: None }
     }
 }
 
@@ -78,32 +103,37 @@ impl Sightings {
         let Unfolded { entries: seen, logged, commits } = unfolded;
         // They are in order already; their position among the other entries is not known.
         let recent = seen.into_iter().map(ByKey).zip((0..).map(|place| (0, place))).collect();
-        let fold = Fold { queue: Vec::new().into_iter(), until: Revision(0), is_overdue: false };
-        let mut sightings = Self { recent, logged, commits, fold };
+        let fold = Fold::new(Vec::new(), Revision(0), false);
+        let mut sightings = Self { recent, logged, commits, log_again: Vec::new(), fold };
         sightings.begin_fold_if_due(entries, last);
         sightings
     }
 
-    /// Returns what the commit of a plan should do besides. If the commit fails, drop these
-    /// sightings and read the log again.
-    pub(super) fn next_step(&mut self, plan: &Plan) -> FoldStep {
+    /// Returns what the commit of a plan should do besides.
+    pub(super) fn next_step(&self, plan: &Plan) -> FoldStep {
         let logged = plan.rows().filter(|row| matches!(row, RowChange::Seen(_))).count();
-        let Fold { queue, until, is_overdue } = &mut self.fold;
+        let Fold { queue, until, is_overdue, at_most, pause } = &self.fold;
         let share = |per_sighting: usize| {
             if *is_overdue { usize::MAX } else { (per_sighting * logged).max(AT_LEAST) }
         };
+        let queue = queue.as_slice();
+        let taken = queue.len().min(share(ENTRIES_PER_SIGHTING)).min(*at_most);
         // What has been seen again stays in the log, so it is not written twice.
-        let taken = queue.take(share(ENTRIES_PER_SIGHTING));
-        let not_seen_again = taken.filter(|(_, entry)| !self.recent.contains_key(entry));
-        let entries = not_seen_again.map(|(_, ByKey(entry))| entry).collect();
+        let taken_entries = queue.iter().take(taken);
+        let not_seen_again = taken_entries.filter(|(_, entry)| !self.recent.contains_key(entry));
+        let entries = not_seen_again.map(|(_, ByKey(entry))| Arc::clone(entry)).collect();
         let folded = self.commits.iter().take_while(|commit| **commit <= *until);
         // The last entries are written in the same commit, so the log's rows may go with them.
-        let trim = if queue.as_slice().is_empty() {
+        let trim = if taken == queue.len() {
             folded.take(share(LOG_ROWS_PER_SIGHTING)).last().copied()
         } else {
             None
         };
-        FoldStep { entries, until: *until, trim }
+        let log_again =
+            self.log_again.iter().filter(|(_, entry)| plan.row(entry.0.key()).is_none());
+        let log_again = log_again.cloned().collect();
+        let step = FoldStep { log_again, entries, taken, until: *until, trim };
+        if *pause == 0 { step } else { step.without_fold() }
     }
 
     /// Notes that a commit was made, with its step; there are now this many entries.
@@ -125,14 +155,36 @@ impl Sightings {
                 self.logged += 1;
             }
         }
+        // The plan has a later word on the others.
+        self.log_again.clear();
+        self.logged += step.log_again.len();
+        self.recent.extend(step.log_again.iter().map(|(place, entry)| (entry.clone(), *place)));
         if self.logged > logged {
             self.commits.push_back(revision);
+        }
+        self.fold.pause = self.fold.pause.saturating_sub(1);
+        if step.taken > 0 {
+            self.fold.take(step.taken).for_each(drop);
+            self.fold.at_most = self.fold.at_most.saturating_mul(2);
         }
         if let Some(trim) = step.trim {
             let deleted = self.commits.partition_point(|commit| *commit <= trim);
             self.commits.drain(..deleted);
         }
         self.begin_fold_if_due(entries, revision);
+    }
+
+    /// Notes that the commit of a plan fails with the fold of a step, and was made without it.
+    pub(super) fn note_failure(&mut self, plan: &Plan, step: &FoldStep) {
+        self.fold.pause = COMMITS_WITHOUT_FOLD;
+        self.fold.at_most = (step.taken / 2).max(1);
+        if step.entries.len() == 1 {
+            let Self { recent, fold, log_again, .. } = self;
+            let taken = fold.take(step.taken);
+            log_again.extend(taken.filter(|(_, entry)| {
+                !recent.contains_key(entry) && plan.row(entry.0.key()).is_none()
+            }));
+        }
     }
 
     /// Begins to fold what was seen up to a commit, if that is enough and no fold is under way.
@@ -146,7 +198,7 @@ impl Sightings {
         queue.sort_unstable_by_key(|(place, _)| *place);
         // The log gets this long only if restarts cut its folds short.
         let is_overdue = self.logged >= 2 * enough;
-        self.fold = Fold { queue: queue.into_iter(), until, is_overdue };
+        self.fold = Fold::new(queue, until, is_overdue);
         self.logged = 0;
     }
 }

@@ -30,11 +30,9 @@ pub struct SqliteStore {
     pub(super) file: Arc<DatabaseFile>,
     /// Identifies the database that was opened.
     pub(super) store_id: String,
-    pub(super) connection: Mutex<WriteConnection>,
-    /// The last revision that a commit confirmed or a load found.
+    pub(super) writing: Mutex<Writing>,
+    /// The last revision that a commit confirmed, or that was found in the file.
     pub(super) confirmed: AtomicI64,
-    /// Nothing is folded before this revision, since a fold has failed.
-    pub(super) folds_from: AtomicI64,
     /// About how many entries there are. Commits of unknown outcome are not counted.
     pub(super) entries: AtomicUsize,
     /// What the inspection of the file has read, until the first load.
@@ -46,42 +44,38 @@ pub struct SqliteStore {
     pub(super) lock: Mutex<Option<Lock>>,
 }
 
-/// The writing connection, and the state of its log of sightings.
+/// The writing connection, and the log of sightings as of the confirmed revision.
 #[derive(Debug)]
 pub(super) struct Writing {
-    pub(super) connection: SqliteConnection,
+    pub(super) connection: WriteConnection,
     pub(super) sightings: Sightings,
 }
 
 /// The writing connection, or the place where the next one goes.
 #[derive(Debug)]
 pub(super) enum WriteConnection {
-    Open(Box<Writing>),
+    Open(SqliteConnection),
     Broken,
     Closed,
 }
 
 impl SqliteStore {
-    /// Takes the connection out of its slot, or opens a new one if the last one was closed.
-    pub(super) async fn take(
-        &self,
-        slot: &mut WriteConnection,
-    ) -> Result<Box<Writing>, StoreError> {
-        match std::mem::replace(slot, WriteConnection::Broken) {
-            WriteConnection::Open(writing) => Ok(writing),
-            WriteConnection::Broken => self.reconnect().await,
+    /// Takes the connection, or opens a new one if the last one was closed.
+    pub(super) async fn take(&self, writing: &mut Writing) -> Result<SqliteConnection, StoreError> {
+        match std::mem::replace(&mut writing.connection, WriteConnection::Broken) {
+            WriteConnection::Open(connection) => Ok(connection),
+            WriteConnection::Broken => self.reconnect(&mut writing.sightings).await,
             WriteConnection::Closed => {
-                *slot = WriteConnection::Closed;
+                writing.connection = WriteConnection::Closed;
                 Err(StoreError::Closed)
             }
         }
     }
 
-    async fn reconnect(&self) -> Result<Box<Writing>, StoreError> {
+    async fn reconnect(&self, sightings: &mut Sightings) -> Result<SqliteConnection, StoreError> {
         self.file.ask(DatabaseFile::check).await?;
         let (file, store_id) = (Arc::clone(&self.file), self.store_id.clone());
         let confirmed = self.confirmed.load(Ordering::Relaxed);
-        let entries = self.entries.load(Ordering::Relaxed);
         let opened = aside(async move {
             let mut connection = connection::connect(&file).await?;
             let (found_id, found): (String, i64) =
@@ -92,19 +86,31 @@ impl SqliteStore {
             if found < confirmed {
                 return Err(StoreError::WentBack { confirmed, found });
             }
-            let unfolded = read_unfolded(&mut connection, Revision(0)).await?;
-            let sightings = Sightings::of_log(entries, unfolded, Revision(found));
-            Ok(Box::new(Writing { connection, sightings }))
+            // At the confirmed revision the log is as it is known. This reads the rows of all logged
+            // entries, and a lost page among them would keep everything from being stored.
+            let unfolded = if found == confirmed {
+                None
+            } else {
+                Some(read_unfolded(&mut connection, Revision(0)).await?)
+            };
+            Ok((connection, found, unfolded))
         });
         // The log of a connection that is not used may be removed with it.
-        opened.await.inspect_err(|_| self.file.forget_log())
+        let opened = opened.await.inspect_err(|_| self.file.forget_log());
+        let (connection, found, unfolded) = opened?;
+        if let Some(unfolded) = unfolded {
+            let entries = self.entries.load(Ordering::Relaxed);
+            *sightings = Sightings::of_log(entries, unfolded, Revision(found));
+            self.confirmed.store(found, Ordering::Relaxed);
+        }
+        Ok(connection)
     }
 
     /// Keeps a connection after a success, if its files are still where they were opened.
     pub(super) async fn give_back<T>(
         &self,
-        slot: &mut WriteConnection,
-        writing: Box<Writing>,
+        writing: &mut Writing,
+        connection: SqliteConnection,
         outcome: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         // Checked after the answer: a file that is gone now may have been gone before.
@@ -112,33 +118,33 @@ impl SqliteStore {
             Ok(value) => self.file.ask(DatabaseFile::check).await.map(|()| value),
             Err(error) => Err(error),
         };
-        self.keep(slot, writing, outcome).await
+        self.keep(writing, connection, outcome).await
     }
 
     /// Keeps a connection after a success, and closes it after an error.
     async fn keep<T>(
         &self,
-        slot: &mut WriteConnection,
-        writing: Box<Writing>,
+        writing: &mut Writing,
+        connection: SqliteConnection,
         outcome: Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         match outcome {
             Ok(value) => {
-                *slot = WriteConnection::Open(writing);
+                writing.connection = WriteConnection::Open(connection);
                 self.bound_log();
                 Ok(value)
             }
-            Err(error) => Err(self.discard(writing).await.unwrap_or(error)),
+            Err(error) => Err(self.discard(connection).await.unwrap_or(error)),
         }
     }
 
     /// Closes a connection that has failed. Returns the error of its files, if they have one.
-    pub(super) async fn discard(&self, writing: Box<Writing>) -> Option<StoreError> {
+    pub(super) async fn discard(&self, connection: SqliteConnection) -> Option<StoreError> {
         self.stop_bounding_log();
         let lost = self.file.ask(DatabaseFile::check).await.err();
         // An error of closing makes no difference: the connection is not used again. Its log may be
         // removed with it.
-        aside::close(writing.connection).await.ok();
+        aside::close(connection).await.ok();
         self.file.forget_log();
         lost
     }
@@ -147,14 +153,14 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        let mut slot = self.connection.lock().await;
+        let mut writing = self.writing.lock().await;
         if let Some(loaded) = self.preloaded.lock().await.take() {
             return Ok(loaded);
         }
-        let mut writing = self.take(&mut slot).await?;
-        let outcome = read_all(&mut writing.connection).await;
+        let mut connection = self.take(&mut writing).await?;
+        let outcome = read_all(&mut connection).await;
         let Everything { loaded, unfolded: _ } =
-            self.give_back(&mut slot, writing, outcome).await?;
+            self.give_back(&mut writing, connection, outcome).await?;
         self.confirmed.store(loaded.revision.0, Ordering::Relaxed);
         Ok(loaded)
     }
@@ -173,30 +179,29 @@ impl Store for SqliteStore {
     }
 
     async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError> {
-        let mut slot = self.connection.lock().await;
-        let mut writing = self.take(&mut slot).await?;
-        let outcome = read_changes(&mut writing.connection, revision).await;
-        self.give_back(&mut slot, writing, outcome).await
+        let mut writing = self.writing.lock().await;
+        let mut connection = self.take(&mut writing).await?;
+        let outcome = read_changes(&mut connection, revision).await;
+        self.give_back(&mut writing, connection, outcome).await
     }
 
     async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError> {
-        let mut slot = self.connection.lock().await;
-        let mut writing = self.take(&mut slot).await?;
+        let mut writing = self.writing.lock().await;
+        let mut connection = self.take(&mut writing).await?;
         let ids = pairs::json(&transitions)?;
-        let done = sqlx::query(sql::PRUNE).bind(ids).execute(&mut writing.connection).await;
+        let done = sqlx::query(sql::PRUNE).bind(ids).execute(&mut connection).await;
         let done = done.map(|_| ()).map_err(StoreError::from);
-        self.give_back(&mut slot, writing, done).await
+        self.give_back(&mut writing, connection, done).await
     }
 
     async fn tend(&self, has_time: bool) -> Result<(), StoreError> {
-        let mut slot = self.connection.lock().await;
-        let mut writing = self.take(&mut slot).await?;
-        let connection = &mut writing.connection;
-        let mut done = self.relieve_log(connection).await;
+        let mut writing = self.writing.lock().await;
+        let mut connection = self.take(&mut writing).await?;
+        let mut done = self.relieve_log(&mut connection).await;
         if done.is_ok() && has_time {
-            done = self.give_pages_back(connection).await;
+            done = self.give_pages_back(&mut connection).await;
         }
-        self.give_back(&mut slot, writing, done).await
+        self.give_back(&mut writing, connection, done).await
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -223,10 +228,10 @@ impl Store for SqliteStore {
 
     async fn close(&self) {
         self.readers.close().await;
-        let mut slot = self.connection.lock().await;
-        if let WriteConnection::Open(writing) =
-            std::mem::replace(&mut *slot, WriteConnection::Closed)
-            && let Err(error) = aside::close(writing.connection).await
+        let mut writing = self.writing.lock().await;
+        if let WriteConnection::Open(connection) =
+            std::mem::replace(&mut writing.connection, WriteConnection::Closed)
+            && let Err(error) = aside::close(connection).await
         {
             log::warn!("The database was not closed cleanly, which loses nothing: {error}");
         }
@@ -280,9 +285,8 @@ mod tests {
             ["store.db", "other.db", "own.db"].map(|name| folder.path().join(name));
         SqliteStore::open(&other).await.unwrap().close().await;
         let store = SqliteStore::open(&path).await.unwrap();
-        let slot = std::mem::replace(&mut *store.connection.lock().await, WriteConnection::Broken);
-        let WriteConnection::Open(writing) = slot else { panic!("it is open") };
-        aside::close(writing.connection).await.unwrap();
+        let connection = store.take(&mut *store.writing.lock().await).await.unwrap();
+        aside::close(connection).await.unwrap();
         store.file.forget_log();
         std::fs::copy(&path, &own).unwrap();
         std::fs::copy(&other, &path).unwrap();
