@@ -2,87 +2,46 @@
 
 use log::Level;
 
-use crate::domain::{Change, Entry, Event, Omitted};
+use crate::domain::{Change, Event, Omitted};
 
 /// Logs a change.
 pub(super) fn write(change: &Change) {
-    let line = LogLine::of(change);
+    let level = level(change);
     // The text takes longer to make than to look whether anybody reads it.
-    if log::log_enabled!(line.level()) {
-        log::log!(line.level(), "{}", line.text());
+    if log::log_enabled!(level) {
+        log::log!(level, "{}", text(change));
     }
 }
 
-/// A change, in the words of the log.
-struct LogLine<'a> {
-    entry: &'a Entry,
-    news: News,
-    omitted: Omitted,
-}
-
-enum News {
-    Updated,
-    OnlyTimes,
-    Silent,
-    Expired,
-    Deleted,
-}
-
-impl News {
-    fn level(&self) -> Level {
-        match self {
-            Self::OnlyTimes => Level::Debug,
-            Self::Updated | Self::Silent | Self::Expired | Self::Deleted => Level::Info,
-        }
+fn level(change: &Change) -> Level {
+    if change.omitted != Omitted::default() {
+        Level::Warn
+    } else if change.is_news {
+        Level::Info
+    } else {
+        Level::Debug
     }
 }
 
-impl<'a> LogLine<'a> {
-    fn of(change: &'a Change) -> Self {
-        let Change { entry, event, is_news, omitted } = change;
-        let news = match event {
-            Some(Event::Stale) => News::Silent,
-            Some(Event::Expired) => News::Expired,
-            Some(Event::Deleted) => News::Deleted,
-            Some(Event::First | Event::Drifted | Event::Synced | Event::Changed | Event::Fresh)
-            | None => {
-                if *is_news {
-                    News::Updated
-                } else {
-                    News::OnlyTimes
-                }
+fn text(change: &Change) -> String {
+    let Change { entry, event, is_news: _, omitted } = change;
+    let (report, since) = (&entry.report, entry.updated_at);
+    // Escaped, so that a name cannot look like another line or hide a part of this one.
+    let (repo, server) = (report.repo.as_str(), report.server.as_str());
+    let pair = format!("{}:{}", repo.escape_debug(), server.escape_debug());
+    match event {
+        Some(Event::Stale) => format!("Status stale: {pair}, silent since {since}"),
+        Some(Event::Expired) => format!("Status expired: {pair}, silent since {since}"),
+        Some(Event::Deleted) => format!("Status removed: {pair}"),
+        Some(Event::First | Event::Drifted | Event::Synced | Event::Changed | Event::Fresh)
+        | None => {
+            let (status, count) = (report.sync_status.as_str(), report.drift_count.get());
+            let line = format!("Status update: {pair} -> {status} (drift_count: {count})");
+            let omitted: Vec<&str> = omitted.fields().collect();
+            if omitted.is_empty() {
+                return line;
             }
-        };
-        Self { entry, news, omitted: *omitted }
-    }
-
-    fn level(&self) -> Level {
-        if self.omitted == Omitted::default() { self.news.level() } else { Level::Warn }
-    }
-
-    fn text(&self) -> String {
-        let report = &self.entry.report;
-        // Escaped, so that a name cannot look like another line or hide a part of this one.
-        let repo = report.repo.as_str().escape_debug();
-        let server = report.server.as_str().escape_debug();
-        match self.news {
-            News::Updated | News::OnlyTimes => {
-                let (status, count) = (report.sync_status.as_str(), report.drift_count.get());
-                let line =
-                    format!("Status update: {repo}:{server} -> {status} (drift_count: {count})");
-                let omitted: Vec<&str> = self.omitted.fields().collect();
-                if omitted.is_empty() {
-                    return line;
-                }
-                format!("{line}, without {}: max_stored_bytes is reached", omitted.join(", "))
-            }
-            News::Silent => {
-                format!("Status stale: {repo}:{server}, silent since {}", self.entry.updated_at)
-            }
-            News::Expired => {
-                format!("Status expired: {repo}:{server}, silent since {}", self.entry.updated_at)
-            }
-            News::Deleted => format!("Status removed: {repo}:{server}"),
+            format!("{line}, without {}: max_stored_bytes is reached", omitted.join(", "))
         }
     }
 }
