@@ -82,7 +82,7 @@ impl Pruner {
                     }
                 }
                 Err(error) => {
-                    log::warn!("The history could not be searched for what is old: {error}");
+                    log::warn!("Could not search the history for old rows: {error}");
                     self.give_up();
                 }
             }

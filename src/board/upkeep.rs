@@ -68,7 +68,7 @@ impl Upkeep {
         self.pause = self.pause.saturating_sub(1);
         if let Err(error) = time.meanwhile(self.store.tend(has_time)).await {
             if self.pause == 0 {
-                log::warn!("The database could not be made smaller, which is tried again: {error}");
+                log::warn!("Could not shrink the database; will retry: {error}");
             }
             self.pause = PAUSE;
         }
