@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use thiserror::Error;
-
+use super::answer::{Answers, Refusal};
 use super::committer::Committer;
 use super::feed::{Feed, Listener};
 use super::pruner::Pruner;
@@ -13,26 +12,9 @@ use super::timekeeper::Timekeeper;
 use super::upkeep::Upkeep;
 use super::writer::Writer;
 use crate::clock::{Clock, Reading, Steadiness};
-use crate::domain::{Action, Capacity, Done, Now, Policy, Refused, Request, Retention, Snapshot};
+use crate::domain::{Action, Capacity, Now, Policy, Refused, Request, Retention, Snapshot};
 use crate::metrics::{Commits, QueueLoad};
 use crate::store::{Archive, Loaded, Soundness, Store, Usage};
-
-/// Why a request was not done.
-#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
-pub enum Refusal {
-    /// Too many requests are waiting already; it had no effect.
-    #[error("too many updates are waiting")]
-    Busy,
-    /// The domain says no; it had no effect.
-    #[error("{0}")]
-    Refused(Refused),
-    /// It could not be stored; it may or may not take effect.
-    #[error("the update could not be stored")]
-    NotStored,
-}
-
-/// What came of each request of a submission, in order.
-pub type Answers = Vec<Result<Done, Refusal>>;
 
 /// Settings of a board.
 #[derive(Clone, Copy, Debug)]

@@ -3,18 +3,16 @@
 //! Nobody else knows that a commit's outcome can be unknown, that others can commit first, or that a
 //! single entry can make a commit fail. See `docs/decisions/0018-one-way-in.md`.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
+use std::fmt::Display;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::board::Answers;
-use super::item::{Asked, Item, split};
+use super::answer::{Answer, Refusal};
+use super::item::{Asked, Item, middle};
 use super::log_line;
 use super::published::Published;
-use super::quarantine::Quarantine;
+use super::quarantine::{Quarantine, Suspicion};
 use super::timekeeper::Timekeeper;
-use crate::domain::{Changes, Now, Plan, Request, Revision, Snapshot};
+use crate::domain::{Changes, Now, Plan, Request, Revision, RowChange, Snapshot, Standing};
 use crate::metrics::Commits;
 use crate::store::{CommitError, CommitId, CommitOutcome, Committed, Loaded, Store, StoreError};
 
@@ -23,15 +21,14 @@ use crate::store::{CommitError, CommitId, CommitOutcome, Committed, Loaded, Stor
 const SETTLED_AT_ONCE: usize = 32;
 /// How often the same requests are planned again because others have committed first.
 const ATTEMPTS: usize = 64;
-/// How long a batch whose content fails is taken apart, before the rest is put in quarantine.
-const TAKING_APART: Duration = Duration::from_secs(2);
+/// How often the store is loaded anew meanwhile, which takes long.
+const RELOADS: usize = 2;
 
 /// Makes commits, and publishes them.
 pub(super) struct Committer {
     published: Arc<Published>,
     store: Arc<dyn Store>,
     metrics: Commits,
-    ids: CommitIds,
     quarantine: Quarantine,
     /// Whether the published snapshot may lack a commit.
     is_in_doubt: bool,
@@ -39,24 +36,12 @@ pub(super) struct Committer {
     unlogged: Vec<Plan>,
 }
 
-/// What an attempt to commit a plan has come to.
-enum Attempt {
-    /// It is stored and published.
-    Stored(Plan),
-    /// Its content cannot be stored; other content may.
-    Unfit(StoreError),
-    /// Nothing can be stored at present.
-    Failed,
-}
-
-/// Why a plan was not stored.
+/// Why items were not stored.
 enum Failure {
-    /// Others have committed first, and the published snapshot has followed them.
-    Overtaken,
-    /// Its content cannot be stored.
-    Unfit(StoreError),
-    /// The store does not work.
-    Broken(StoreError),
+    /// Their content cannot be stored; other content may.
+    Content(StoreError),
+    /// Nothing can be stored at present.
+    Unavailable,
 }
 
 impl Committer {
@@ -65,39 +50,72 @@ impl Committer {
             published,
             store,
             metrics,
-            ids: CommitIds::new(),
             quarantine: Quarantine::default(),
             is_in_doubt: false,
             unlogged: Vec::new(),
         }
     }
 
-    /// Stores a batch of requests. Returns what came of each, in order.
-    pub(super) async fn store(&mut self, requests: &[&Request], time: &mut Timekeeper) -> Answers {
+    /// Stores a batch of requests in one commit. Returns their answers, in order: none for requests
+    /// that [`Self::store_apart`] has to store.
+    pub(super) async fn store(
+        &mut self,
+        requests: &[&Request],
+        time: &mut Timekeeper,
+    ) -> Vec<Option<Answer>> {
         let mut asked = Asked::all(requests);
-        self.store_apart(&mut asked, time).await;
-        if !asked.is_sorted_by_key(|asked| asked.position) {
-            asked.sort_unstable_by_key(|asked| asked.position);
+        let has_quarantine = self.quarantine.has_any(time.monotonic());
+        let is_healthy = |asked: &&mut Asked<'_>| {
+            !has_quarantine || self.quarantine.of(&asked.key()) == Suspicion::None
+        };
+        let healthy = asked.iter_mut().filter(is_healthy).collect();
+        if let Err(Failure::Unavailable) = self.store_together(healthy, time).await {
+            self.refuse(&mut asked, time);
         }
+        asked.into_iter().map(|asked| asked.answer).collect()
+    }
+
+    /// Stores requests that could not be stored together with others. Returns their answers, in
+    /// order.
+    pub(super) async fn store_apart(
+        &mut self,
+        requests: &[&Request],
+        time: &mut Timekeeper,
+    ) -> Vec<Option<Answer>> {
+        let mut asked = Asked::all(requests);
+        self.take_apart(&mut asked, time).await;
+        self.refuse(&mut asked, time);
         asked.into_iter().map(|asked| asked.answer).collect()
     }
 
     /// Stores what the clock has done to some entries. Returns whether there may be more of them.
     pub(super) async fn settle(&mut self, time: &mut Timekeeper) -> bool {
-        let (now, at) = (time.now(), time.monotonic());
+        let (now, has_quarantine) = (time.now(), self.quarantine.has_any(time.monotonic()));
         if !self.published.is_storing() {
             return false;
         }
-        let has_quarantine = self.quarantine.has_any(at);
         let limit = SETTLED_AT_ONCE + self.quarantine.len();
         let mut unsettled = self.published.snapshot().unsettled(now, limit);
+        let mut healthy = unsettled.len();
         if has_quarantine {
-            unsettled.retain(|standing| !self.quarantine.holds(&standing.entry().report.to_key()));
+            // Those that have failed alone have time.
+            unsettled.retain(|standing| self.quarantine.of(&standing.key()) != Suspicion::Proven);
+            unsettled.sort_by_cached_key(|standing| self.quarantine.of(&standing.key()));
             unsettled.truncate(SETTLED_AT_ONCE);
+            let is_healthy = |of: &Standing| self.quarantine.of(&of.key()) == Suspicion::None;
+            healthy = unsettled.partition_point(is_healthy);
         }
-        !unsettled.is_empty()
-            && self.store_apart(&mut unsettled, time).await
-            && unsettled.len() == SETTLED_AT_ONCE
+        if unsettled.is_empty() {
+            return false;
+        }
+        let items = unsettled.iter_mut().take(healthy).collect();
+        let mut rest = match self.store_together(items, time).await {
+            Ok(()) => unsettled.split_off(healthy),
+            Err(Failure::Content(_)) => unsettled,
+            Err(Failure::Unavailable) => return false,
+        };
+        self.take_apart(&mut rest, time).await;
+        rest.is_empty() && healthy == SETTLED_AT_ONCE
     }
 
     /// Finds out whether the store works, without waiting for an update to fail.
@@ -116,77 +134,111 @@ impl Committer {
         }
     }
 
-    /// Stores items: those in quarantine by themselves, all others together, if that is possible.
-    /// Returns whether all of the others were stored.
-    async fn store_apart<T: Item>(&mut self, items: &mut [T], time: &mut Timekeeper) -> bool {
-        let now = time.monotonic();
-        if !self.quarantine.has_any(now) {
-            return self.store_together(items, time).await;
+    /// Answers the requests that were not stored.
+    fn refuse(&self, asked: &mut [Asked<'_>], time: &mut Timekeeper) {
+        let (snapshot, now) = (self.published.snapshot(), time.now());
+        for asked in asked.iter_mut().filter(|asked| asked.answer.is_none()) {
+            // In doubt, the request may have done what the domain would refuse to do again.
+            let refused = if self.is_in_doubt {
+                None
+            } else {
+                asked.refused(&snapshot, &self.published.capacity, now)
+            };
+            asked.answer = Some(Err(refused.map_or(Refusal::NotStored, Refusal::Refused)));
         }
-        items.sort_by_cached_key(|item| {
-            let key = item.key();
-            (self.quarantine.holds(&key), key)
-        });
-        let healthy = items.partition_point(|item| !self.quarantine.holds(&item.key()));
-        let (healthy, isolated) = items.split_at_mut(healthy);
-        let all_stored = healthy.is_empty() || self.store_together(healthy, time).await;
-        if !all_stored && !self.published.is_storing() {
-            return false;
-        }
-        for items in isolated.chunk_by_mut(|a, b| a.key() == b.key()) {
-            let Some(key) = items.first().map(Item::key) else { continue };
-            if self.quarantine.may_try(&key, time.monotonic()) {
-                self.store_together(items, time).await;
-            }
-        }
-        all_stored
     }
 
-    /// Stores items in one commit; if their content fails, in smaller and smaller ones. Returns
-    /// whether all were stored.
-    async fn store_together<T: Item>(&mut self, items: &mut [T], time: &mut Timekeeper) -> bool {
-        let (capacity, began) = (self.published.capacity, time.monotonic());
-        let (mut has_stored, mut last_error) = (false, None);
-        let mut parts = vec![items];
-        while let Some(part) = parts.pop() {
-            let plan = |snapshot: &Snapshot, now: Now| T::plan(part, snapshot, &capacity, now);
-            let error = match self.commit(plan, false, time).await {
-                Attempt::Stored(plan) => {
-                    T::note(part, &plan);
-                    self.unlogged.push(plan);
-                    has_stored = true;
-                    continue;
-                }
-                Attempt::Failed => return false,
-                Attempt::Unfit(error) => error,
-            };
-            let now = time.monotonic();
-            if now.saturating_sub(began) > TAKING_APART {
-                for item in part.iter() {
-                    self.quarantine.suspect(item.key(), now);
-                }
-            } else {
-                part.sort_by_cached_key(Item::key);
-                match split(part) {
-                    Ok((first, second)) => parts.extend([second, first]),
-                    Err([]) => {}
-                    Err([item, ..]) => self.quarantine.note(item.key(), &error, now),
-                }
+    /// Stores items in one commit. If their content fails but others may be stored, stores those
+    /// that have other times only, and leaves the rest.
+    async fn store_together<T: Item>(
+        &mut self,
+        mut items: Vec<&mut T>,
+        time: &mut Timekeeper,
+    ) -> Result<(), Failure> {
+        let outcome = self.store_at_once(&mut items, time).await;
+        if let Err(Failure::Content(error)) = &outcome {
+            let (snapshot, now) = (self.published.snapshot(), time.now());
+            let plan = T::plan(&items, &snapshot, &self.published.capacity, now);
+            drop(snapshot);
+            items.retain(|item| matches!(plan.row(item.key().borrow()), Some(RowChange::Seen(_))));
+            let seen = self.store_at_once(&mut items, time).await;
+            if matches!(seen, Err(Failure::Unavailable)) {
+                return Err(Failure::Unavailable);
             }
-            last_error = Some(error);
+            let has_stored = !items.is_empty() && seen.is_ok();
+            if !has_stored && !self.can_store(time).await {
+                self.published.note_storing(Err(error));
+                return Err(Failure::Unavailable);
+            }
         }
-        let Some(error) = last_error else { return true };
-        if !has_stored && !self.can_store(time).await {
-            self.published.note_storing(Err(&error));
+        outcome
+    }
+
+    /// Stores items that cannot be stored together: those that have just failed in smaller and
+    /// smaller commits, then those in quarantine pair by pair. Items for which there is no time stay
+    /// as they are.
+    async fn take_apart<T: Item>(&mut self, items: &mut [T], time: &mut Timekeeper) {
+        let mut items: Vec<&mut T> = items.iter_mut().collect();
+        items.sort_by_cached_key(|item| (self.quarantine.of(&item.key()), item.key()));
+        let belong_together = |a: &&mut T, b: &&mut T| {
+            let (a, b) = (a.key(), b.key());
+            a == b || self.quarantine.of(&a).max(self.quarantine.of(&b)) == Suspicion::None
+        };
+        let mut parts: Vec<_> = items.chunk_by_mut(belong_together).rev().collect();
+        let mut has_stored = false;
+        while let Some(part) = parts.pop() {
+            let began = time.monotonic();
+            if !part.iter().all(|item| self.quarantine.may_try(&item.key(), began)) {
+                for item in part {
+                    self.quarantine.put_off(item.key(), began);
+                }
+                continue;
+            }
+            match self.store_at_once(part, time).await {
+                Ok(()) => {
+                    let plan = self.unlogged.last();
+                    has_stored |= plan.is_some_and(|plan| !plan.is_empty());
+                    for key in part.iter().map(|item| item.key()) {
+                        let row = plan.and_then(|plan| plan.row(key.borrow()));
+                        if let Some(RowChange::Put(_) | RowChange::Removed(_)) = row {
+                            self.quarantine.release(&key);
+                        }
+                    }
+                }
+                Err(Failure::Content(error)) => {
+                    if let Some(middle) = middle(part) {
+                        let (first, second) = part.split_at_mut(middle);
+                        parts.extend([second, first]);
+                    } else if !has_stored && !self.can_store(time).await {
+                        self.published.note_storing(Err(&error));
+                        return;
+                    } else if let Some(item) = part.first() {
+                        self.quarantine.note(item.key(), &error, time.monotonic());
+                    }
+                }
+                Err(Failure::Unavailable) => return,
+            }
+            self.quarantine.spend(began, time.monotonic());
         }
-        let now = time.monotonic();
-        self.quarantine.rest(now, now.saturating_sub(began));
-        false
+    }
+
+    /// Stores items in one commit, whose plan is then the last one that is not in the log.
+    async fn store_at_once<T: Item>(
+        &mut self,
+        items: &mut [&mut T],
+        time: &mut Timekeeper,
+    ) -> Result<(), Failure> {
+        let capacity = self.published.capacity;
+        let plan = |snapshot: &Snapshot, now: Now| T::plan(items, snapshot, &capacity, now);
+        let plan = self.commit(plan, false, time).await?;
+        T::note(items, &plan);
+        self.unlogged.push(plan);
+        Ok(())
     }
 
     /// Whether a commit without any content succeeds.
     async fn can_store(&mut self, time: &mut Timekeeper) -> bool {
-        matches!(self.commit(|_, _| Plan::default(), true, time).await, Attempt::Stored(_))
+        self.commit(|_, _| Plan::default(), true, time).await.is_ok()
     }
 
     /// Commits and publishes what `plan` makes of the published snapshot; if others have committed
@@ -196,11 +248,11 @@ impl Committer {
         plan: impl Fn(&Snapshot, Now) -> Plan,
         even_if_empty: bool,
         time: &mut Timekeeper,
-    ) -> Attempt {
+    ) -> Result<Plan, Failure> {
+        let mut reloads = 0;
         for _ in 0..ATTEMPTS {
             if let Err(error) = self.end_doubt(time).await {
-                self.published.note_storing(Err(&error));
-                return Attempt::Failed;
+                return Err(self.unavailable(&error));
             }
             let now = time.now();
             let snapshot = self.published.snapshot();
@@ -208,22 +260,32 @@ impl Committer {
             // While this handle exists the snapshot cannot be changed in place.
             drop(snapshot);
             if plan.is_empty() && !even_if_empty {
-                return Attempt::Stored(plan);
+                return Ok(plan);
             }
             match self.try_commit(expected, &plan, time).await {
-                Ok(()) => return Attempt::Stored(plan),
-                Err(Failure::Overtaken) => {}
-                Err(Failure::Unfit(error)) => return Attempt::Unfit(error),
-                Err(Failure::Broken(error)) => {
-                    self.published.note_storing(Err(&error));
-                    return Attempt::Failed;
+                Ok(()) => return Ok(plan),
+                Err(CommitError::Conflict(missed)) => self.adopt(missed, time),
+                Err(CommitError::Diverged) if reloads < RELOADS => {
+                    reloads += 1;
+                    self.is_in_doubt = self.reload(time).await.is_err();
                 }
+                Err(CommitError::Content(error)) => return Err(Failure::Content(error)),
+                Err(
+                    error @ (CommitError::Diverged
+                    | CommitError::NoSpace(_)
+                    | CommitError::Unknown(_)),
+                ) => return Err(self.unavailable(&error)),
             }
         }
         log::warn!(
             "Updates were not stored: others have committed first {ATTEMPTS} times in a row"
         );
-        Attempt::Failed
+        Err(Failure::Unavailable)
+    }
+
+    fn unavailable(&self, error: &dyn Display) -> Failure {
+        self.published.note_storing(Err(error));
+        Failure::Unavailable
     }
 
     /// Commits and publishes a plan for the revision that is published.
@@ -232,28 +294,18 @@ impl Committer {
         expected: Revision,
         plan: &Plan,
         time: &mut Timekeeper,
-    ) -> Result<(), Failure> {
-        let (id, jumps, began) = (self.ids.next(), time.jumps(), time.monotonic());
-        let outcome = time.meanwhile(self.store.commit(expected, id, plan)).await;
+    ) -> Result<(), CommitError> {
+        let (id, jumps, began) = (CommitId::random(), time.jumps(), time.monotonic());
+        let mut outcome = time.meanwhile(self.store.commit(expected, id, plan)).await;
         let took = time.monotonic().saturating_sub(began);
-        let made = match outcome {
-            Ok(committed) => Ok(committed),
-            Err(CommitError::Conflict(missed)) => {
-                self.adopt(missed, time);
-                return Err(Failure::Overtaken);
-            }
-            Err(CommitError::Diverged) => {
-                self.is_in_doubt = self.reload(time).await.is_err();
-                return Err(Failure::Overtaken);
-            }
-            Err(CommitError::Content(error)) => Err(Failure::Unfit(error)),
-            Err(CommitError::NoSpace(error)) => Err(Failure::Broken(error)),
-            Err(CommitError::Unknown(error)) => {
-                self.outcome(expected, id, time).await.ok_or(Failure::Broken(error))
-            }
-        };
-        self.metrics.note(plan, made.is_ok(), took);
-        self.publish(plan, made?, jumps, time);
+        if let Err(CommitError::Unknown(error)) = outcome {
+            let made = self.outcome(expected, id, time).await;
+            outcome = made.ok_or(CommitError::Unknown(error));
+        }
+        if !matches!(outcome, Err(CommitError::Conflict(_) | CommitError::Diverged)) {
+            self.metrics.note(plan, outcome.is_ok(), took);
+        }
+        self.publish(plan, outcome?, jumps, time);
         Ok(())
     }
 
@@ -286,8 +338,7 @@ impl Committer {
         match time.meanwhile(self.store.outcome(since, id)).await {
             Ok(CommitOutcome::Made(committed)) => return Some(committed),
             Ok(CommitOutcome::NotMade { missed }) => self.adopt(missed, time),
-            Ok(CommitOutcome::Reload) => self.is_in_doubt = self.reload(time).await.is_err(),
-            Err(_) => self.is_in_doubt = true,
+            Ok(CommitOutcome::Reload) | Err(_) => self.is_in_doubt = true,
         }
         None
     }
@@ -333,24 +384,6 @@ impl Committer {
         let (now, policy) = (time.now(), *self.published.snapshot().policy());
         self.published.replace(Snapshot::load(policy, revision, entries, now));
         Ok(())
-    }
-}
-
-/// Makes identifiers of commits that no other process makes.
-struct CommitIds {
-    run: u64,
-    last: u64,
-}
-
-impl CommitIds {
-    fn new() -> Self {
-        // Hashing nothing with a random key gives a random number.
-        Self { run: RandomState::new().build_hasher().finish(), last: 0 }
-    }
-
-    fn next(&mut self) -> CommitId {
-        self.last += 1;
-        CommitId(u128::from(self.run) << 64 | u128::from(self.last))
     }
 }
 

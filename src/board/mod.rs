@@ -3,6 +3,7 @@
 //! Commit, then publish, then answer: nobody sees what is not on disk, and reading waits for
 //! nothing. Knows the domain and the store; knows nothing of HTTP.
 
+mod answer;
 #[expect(clippy::module_inception, reason = "it has the type of that name")]
 mod board;
 mod checker;
@@ -19,7 +20,8 @@ mod timekeeper;
 mod upkeep;
 mod writer;
 
-pub use board::{Answers, Board, BoardSettings, Health, Refusal};
+pub use answer::{Answer, Answers, Refusal};
+pub use board::{Board, BoardSettings, Health};
 pub use checker::Checker;
 pub use feed::{Feed, Listener, Step};
 pub use past::Unanswered;

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use super::board::{Answers, Refusal};
-use crate::domain::{Done, Request};
+use super::answer::{Answer, Answers, Refusal};
+use crate::domain::Request;
 use crate::metrics::QueueLoad;
 
 /// How many submissions may wait.
@@ -29,9 +29,9 @@ const TURN: usize = 64;
 struct Submission {
     requests: Vec<Request>,
     weight: usize,
-    /// What came of the first requests.
-    answers: Answers,
-    /// How many of the next requests are in the present batch.
+    /// The answers to the requests that have been chosen for batches, as far as they are known.
+    answers: Vec<Option<Answer>>,
+    /// How many of the last of these are in the present batch.
     chosen: usize,
     answer: oneshot::Sender<Answers>,
     /// Its place in the queue, until its last request is in a batch.
@@ -43,29 +43,41 @@ struct Submission {
 impl Submission {
     /// Chooses the next request for a batch, if there is one. Returns its weight.
     fn choose(&mut self) -> Option<usize> {
-        let next = self.requests.get(self.answers.len() + self.chosen)?;
+        let next = self.requests.get(self.answers.len())?;
         let weight = if self.requests.len() == 1 { self.weight } else { next.weight() };
+        self.answers.push(None);
         self.chosen += 1;
-        if self.answers.len() + self.chosen == self.requests.len() {
+        if self.answers.len() == self.requests.len() {
             self.place = None;
         }
         Some(weight)
     }
 
-    fn chosen(&self) -> impl Iterator<Item = &Request> {
-        self.requests.iter().skip(self.answers.len()).take(self.chosen)
+    /// Returns the requests of the present batch that have no answer yet.
+    fn unanswered(&self) -> impl Iterator<Item = &Request> {
+        let answers = self.requests.iter().zip(&self.answers);
+        let of_batch = answers.skip(self.answers.len() - self.chosen);
+        of_batch.filter(|(_, answer)| answer.is_none()).map(|(request, _)| request)
     }
 
-    /// Takes the answers to the chosen requests. Returns itself if that were not the last ones.
-    fn note(mut self, answers: &mut impl Iterator<Item = Result<Done, Refusal>>) -> Option<Self> {
-        self.answers.extend(answers.take(self.chosen));
+    /// Takes the answers to the unanswered requests.
+    fn note(&mut self, answers: &mut impl Iterator<Item = Option<Answer>>) {
+        let before = self.answers.len() - self.chosen;
+        let of_batch = self.answers.iter_mut().skip(before);
+        for (place, answer) in of_batch.filter(|answer| answer.is_none()).zip(answers) {
+            *place = answer;
+        }
+    }
+
+    /// Ends its part in the present batch. Returns itself unless those were the last requests.
+    fn end_batch(mut self) -> Option<Self> {
         self.chosen = 0;
         if self.answers.len() < self.requests.len() {
             return Some(self);
         }
         drop(self.share);
         // The client may have gone away; that changes nothing.
-        self.answer.send(self.answers).ok();
+        self.answer.send(self.answers.into_iter().flatten().collect()).ok();
         None
     }
 }
@@ -128,7 +140,7 @@ impl Queue {
         let share = Arc::clone(&self.bytes).try_acquire_many_owned(permits).ok()?;
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let (answer, receiver) = oneshot::channel();
-        let answers = Answers::with_capacity(requests.len());
+        let answers = Vec::with_capacity(requests.len());
         let place = Some(place);
         let submission = Submission { requests, weight, answers, chosen: 0, answer, place, share };
         self.sender.send(submission).ok()?;
@@ -176,18 +188,29 @@ impl Requests {
                 break;
             }
         }
-        let mut chosen = Vec::with_capacity(count);
-        let with_chosen = self.waiting.iter().take_while(|submission| submission.chosen > 0);
-        chosen.extend(with_chosen.flat_map(Submission::chosen));
-        chosen
+        self.unanswered()
     }
 
-    /// Answers the requests of the batch, in its order.
-    pub(super) fn answer(&mut self, answers: Answers) {
+    /// Returns the requests of the batch that have no answer yet, in its order.
+    pub(super) fn unanswered(&self) -> Vec<&Request> {
+        let with_chosen = self.waiting.iter().take_while(|submission| submission.chosen > 0);
+        with_chosen.flat_map(Submission::unanswered).collect()
+    }
+
+    /// Answers the unanswered requests of the batch, in its order. Those that get no answer now stay
+    /// in the batch.
+    pub(super) fn answer(&mut self, answers: Vec<Option<Answer>>) {
         let mut answers = answers.into_iter();
-        while let Some(submission) = self.waiting.pop_front_if(|first| first.chosen > 0) {
-            self.waiting.extend(submission.note(&mut answers));
+        let mut left = Vec::new();
+        while let Some(mut submission) = self.waiting.pop_front_if(|first| first.chosen > 0) {
+            submission.note(&mut answers);
+            if submission.unanswered().next().is_some() {
+                left.push(submission);
+            } else {
+                self.waiting.extend(submission.end_batch());
+            }
         }
+        left.into_iter().rev().for_each(|submission| self.waiting.push_front(submission));
     }
 
     /// Whether nothing waits.
@@ -208,7 +231,7 @@ impl Requests {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Action, Omitted, Report};
+    use crate::domain::{Action, Done, Omitted, Report};
 
     fn requests(count: usize, repo: &str) -> Vec<Request> {
         let report = |number: usize| Report::synced(repo, &number.to_string());
@@ -224,7 +247,7 @@ mod tests {
             assert!(waiting.ready().await);
             let batch = waiting.choose();
             let small = batch.iter().filter(|request| request.key().repo == "small").count();
-            let answers = vec![Ok(Done::Recorded(Omitted::default())); batch.len()];
+            let answers = vec![Some(Ok(Done::Recorded(Omitted::default()))); batch.len()];
             batches.push((batch.len() - small, small));
             waiting.answer(answers);
         }
@@ -250,6 +273,32 @@ mod tests {
         assert_eq!(with_small, 3, "{batches:?}");
         assert_eq!(batches[0], (64, 960));
         assert_eq!((queue.load().depth, queue.load().bytes), (0, 0));
+    }
+
+    #[actix_web::test]
+    async fn a_submission_that_has_to_wait_for_an_answer_keeps_no_other_one_waiting() {
+        let (queue, mut waiting) = queue();
+        let first = queue.submit(requests(2, "first"));
+        let second = queue.submit(requests(1, "second"));
+        let done = async {
+            tokio::task::yield_now().await;
+            assert_eq!(waiting.choose().len(), 3);
+            let stored = Some(Ok(Done::Removed));
+            waiting.answer(vec![None, stored, stored]);
+            tokio::task::yield_now().await;
+            let left: Vec<_> = waiting
+                .unanswered()
+                .iter()
+                .map(|request| request.key().server.to_owned())
+                .collect();
+            assert_eq!(left, ["0"]);
+            let weight: usize = requests(2, "first").iter().map(Request::weight).sum();
+            assert_eq!(queue.load().bytes, weight, "the other one is answered");
+            waiting.answer(vec![Some(Err(Refusal::NotStored))]);
+        };
+        let (first, second, ()) = tokio::join!(first, second, done);
+        assert_eq!(first, [Err(Refusal::NotStored), Ok(Done::Removed)]);
+        assert_eq!(second, [Ok(Done::Removed)]);
     }
 
     #[actix_web::test]

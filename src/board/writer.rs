@@ -68,6 +68,12 @@ impl Writer {
         let answers = self.committer.store(&self.requests.choose(), &mut self.time).await;
         self.requests.answer(answers);
         self.committer.write_log();
+        let apart = self.requests.unanswered();
+        if !apart.is_empty() {
+            let answers = self.committer.store_apart(&apart, &mut self.time).await;
+            self.requests.answer(answers);
+            self.committer.write_log();
+        }
     }
 
     /// Does what is due at a tick.

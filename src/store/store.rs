@@ -1,5 +1,7 @@
 //! The writing half of a store, and all that a start needs of it.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -38,6 +40,16 @@ pub struct Usage {
 /// No two attempts have the same, in this process or in any other.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CommitId(pub u128);
+
+impl CommitId {
+    /// Makes an identifier for an attempt.
+    #[must_use]
+    pub fn random() -> Self {
+        // Hashing nothing with a random key gives a random number.
+        let random = || u128::from(RandomState::new().build_hasher().finish());
+        Self(random() << 64 | random())
+    }
+}
 
 /// A commit that is durable.
 #[derive(Debug)]

@@ -1,18 +1,20 @@
 //! How the committer answers, with a store that fails as it is told.
 
-use std::collections::VecDeque;
-use std::sync::Mutex;
+mod fake_store;
 
-use async_trait::async_trait;
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use fake_store::{FakeStore, Fate, Truth, is_poisoned};
 
 use super::*;
-use crate::board::board::Refusal;
+use crate::board::answer::{Answers, Refusal};
 use crate::clock::{Clock, ManualClock, Steadiness};
 use crate::domain::{
-    Action, Capacity, Done, Entry, Omitted, Policy, Refused, Report, Timestamp, TransitionId,
+    Action, Capacity, Done, DriftCount, Omitted, Policy, Refused, Report, SyncStatus, Timestamp,
 };
 use crate::metrics::{EntrySeries, Metrics};
-use crate::store::{Examination, Usage};
+use crate::store::Usage;
 
 const POLICY: Policy = Policy { stale_after: None, ttl: None };
 const CAPACITY: Capacity = Capacity { entries: None, bytes: None };
@@ -20,130 +22,8 @@ const RECORDED: Result<Done, Refusal> =
     Ok(Done::Recorded(Omitted { files: false, revision: false, url: false }));
 const NOT_STORED: Result<Done, Refusal> = Err(Refusal::NotStored);
 
-/// What happens to a commit.
-enum Fate {
-    /// Others have reported these servers first.
-    Overtaken(&'static [&'static str]),
-    /// The same, and nothing else is known of it.
-    Diverged(&'static [&'static str]),
-    /// The connection is lost after it was made, or before.
-    Lost {
-        is_made: bool,
-    },
-    NoSpace,
-}
-
-/// A store in memory. It cannot store the entry of a server called `poison`.
-struct FakeStore(Mutex<Truth>);
-
-struct Truth {
-    snapshot: Snapshot,
-    fates: VecDeque<Fate>,
-    commits: usize,
-    last: Option<CommitId>,
-}
-
 fn now() -> Now {
     Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO }
-}
-
-impl Truth {
-    fn report_by_others(&mut self, servers: &[&str]) -> Changes {
-        let entry = |server: &&str| Arc::new(Entry::first(report(server), now().at).0);
-        let put = servers.iter().map(entry).collect();
-        let revision = self.snapshot.revision().next();
-        let changes = Changes { revision, put, removed: Vec::new() };
-        self.snapshot.adopt(changes.clone(), now());
-        changes
-    }
-
-    fn accept(&mut self, id: CommitId, plan: &Plan) -> Committed {
-        let revision = self.snapshot.revision().next();
-        self.snapshot.accept(plan, revision);
-        self.last = Some(id);
-        Committed { revision, missed: Vec::new() }
-    }
-}
-
-#[async_trait]
-impl Store for FakeStore {
-    async fn load(&self) -> Result<Loaded, StoreError> {
-        let truth = self.0.lock().unwrap();
-        let standings = truth.snapshot.segments().iter().flat_map(|segment| segment.standings());
-        let entries = standings.map(|standing| Arc::clone(standing.entry())).collect();
-        Ok(Loaded { store_id: String::new(), revision: truth.snapshot.revision(), entries })
-    }
-
-    async fn commit(
-        &self,
-        expected: Revision,
-        id: CommitId,
-        plan: &Plan,
-    ) -> Result<Committed, CommitError> {
-        let mut truth = self.0.lock().unwrap();
-        truth.commits += 1;
-        assert_eq!(expected, truth.snapshot.revision());
-        if plan.rows().any(|row| row.entry().report.server.as_str() == "poison") {
-            return Err(CommitError::Content(StoreError::Closed));
-        }
-        match truth.fates.pop_front() {
-            None => Ok(truth.accept(id, plan)),
-            Some(Fate::Overtaken(servers)) => {
-                Err(CommitError::Conflict(vec![truth.report_by_others(servers)]))
-            }
-            Some(Fate::Diverged(servers)) => {
-                truth.report_by_others(servers);
-                Err(CommitError::Diverged)
-            }
-            Some(Fate::Lost { is_made }) => {
-                if is_made {
-                    truth.accept(id, plan);
-                }
-                Err(CommitError::Unknown(StoreError::Closed))
-            }
-            Some(Fate::NoSpace) => Err(CommitError::NoSpace(StoreError::Closed)),
-        }
-    }
-
-    async fn outcome(&self, since: Revision, id: CommitId) -> Result<CommitOutcome, StoreError> {
-        let is_made = self.0.lock().unwrap().last == Some(id);
-        let made = Committed { revision: since.next(), missed: Vec::new() };
-        Ok(if is_made {
-            CommitOutcome::Made(made)
-        } else {
-            CommitOutcome::NotMade { missed: Vec::new() }
-        })
-    }
-
-    async fn changes_since(&self, _: Revision) -> Result<Option<Changes>, StoreError> {
-        Ok(None)
-    }
-
-    async fn prune(&self, _: &[TransitionId]) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn tend(&self, _: bool) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn check(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    async fn usage(&self) -> Usage {
-        Usage::default()
-    }
-
-    async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
-        Err(StoreError::Closed)
-    }
-
-    fn lost_commits(&self) -> u64 {
-        0
-    }
-
-    async fn close(&self) {}
 }
 
 /// A committer, and what it works on.
@@ -157,15 +37,19 @@ struct Fixture {
 impl Fixture {
     fn new(fates: impl IntoIterator<Item = Fate>) -> Self {
         let snapshot = Snapshot::load(POLICY, Revision(0), Vec::new(), now());
+        let clock = ManualClock::at(now().at);
         let truth = Truth {
             snapshot: snapshot.clone(),
             fates: fates.into_iter().collect(),
             commits: 0,
             last: None,
+            told: Vec::new(),
+            fails: is_poisoned,
+            failure: Duration::ZERO,
+            clock: clock.clone(),
         };
         let store = Arc::new(FakeStore(Mutex::new(truth)));
         let published = Arc::new(Published::new(snapshot, CAPACITY, Usage::default()));
-        let clock = ManualClock::at(now().at);
         let steadiness = Steadiness::begin(clock.read());
         let time = Timekeeper::new(Arc::clone(&published), Arc::new(clock.clone()), steadiness);
         let series = EntrySeries { is_on: false, max_entries: Some(0) };
@@ -181,17 +65,34 @@ impl Fixture {
         self.ask(servers.iter().map(action)).await
     }
 
+    /// Stores what can be stored together with others, and returns those answers.
+    async fn report_together(&mut self, servers: &[&str]) -> Vec<Option<Answer>> {
+        let request = |server: &&str| Request { action: Action::Report(report(server)), by: None };
+        let requests: Vec<Request> = servers.iter().map(request).collect();
+        self.committer.store(&requests.iter().collect::<Vec<_>>(), &mut self.time).await
+    }
+
     async fn ask(&mut self, actions: impl IntoIterator<Item = Action>) -> (Answers, usize) {
         let request = |action| Request { action, by: None };
         let requests: Vec<Request> = actions.into_iter().map(request).collect();
-        let before = self.store.0.lock().unwrap().commits;
+        let before = self.truth().commits;
         let requests: Vec<&Request> = requests.iter().collect();
         let answers = self.committer.store(&requests, &mut self.time).await;
-        let truth = self.store.0.lock().unwrap();
+        let unanswered = requests.iter().zip(&answers).filter(|(_, answer)| answer.is_none());
+        let apart: Vec<&Request> = unanswered.map(|(request, _)| *request).collect();
+        let rest = self.committer.store_apart(&apart, &mut self.time).await;
+        let mut rest = rest.into_iter();
+        let answers = answers.into_iter().map(|answer| answer.or_else(|| rest.next()?).unwrap());
+        let answers: Answers = answers.collect();
+        let truth = self.truth();
         let published = self.committer.published.snapshot();
         assert_eq!(published.fingerprint(), truth.snapshot.fingerprint());
         assert_eq!(published.revision(), truth.snapshot.revision());
         (answers, truth.commits - before)
+    }
+
+    fn truth(&self) -> MutexGuard<'_, Truth> {
+        self.store.0.lock().unwrap()
     }
 
     fn is_storing(&self) -> bool {
@@ -254,4 +155,126 @@ async fn only_what_cannot_be_stored_is_refused_and_then_kept_apart() {
     assert_eq!(answers, [NOT_STORED, RECORDED, NOT_STORED]);
     assert_eq!(commits, 3, "one of the others, one of it, and one to see whether the store works");
     assert!(fixture.is_storing());
+    fixture.truth().told.clear();
+    fixture.report(&["z", "poison", "b", "y"]).await;
+    assert_eq!(fixture.truth().told, ["z", "b", "y"], "they take effect in their order");
+}
+
+#[actix_web::test]
+async fn requests_of_a_pair_keep_their_order_when_a_batch_is_taken_apart() {
+    let mut fixture = Fixture::new([]);
+    let count = |number: u64| {
+        let server = ["poison", "a", "b"][usize::try_from(number % 3).unwrap()];
+        let drift_count = DriftCount::parse(number).unwrap();
+        Action::Report(Report { drift_count, ..report(server) })
+    };
+    fixture.ask((0..99).map(count)).await;
+    let snapshot = fixture.committer.published.snapshot();
+    let count =
+        |server: &str| snapshot.get(report(server).key()).unwrap().entry().report.drift_count.get();
+    assert_eq!((count("a"), count("b")), (97, 98));
+}
+
+#[actix_web::test]
+async fn what_the_domain_refuses_is_refused_whatever_the_store_does() {
+    let none = Err(Refusal::Refused(Refused::NoSuchEntry));
+    let remove = |server| Action::Remove(report(server).to_key());
+    for fate in [Fate::NoSpace, Fate::Lost { is_made: false }] {
+        let mut fixture = Fixture::new([fate]);
+        let asked = [Action::Report(report("a")), remove("b")];
+        assert_eq!(fixture.ask(asked).await.0, [NOT_STORED, none]);
+    }
+    let mut fixture = Fixture::new([]);
+    assert_eq!(fixture.ask([Action::Report(report("poison"))]).await.0, [NOT_STORED]);
+    assert_eq!(fixture.ask([remove("poison")]).await.0, [none]);
+}
+
+#[actix_web::test]
+async fn no_pair_is_held_responsible_while_nothing_can_be_stored() {
+    let mut fixture = Fixture::new((0..2).map(|_| Fate::Corrupt));
+    let servers = ["a", "b", "c"];
+    assert_eq!(fixture.report(&servers).await, (vec![NOT_STORED; 3], 2), "not taken apart");
+    assert!(!fixture.is_storing());
+    assert_eq!(fixture.report(&servers).await, (vec![RECORDED; 3], 1));
+    let mut fixture = Fixture::new([Fate::Corrupt]);
+    assert_eq!(fixture.report(&servers[..1]).await.0, [RECORDED], "the failure was a passing one");
+}
+
+#[actix_web::test]
+async fn a_store_that_diverges_all_the_time_is_not_loaded_all_the_time() {
+    let mut fixture = Fixture::new((0..10).map(|_| Fate::Diverged(&["b"])));
+    let answers = fixture.report_together(&["a"]).await;
+    assert_eq!((answers, fixture.truth().commits), (vec![Some(NOT_STORED)], 1 + RELOADS));
+}
+
+#[actix_web::test]
+async fn requests_of_others_are_answered_before_anything_is_taken_apart() {
+    let mut fixture = Fixture::new([]);
+    fixture.report(&["a", "poison"]).await;
+    assert_eq!(fixture.report_together(&["poison", "b"]).await, [None, Some(RECORDED)]);
+    let answers = fixture.report_together(&["poisonous", "c", "a"]).await;
+    assert_eq!(answers, [None, None, Some(RECORDED)], "only its times change");
+}
+
+#[actix_web::test]
+async fn a_pair_is_kept_apart_until_more_than_its_times_can_be_stored() {
+    let mut fixture = Fixture::new([]);
+    fixture.report(&["poison", "a"]).await;
+    fixture.truth().fails = |_| false;
+    fixture.clock.advance(Duration::from_secs(2));
+    fixture.report(&["poison"]).await;
+    assert_eq!(fixture.report(&["poison", "a"]).await, (vec![RECORDED; 2], 1), "it is released");
+    fixture.truth().fails =
+        |plan| matches!(plan.row(report("poison").key()), Some(RowChange::Put(_)));
+    let drifted = || {
+        let sync_status = SyncStatus::OutOfSync;
+        Action::Report(Report { sync_status, ..report("poison") })
+    };
+    assert_eq!(fixture.ask([drifted()]).await.0, [NOT_STORED]);
+    fixture.clock.advance(Duration::from_secs(2));
+    assert_eq!(fixture.report(&["poison"]).await.0, [RECORDED]);
+    let (answers, commits) = fixture.ask([drifted(), Action::Report(report("b"))]).await;
+    assert_eq!((answers, commits), (vec![NOT_STORED, RECORDED], 3), "b is stored at once");
+}
+
+#[actix_web::test]
+async fn pairs_that_failed_only_together_with_others_are_soon_stored_again() {
+    let mut fixture = Fixture::new([]);
+    fixture.truth().failure = Duration::from_millis(300);
+    let names = (0..120).map(|number| match number % 3 {
+        0 => format!("poison{number}"),
+        _ => format!("s{number}"),
+    });
+    let names: Vec<String> = names.collect();
+    let servers: Vec<&str> = names.iter().map(String::as_str).collect();
+    let stored = |answers: &Answers| answers.iter().filter(|answer| answer.is_ok()).count();
+    let (answers, _) = fixture.report(&servers).await;
+    assert!(stored(&answers) < 40, "there is no time to take all apart");
+    for _ in 0..25 {
+        fixture.clock.advance(Duration::from_secs(7));
+        fixture.report(&servers).await;
+    }
+    let (answers, _) = fixture.report(&servers).await;
+    assert_eq!(stored(&answers), 80);
+}
+
+#[actix_web::test]
+async fn failures_of_ever_new_pairs_take_a_bounded_part_of_the_time() {
+    let mut fixture = Fixture::new([]);
+    fixture.report(&["a"]).await;
+    fixture.truth().fails = |plan| !plan.transitions().is_empty();
+    fixture.truth().failure = Duration::from_millis(10);
+    let before = fixture.clock.monotonic();
+    for batch in 0..600 {
+        let names: Vec<String> = (0..60).map(|number| format!("{batch}-{number}")).collect();
+        let mut servers: Vec<&str> = names.iter().map(String::as_str).collect();
+        servers.push("a");
+        let (answers, _) = fixture.report(&servers).await;
+        assert_eq!(answers.last(), Some(&RECORDED), "only its times change");
+        assert!(fixture.is_storing());
+        fixture.clock.advance(Duration::from_millis(90));
+    }
+    let idle = 600 * Duration::from_millis(90);
+    let most = Duration::from_secs(2) + 600 * Duration::from_millis(10 + 12);
+    assert!(fixture.clock.monotonic() < before + idle + most);
 }

@@ -140,7 +140,8 @@ impl FakeStore {
                 if let Ok(committed) = &answer {
                     database.confirm(committed.revision);
                 }
-                if matches!(answer, Err(CommitError::NoSpace(_))) {
+                // A board gives up where it diverges again and again.
+                if matches!(answer, Err(CommitError::NoSpace(_) | CommitError::Diverged)) {
                     database.model.note_fault(board);
                 }
                 return answer;

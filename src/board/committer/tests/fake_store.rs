@@ -1,0 +1,153 @@
+//! A store in memory that fails as it is told.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::{now, report};
+use crate::clock::ManualClock;
+use crate::domain::{Changes, Entry, Plan, Revision, Snapshot, TransitionId};
+use crate::store::{
+    CommitError, CommitId, CommitOutcome, Committed, Examination, Loaded, Store, StoreError, Usage,
+};
+
+/// What happens to a commit.
+pub(super) enum Fate {
+    /// Others have reported these servers first.
+    Overtaken(&'static [&'static str]),
+    /// The same, and nothing else is known of it.
+    Diverged(&'static [&'static str]),
+    /// The connection is lost after it was made, or before.
+    Lost {
+        is_made: bool,
+    },
+    NoSpace,
+    Corrupt,
+}
+
+/// A store in memory.
+pub(super) struct FakeStore(pub(super) Mutex<Truth>);
+
+pub(super) struct Truth {
+    pub(super) snapshot: Snapshot,
+    pub(super) fates: VecDeque<Fate>,
+    pub(super) commits: usize,
+    pub(super) last: Option<CommitId>,
+    /// The servers of all transitions, in order.
+    pub(super) told: Vec<String>,
+    /// Whether the content of a plan cannot be stored.
+    pub(super) fails: fn(&Plan) -> bool,
+    /// How long such a failure takes.
+    pub(super) failure: Duration,
+    pub(super) clock: ManualClock,
+}
+
+/// Whether a plan has the entry of a server whose name begins with `poison`.
+pub(super) fn is_poisoned(plan: &Plan) -> bool {
+    plan.rows().any(|row| row.entry().report.server.as_str().starts_with("poison"))
+}
+
+impl Truth {
+    fn report_by_others(&mut self, servers: &[&str]) -> Changes {
+        let entry = |server: &&str| Arc::new(Entry::first(report(server), now().at).0);
+        let put = servers.iter().map(entry).collect();
+        let revision = self.snapshot.revision().next();
+        let changes = Changes { revision, put, removed: Vec::new() };
+        self.snapshot.adopt(changes.clone(), now());
+        changes
+    }
+
+    fn accept(&mut self, id: CommitId, plan: &Plan) -> Committed {
+        let revision = self.snapshot.revision().next();
+        self.snapshot.accept(plan, revision);
+        self.last = Some(id);
+        let told = plan.transitions().iter().map(|told| told.server.as_str().to_owned());
+        self.told.extend(told);
+        Committed { revision, missed: Vec::new() }
+    }
+}
+
+#[async_trait]
+impl Store for FakeStore {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        let truth = self.0.lock().unwrap();
+        let standings = truth.snapshot.segments().iter().flat_map(|segment| segment.standings());
+        let entries = standings.map(|standing| Arc::clone(standing.entry())).collect();
+        Ok(Loaded { store_id: String::new(), revision: truth.snapshot.revision(), entries })
+    }
+
+    async fn commit(
+        &self,
+        expected: Revision,
+        id: CommitId,
+        plan: &Plan,
+    ) -> Result<Committed, CommitError> {
+        let mut truth = self.0.lock().unwrap();
+        truth.commits += 1;
+        assert_eq!(expected, truth.snapshot.revision());
+        if (truth.fails)(plan) {
+            truth.clock.advance(truth.failure);
+            return Err(CommitError::Content(StoreError::Closed));
+        }
+        match truth.fates.pop_front() {
+            None => Ok(truth.accept(id, plan)),
+            Some(Fate::Overtaken(servers)) => {
+                Err(CommitError::Conflict(vec![truth.report_by_others(servers)]))
+            }
+            Some(Fate::Diverged(servers)) => {
+                truth.report_by_others(servers);
+                Err(CommitError::Diverged)
+            }
+            Some(Fate::Lost { is_made }) => {
+                if is_made {
+                    truth.accept(id, plan);
+                }
+                Err(CommitError::Unknown(StoreError::Closed))
+            }
+            Some(Fate::NoSpace) => Err(CommitError::NoSpace(StoreError::Closed)),
+            Some(Fate::Corrupt) => Err(CommitError::Content(StoreError::Closed)),
+        }
+    }
+
+    async fn outcome(&self, since: Revision, id: CommitId) -> Result<CommitOutcome, StoreError> {
+        let is_made = self.0.lock().unwrap().last == Some(id);
+        let made = Committed { revision: since.next(), missed: Vec::new() };
+        Ok(if is_made {
+            CommitOutcome::Made(made)
+        } else {
+            CommitOutcome::NotMade { missed: Vec::new() }
+        })
+    }
+
+    async fn changes_since(&self, _: Revision) -> Result<Option<Changes>, StoreError> {
+        Ok(None)
+    }
+
+    async fn prune(&self, _: &[TransitionId]) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn tend(&self, _: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn usage(&self) -> Usage {
+        Usage::default()
+    }
+
+    async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
+        Err(StoreError::Closed)
+    }
+
+    fn lost_commits(&self) -> u64 {
+        0
+    }
+
+    async fn close(&self) {}
+}
