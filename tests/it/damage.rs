@@ -28,6 +28,13 @@ const ROOTS: [(&str, &str); 3] = [
     ),
 ];
 
+/// Turns a database into one from before the last migration.
+const OLDER: &str = "\
+    drop index transitions_by_state; \
+    alter table transitions drop column state; \
+    create index transitions_by_entry on transitions (repo, server, at); \
+    delete from _sqlx_migrations where version = 3";
+
 /// Makes a database with some hundred entries, cleanly closed.
 fn filled() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
@@ -168,6 +175,21 @@ fn a_damaged_history_is_dropped_and_the_entries_are_kept() {
     let (said, server) = repaired(&path, ROOTS[0].1);
     assert!(said.contains("History: lost"), "{said}");
     assert_eq!(history_of(&server), 1, "what happens from now on is recorded");
+}
+
+#[test]
+fn a_history_of_an_older_version_is_kept_if_each_row_of_it_can_be_read() {
+    let (_folder, path) = filled();
+    run_sql(&path, OLDER);
+    zero_page(&path, ROOTS[1].1);
+    let (status, said) = repair(&path);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("History: 300 transitions, all"), "{said}");
+    run_sql(&path, "update transitions set event = 'nonsense' where id = 7");
+    let (status, said) = repair(&path);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("History: lost"), "{said}");
+    assert_eq!(history_of(&Process::start(&path, NO_ARGUMENTS)), 0);
 }
 
 #[test]

@@ -10,12 +10,13 @@ use std::path::{Path, PathBuf};
 
 use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteConnection;
-use sqlx::{ConnectOptions, Connection, QueryBuilder, Sqlite};
+use sqlx::{ConnectOptions, Connection};
 
 use super::file::beside;
 use super::inspect::{self, Rejected, Schema, check_schema, check_table};
 use super::open::MIGRATOR;
 use super::remake::{self, HISTORY, is_sound, remake};
+use super::sql::transition_columns;
 use super::store::SqliteStore;
 use super::stored_entries::read_all;
 use super::{create, history, wal};
@@ -34,11 +35,14 @@ const COPY_PRESENT: [&str; 2] = [
 ];
 const COPY_SIGHTINGS: &str = "insert into sightings select * from damaged.sightings";
 
-/// The columns of the history in the new file, but for computed ones: each version has its own.
-const HISTORY_COLUMNS: &str =
-    "select group_concat('\"' || name || '\"', ', ') from pragma_table_info('transitions')";
-/// Reads the history of an older version, whose columns may not be those of this one.
-const OLDER_HISTORY: &str = "select * from transitions not indexed order by id";
+/// Every version has these columns.
+const COPY_HISTORY: &str = concat!(
+    "insert into transitions (id, repo, server, ",
+    transition_columns!(names),
+    "revision) select id, repo, server, ",
+    transition_columns!(names),
+    "revision from damaged.transitions not indexed order by id"
+);
 
 /// The outcome of a repair.
 #[derive(Debug)]
@@ -85,15 +89,14 @@ async fn repair(path: &Path, unfinished: &Path) -> Result<Repair, Rejected> {
     let lost_commits = wal::lost_commits(path)?;
     let mut old = inspect::options(path)?.connect().await?;
     let present = Present::read(&mut old).await?;
-    let history =
-        match read_history(&mut old, present.loaded.is_some()).await.map_err(Rejected::from) {
-            Ok(_) if is_sound(&mut old).await => {
-                return Ok(Repair::NotNeeded { lost_commits });
-            }
-            Ok(count) => HistoryRepair::Kept(count),
-            Err(Rejected::Refused { reason, .. }) => HistoryRepair::SetAside(reason),
-            Err(unreadable @ Rejected::Unreadable(_)) => return Err(unreadable),
-        };
+    let history = match read_history(&mut old).await.map_err(Rejected::from) {
+        Ok(_) if is_sound(&mut old).await => {
+            return Ok(Repair::NotNeeded { lost_commits });
+        }
+        Ok(count) => HistoryRepair::Kept(count),
+        Err(Rejected::Refused { reason, .. }) => HistoryRepair::SetAside(reason),
+        Err(unreadable @ Rejected::Unreadable(_)) => return Err(unreadable),
+    };
     old.close().await?;
     copy(path, unfinished, &present, &history).await?;
     let old = replace(path, unfinished).await?;
@@ -130,18 +133,12 @@ impl Present {
     }
 }
 
-/// Reads all of the history, and returns how long it is. Rows of an older version are not decoded.
-async fn read_history(
-    connection: &mut SqliteConnection,
-    is_current: bool,
-) -> Result<u64, StoreError> {
-    let history = if is_current { HISTORY } else { OLDER_HISTORY };
-    let mut rows = sqlx::query(history).fetch(connection);
+/// Reads all of the history, and returns how long it is.
+async fn read_history(connection: &mut SqliteConnection) -> Result<u64, StoreError> {
+    let mut rows = sqlx::query(HISTORY).fetch(connection);
     let mut count = 0;
     while let Some(row) = rows.try_next().await? {
-        if is_current {
-            history::decode(&row)?;
-        }
+        history::decode(&row)?;
         count += 1;
     }
     Ok(count)
@@ -157,7 +154,6 @@ async fn copy(
     let mut new = create::connect_to_new(unfinished).await?;
     let made = MIGRATOR.run_to(present.schema, &mut new).await;
     made.map_err(|error| Rejected::Unreadable(error.into()))?;
-    let columns: String = sqlx::query_scalar(HISTORY_COLUMNS).fetch_one(&mut new).await?;
     sqlx::query(ATTACH).bind(read_only_url(path)?).execute(&mut new).await?;
     for copy in COPY_PRESENT {
         sqlx::query(copy).execute(&mut new).await?;
@@ -166,10 +162,7 @@ async fn copy(
         sqlx::query(COPY_SIGHTINGS).execute(&mut new).await?;
     }
     if let HistoryRepair::Kept(_) = history {
-        let mut copy = QueryBuilder::<Sqlite>::new("insert into transitions (");
-        copy.push(&columns).push(") select ").push(&columns);
-        copy.push(" from damaged.transitions not indexed order by id");
-        copy.build().execute(&mut new).await?;
+        sqlx::query(COPY_HISTORY).execute(&mut new).await?;
     }
     let is_same = match &present.loaded {
         Some(loaded) => read_all(&mut new).await?.loaded.entries == loaded.entries,
