@@ -97,7 +97,7 @@ impl Segment {
         let Some(present) = self.standings.get_mut(place) else { return };
         let old = std::mem::replace(present, standing);
         self.count_out(&old);
-        self.derived = Derived::default();
+        self.derived.place_changed(place, self.standings.len());
     }
 
     pub(super) fn remove(&mut self, place: usize) {

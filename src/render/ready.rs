@@ -41,15 +41,24 @@ struct Rows {
 }
 
 impl Rows {
+    /// Renders the rows, but copies those that are in the rows from before some places changed.
     fn render(segment: &Segment) -> Result<Self, RenderError> {
+        let outdated = segment.derived().take_outdated::<Ready>();
+        let unchanged = |place: usize| {
+            let (old, changed) = outdated.as_ref()?;
+            if changed.contains(&place) { None } else { old.rows.slice(&(place..place + 1)) }
+        };
         let mut bytes = Vec::with_capacity(likely_size(segment));
         let mut ends = Vec::with_capacity(segment.standings().len());
-        for standing in segment.standings() {
+        for (place, standing) in segment.standings().iter().enumerate() {
             if standing.is_listed() {
                 if !bytes.is_empty() {
                     bytes.push(b',');
                 }
-                json_row(&mut bytes, standing, &Layout::PLAIN)?;
+                match unchanged(place) {
+                    Some(row) => bytes.extend_from_slice(row),
+                    None => json_row(&mut bytes, standing, &Layout::PLAIN)?,
+                }
             }
             ends.push(u32::try_from(bytes.len())?);
         }
@@ -59,12 +68,17 @@ impl Rows {
     }
 
     /// Returns neighbouring rows, without a comma at either end.
-    fn slice(&self, places: &Range<usize>) -> Option<Bytes> {
+    fn slice(&self, places: &Range<usize>) -> Option<&[u8]> {
         let end_of = |place: usize| self.ends.get(place).map(|&end| end as usize);
         let start = places.start.checked_sub(1).and_then(end_of).unwrap_or(0);
         let end = places.end.checked_sub(1).and_then(end_of)?;
         let rows = self.bytes.get(start..end)?;
-        Some(self.bytes.slice_ref(rows.strip_prefix(b",").unwrap_or(rows)))
+        Some(rows.strip_prefix(b",").unwrap_or(rows))
+    }
+
+    /// Returns the same as a part of the bytes.
+    fn part(&self, places: &Range<usize>) -> Option<Bytes> {
+        self.slice(places).map(|rows| self.bytes.slice_ref(rows))
     }
 }
 
@@ -114,11 +128,11 @@ pub(super) fn run_of_rows(
     places: &Range<usize>,
 ) -> Result<Option<Bytes>, RenderError> {
     if let Some(ready) = Ready::of(segment) {
-        return Ok(ready.rows.slice(places));
+        return Ok(ready.rows.part(places));
     }
     let are_most = 2 * places.len() >= segment.standings().len();
-    if are_most && segment.weight() < HEAVY {
-        Ok(make_ready(segment)?.slice(places))
+    if (are_most || segment.derived().is_outdated()) && segment.weight() < HEAVY {
+        Ok(make_ready(segment)?.part(places))
     } else {
         Ok(None)
     }

@@ -1,6 +1,6 @@
 //! The list of all entries, joined from the rows that segments keep ready.
 //!
-//! After a change, one segment is rendered and compressed again; all others are reused.
+//! After a change, one row is rendered again and its segment compressed again; the rest is reused.
 
 use std::thread;
 
