@@ -18,10 +18,9 @@ const LOGGED_AT_LEAST: usize = 65_536;
 /// With many entries, waiting for this share of them lets a fold write several entries to a page.
 const ENTRIES_PER_LOGGED: usize = 4;
 
-/// While the log is folded, each sighting that a commit logs pays for three entries to be written
-/// to their rows, and then for eight rows of the log to be deleted. A fold has at most as much of
-/// either to do as sightings were logged before it, so the log grows by less than half meanwhile.
-const ENTRIES_PER_SIGHTING: usize = 3;
+/// A fold writes its entries while a third as many sightings are logged as before it, and then
+/// deletes eight rows of the log for each sighting. So the log grows by less than half meanwhile.
+const FOLDED_WITHIN: usize = 3;
 const LOG_ROWS_PER_SIGHTING: usize = 8;
 /// Each commit does at least this much, so that small commits finish a fold too.
 const AT_LEAST: usize = 32;
@@ -49,6 +48,8 @@ pub(super) struct Sightings {
 struct Fold {
     /// Entries to write, about in the order of their rows, so that neighbours are written together.
     queue: vec::IntoIter<(Place, ByKey)>,
+    /// How many of them a commit writes for each sighting that it logs.
+    entries_per_sighting: usize,
     /// The commit that the fold began after.
     until: Revision,
     /// Whether the next commit does all of it.
@@ -61,8 +62,11 @@ struct Fold {
 }
 
 impl Fold {
-    fn new(queue: Vec<(Place, ByKey)>, until: Revision, is_overdue: bool) -> Self {
-        Self { queue: queue.into_iter(), until, is_overdue, at_most: usize::MAX, pause: 0 }
+    /// Makes a fold of entries that were seen `logged` times.
+    fn new(queue: Vec<(Place, ByKey)>, logged: usize, until: Revision, is_overdue: bool) -> Self {
+        let entries_per_sighting = (FOLDED_WITHIN * queue.len()).div_ceil(logged.max(1));
+        let queue = queue.into_iter();
+        Self { queue, entries_per_sighting, until, is_overdue, at_most: usize::MAX, pause: 0 }
     }
 
     /// Takes entries off the queue.
@@ -103,7 +107,7 @@ impl Sightings {
         let Unfolded { entries: seen, logged, commits } = unfolded;
         // They are in order already; their position among the other entries is not known.
         let recent = seen.into_iter().map(ByKey).zip((0..).map(|place| (0, place))).collect();
-        let fold = Fold::new(Vec::new(), Revision(0), false);
+        let fold = Fold::new(Vec::new(), 0, Revision(0), false);
         let mut sightings = Self { recent, logged, commits, log_again: Vec::new(), fold };
         sightings.begin_fold_if_due(entries, last);
         sightings
@@ -112,12 +116,12 @@ impl Sightings {
     /// Returns what the commit of a plan should do besides.
     pub(super) fn next_step(&self, plan: &Plan) -> FoldStep {
         let logged = plan.rows().filter(|row| matches!(row, RowChange::Seen(_))).count();
-        let Fold { queue, until, is_overdue, at_most, pause } = &self.fold;
+        let Fold { queue, entries_per_sighting, until, is_overdue, at_most, pause } = &self.fold;
         let share = |per_sighting: usize| {
             if *is_overdue { usize::MAX } else { (per_sighting * logged).max(AT_LEAST) }
         };
         let queue = queue.as_slice();
-        let taken = queue.len().min(share(ENTRIES_PER_SIGHTING)).min(*at_most);
+        let taken = queue.len().min(share(*entries_per_sighting)).min(*at_most);
         // What has been seen again stays in the log, so it is not written twice.
         let taken_entries = queue.iter().take(taken);
         let not_seen_again = taken_entries.filter(|(_, entry)| !self.recent.contains_key(entry));
@@ -198,7 +202,7 @@ impl Sightings {
         queue.sort_unstable_by_key(|(place, _)| *place);
         // The log gets this long only if restarts cut its folds short.
         let is_overdue = self.logged >= 2 * enough;
-        self.fold = Fold::new(queue, until, is_overdue);
+        self.fold = Fold::new(queue, self.logged, until, is_overdue);
         self.logged = 0;
     }
 }
