@@ -2,10 +2,11 @@
 //!
 //! All other modules are given a [`Clock`] or a time, so tests can move the clock.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::domain::{Now, Timestamp};
+use crate::mutex::locked;
 
 /// A larger difference between the wall clock and the monotonic one counts as a jump.
 ///
@@ -76,20 +77,20 @@ impl ManualClock {
 
     /// Moves both clocks forward.
     pub fn advance(&self, span: Duration) {
-        let mut reading = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reading = locked(&self.0);
         reading.wall = reading.wall.plus(span);
         reading.monotonic += span;
     }
 
     /// Sets the wall clock alone, as an operator or a broken time server does.
     pub fn set_wall(&self, wall: Timestamp) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).wall = wall;
+        locked(&self.0).wall = wall;
     }
 }
 
 impl Clock for ManualClock {
     fn read(&self) -> Reading {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        *locked(&self.0)
     }
 }
 

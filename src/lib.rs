@@ -23,6 +23,7 @@ pub mod domain;
 pub mod http;
 pub mod logging;
 pub mod metrics;
+mod mutex;
 pub mod page;
 pub mod render;
 pub mod shutdown;

@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::watch::{self, Receiver, Sender};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::published::Published;
 use crate::domain::{Difference, Snapshot};
+use crate::mutex::locked;
 
 /// The time between two comparisons: well under the second after which a page should show a change.
 const STEP: Duration = Duration::from_millis(200);
@@ -72,7 +73,7 @@ pub struct Listener {
 impl Drop for Listener {
     /// Keeps the feed running for a while, so that this client can resume.
     fn drop(&mut self) {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner).last_heard_at = Instant::now();
+        locked(&self.log).last_heard_at = Instant::now();
     }
 }
 
@@ -155,7 +156,7 @@ impl Feed {
     }
 
     fn log(&self) -> MutexGuard<'_, Log> {
-        self.log.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.log)
     }
 }
 
@@ -238,7 +239,7 @@ impl Listener {
             // From here on no step is missed.
             self.last.borrow_and_update();
             {
-                let log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+                let log = locked(&self.log);
                 if log.listeners.is_none() || !log.has_all_since(self.heard) {
                     return None;
                 }

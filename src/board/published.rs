@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
 use crate::domain::{Capacity, Full, KeyRef, Snapshot, Timestamp};
+use crate::mutex::locked;
 use crate::store::{Part, Soundness, Usage};
 
 /// The latest snapshot, and how the store is.
@@ -117,8 +118,4 @@ impl Published {
         soundness.checked = Some(now);
         std::mem::replace(&mut soundness.damaged, damaged).is_empty()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

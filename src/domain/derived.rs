@@ -4,9 +4,12 @@
 use std::any::Any;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 type Value = Arc<dyn Any + Send + Sync>;
+
+/// A value, and the places that have changed since it was computed.
+type Outdated = Option<(Value, BTreeSet<usize>)>;
 
 /// Keeps a value of any type until what it was computed from changes. All values of a cell are of
 /// one type.
@@ -14,7 +17,7 @@ type Value = Arc<dyn Any + Send + Sync>;
 pub struct Derived {
     value: OnceLock<Value>,
     /// The value before some places changed, until there is a new one.
-    outdated: Mutex<Option<(Value, BTreeSet<usize>)>>,
+    outdated: Mutex<Outdated>,
 }
 
 impl Derived {
@@ -34,14 +37,13 @@ impl Derived {
     /// Whether there is a value that was computed before some places changed.
     #[must_use]
     pub fn is_outdated(&self) -> bool {
-        self.outdated.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.outdated().is_some()
     }
 
     /// Takes the value that was computed before some places changed, and these places.
     #[must_use]
     pub fn take_outdated<T: Any + Send + Sync>(&self) -> Option<(Arc<T>, BTreeSet<usize>)> {
-        let outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let (value, changed) = outdated?;
+        let (value, changed) = self.outdated().take()?;
         value.downcast().ok().map(|value| (value, changed))
     }
 
@@ -54,12 +56,15 @@ impl Derived {
             (changed.len() < places).then_some((value, changed))
         });
     }
+
+    fn outdated(&self) -> MutexGuard<'_, Outdated> {
+        self.outdated.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Clone for Derived {
     fn clone(&self) -> Self {
-        let outdated = self.outdated.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        Self { value: self.value.clone(), outdated: Mutex::new(outdated) }
+        Self { value: self.value.clone(), outdated: Mutex::new(self.outdated().clone()) }
     }
 }
 

@@ -6,9 +6,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
+
+use crate::mutex::locked;
 
 /// How many bytes all bodies together may take.
 const CAPACITY: usize = 256 * 1024 * 1024;
@@ -74,7 +76,7 @@ impl Bodies {
     }
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.waiting)
     }
 
     /// Reserves memory. If there is none, gives up bodies that have waited longer than the one of this

@@ -1,8 +1,10 @@
 //! One computation for all callers that wait for its result.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use tokio::sync::{Mutex as AsyncMutex, OnceCell};
+
+use crate::mutex::locked;
 
 /// Coalesces concurrent callers: one computation runs at a time, and its result goes to everyone who
 /// was waiting when it started. Nobody receives a result that was started before they asked.
@@ -25,10 +27,10 @@ impl<T: Clone> SingleFlight<T> {
     /// # Errors
     /// Those of `make`. The next caller in the queue then tries again.
     pub(super) async fn get<E>(&self, make: impl AsyncFnOnce() -> Result<T, E>) -> Result<T, E> {
-        let mine = Arc::clone(&self.next.lock().unwrap_or_else(PoisonError::into_inner));
+        let mine = Arc::clone(&locked(&self.next));
         let _running = self.running.lock().await;
         let value = mine.get_or_try_init(async || {
-            *self.next.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+            *locked(&self.next) = Arc::default();
             make().await
         });
         value.await.cloned()

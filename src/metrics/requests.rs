@@ -1,11 +1,12 @@
 //! Answered requests.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use super::instruments::{Counter, Histogram};
 use super::text::Text;
+use crate::mutex::locked;
 
 /// Requests by route and method.
 type Kinds = BTreeMap<(&'static str, &'static str), Kind>;
@@ -56,7 +57,7 @@ impl Requests {
     }
 
     fn kinds(&self) -> MutexGuard<'_, Kinds> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

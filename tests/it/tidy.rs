@@ -9,16 +9,17 @@ const MOST_LINES: usize = 400;
 /// Which modules each module may use: the arrows of the architecture.
 const MAY_USE: &[(&str, &[&str])] = &[
     ("domain", &[]),
-    ("clock", &["domain"]),
-    ("store", &["domain"]),
+    ("mutex", &[]),
+    ("clock", &["domain", "mutex"]),
+    ("store", &["domain", "mutex"]),
     ("render", &["domain"]),
     ("page", &["domain"]),
-    ("metrics", &["domain", "store"]),
-    ("board", &["clock", "domain", "metrics", "store"]),
-    ("http", &["board", "clock", "domain", "metrics", "page", "render"]),
+    ("metrics", &["domain", "mutex", "store"]),
+    ("board", &["clock", "domain", "metrics", "mutex", "store"]),
+    ("http", &["board", "clock", "domain", "metrics", "mutex", "page", "render"]),
     ("config", &[]),
     ("cli", &["config", "store"]),
-    ("logging", &[]),
+    ("logging", &["mutex"]),
     ("shutdown", &[]),
     ("app", &["board", "clock", "config", "domain", "http", "logging", "metrics", "store"]),
 ];

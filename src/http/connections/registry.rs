@@ -4,7 +4,7 @@ use std::any::Any;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use actix_http::Extensions;
@@ -16,6 +16,7 @@ use super::activity::{Activity, millis_since};
 use super::limits::ConnectionLimits;
 use super::open::OpenConnections;
 use crate::metrics::{Closing, ConnectionCounts};
+use crate::mutex::locked;
 
 /// How much of an answer the system accepts ahead of sending it, in bytes. Its default is megabytes,
 /// and a slow client that reads those looks as if it made no progress. Much less costs speed: the
@@ -78,7 +79,7 @@ impl Drop for Tracked {
 
 impl Registry {
     fn open(&self) -> MutexGuard<'_, OpenConnections> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.open)
     }
 
     fn now(&self) -> u64 {

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
-use super::mutex::locked;
+use crate::mutex::locked;
 use crate::store::{StoreError, Usage};
 
 /// The number of threads that may wait for the file system at the same time.

@@ -15,7 +15,6 @@ mod file;
 mod gate;
 mod history;
 mod inspect;
-mod mutex;
 mod open;
 mod pairs;
 mod prune;

@@ -15,8 +15,8 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::aside::{self, aside};
 use super::file::DatabaseFile;
 use super::gate::{Gate, Pass};
-use super::mutex::locked;
 use super::{connection, result_code as code};
+use crate::mutex::locked;
 use crate::store::StoreError;
 
 /// The number of questions that run at the same time; others wait. Three may come from requests

@@ -8,9 +8,9 @@ use std::sync::{Mutex, MutexGuard};
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor, Row};
 
-use super::mutex::locked;
 use super::sql;
 use super::store::SqliteStore;
+use crate::mutex::locked;
 use crate::store::StoreError;
 
 /// From this size on, the log is made to restart, and its file is cut to this size.
