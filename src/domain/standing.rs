@@ -171,12 +171,12 @@ impl Standing {
             Silence::Stale => 1,
             Silence::Expired => return 0,
         };
-        let content = self.content.to_le_bytes().into_iter();
-        let bytes = content.chain(expires_at.millis().to_le_bytes()).chain([stale]);
         let mut shown = [0; 25];
-        for (place, byte) in shown.iter_mut().zip(bytes) {
-            *place = byte;
-        }
+        let (content, rest) = shown.split_at_mut(16);
+        content.copy_from_slice(&self.content.to_le_bytes());
+        let (moment, flag) = rest.split_at_mut(8);
+        moment.copy_from_slice(&expires_at.millis().to_le_bytes());
+        flag.fill(stale);
         xxh3_128(&shown)
     }
 }
