@@ -28,7 +28,6 @@ const TURN: usize = 64;
 #[derive(Debug)]
 struct Submission {
     requests: Vec<Request>,
-    weight: usize,
     /// The answers to the requests that have been chosen for batches, as far as they are known.
     answers: Vec<Option<Answer>>,
     /// How many of the last of these are in the present batch.
@@ -43,8 +42,7 @@ struct Submission {
 impl Submission {
     /// Chooses the next request for a batch, if there is one. Returns its weight.
     fn choose(&mut self) -> Option<usize> {
-        let next = self.requests.get(self.answers.len())?;
-        let weight = if self.requests.len() == 1 { self.weight } else { next.weight() };
+        let weight = self.requests.get(self.answers.len())?.weight();
         self.answers.push(None);
         self.chosen += 1;
         if self.answers.len() == self.requests.len() {
@@ -135,14 +133,14 @@ impl Queue {
     }
 
     fn put(&self, requests: Vec<Request>) -> Option<oneshot::Receiver<Answers>> {
-        let weight = requests.iter().map(Request::weight).sum();
+        let weight: usize = requests.iter().map(Request::weight).sum();
         let permits = u32::try_from(weight).ok()?;
         let share = Arc::clone(&self.bytes).try_acquire_many_owned(permits).ok()?;
         let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
         let (answer, receiver) = oneshot::channel();
         let answers = Vec::with_capacity(requests.len());
         let place = Some(place);
-        let submission = Submission { requests, weight, answers, chosen: 0, answer, place, share };
+        let submission = Submission { requests, answers, chosen: 0, answer, place, share };
         self.sender.send(submission).ok()?;
         Some(receiver)
     }
@@ -169,22 +167,18 @@ impl Requests {
             self.waiting.push_back(submission);
         }
         let (mut count, mut weight) = (0, 0);
-        loop {
+        'batch: loop {
             let before = count;
             for submission in &mut self.waiting {
-                let turn = TURN.min(BATCH_REQUESTS - count);
-                for _ in 0..turn {
-                    if weight >= BATCH_BYTES {
-                        break;
+                for _ in 0..TURN {
+                    if count == BATCH_REQUESTS || weight >= BATCH_BYTES {
+                        break 'batch;
                     }
                     let Some(next) = submission.choose() else { break };
                     (count, weight) = (count + 1, weight + next);
                 }
-                if count == BATCH_REQUESTS || weight >= BATCH_BYTES {
-                    break;
-                }
             }
-            if count == before || count == BATCH_REQUESTS || weight >= BATCH_BYTES {
+            if count == before {
                 break;
             }
         }
