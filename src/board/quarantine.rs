@@ -89,18 +89,18 @@ impl Quarantine {
     /// Takes a pair in that has failed alone, and logs it.
     pub(super) fn note(&mut self, key: Key, error: &StoreError, now: Duration) {
         let logged_at = self.cases.get(&key).and_then(|case| case.logged_at);
-        let is_quiet = logged_at.is_some_and(|logged_at| now < logged_at + QUIET);
-        if !is_quiet {
-            let (repo, server) = (key.repo.as_str(), key.server.as_str());
-            log::error!(
-                "Updates of {}:{} cannot be stored: {error}",
-                repo.escape_debug(),
-                server.escape_debug()
-            );
-        }
-        let logged_at = logged_at.filter(|_| is_quiet).or(Some(now));
-        let case = Case { rests_until: now + PAUSE, stays_until: now + STAY, logged_at };
-        self.cases.insert(key, case);
+        let logged_at =
+            logged_at.filter(|logged_at| now < *logged_at + QUIET).unwrap_or_else(|| {
+                let (repo, server) = (key.repo.as_str(), key.server.as_str());
+                log::error!(
+                    "Updates of {}:{} cannot be stored: {error}",
+                    repo.escape_debug(),
+                    server.escape_debug()
+                );
+                now
+            });
+        let (rests_until, stays_until) = (now + PAUSE, now + STAY);
+        self.cases.insert(key, Case { rests_until, stays_until, logged_at: Some(logged_at) });
     }
 
     /// Keeps a pair that is not tried now, or takes it in if it has failed only together with others.
