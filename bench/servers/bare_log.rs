@@ -19,7 +19,7 @@ use gitops_status_server::domain::{
 };
 use gitops_status_server::store::{
     Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
-    Store, StoreError, Usage,
+    Store, StoreError,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -71,24 +71,12 @@ impl Store for BareLog {
         Ok(())
     }
 
-    async fn tend(&self, _: bool) -> Result<(), StoreError> {
-        Ok(())
-    }
-
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn usage(&self) -> Usage {
-        Usage::default()
-    }
-
     async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
         Err(StoreError::Closed)
-    }
-
-    fn lost_commits(&self) -> u64 {
-        0
     }
 
     async fn close(&self) {}

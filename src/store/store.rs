@@ -108,21 +108,29 @@ pub trait Store: Send + Sync {
     async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError>;
 
     /// Does a little of the housekeeping that keeps the store small; more of it with `has_time`,
-    /// which is for when no update waits. Only the writer may call this, every now and then.
-    async fn tend(&self, has_time: bool) -> Result<(), StoreError>;
+    /// which is for when no update waits. Only the writer may call this, every now and then. A store
+    /// that stays small by itself does nothing.
+    async fn tend(&self, _has_time: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Makes sure that the database is still where it was opened.
     async fn check(&self) -> Result<(), StoreError>;
 
-    /// Measures space. Needs no connection, but asks the file system.
-    async fn usage(&self) -> Usage;
+    /// Measures space. Needs no connection, but asks the file system. A store without files of its
+    /// own cannot tell.
+    async fn usage(&self) -> Usage {
+        Usage::default()
+    }
 
     /// Begins to look through everything that is stored, beside all other calls.
     async fn examine(&self) -> Result<Box<dyn Examination>, StoreError>;
 
     /// Returns an upper bound of the confirmed commits that were found lost when the store was
     /// opened.
-    fn lost_commits(&self) -> u64;
+    fn lost_commits(&self) -> u64 {
+        0
+    }
 
     /// Leaves everything in order for the next start. Nothing can be committed afterwards.
     async fn close(&self);

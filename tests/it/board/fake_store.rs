@@ -9,7 +9,7 @@ use gitops_status_server::domain::{
 };
 use gitops_status_server::store::{
     Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
-    Store, StoreError, Usage,
+    Store, StoreError,
 };
 
 use super::database::{Database, Seen, Statement};
@@ -218,25 +218,13 @@ impl Store for FakeStore {
         Ok(())
     }
 
-    async fn tend(&self, _: bool) -> Result<(), StoreError> {
-        Ok(())
-    }
-
     async fn check(&self) -> Result<(), StoreError> {
         let _call = self.begin_call();
         self.ask("check").await.map(drop)
     }
 
-    async fn usage(&self) -> Usage {
-        Usage::default()
-    }
-
     async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
         Err(StoreError::Closed)
-    }
-
-    fn lost_commits(&self) -> u64 {
-        0
     }
 
     async fn close(&self) {}

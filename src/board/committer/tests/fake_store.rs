@@ -10,7 +10,7 @@ use super::{now, report};
 use crate::clock::ManualClock;
 use crate::domain::{Changes, Entry, Plan, Revision, Snapshot, TransitionId};
 use crate::store::{
-    CommitError, CommitId, CommitOutcome, Committed, Examination, Loaded, Store, StoreError, Usage,
+    CommitError, CommitId, CommitOutcome, Committed, Examination, Loaded, Store, StoreError,
 };
 
 /// What happens to a commit.
@@ -129,24 +129,12 @@ impl Store for FakeStore {
         Ok(())
     }
 
-    async fn tend(&self, _: bool) -> Result<(), StoreError> {
-        Ok(())
-    }
-
     async fn check(&self) -> Result<(), StoreError> {
         Ok(())
     }
 
-    async fn usage(&self) -> Usage {
-        Usage::default()
-    }
-
     async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
         Err(StoreError::Closed)
-    }
-
-    fn lost_commits(&self) -> u64 {
-        0
     }
 
     async fn close(&self) {}
