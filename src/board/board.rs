@@ -13,7 +13,7 @@ use super::upkeep::Upkeep;
 use super::writer::Writer;
 use crate::clock::{Clock, Reading, Steadiness};
 use crate::domain::{Action, Capacity, Now, Policy, Refused, Request, Retention, Snapshot};
-use crate::metrics::{Commits, QueueLoad};
+use crate::metrics::{Commits, Gauges};
 use crate::store::{Archive, Loaded, Soundness, Store, Usage};
 
 /// Settings of a board.
@@ -25,25 +25,6 @@ pub struct BoardSettings {
     pub capacity: Capacity,
     /// How long the history is kept.
     pub retention: Retention,
-}
-
-/// How the service is at one moment.
-#[derive(Clone, Debug)]
-pub struct Health {
-    /// The published snapshot.
-    pub snapshot: Arc<Snapshot>,
-    /// The limits on what is kept.
-    pub capacity: Capacity,
-    /// How full the queue is.
-    pub queue: QueueLoad,
-    /// Whether updates can be stored, as far as is known.
-    pub is_storing: bool,
-    /// How many clients listen to changes.
-    pub listeners: usize,
-    /// The space that the store takes and has.
-    pub usage: Usage,
-    /// What is known of damage to the store.
-    pub soundness: Soundness,
 }
 
 /// A handle on the service; clones are handles on the same one.
@@ -141,10 +122,10 @@ impl Board {
         self.feed.listeners()
     }
 
-    /// Returns how the service is.
+    /// Returns what metrics show of this moment.
     #[must_use]
-    pub fn health(&self) -> Health {
-        Health {
+    pub fn gauges(&self) -> Gauges {
+        Gauges {
             snapshot: self.snapshot(),
             capacity: self.published.capacity,
             queue: self.queue.load(),
@@ -155,7 +136,7 @@ impl Board {
         }
     }
 
-    /// Returns what is known of damage to what is stored.
+    /// Returns the known damage to the store.
     #[must_use]
     pub fn soundness(&self) -> Soundness {
         self.published.soundness().clone()

@@ -21,7 +21,7 @@ mod upkeep;
 mod writer;
 
 pub use answer::{Answer, Answers, Refusal};
-pub use board::{Board, BoardSettings, Health};
+pub use board::{Board, BoardSettings};
 pub use checker::Checker;
 pub use feed::{Feed, Listener, Step};
 pub use past::Unanswered;

@@ -10,8 +10,7 @@ use super::answer;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::services::Services;
-use crate::board::Health;
-use crate::metrics::{Gauges, MEDIA_TYPE};
+use crate::metrics::MEDIA_TYPE;
 
 /// `GET /metrics`. Ignores parameters.
 pub(super) async fn metrics(
@@ -23,16 +22,11 @@ pub(super) async fn metrics(
     let metrics = Arc::clone(&services.metrics);
     let board = services.board.clone();
     let parts = services.work.metrics.run(&request, move |_| {
-        let parts = metrics.text(&gauges(board.health()));
+        let parts = metrics.text(&board.gauges());
         match coding {
             Coding::Identity => Ok(parts),
             Coding::Gzip | Coding::Brotli => Ok(vec![coding.encode(&parts)?]),
         }
     });
     Ok(answer::uncached(MEDIA_TYPE, coding, parts.await?))
-}
-
-fn gauges(health: Health) -> Gauges {
-    let Health { snapshot, capacity, queue, is_storing, listeners, usage, soundness } = health;
-    Gauges { snapshot, capacity, queue, is_storing, listeners, usage, soundness }
 }
