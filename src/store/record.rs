@@ -1,9 +1,9 @@
 //! The rows of a database: the one list of an entry's columns, of a transition's and of a
 //! sighting's.
 //!
-//! SQL, what is written and what is read follow from these lists. A row crosses between the program
-//! and the database as a JSON array: one text crosses more quickly than its values one by one. The
-//! array begins with the repository and the server; the lists have what comes after them.
+//! These lists determine the SQL, and how rows are written and read. A row crosses between the
+//! program and the database as a JSON array, because one text crosses faster than single values. The
+//! array begins with the repository and the server; the lists name the columns after them.
 //!
 //! To add a column: a line in the list and a field in the pattern above it, a line in `decode`
 //! below, and a migration. The compiler shows what is missing, and a test holds the numbers.

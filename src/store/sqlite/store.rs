@@ -233,7 +233,7 @@ impl Store for SqliteStore {
             std::mem::replace(&mut writing.connection, WriteConnection::Closed)
             && let Err(error) = aside::close(connection).await
         {
-            log::warn!("The database was not closed cleanly, which loses nothing: {error}");
+            log::warn!("The database was not closed cleanly; no data is lost: {error}");
         }
         self.lock.lock().await.take();
     }
@@ -267,8 +267,8 @@ impl Archive for SqliteStore {
     async fn prunable(&self, rule: PruneRule) -> Result<Prunable, StoreError> {
         let answer = async {
             let mut loan = self.readers.lend(&self.file).await?;
-            let excess = prune::find(loan.connection()?, rule).await;
-            loan.give_back(excess, &self.file).await
+            let prunable = prune::find(loan.connection()?, rule).await;
+            loan.give_back(prunable, &self.file).await
         };
         self.readers.ask(answer).await
     }

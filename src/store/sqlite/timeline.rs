@@ -1,7 +1,7 @@
 //! Reading timelines.
 //!
-//! Few transitions are read one by one. Of many, only what the steps need is sought: the cost then
-//! depends on what is shown, not on what is stored.
+//! Few transitions are read one by one. Of many, seeks read only those that the steps need, so the
+//! cost depends on the number of steps, not on the size of the history.
 
 use futures_util::TryStreamExt;
 use sqlx::Row;
