@@ -12,7 +12,9 @@ use super::timekeeper::Timekeeper;
 use super::upkeep::Upkeep;
 use super::writer::Writer;
 use crate::clock::{Clock, Reading, Steadiness};
-use crate::domain::{Action, Capacity, Now, Policy, Refused, Request, Retention, Snapshot};
+use crate::domain::{
+    Action, Capacity, Now, Policy, Refused, Report, Request, Retention, Shortened, Snapshot,
+};
 use crate::metrics::{Commits, Gauges};
 use crate::store::{Archive, Loaded, Soundness, Store, Usage};
 
@@ -102,6 +104,15 @@ impl Board {
             Action::Remove(_) => None,
         };
         full.map(|full| Refusal::Refused(Refused::Full(full)))
+    }
+
+    /// Returns the time after which the entry of a report should be stale, if it is stale earlier
+    /// because its time to live is not longer.
+    #[must_use]
+    pub fn shortened(&self, report: &Report) -> Option<Shortened> {
+        // Without a time to live of its own, no entry can expire before it is stale.
+        report.schedule.ttl_seconds?;
+        self.published.policy.shortened(report.schedule)
     }
 
     /// Returns the entries as they are on disk, as stale or expired as they are now.

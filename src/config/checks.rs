@@ -14,6 +14,22 @@ impl Config {
         self.check_lifetimes(sources)
     }
 
+    /// Turns the default of `ttl` off where entries are never stale: none expires without having
+    /// been stale.
+    ///
+    /// # Errors
+    /// None, since the settings have been found before.
+    pub(super) fn never_expire_unless_stale(
+        &mut self,
+        sources: &mut Sources<'_>,
+    ) -> Result<(), ConfigError> {
+        if self.stale_after.is_none() && sources.find(&Self::ttl)?.is_default() {
+            self.ttl = None;
+            sources.change(&Self::ttl, &self.ttl, "off by default, because stale_after is 0");
+        }
+        Ok(())
+    }
+
     /// Refuses to let other machines write unless the operator has allowed it.
     fn check_writers(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
         // `::ffff:127.0.0.1` is loopback too.

@@ -31,6 +31,7 @@ impl Resolved {
         let mut sources = Sources::open(flags, environment, SETTINGS)?;
         let mut config = Config::read(&mut sources)?;
         config.check(&sources)?;
+        config.never_expire_unless_stale(&mut sources)?;
         if config.workers == 0 {
             let cores = thread::available_parallelism().map_or(1, usize::from);
             config.workers = cores.min(MOST_WORKERS);

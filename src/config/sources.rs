@@ -40,10 +40,15 @@ pub(super) struct Found {
 }
 
 impl Found {
+    /// Whether no source gives the value.
+    pub(super) fn is_default(&self) -> bool {
+        self.origin == DEFAULT
+    }
+
     /// Makes the error for this value, which repeats the value unless it is a secret.
     pub(super) fn refused(&self, reason: &str) -> ConfigError {
         let Self { setting, text, origin } = self;
-        let of = if origin == DEFAULT { format!(" of {}", setting.name) } else { String::new() };
+        let of = if self.is_default() { format!(" of {}", setting.name) } else { String::new() };
         let value =
             if setting.is_secret() { String::new() } else { format!(" {}", shown_value(text)) };
         ConfigError::new(format!("{origin}{of}{value}"), reason)
@@ -92,6 +97,15 @@ impl<'a> Sources<'a> {
         let value = parse(&found.text).map_err(|invalid| found.refused(&invalid.to_string()))?;
         self.effective.push(Effective { setting, value: value.to_toml(), origin: found.origin });
         Ok(value)
+    }
+
+    /// Notes another value of a setting that was read, and why it is in force.
+    pub(super) fn change(&mut self, setting: &Setting, value: &impl SettingValue, why: &str) {
+        let name = setting.name;
+        let effective = self.effective.iter_mut().find(|effective| effective.setting.name == name);
+        if let Some(effective) = effective {
+            (effective.value, effective.origin) = (value.to_toml(), why.to_owned());
+        }
     }
 
     /// Returns the settings that were read.

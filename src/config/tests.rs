@@ -168,6 +168,18 @@ fn an_entry_cannot_expire_before_it_is_stale() {
 }
 
 #[test]
+fn entries_that_are_never_stale_do_not_expire_unless_told_to() {
+    let resolved = load(&["stale_after=0"], &[]).unwrap();
+    assert_eq!((resolved.config.stale_after, resolved.config.ttl), (None, None));
+    let text = resolved.to_toml();
+    assert!(text.contains("# off by default, because stale_after is 0"), "{text}");
+    let table: toml::Table = text.parse().unwrap();
+    assert_eq!((&table["stale_after"], &table["ttl"]), (&"0".into(), &"0".into()));
+    let told = load(&["stale_after=0", "ttl=2d"], &[]).unwrap().config;
+    assert_eq!(told.ttl, Some(Duration::from_hours(48)));
+}
+
+#[test]
 fn an_open_port_needs_the_word_that_anyone_may_write() {
     for address in ["0.0.0.0:8080", "[::]:8080", "192.0.2.1:80", "[::ffff:192.0.2.1]:80"] {
         let listen = format!("listen={address}");

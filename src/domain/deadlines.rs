@@ -12,7 +12,7 @@ use super::{ReporterSchedule, Timestamp};
 pub struct Deadlines {
     /// From this moment on the entry is stale.
     pub stale_at: Timestamp,
-    /// From this moment on the entry is expired, stale or not.
+    /// From this moment on the entry is expired. It has been stale before.
     pub expires_at: Timestamp,
 }
 
@@ -40,33 +40,86 @@ impl Policy {
         let since = updated_at.min(now);
         let deadline =
             |span: Option<Duration>| span.map_or(Timestamp::NEVER, |span| since.plus(span));
-        Deadlines {
-            stale_at: deadline(self.stale_after(schedule)),
-            expires_at: deadline(self.ttl(schedule)),
-        }
+        let Lifetime { stale_after, ttl } = self.lifetime(schedule);
+        Deadlines { stale_at: deadline(stale_after), expires_at: deadline(ttl) }
     }
 
-    fn stale_after(&self, schedule: ReporterSchedule) -> Option<Duration> {
-        match schedule.stale_after_seconds {
-            None => self.stale_after,
-            Some(seconds) => some_unless_zero(seconds),
-        }
+    /// Returns how long an entry lasts whose reporter has this schedule.
+    #[must_use]
+    pub fn lifetime(&self, schedule: ReporterSchedule) -> Lifetime {
+        self.wished(schedule).stale_before_expired()
     }
 
-    fn ttl(&self, schedule: ReporterSchedule) -> Option<Duration> {
-        match (schedule.ttl_seconds, schedule.stale_after_seconds) {
-            (Some(seconds), _) => some_unless_zero(seconds),
-            (None, None) => self.ttl,
-            // An entry whose reporter announces a month of silence must not expire before that.
-            (None, Some(stale_after)) => {
-                self.ttl.map(|ttl| ttl.max(2 * Duration::from_secs(u64::from(stale_after))))
+    /// Returns the time after which an entry should be stale by its reporter's schedule and the
+    /// settings, if the entry is stale earlier because its time to live is not longer.
+    #[must_use]
+    pub fn shortened(&self, schedule: ReporterSchedule) -> Option<Shortened> {
+        let wished = self.wished(schedule);
+        let to = wished.stale_before_expired().stale_after?;
+        (wished.stale_after != Some(to)).then_some(Shortened { from: wished.stale_after, to })
+    }
+
+    fn wished(&self, schedule: ReporterSchedule) -> Lifetime {
+        let ReporterSchedule { stale_after_seconds, ttl_seconds } = schedule;
+        let settings = Lifetime { stale_after: self.stale_after, ttl: self.ttl };
+        let settings = settings.stale_before_expired();
+        settings.with(stale_after_seconds.map(seconds), ttl_seconds.map(seconds))
+    }
+}
+
+/// How long an entry lasts after an update; `None` is for ever.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lifetime {
+    /// How long it is fresh.
+    pub stale_after: Option<Duration>,
+    /// How long it is kept.
+    pub ttl: Option<Duration>,
+}
+
+/// A time to be stale after that is not below the time to live, so that it does not hold.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Shortened {
+    /// The time that does not hold; `None` is for ever.
+    pub from: Option<Duration>,
+    /// The time that holds in its place.
+    pub to: Duration,
+}
+
+impl Lifetime {
+    /// Returns the same with values that go before these; zero is never.
+    ///
+    /// An entry that may be silent for long must not expire before it is stale, so a time to be
+    /// stale after brings a time to live with it.
+    fn with(self, stale_after: Option<Duration>, ttl: Option<Duration>) -> Self {
+        let unless_zero = |span: Duration| (!span.is_zero()).then_some(span);
+        match (stale_after.map(unless_zero), ttl.map(unless_zero)) {
+            (None, None) => self,
+            (Some(None), None) => Self { stale_after: None, ttl: None },
+            (Some(Some(stale_after)), None) => Self {
+                stale_after: Some(stale_after),
+                ttl: self.ttl.map(|ttl| ttl.max(2 * stale_after)),
+            },
+            (stale_after, Some(ttl)) => {
+                Self { stale_after: stale_after.unwrap_or(self.stale_after), ttl }
             }
+        }
+    }
+
+    /// Returns the same for an entry that never expires without having been stale: where the time to
+    /// live is not longer, the entry is stale after half of it.
+    fn stale_before_expired(self) -> Self {
+        let Self { stale_after, ttl } = self;
+        match ttl {
+            Some(ttl) if stale_after.is_none_or(|stale_after| ttl <= stale_after) => {
+                Self { stale_after: Some(ttl / 2), ttl: Some(ttl) }
+            }
+            Some(_) | None => self,
         }
     }
 }
 
-fn some_unless_zero(seconds: u32) -> Option<Duration> {
-    (seconds > 0).then(|| Duration::from_secs(u64::from(seconds)))
+fn seconds(seconds: u32) -> Duration {
+    Duration::from_secs(seconds.into())
 }
 
 #[cfg(test)]
@@ -94,9 +147,23 @@ mod tests {
         assert_eq!(deadlines(None, None), (at(100), at(1000)));
         assert_eq!(deadlines(Some(10), None), (at(10), at(1000)));
         assert_eq!(deadlines(Some(700), None), (at(700), at(1400)), "lives twice its schedule");
-        assert_eq!(deadlines(Some(0), None), (never, at(1000)));
-        assert_eq!(deadlines(None, Some(50)), (at(100), at(50)));
         assert_eq!(deadlines(Some(10), Some(0)), (at(10), never));
+    }
+
+    #[test]
+    fn an_entry_never_expires_without_having_been_stale() {
+        let never = Timestamp::NEVER;
+        assert_eq!(deadlines(Some(0), None), (never, never), "never stale, so never expired");
+        assert_eq!(deadlines(None, Some(50)), (at(25), at(50)));
+        assert_eq!(deadlines(None, Some(100)), (at(50), at(100)));
+        assert_eq!(deadlines(None, Some(101)), (at(100), at(101)));
+        assert_eq!(deadlines(Some(60), Some(30)), (at(15), at(30)));
+        assert_eq!(deadlines(Some(0), Some(30)), (at(15), at(30)));
+        let half_a_second = Timestamp::from_millis(500);
+        assert_eq!(deadlines(Some(1), Some(1)), (half_a_second, at(1)));
+        let patient = Policy { stale_after: None, ..POLICY };
+        let settings = patient.lifetime(ReporterSchedule::default());
+        assert_eq!(settings.stale_after, Some(Duration::from_secs(500)));
     }
 
     #[test]

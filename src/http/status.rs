@@ -22,6 +22,7 @@ pub(super) async fn post(
     // Reading and parsing are one statement, so that the body is freed before the commit.
     let (report, mut warnings) =
         wire::parse_report(&body::read_json(&request, payload, &services).await?.bytes)?;
+    warnings.extend(warning::of_lifetime(services.board.shortened(&report)));
     for warning in &warnings {
         let (repo, server) = (report.repo.as_str(), report.server.as_str());
         log::warn!("Update of {}:{}: {warning}", repo.escape_debug(), server.escape_debug());

@@ -8,7 +8,7 @@ use super::text::Text;
 pub struct Updates {
     /// Their outcomes: `stored`, `busy`, `full` or `not_stored`.
     pub outcomes: Breakdown,
-    /// Warnings in the answers to stored updates, by the field that was left out.
+    /// Warnings in the answers to stored updates, by the field that they are about.
     pub warnings: Breakdown,
 }
 
@@ -16,7 +16,7 @@ impl Updates {
     pub(super) fn new() -> Self {
         Self {
             outcomes: Breakdown::new(&["stored", "busy", "full", "not_stored"]),
-            warnings: Breakdown::new(&["files", "revision", "url"]),
+            warnings: Breakdown::new(&["files", "revision", "ttl_seconds", "url"]),
         }
     }
 
@@ -29,7 +29,7 @@ impl Updates {
         );
         text.breakdown(
             "gitops_status_update_warnings_total",
-            "Updates that were stored without one of their fields, and answered with a warning",
+            "Updates that were stored and answered with a warning, by the field that it is about",
             "field",
             &self.warnings,
         );

@@ -78,7 +78,7 @@ fn a_reporter_may_send_its_own_schedule() {
         ("quick", json!({"stale_after_seconds": 10, "ttl_seconds": 20}), shown(20 * SECOND)),
         ("slow", json!({"stale_after_seconds": 30 * 86_400}), shown(60 * DAY)),
         ("usual", json!({"stale_after_seconds": null, "ttl_seconds": ""}), shown(14 * DAY)),
-        ("patient", json!({"stale_after_seconds": 0}), shown(14 * DAY)),
+        ("patient", json!({"stale_after_seconds": 0}), Value::Null),
         ("eternal", json!({"ttl_seconds": 0}), Value::Null),
     ] {
         app.accept(with_schedule(server, &promise));
@@ -91,7 +91,30 @@ fn a_reporter_may_send_its_own_schedule() {
     app.advance(3 * HOUR);
     wait_until("two are stale", || app.names("?stale=true") == ["repo/eternal", "repo/usual"]);
     app.advance(15 * DAY);
-    wait_until("two are left", || app.names("") == ["repo/eternal", "repo/slow"]);
+    let left = ["repo/eternal", "repo/patient", "repo/slow"];
+    wait_until("three are left", || app.names("") == left);
+    assert_eq!(app.names("?stale=true"), ["repo/eternal"], "never stale, so never expired");
+}
+
+#[test]
+fn a_time_to_live_below_the_time_to_be_stale_does_not_hide_a_silence() {
+    let app = TestApp::spawn();
+    for (server, promise) in [
+        ("own", json!({"stale_after_seconds": 3600, "ttl_seconds": 60})),
+        ("with-default", json!({"ttl_seconds": 60})),
+        ("never-stale", json!({"stale_after_seconds": 0, "ttl_seconds": 60})),
+    ] {
+        app.accept(with_schedule(server, &promise));
+    }
+    let app = app.restart_after(Duration::ZERO);
+    app.advance(29 * SECOND);
+    post(&app, "other");
+    assert_eq!(app.names("?stale=true"), [""; 0]);
+    app.advance(SECOND);
+    let all = ["repo/never-stale", "repo/own", "repo/with-default"];
+    wait_until("stored rows are stale after half of it", || app.names("?stale=true") == all);
+    app.advance(30 * SECOND);
+    wait_until("they are gone", || app.names("") == ["repo/other"]);
 }
 
 #[test]

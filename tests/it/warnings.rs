@@ -1,4 +1,5 @@
-//! Updates that are stored without a wrong field, and answered with a warning.
+//! Updates that are stored without a wrong field or with another schedule, and answered with a
+//! warning.
 
 use serde_json::{Value, json};
 
@@ -39,4 +40,39 @@ fn a_wrong_revision_or_url_does_not_lose_the_report() {
         let counted = format!("gitops_status_update_warnings_total{{field=\"{field}\"}} 3\n");
         assert!(metrics.contains(&counted), "{field}");
     }
+}
+
+#[test]
+fn a_time_to_live_that_is_not_above_the_time_to_be_stale_is_a_warning() {
+    let app = TestApp::spawn();
+    let answer = |schedule: Value| {
+        let mut body: Value = serde_json::from_str(&report("r", "s", "SYNCED", &[])).unwrap();
+        body.as_object_mut().unwrap().extend(schedule.as_object().unwrap().clone());
+        app.post(body.to_string()).json()
+    };
+    for (schedule, from, to) in [
+        (json!({"stale_after_seconds": 3600, "ttl_seconds": 60}), "3600 s", "30 s"),
+        (json!({"stale_after_seconds": 60, "ttl_seconds": 60}), "60 s", "30 s"),
+        (json!({"ttl_seconds": 7200}), "7200 s", "3600 s"),
+        (json!({"stale_after_seconds": 0, "ttl_seconds": 1}), "never", "0.5 s"),
+    ] {
+        let warning = format!(
+            "ttl_seconds: not above stale_after ({from}), so the entry is stale after {to}, half of ttl_seconds"
+        );
+        let message = "Status updated successfully";
+        let expected = json!({"status": "ok", "message": message, "warnings": [warning]});
+        assert_eq!(answer(schedule), expected);
+    }
+    for schedule in [
+        json!({}),
+        json!({"ttl_seconds": 7201}),
+        json!({"ttl_seconds": 0}),
+        json!({"stale_after_seconds": 1_000_000}),
+        json!({"stale_after_seconds": 0}),
+        json!({"stale_after_seconds": 59, "ttl_seconds": 60}),
+    ] {
+        assert_eq!(answer(schedule.clone()).get("warnings"), None, "{schedule}");
+    }
+    let counted = "gitops_status_update_warnings_total{field=\"ttl_seconds\"} 4\n";
+    assert!(app.get("/metrics").text().contains(counted));
 }
