@@ -6,10 +6,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::query::{QueryString, must_be, range};
+use super::query::{QueryString, must_be};
 use super::sending::Rendering;
 use super::services::Services;
-use crate::domain::{Cursor, Event, HistoryQuery, TimeRange, means_all};
+use super::times::range;
+use crate::domain::{Cursor, Event, HistoryQuery, TimeRange, Timestamp, means_all};
 use crate::render;
 
 /// How many transitions are listed without `limit`.
@@ -23,7 +24,7 @@ pub(super) async fn history(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let (query, flat) = parse(request.query_string())?;
+    let (query, flat) = parse(request.query_string(), services.clock.read().wall)?;
     let grant = services.sending.grant(Coding::negotiate(request.headers()));
     let coding = grant.coding;
     let (board, room) = (services.board.clone(), services.work.past(&query.filter));
@@ -36,10 +37,10 @@ pub(super) async fn history(
 
 /// Reads filters, `event`, `from`, `to`, `limit` and `cursor`; and `flat`, which is returned beside
 /// the query.
-fn parse(query: &str) -> Result<(HistoryQuery, bool), ApiError> {
+fn parse(query: &str, now: Timestamp) -> Result<(HistoryQuery, bool), ApiError> {
     let others = ["event", "from", "to", "limit", "cursor", "flat"];
     let sent = QueryString::with_filters(query, &others)?;
-    let (from, to) = sent.range()?;
+    let (from, to) = sent.times(now)?;
     let after = sent.single("cursor")?.map(|text| {
         Cursor::parse(text).ok_or_else(|| must_be("cursor", "what next was in an answer"))
     });

@@ -34,6 +34,7 @@ mod single_flight;
 mod status;
 mod stopping;
 mod timeline;
+mod times;
 mod warning;
 mod whole_list;
 mod wire;

@@ -9,9 +9,7 @@ use std::ops::RangeInclusive;
 use percent_encoding::percent_decode_str;
 
 use super::error::ApiError;
-use crate::domain::{
-    Column, Key, RepoName, ReportedTime, ServerName, Sort, TimeRange, Timestamp, list_elements,
-};
+use crate::domain::{Column, Key, RepoName, ServerName, Sort, list_elements};
 use crate::render::Shape;
 
 /// The largest `limit` of an answer from the published snapshot.
@@ -19,10 +17,6 @@ pub(super) const MAX_LIMIT: usize = 100_000;
 
 /// What a boolean parameter must be.
 pub(super) const BOOLEANS: &str = "true or false (or 1 or 0)";
-
-/// What a point in time must be.
-const TIMESTAMPS: &str = "a time such as 2026-04-21T10:32:15Z, or a number of seconds or milliseconds \
-                          since 1970";
 
 /// The decoded parameters of a query string, in the order they were sent. All of them are known.
 pub(super) struct QueryString<'a>(Vec<Parameter<'a>>);
@@ -98,15 +92,6 @@ impl<'a> QueryString<'a> {
     pub(super) fn offset(&self) -> Result<usize, ApiError> {
         let Some(text) = self.single("offset")? else { return Ok(0) };
         number(text).ok_or_else(|| must_be("offset", "a whole number from 0"))
-    }
-
-    /// Reads `from` and `to`.
-    pub(super) fn range(&self) -> Result<(Option<Timestamp>, Option<Timestamp>), ApiError> {
-        let read = |name| {
-            let text = self.single(name)?;
-            text.map(|text| timestamp(text).ok_or_else(|| must_be(name, TIMESTAMPS))).transpose()
-        };
-        Ok((read("from")?, read("to")?))
     }
 
     /// Reads `fields`, a list of some of `columns`; `None` means all.
@@ -204,30 +189,4 @@ pub(super) fn boolean(word: &str) -> Option<bool> {
 
 fn number(text: &str) -> Option<usize> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
-}
-
-/// Returns a range of time.
-///
-/// # Errors
-/// 400 if it ends before it begins.
-pub(super) fn range(from: Timestamp, to: Timestamp) -> Result<TimeRange, ApiError> {
-    if from > to {
-        return Err(must_be("from", "no later than to"));
-    }
-    Ok(TimeRange { from, to })
-}
-
-/// Reads RFC 3339, or a number of seconds or milliseconds since 1970. The two overlap nowhere:
-/// seconds reach to the year 5138, milliseconds begin in 1973.
-fn timestamp(text: &str) -> Option<Timestamp> {
-    const FIRST_MILLIS: i64 = 100_000_000_000;
-    const END_OF_9999: i64 = 253_402_300_800_000;
-    if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        let number: i64 = text.parse().ok()?;
-        let millis = if number < FIRST_MILLIS { number * 1000 } else { number };
-        return (millis < END_OF_9999).then_some(Timestamp::from_millis(millis));
-    }
-    let (seconds, nanos) = ReportedTime::parse(text).ok()?.instant();
-    // Rounded up, because stored times are whole milliseconds.
-    Some(Timestamp::from_millis(seconds * 1000 + i64::from(nanos.div_ceil(1_000_000))))
 }

@@ -9,9 +9,10 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::query::{QueryString, range};
+use super::query::QueryString;
 use super::sending::Rendering;
 use super::services::Services;
+use super::times::range;
 use crate::domain::{Filter, TimelineQuery, Timestamp};
 use crate::render;
 
@@ -51,7 +52,7 @@ pub(super) async fn timeline(
 /// Reads filters, `from`, `to` and `limit`.
 fn parse(query: &str, now: Timestamp) -> Result<(Filter, TimelineQuery), ApiError> {
     let sent = QueryString::with_filters(query, &["from", "to", "limit"])?;
-    let (from, to) = sent.range()?;
+    let (from, to) = sent.times(now)?;
     let to = to.unwrap_or(now);
     let range = range(from.unwrap_or(to.minus(USUAL_SPAN)), to)?;
     let limit = sent.limit(1..=MAX_LIMIT)?.unwrap_or(USUAL_LIMIT);

@@ -157,7 +157,7 @@ fn pages_follow_each_other_while_new_changes_arrive() {
 }
 
 #[test]
-fn from_and_to_are_times_or_seconds_or_milliseconds() {
+fn from_and_to_are_times_in_every_spelling() {
     let app = TestApp::spawn();
     let start = app.clock.read().wall;
     for server in ["a", "b", "c"] {
@@ -173,12 +173,17 @@ fn from_and_to_are_times_or_seconds_or_milliseconds() {
             "2026-04-21T12:32:15.9999%2B02:00".to_owned(),
             "2026-04-21T10:32:16.000000001Z".to_owned(),
         ),
+        ("now-2s".to_owned(), "now-1s".to_owned()),
     ] {
         let query = format!("?from={from}&to={to}");
         assert_eq!(events(&app, &query), ["first r/b"], "{query}");
     }
     assert_eq!(events(&app, &format!("?from={}", seconds + 2)), ["first r/c"]);
     assert_eq!(events(&app, &format!("?to={}&repo=r", seconds + 1)), ["first r/a"]);
+    assert_eq!(events(&app, "?from=2026-04-21&to=2026-04-22&limit=1"), ["first r/c"]);
+    assert_eq!(events(&app, "?from=now-24h&to=now").len(), 3);
+    assert_eq!(events(&app, "?from=now"), [""; 0]);
+    assert_eq!(events(&app, "?to=2026-04-21"), [""; 0]);
 }
 
 #[test]
@@ -192,6 +197,8 @@ fn a_wrong_parameter_is_refused_with_what_is_accepted() {
         ("?cursor=1.2&cursor=1.2", "cursor must be given only once"),
         ("?from=yesterday", "from must be a time such as 2026-04-21T10:32:15Z"),
         ("?from=", "from must be a time"),
+        ("?from=now-1w", "a date such as 2026-04-21 (midnight in UTC), now, now-24h or now-7d"),
+        ("?to=now%2B1h", "to must be a time"),
         ("?to=253402300800000", "to must be a time"),
         ("?from=2&to=1", "from must be no later than to"),
         ("?flat=yes", "flat must be true or false"),
