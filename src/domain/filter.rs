@@ -1,7 +1,7 @@
 //! Filters on entries and on the history. [`Filter::matches`] is their one definition.
 
 use super::effort::ENTRY;
-use super::{Effort, FileName, GivenUp, KeyRef, Names, Standing, SyncStatus, Texts};
+use super::{Effort, FileName, GitRevision, GivenUp, KeyRef, Names, Standing, SyncStatus, Texts};
 
 /// The properties that filters look at, of an entry or of a transition.
 pub trait Facts {
@@ -13,6 +13,8 @@ pub trait Facts {
     fn is_drifted(&self) -> bool;
     /// Whether the reporter has fallen silent.
     fn is_stale(&self) -> bool;
+    /// The commit named, if one was.
+    fn revision(&self) -> Option<&GitRevision>;
     /// The files named.
     fn files(&self) -> impl Iterator<Item = &FileName>;
 }
@@ -32,6 +34,10 @@ impl Facts for Standing {
 
     fn is_stale(&self) -> bool {
         Self::is_stale(self)
+    }
+
+    fn revision(&self) -> Option<&GitRevision> {
+        self.entry().report.revision.as_ref()
     }
 
     fn files(&self) -> impl Iterator<Item = &FileName> {
@@ -54,6 +60,8 @@ pub struct Filter {
     pub drifted: Option<bool>,
     /// Stale entries, or the others.
     pub stale: Option<bool>,
+    /// Entries whose report named one of these commits.
+    pub revision: Names,
     /// Entries whose repo, server or a file name contains one of these texts, in lower case.
     pub text: Texts,
 }
@@ -74,14 +82,15 @@ impl Filter {
         facts: &impl Facts,
         effort: &mut Effort<'_>,
     ) -> Result<bool, GivenUp> {
-        let Self { repo, server, file, sync_status, drifted, stale, text } = self;
+        let Self { repo, server, file, sync_status, drifted, stale, revision, text } = self;
         let key = facts.key();
         effort.spend(ENTRY + repo.cost(key.repo) + server.cost(key.server))?;
         let passes = sync_status.is_none_or(|wanted| wanted == facts.sync_status())
             && drifted.is_none_or(|wanted| wanted == facts.is_drifted())
             && stale.is_none_or(|wanted| wanted == facts.is_stale())
             && repo.matches(key.repo)
-            && server.matches(key.server);
+            && server.matches(key.server)
+            && (revision.is_any() || names_commit(facts, revision, effort)?);
         Ok(passes
             && (file.is_any() || lists_any(facts, file, effort)?)
             && (text.is_empty() || mentions_any(facts, text, effort)?))
@@ -96,9 +105,9 @@ impl Filter {
     /// Whether the filter looks at the key only.
     #[must_use]
     pub fn is_by_names_only(&self) -> bool {
-        let Self { repo: _, server: _, file, sync_status, drifted, stale, text } = self;
-        let files = file.is_any() && text.is_empty();
-        files && sync_status.is_none() && drifted.is_none() && stale.is_none()
+        let Self { repo: _, server: _, file, sync_status, drifted, stale, revision, text } = self;
+        let is_by_name = file.is_any() && revision.is_any() && text.is_empty();
+        is_by_name && sync_status.is_none() && drifted.is_none() && stale.is_none()
     }
 
     /// Whether every entry passes.
@@ -126,6 +135,16 @@ impl Filter {
         let count = |names: &Names| names.exact().map_or(usize::MAX, |names| names.len());
         count(&self.repo).saturating_mul(count(&self.server)) <= FEW
     }
+}
+
+fn names_commit(
+    facts: &impl Facts,
+    revisions: &Names,
+    effort: &mut Effort<'_>,
+) -> Result<bool, GivenUp> {
+    let Some(revision) = facts.revision() else { return Ok(false) };
+    effort.spend(revisions.cost(revision.as_str()))?;
+    Ok(revisions.matches(revision.as_str()))
 }
 
 fn lists_any(facts: &impl Facts, names: &Names, effort: &mut Effort<'_>) -> Result<bool, GivenUp> {

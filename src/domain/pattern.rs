@@ -50,7 +50,25 @@ impl Names {
     /// Lets only one name pass; its characters have no special meaning.
     #[must_use]
     pub fn literal(name: &str) -> Self {
-        Self::OneOf { literals: BTreeSet::from([name.to_owned()]), wildcards: Vec::new() }
+        Self::literals([name])
+    }
+
+    /// Lets only these names pass; their characters have no special meaning. Empty ones are dropped. If
+    /// none is left, every name passes.
+    #[must_use]
+    pub fn literals<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
+        let names = names.into_iter().filter(|name| !name.is_empty());
+        let literals: BTreeSet<String> = names.map(str::to_owned).collect();
+        if literals.is_empty() {
+            return Self::Any;
+        }
+        Self::OneOf { literals, wildcards: Vec::new() }
+    }
+
+    /// Whether a value of a parameter names only itself: no list, no pattern, no spelling of "all".
+    #[must_use]
+    pub fn is_plain(value: &str) -> bool {
+        Self::parse([value]) == Self::literal(value)
     }
 
     /// Whether a name passes.

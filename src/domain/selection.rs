@@ -112,9 +112,10 @@ impl Selection {
     pub fn cost(&self, snapshot: &Snapshot) -> usize {
         let ranges = candidates(&self.filter, snapshot);
         let entries: usize = ranges.iter().map(|run| run.places.len()).sum();
-        let Filter { repo, server, .. } = &self.filter;
+        let Filter { repo, server, revision, .. } = &self.filter;
         // Comparing eight patterns takes about as long as looking at an entry.
-        entries * (1 + (repo.patterns() + server.patterns()) / 8)
+        let patterns = repo.patterns() + server.patterns() + revision.patterns();
+        entries * (1 + patterns / 8)
     }
 
     /// Selects entries of a snapshot.

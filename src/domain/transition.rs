@@ -189,6 +189,10 @@ impl Facts for Transition {
         self.event == Event::Stale
     }
 
+    fn revision(&self) -> Option<&GitRevision> {
+        self.revision.as_ref()
+    }
+
     fn files(&self) -> impl Iterator<Item = &FileName> {
         self.files_added.names.iter().chain(&self.files_removed.names)
     }

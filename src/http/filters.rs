@@ -7,11 +7,15 @@ use super::query::{BOOLEANS, Parameter, QueryString, boolean, must_be, split};
 use crate::domain::{Filter, Names, SyncStatus, Texts, means_all};
 
 /// The names of the filters.
-pub(super) const PARAMETERS: [&str; 7] =
-    ["repo", "server", "file", "sync_status", "drifted", "stale", "q"];
+pub(super) const PARAMETERS: [&str; 9] =
+    ["repo", "server", "file", "sync_status", "drifted", "stale", "revision", "q", LITERAL];
+
+/// The parameter that turns lists and patterns off.
+pub(super) const LITERAL: &str = "literal";
 
 /// Other spellings of filters, which the links of Grafana have.
-const ALIASES: [(&str, &str); 2] = [("var-repo", "repo"), ("var-server", "server")];
+const ALIASES: [(&str, &str); 3] =
+    [("var-repo", "repo"), ("var-server", "server"), ("var-revision", "revision")];
 
 /// The most patterns in a name filter, and the most texts in `q`. Every entry and each of its files
 /// is matched against all of them, so thousands would keep a core busy for minutes.
@@ -31,19 +35,24 @@ impl<'a> QueryString<'a> {
     /// # Errors
     /// 400 with the parameter's name and the accepted values.
     pub(super) fn filter(&self) -> Result<Filter, ApiError> {
+        let is_literal = self.boolean(LITERAL)?.unwrap_or(false);
         Ok(Filter {
-            repo: self.names("repo")?,
-            server: self.names("server")?,
-            file: self.names("file")?,
+            repo: self.names("repo", is_literal)?,
+            server: self.names("server", is_literal)?,
+            file: self.names("file", is_literal)?,
             sync_status: self.choice("sync_status", "SYNCED or OUT_OF_SYNC", status)?,
             drifted: self.choice("drifted", BOOLEANS, boolean)?,
             stale: self.choice("stale", BOOLEANS, boolean)?,
+            revision: self.names("revision", is_literal)?,
             text: self.texts("q")?,
         })
     }
 
     /// Reads a filter on a name.
-    fn names(&self, name: &str) -> Result<Names, ApiError> {
+    fn names(&self, name: &str, is_literal: bool) -> Result<Names, ApiError> {
+        if is_literal {
+            return Ok(Names::literals(self.values(name)));
+        }
         let patterns = self.elements(name).filter(|element| element.contains('*'));
         if patterns.count() > MAX_PATTERNS {
             let accepted = format!("a list with at most {MAX_PATTERNS} patterns in it");

@@ -58,34 +58,35 @@ impl EntryPage<'_> {
     pub fn render(&self, context: &PageContext) -> askama::Result<String> {
         let KeyRef { repo, server } = self.key;
         let pair = Parameters::new([("repo", repo), ("server", server)]);
-        let of_repo = Parameters::naming("repo", repo).map(|filter| filter.link("./"));
-        let of_server = Parameters::naming("server", server).map(|filter| filter.link("./"));
+        let filters = Parameters::naming(pair.pairs());
+        let alone = |parameter, name| Parameters::naming([(parameter, name)]).link("./");
         let (items, next) = match &self.history {
             EntryHistory::Known(page) => (page.items.as_slice(), page.next),
             EntryHistory::Unavailable => (&[][..], None),
         };
         let history = items.iter().map(|item| HistoryRow::new(&item.transition, context.now));
         let older = next.map(|cursor| pair.with(&[("cursor", Some(&cursor.to_string()))]));
-        let files = self.standing.map_or(&[][..], |standing| &standing.entry().report.files);
-        let can_be_named = of_repo.is_some() && of_server.is_some();
-        let as_json = || pair.with(&[("fields", Some("files"))]).link("status.json");
+        let report = self.standing.map(|standing| &standing.entry().report);
+        let files = report.map_or(&[][..], |report| &report.files);
+        let revision = report.and_then(|report| report.revision.as_ref());
         let template = EntryTemplate {
-            frame: Frame::live(format!("{repo} on {server} · GitOps status"), context, &pair),
+            frame: Frame::live(format!("{repo} on {server} · GitOps status"), context, &filters),
             repo,
             server,
-            of_repo,
-            of_server,
+            of_repo: alone("repo", repo),
+            of_server: alone("server", server),
+            of_revision: revision.map(|revision| alone("revision", revision.as_str())),
             row: self.standing.map(|standing| Row::new(standing, context.now)),
             files: first_links(files, FILES_SHOWN, FILE_BYTES_SHOWN),
             files_in_all: files.len(),
-            all_files: can_be_named.then(as_json),
+            all_files: filters.with(&[("fields", Some("files"))]).link("status.json"),
             history: history.collect(),
             is_history_known: matches!(self.history, EntryHistory::Known(_)),
             newest: self.is_older.then(|| pair.link("entry")),
             older: older.map(|parameters| parameters.link("entry")),
             origin: &context.origin,
             api: pair.link("api/status"),
-            history_as_json: pair.link("api/history"),
+            history_as_json: filters.link("api/history"),
         };
         template.render()
     }
@@ -97,13 +98,13 @@ struct EntryTemplate<'a> {
     frame: Frame,
     repo: &'a str,
     server: &'a str,
-    of_repo: Option<String>,
-    of_server: Option<String>,
+    of_repo: String,
+    of_server: String,
+    of_revision: Option<String>,
     row: Option<Row<'a>>,
     files: Vec<FileLink<'a>>,
     files_in_all: usize,
-    /// A link to the JSON list of all files, if a filter can name this entry alone.
-    all_files: Option<String>,
+    all_files: String,
     history: Vec<HistoryRow<'a>>,
     is_history_known: bool,
     newest: Option<String>,

@@ -42,7 +42,7 @@ impl FilePage {
             repos.insert(standing.entry().report.repo.as_str());
             servers.insert(standing.entry().report.server.as_str());
         }
-        let filters = Parameters::new([("file", name), ("drifted", "true")]);
+        let filters = Parameters::naming([("file", name), ("drifted", "true")]);
         let template = FileTemplate {
             frame: Frame::live(format!("{name} · GitOps status"), context, &filters),
             name,
@@ -54,11 +54,9 @@ impl FilePage {
                 .take(ENTRIES_SHOWN)
                 .map(|standing| Row::new(standing, context.now))
                 .collect(),
-            links: Parameters::naming("file", name).map(|by_name| Links {
-                list: filters.link("./"),
-                json: filters.link("status.json"),
-                history: by_name.link("api/history"),
-            }),
+            list: filters.link("./"),
+            json: filters.link("status.json"),
+            history: Parameters::naming([("file", name)]).link("api/history"),
         };
         Ok(template.render()?)
     }
@@ -73,12 +71,6 @@ struct FileTemplate<'a> {
     servers: usize,
     total: usize,
     rows: Vec<Row<'a>>,
-    /// `None` if no filter can name this file alone.
-    links: Option<Links>,
-}
-
-/// Links to the same entries elsewhere.
-struct Links {
     list: String,
     json: String,
     history: String,

@@ -5,7 +5,7 @@ use askama::Template;
 use super::context::{PageContext, PageError};
 use super::frame::Frame;
 use super::moment::Moment;
-use super::parameters::Parameters;
+use super::parameters::{LITERAL, Parameters};
 use super::row::Row;
 use super::wall::wall;
 use crate::domain::{Column, Effort, Order, Selection, Snapshot, Sort, SyncStatus, Tally};
@@ -90,7 +90,7 @@ pub fn overview(
         is_worst_first: selection.order == Order::WorstFirst,
         paging: Paging::new(selection, rows.len(), page.total, parameters),
         rows,
-        filters: filters.pairs().collect(),
+        filters: filters.pairs().filter(|(name, _)| *name != LITERAL).collect(),
         is_empty_server: snapshot.listed() == 0,
         clear: (!filters.is_empty()).then(|| parameters.with_only(&LASTING).link("./")),
         json: in_reach.link("status.json"),
@@ -189,7 +189,9 @@ fn tiles(tally: &Tally, selection: &Selection, page: &Parameters) -> [Tile; 4] {
 
 /// The filter form. Its fields are parameters of the query string.
 struct Form<'a> {
-    names: [Field<'a>; 4],
+    names: Vec<Field<'a>>,
+    /// Whether names are taken as they are. Only a link turns that on; the form turns it off.
+    is_literal: bool,
     sync_status: &'static str,
     drifted: &'static str,
     stale: &'static str,
@@ -214,16 +216,21 @@ impl<'a> Form<'a> {
             }
             Field { name, label, hint, values }
         };
+        let names = [
+            field("repo", "Repo", "rsyslog, nginx*"),
+            field("server", "Server", "web-*"),
+            field("file", "File", "nginx.conf"),
+            field("revision", "Commit", "4f2a91c*"),
+            field("q", "Text", "part of any name"),
+        ];
+        // Only links filter by commit, so its field is shown when there is something in it.
+        let is_shown = |field: &Field<'_>| field.name != "revision" || field.values != [""];
         let truth =
             |value: Option<bool>| value.map_or("", |yes| if yes { "true" } else { "false" });
         let filter = &selection.filter;
         Self {
-            names: [
-                field("repo", "Repo", "rsyslog, nginx*"),
-                field("server", "Server", "web-*"),
-                field("file", "File", "nginx.conf"),
-                field("q", "Text", "part of any name"),
-            ],
+            names: names.into_iter().filter(is_shown).collect(),
+            is_literal: parameters.is_literal(),
             sync_status: filter.sync_status.map_or("", SyncStatus::as_str),
             drifted: truth(filter.drifted),
             stale: truth(filter.stale),

@@ -10,6 +10,11 @@ use crate::domain::Names;
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b',');
 
+/// The filters whose values may be lists and patterns.
+const NAME_FILTERS: [&str; 4] = ["repo", "server", "file", "revision"];
+/// The parameter that turns lists and patterns off.
+pub(super) const LITERAL: &str = "literal";
+
 /// Parameters and their values, in order. A name may occur more than once.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Parameters(Vec<(String, String)>);
@@ -21,10 +26,34 @@ impl Parameters {
         Self(owned.collect())
     }
 
-    /// Filters by this name alone; `None` if the name would be read as a pattern or a list.
+    /// Makes filters whose names are taken as they are, even if they look like patterns or lists.
+    pub fn naming<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let filters = Self::new(pairs);
+        if filters.are_plain() { filters } else { filters.with(&[(LITERAL, Some("true"))]) }
+    }
+
+    /// Returns a copy that filters by this name alone, taken as it is. `None` if other filters have
+    /// patterns or lists, which would be taken as they are too.
     #[must_use]
-    pub fn naming(parameter: &str, name: &str) -> Option<Self> {
-        (Names::parse([name]) == Names::literal(name)).then(|| Self::new([(parameter, name)]))
+    pub fn narrowed_to(&self, parameter: &str, name: &str) -> Option<Self> {
+        let narrowed = self.with(&[(parameter, Some(name))]);
+        if self.is_literal() || Names::is_plain(name) {
+            return Some(narrowed);
+        }
+        let others = self.without(&[parameter]);
+        others.are_plain().then(|| narrowed.with(&[(LITERAL, Some("true"))]))
+    }
+
+    /// Whether the values of name filters are taken as they are.
+    #[must_use]
+    pub fn is_literal(&self) -> bool {
+        self.values(LITERAL).any(|value| matches!(value, "true" | "1"))
+    }
+
+    /// Whether every name means the same when it is taken as it is.
+    fn are_plain(&self) -> bool {
+        let mut names = self.pairs().filter(|(name, _)| NAME_FILTERS.contains(name));
+        names.all(|(_, value)| Names::is_plain(value))
     }
 
     /// Returns all pairs of a name and a value.
@@ -99,11 +128,26 @@ mod tests {
     }
 
     #[test]
-    fn a_name_that_is_a_pattern_or_a_list_cannot_be_filtered_by() {
+    fn a_name_that_looks_like_a_pattern_or_a_list_is_filtered_by_literally() {
         for name in ["n*", "a,b", "{a}", "*", "$__all"] {
-            assert_eq!(Parameters::naming("repo", name), None, "{name}");
+            assert!(Parameters::naming([("repo", name)]).is_literal(), "{name}");
         }
-        assert_eq!(Parameters::naming("repo", "a b").unwrap().to_string(), "repo=a%20b");
+        assert_eq!(Parameters::naming([("repo", "a b")]).to_string(), "repo=a%20b");
+    }
+
+    #[test]
+    fn narrowing_to_a_name_changes_no_other_filter() {
+        let narrowed = |name: &str, parameters: &[(&str, &str)]| {
+            let parameters = Parameters::new(parameters.iter().copied());
+            parameters.narrowed_to("repo", name).map(|narrowed| narrowed.to_string())
+        };
+        let web = "server=web-%2A&repo=a".to_owned();
+        assert_eq!(narrowed("a", &[("repo", "x,y"), ("server", "web-*")]), Some(web));
+        let only = "q=x&repo=a,b&literal=true".to_owned();
+        assert_eq!(narrowed("a,b", &[("q", "x"), ("repo", "*b")]), Some(only));
+        assert_eq!(narrowed("a,b", &[("server", "web-*")]), None);
+        let already = "literal=1&server=%2A&repo=a,b".to_owned();
+        assert_eq!(narrowed("a,b", &[("literal", "1"), ("server", "*")]), Some(already));
     }
 
     #[test]

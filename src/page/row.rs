@@ -72,8 +72,8 @@ pub(super) struct Row<'a> {
     pub(super) server: &'a str,
     /// The identity of the row, for the page's script.
     pub(super) key: String,
-    /// A link to the repository's entries, if a filter can name it alone.
-    pub(super) of_repo: Option<String>,
+    /// A link to the repository's entries.
+    pub(super) of_repo: String,
     pub(super) details: String,
     pub(super) state: StateLabel,
     pub(super) drift_count: u32,
@@ -102,7 +102,7 @@ impl<'a> Row<'a> {
             repo,
             server,
             key: pair.to_string(),
-            of_repo: Parameters::naming("repo", repo).map(|filter| filter.link("./")),
+            of_repo: Parameters::naming([("repo", repo)]).link("./"),
             details: pair.link("entry"),
             state: StateLabel::of(standing),
             drift_count: report.drift_count.get(),

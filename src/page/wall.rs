@@ -7,7 +7,7 @@ use askama::Template;
 
 use super::frame::Frame;
 use super::moment::Moment;
-use super::parameters::Parameters;
+use super::parameters::{LITERAL, Parameters};
 use crate::domain::{Entry, Selected, Tally, Timestamp};
 
 /// The repositories that fit on a screen.
@@ -36,7 +36,7 @@ struct RepoTile<'a> {
     class: &'static str,
     tally: Tally,
     since: Option<Moment>,
-    /// A link to its entries, if a filter can name it alone.
+    /// A link to its entries, unless other filters have patterns that keep them from being named.
     link: Option<String>,
 }
 
@@ -63,8 +63,7 @@ pub(super) fn wall(
             name,
             class: class(&tally),
             since: tally.drifted_since.and_then(|at| Moment::new(at, now)),
-            link: Parameters::naming("repo", name)
-                .map(|_| table.with(&[("repo", Some(name))]).link("./")),
+            link: table.narrowed_to("repo", name).map(|narrowed| narrowed.link("./")),
             tally,
         }
     });
@@ -77,7 +76,7 @@ pub(super) fn wall(
         repos: tiles.collect(),
         hidden_unwell: hidden.iter().filter(is_unwell).count(),
         hidden: hidden.len(),
-        filters: table.pairs().collect(),
+        filters: table.pairs().filter(|(name, _)| *name != LITERAL).collect(),
         table: table.link("./"),
     };
     wall.render()

@@ -112,6 +112,25 @@ def test_columns_sort_and_pages_follow_each_other(fleet, browse):
     assert rows(page)[0] == "rsyslog/web-1"
 
 
+def test_a_link_to_a_name_with_a_comma_shows_it_alone_until_the_reader_wants_patterns(fleet, browse):
+    fleet.report("nginx,chrony", "web-3")
+    page = browse(fleet.address)
+    page.get_by_role("link", name="nginx,chrony").click()
+    assert rows(page) == ["nginx,chrony/web-3"]
+    page.get_by_label("Exact names").uncheck()
+    expect(page.locator("tbody tr")).to_have_count(4)
+    expect(page).to_have_url(fleet.address + "?repo=nginx%2Cchrony")
+
+
+def test_the_page_of_an_entry_links_to_all_entries_of_its_commit(fleet, browse):
+    fleet.report("nginx", "web-2", revision="4f2a91c")
+    fleet.report("rsyslog", "web-1", revision="4f2a91c")
+    page = browse(fleet.address + "entry?repo=nginx&server=web-2")
+    page.get_by_role("link", name="this commit").click()
+    expect(page.get_by_label("Commit")).to_have_value("4f2a91c")
+    assert rows(page) == ["nginx/web-2", "rsyslog/web-1"]
+
+
 def test_without_javascript_the_page_can_be_read_and_filtered(fleet, browse):
     page = browse(fleet.address, java_script_enabled=False)
     assert len(rows(page)) == 4

@@ -227,7 +227,7 @@ fn a_page_of_figures_says_how_many_rows_there_are() {
 #[test]
 fn an_unknown_parameter_is_refused_with_a_list_of_the_known_ones() {
     let app = TestApp::spawn();
-    let filters = "repo, server, file, sync_status, drifted, stale, q";
+    let filters = "repo, server, file, sync_status, drifted, stale, revision, q, literal";
     for (path, known) in [
         ("/api/summary", format!("{filters} and fields")),
         ("/api/repos", format!("{filters}, fields, limit and offset")),

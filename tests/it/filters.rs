@@ -76,6 +76,13 @@ fn a_filter_keeps_the_matching_entries_in_every_spelling() {
         ("?sync_status=out_of_sync", &["nginx/web-2", "rsyslog/web-1"]),
         ("?sync_status=synced&repo=nginx", &["nginx/web-1"]),
         ("?sync_status=synced,OUT_OF_SYNC", &all),
+        ("?sync_status={Out_Of_Sync}", &["nginx/web-2", "rsyslog/web-1"]),
+        ("?revision=abc", &["nginx/web-2"]),
+        ("?revision=a*,b*", &["nginx/web-2"]),
+        ("?revision=nothing&var-revision={abc}", &["nginx/web-2"]),
+        ("?revision=ABC", &no),
+        ("?revision=*", &all),
+        ("?revision=", &all),
         ("?drifted=true", &["nginx/web-2", "rsyslog/db,1", "rsyslog/web-1"]),
         ("?drifted=1", &["nginx/web-2", "rsyslog/db,1", "rsyslog/web-1"]),
         ("?drifted=false", &["a,b/{x}", "nginx/web-1"]),
@@ -113,6 +120,8 @@ fn a_wrong_parameter_is_an_error_that_names_it() {
         ("?sync_status=SYNCED,x", "sync_status"),
         ("?drifted=yes", "drifted"),
         ("?drifted=TRUE", "drifted"),
+        ("?literal=yes", "literal"),
+        ("?literal=true&literal=true", "literal"),
         ("?stale=2", "stale"),
         ("?flat=flat", "flat"),
         ("?flat=true&flat=true", "flat"),
@@ -146,7 +155,10 @@ fn a_wrong_parameter_is_an_error_that_names_it() {
         }
     }
     let message = app.get("/status.json?rep=nginx").error(400);
-    assert!(message.contains("repo, server, file, sync_status, drifted, stale, q"), "{message}");
+    assert!(
+        message.contains("repo, server, file, sync_status, drifted, stale, revision, q, literal"),
+        "{message}"
+    );
     for path in ["/health", "/livez", "/readyz"] {
         assert_eq!(app.get(&format!("{path}?anything=1&limit=x")).status, 200);
     }
@@ -155,13 +167,15 @@ fn a_wrong_parameter_is_an_error_that_names_it() {
 #[test]
 fn the_number_of_patterns_in_a_query_is_limited() {
     let app = fleet();
-    for name in ["repo", "server", "file"] {
+    for name in ["repo", "server", "file", "revision"] {
         let patterns = |count: usize| "*web-1*,".repeat(count);
         assert_eq!(app.get(&format!("/status.json?{name}={}", patterns(100))).status, 200);
         let message = app.get(&format!("/status.json?{name}={}", patterns(101))).error(400);
         assert!(message.starts_with(&format!("{name} must be ")), "{message}");
         let names = "web-1,".repeat(5000);
         assert_eq!(app.get(&format!("/status.json?{name}={names}")).status, 200);
+        let literal = format!("/status.json?literal=true&{name}={}", patterns(101));
+        assert_eq!(app.get(&literal).status, 200, "a star is no pattern there");
     }
     let texts = |count: usize| "q=WEB-2&".repeat(count);
     assert_eq!(app.names(&format!("?{}", texts(100))), ["nginx/web-2"]);

@@ -202,7 +202,7 @@ fn a_wrong_parameter_is_refused_with_what_is_accepted() {
         ("?to=253402300800000", "to must be a time"),
         ("?from=2&to=1", "from must be no later than to"),
         ("?flat=yes", "flat must be true or false"),
-        ("?offset=1", "known are repo, server, file, sync_status, drifted, stale, q, event, from"),
+        ("?offset=1", "known are repo, server, file, sync_status, drifted, stale, revision, q, "),
         ("?reop=a", "Unknown parameter \"reop\""),
     ] {
         let message = app.get(&format!("/api/history{query}")).error(400);

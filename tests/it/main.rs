@@ -46,6 +46,7 @@ mod kills;
 mod log;
 mod log_size;
 mod metrics;
+mod naming;
 mod openapi;
 mod overload;
 mod pages;

@@ -156,7 +156,7 @@ fn a_wrong_parameter_is_refused_with_what_is_accepted() {
         ("?from=2026-4-21", "from must be a time such as"),
         ("?from=now&to=now-1s", "from must be no later than to"),
         ("?from=2026-04-21T10:32:15Z&to=5", "from must be no later than to"),
-        ("?event=first", "stale, q, from, to and limit"),
+        ("?event=first", "q, literal, from, to and limit"),
     ] {
         let message = app.get(&format!("/api/timeline{query}")).error(400);
         assert!(message.contains(expected), "{query}: {message}");

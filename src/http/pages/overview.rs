@@ -11,7 +11,7 @@ use crate::domain::{Effort, Order, Selection, Snapshot};
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::etag::Strength;
-use crate::http::filters::{self, with_plain_names};
+use crate::http::filters::{self, LITERAL, with_plain_names};
 use crate::http::query::{Parameter, QueryString, must_be, split, unknown_parameter};
 use crate::http::representation::{Rendered, Representation, Weight};
 use crate::http::sending::Rendering;
@@ -89,19 +89,24 @@ fn parse(query: &str) -> OverviewQuery {
     });
     let known = [&filters::PARAMETERS[..], &OTHER_PARAMETERS].concat();
     let mut understood: Vec<Parameter<'_>> = Vec::new();
-    for (name, values) in by_name(with_plain_names(sent)) {
+    let mut groups = by_name(with_plain_names(sent));
+    // How names are read depends on this parameter, so it is the first to be understood.
+    groups.sort_by_key(|(name, _)| name != LITERAL);
+    for (name, values) in groups {
         if !known.contains(&name.as_str()) {
             notices.push(format!("{}. It is ignored.", unknown_parameter(&name, &known)));
             continue;
         }
-        match selection(&QueryString::of_known(values.clone())) {
+        let literal = understood.iter().filter(|(understood, _)| understood == LITERAL);
+        let alone = literal.chain(&values).cloned().collect();
+        match selection(&QueryString::of_known(alone)) {
             Ok(_) => understood.extend(values),
             Err(error) => notices.push(format!("{error}. It is ignored.")),
         }
     }
     let parameters =
         Parameters::new(understood.iter().map(|(name, value)| (name.as_ref(), value.as_ref())));
-    // Each parameter was read alone, and none depends on another, so this does not fail.
+    // Each parameter was read before, and depends on no other but that one, so this does not fail.
     let read = selection(&QueryString::of_known(understood));
     let (selection, view) = read.unwrap_or_else(|error| {
         notices.push(format!("{error}. Nothing is filtered."));
