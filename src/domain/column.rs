@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{Entry, FileName, Standing};
+use super::{Entry, FileName, Standing, Timestamp};
 
 /// One property of an entry.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -35,6 +35,8 @@ pub enum Column {
     Revision,
     /// The run that made the check.
     Url,
+    /// Since when the entry is drifted.
+    DriftedSince,
 }
 
 impl Column {
@@ -56,13 +58,36 @@ impl Column {
             Self::ExpiresAt => "expires_at",
             Self::Revision => "revision",
             Self::Url => "url",
+            Self::DriftedSince => "drifted_since",
         }
     }
 
-    /// Compares two entries by this column only.
+    /// Whether an entry has no value in this column.
+    #[must_use]
+    pub fn is_absent(self, standing: &Standing) -> bool {
+        let entry = standing.entry();
+        match self {
+            Self::ExpiresAt => standing.expires_at() == Timestamp::NEVER,
+            Self::Revision => entry.report.revision.is_none(),
+            Self::Url => entry.report.url.is_none(),
+            Self::DriftedSince => entry.drifted_since == Timestamp::NEVER,
+            Self::Repo
+            | Self::Server
+            | Self::SyncStatus
+            | Self::StatusCode
+            | Self::DriftCount
+            | Self::FileCount
+            | Self::Files
+            | Self::LastCheck
+            | Self::UpdatedAt
+            | Self::StatusSince
+            | Self::Stale => false,
+        }
+    }
+
+    /// Compares two entries by their values in this column.
     ///
-    /// Texts compare byte by byte, times as instants, `false` before `true`. Absent values (no
-    /// expiry, revision or URL) come last.
+    /// Texts compare byte by byte, times as instants, `false` before `true`.
     #[must_use]
     pub fn compare(self, left: &Standing, right: &Standing) -> Ordering {
         let (x, y): (&Entry, &Entry) = (left.entry(), right.entry());
@@ -80,8 +105,9 @@ impl Column {
             Self::StatusSince => x.status_since.cmp(&y.status_since),
             Self::Stale => left.is_stale().cmp(&right.is_stale()),
             Self::ExpiresAt => left.expires_at().cmp(&right.expires_at()),
-            Self::Revision => absent_last(a.revision.as_ref(), b.revision.as_ref()),
-            Self::Url => absent_last(a.url.as_ref(), b.url.as_ref()),
+            Self::Revision => a.revision.cmp(&b.revision),
+            Self::Url => a.url.cmp(&b.url),
+            Self::DriftedSince => x.drifted_since.cmp(&y.drifted_since),
         }
     }
 
@@ -109,8 +135,4 @@ fn compare_joined(a: &[FileName], b: &[FileName]) -> Ordering {
 fn joined_bytes<'a>(files: impl Iterator<Item = &'a FileName>) -> impl Iterator<Item = u8> {
     let names = files.map(FileName::as_str).enumerate();
     names.flat_map(|(place, name)| [if place > 0 { ", " } else { "" }, name]).flat_map(str::bytes)
-}
-
-fn absent_last<T: Ord>(a: Option<&T>, b: Option<&T>) -> Ordering {
-    a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(&b))
 }

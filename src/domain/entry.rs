@@ -16,6 +16,9 @@ pub struct Entry {
     pub updated_at: Timestamp,
     /// When the current `sync_status` began, as far as this server has seen.
     pub status_since: Timestamp,
+    /// Since when it has been drifted without a break, by status or by count, as far as this server
+    /// has seen; [`Timestamp::NEVER`] if it is not drifted.
+    pub drifted_since: Timestamp,
     /// What the history knows of the silence since then.
     pub recorded: Recorded,
 }
@@ -37,7 +40,7 @@ impl Entry {
     /// Whether only `last_check` and `updated_at` differ from an earlier entry of the same pair.
     #[must_use]
     pub fn differs_in_times_only(&self, before: &Self) -> bool {
-        let Self { report, updated_at: _, status_since, recorded } = self;
+        let Self { report, updated_at: _, status_since, drifted_since, recorded } = self;
         let Report {
             repo: _,
             server: _,
@@ -50,6 +53,7 @@ impl Entry {
             url,
         } = report;
         *status_since == before.status_since
+            && *drifted_since == before.drifted_since
             && *recorded == before.recorded
             && *sync_status == before.report.sync_status
             && *drift_count == before.report.drift_count
@@ -62,8 +66,9 @@ impl Entry {
     /// Makes the entry of a pair's first report.
     #[must_use]
     pub fn first(report: Report, at: Timestamp) -> (Self, Vec<Transition>) {
+        let drifted_since = if report.is_drifted() { at } else { Timestamp::NEVER };
         let recorded = Recorded::default();
-        let entry = Self { report, updated_at: at, status_since: at, recorded };
+        let entry = Self { report, updated_at: at, status_since: at, drifted_since, recorded };
         let first = Transition::by_update(&entry, Event::First, &[]);
         (entry, vec![first])
     }
@@ -85,7 +90,13 @@ impl Entry {
         };
         let files_before: &[_] = if are_files_known { &self.report.files } else { &[] };
         let status_since = if same_status { self.status_since } else { at };
-        let next = Self { report, updated_at: at, status_since, recorded: Recorded::default() };
+        let drifted_since = match (self.report.is_drifted(), report.is_drifted()) {
+            (true, true) => self.drifted_since,
+            (false, true) => at,
+            (_, false) => Timestamp::NEVER,
+        };
+        let recorded = Recorded::default();
+        let next = Self { report, updated_at: at, status_since, drifted_since, recorded };
         let mut transitions = Vec::new();
         let Recorded { stale } = self.recorded;
         if stale {
@@ -102,12 +113,18 @@ impl Entry {
         (next, transitions)
     }
 
+    /// Returns when the state that people see began: the drift if it is drifted, else its status.
+    #[must_use]
+    pub fn state_since(&self) -> Timestamp {
+        if self.report.is_drifted() { self.drifted_since } else { self.status_since }
+    }
+
     /// Returns a fingerprint of what answers show of the entry, without what follows from the clock.
     ///
     /// Equal content has equal fingerprints in every process of one build of this program.
     #[must_use]
     pub fn fingerprint(&self) -> u128 {
-        let Self { report, updated_at, status_since, recorded: _ } = self;
+        let Self { report, updated_at, status_since, drifted_since, recorded: _ } = self;
         let Report {
             repo,
             server,
@@ -121,7 +138,7 @@ impl Entry {
         } = report;
         let mut hasher = Xxh3Default::new();
         (repo, server, sync_status, drift_count, files, last_check).hash(&mut hasher);
-        (revision, url, updated_at, status_since).hash(&mut hasher);
+        (revision, url, updated_at, status_since, drifted_since).hash(&mut hasher);
         hasher.digest128()
     }
 }

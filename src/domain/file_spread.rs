@@ -22,7 +22,7 @@ pub struct FileSpread<'a> {
     pub repos: usize,
     /// The number of their servers.
     pub servers: usize,
-    /// The oldest `status_since` of those entries.
+    /// The oldest `drifted_since` of those entries.
     pub since: Timestamp,
 }
 
@@ -51,7 +51,7 @@ impl<'a> FileSpread<'a> {
                 if names.matches(name) {
                     let occurrences = found.entry(name);
                     let occurrences = occurrences.or_insert_with(|| Occurrences::new(entry, file));
-                    occurrences.add(entry.report.repo.as_str(), server, entry.status_since);
+                    occurrences.add(entry.report.repo.as_str(), server, entry.drifted_since);
                 }
             }
         }

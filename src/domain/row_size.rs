@@ -8,7 +8,8 @@ use super::{FileName, GitRevision, Report, RunUrl, Standing, Timestamp};
 /// A row without its values.
 const FRAME: &str = concat!(
     r#"{"repo":,"server":,"sync_status":,"drift_count":,"files":,"last_check":,"#,
-    r#""updated_at":,"status_since":,"stale":,"expires_at":,"revision":,"url":}"#,
+    r#""updated_at":,"status_since":,"stale":,"expires_at":,"revision":,"url":,"#,
+    r#""drifted_since":}"#,
 );
 /// A [`Timestamp`] in quotes.
 const MOMENT: usize = "'2026-04-21T10:32:16.042Z'".len();
@@ -16,7 +17,7 @@ const NULL: usize = "null".len();
 
 impl Report {
     /// Returns the size of the row that follows from the report, with the two timestamps that every
-    /// entry has; at most 4 GiB.
+    /// entry has and the one that a drifted entry has; at most 4 GiB.
     pub(super) fn row_bytes(&self) -> u32 {
         let Self { repo, server, sync_status, drift_count, last_check, .. } = self;
         let bytes = FRAME.len()
@@ -28,6 +29,7 @@ impl Report {
             + 2
             + last_check.rfc3339().as_bytes().len()
             + 2 * MOMENT
+            + if self.is_drifted() { MOMENT } else { NULL }
             + self.extras_bytes();
         u32::try_from(bytes).unwrap_or(u32::MAX)
     }

@@ -38,8 +38,7 @@ impl Order {
     fn compare(self, a: &Standing, b: &Standing) -> Ordering {
         match self {
             Self::Natural => Ordering::Equal,
-            Self::By(Sort { column, descending: false }) => column.compare(a, b),
-            Self::By(Sort { column, descending: true }) => column.compare(b, a),
+            Self::By(sort) => sort.compare(a, b),
             Self::WorstFirst => urgency(a).cmp(&urgency(b)),
         }
     }
@@ -49,7 +48,7 @@ impl Order {
 fn urgency(standing: &Standing) -> (u8, Timestamp) {
     let entry = standing.entry();
     if entry.report.is_drifted() {
-        (0, entry.status_since)
+        (0, entry.drifted_since)
     } else if standing.is_stale() {
         (1, entry.updated_at)
     } else {
@@ -64,6 +63,18 @@ pub struct Sort {
     pub column: Column,
     /// Whether the largest value comes first.
     pub descending: bool,
+}
+
+impl Sort {
+    /// Compares two entries without breaking ties. Absent values come last in both directions.
+    fn compare(self, a: &Standing, b: &Standing) -> Ordering {
+        let Self { column, descending } = self;
+        let by_presence = column.is_absent(a).cmp(&column.is_absent(b));
+        by_presence.then_with(|| {
+            let by_value = column.compare(a, b);
+            if descending { by_value.reverse() } else { by_value }
+        })
+    }
 }
 
 /// The entries that a selection selects.

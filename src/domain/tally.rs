@@ -25,7 +25,7 @@ pub struct Tally {
     pub stale_drifted: usize,
     /// The sum of the reporters' `drift_count`.
     pub drift_count: u64,
-    /// The oldest `status_since` of the drifted.
+    /// The oldest `drifted_since`.
     pub drifted_since: Option<Timestamp>,
 }
 
@@ -59,7 +59,7 @@ impl Tally {
         self.drift_count += u64::from(entry.report.drift_count.get());
         if is_drifted {
             let since = self.drifted_since.unwrap_or(Timestamp::NEVER);
-            self.drifted_since = Some(since.min(entry.status_since));
+            self.drifted_since = Some(since.min(entry.drifted_since));
         }
     }
 

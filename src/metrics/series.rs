@@ -45,7 +45,7 @@ struct Row {
     is_stale: bool,
     drift_files: u32,
     updated_at: Timestamp,
-    status_since: Timestamp,
+    state_since: Timestamp,
 }
 
 impl Rows {
@@ -69,7 +69,7 @@ impl Rows {
                 is_stale: standing.is_stale(),
                 drift_files: report.drift_count.get(),
                 updated_at: entry.updated_at,
-                status_since: entry.status_since,
+                state_since: entry.state_since(),
             });
         }
         Self { rows, labels }
@@ -100,8 +100,8 @@ impl Rows {
             ),
             self.family(
                 "gitops_status_since_timestamp_seconds",
-                "When the present status began, in seconds since 1970",
-                |row, out| write_seconds(row.status_since, out),
+                "When the drift began, or the present status if it is not drifted, in seconds since 1970",
+                |row, out| write_seconds(row.state_since, out),
             ),
         ]
     }

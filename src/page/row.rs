@@ -109,7 +109,7 @@ impl<'a> Row<'a> {
             files,
             more_files,
             files_left,
-            since: Moment::new(entry.status_since, now),
+            since: Moment::new(entry.state_since(), now),
             last_check: Moment::reported(report.last_check, now),
             updated_at: Moment::new(entry.updated_at, now),
             expires_at: Moment::new(standing.expires_at(), now),

@@ -42,10 +42,8 @@ impl<'a> Content<'a> {
                 Shape::Nested => Cell::Truth(standing.is_stale()),
                 Shape::Flat => Cell::Number(u64::from(standing.is_stale())),
             },
-            Column::ExpiresAt => match standing.expires_at() {
-                Timestamp::NEVER => Cell::Nothing,
-                moment => Cell::Moment(moment),
-            },
+            Column::ExpiresAt => Cell::moment_or_nothing(standing.expires_at()),
+            Column::DriftedSince => Cell::moment_or_nothing(entry.drifted_since),
             Column::Revision => {
                 report.revision.as_ref().map_or(Cell::Nothing, |text| Cell::Text(text.as_str()))
             }
@@ -53,6 +51,12 @@ impl<'a> Content<'a> {
                 report.url.as_ref().map_or(Cell::Nothing, |text| Cell::Text(text.as_str()))
             }
         })
+    }
+}
+
+impl Cell<'_> {
+    fn moment_or_nothing(moment: Timestamp) -> Self {
+        if moment == Timestamp::NEVER { Self::Nothing } else { Self::Moment(moment) }
     }
 }
 

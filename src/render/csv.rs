@@ -72,7 +72,8 @@ fn is_from_a_reporter(column: Column) -> bool {
         | Column::UpdatedAt
         | Column::StatusSince
         | Column::Stale
-        | Column::ExpiresAt => false,
+        | Column::ExpiresAt
+        | Column::DriftedSince => false,
     }
 }
 

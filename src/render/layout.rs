@@ -29,6 +29,7 @@ impl Shape {
                 Column::ExpiresAt,
                 Column::Revision,
                 Column::Url,
+                Column::DriftedSince,
             ],
             Self::Flat => &[
                 Column::Repo,
@@ -45,6 +46,7 @@ impl Shape {
                 Column::ExpiresAt,
                 Column::Revision,
                 Column::Url,
+                Column::DriftedSince,
             ],
         }
     }

@@ -91,6 +91,7 @@ macro_rules! entry_columns {
                 },
                 updated_at,
                 status_since,
+                drifted_since,
                 recorded: Recorded { stale },
             }, repo, server)
             2 sync_status: Text<'a> = sync_status.as_str(),
@@ -104,6 +105,7 @@ macro_rules! entry_columns {
             10 report_revision: Option<Text<'a>> = revision.as_ref().map(GitRevision::as_str),
             11 url: Option<Text<'a>> = url.as_ref().map(RunUrl::as_str),
             12 stale_recorded: u8 = u8::from(*stale),
+            13 drifted_since: Option<i64> = millis_unless_never(*drifted_since),
         }
     };
 }
@@ -257,6 +259,7 @@ impl StoredEntry<'_> {
             report,
             updated_at: Timestamp::from_millis(self.updated_at),
             status_since: Timestamp::from_millis(self.status_since),
+            drifted_since: self.drifted_since.map_or(Timestamp::NEVER, Timestamp::from_millis),
             recorded: Recorded { stale: self.stale_recorded != 0 },
         })
     }
@@ -292,6 +295,11 @@ impl StoredSighting<'_> {
             updated_at: Timestamp::from_millis(self.updated_at),
         })
     }
+}
+
+/// A moment that never comes is null.
+fn millis_unless_never(moment: Timestamp) -> Option<i64> {
+    (moment != Timestamp::NEVER).then_some(moment.millis())
 }
 
 /// Writes names of files as a JSON array.

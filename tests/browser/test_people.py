@@ -68,7 +68,7 @@ def test_a_row_shows_every_fact_of_its_entry(fleet, browse):
     expect(row.locator("code")).to_have_text("4f1c2ab9")
     shown = fleet.list("?server=web-1&repo=nginx")[0]
     times = row.locator("time").evaluate_all("times => times.map(time => time.title)")
-    assert times == [shown["status_since"], shown["last_check"], shown["updated_at"]]
+    assert times == [shown["drifted_since"], shown["last_check"], shown["updated_at"]]
     by_count = page.locator("tbody tr", has_text="rsyslog")
     expect(by_count).to_contain_text("Drifted said SYNCED")
     both = page.locator("tbody tr", has_text="web-3")

@@ -11,7 +11,7 @@ use std::process::Stdio;
 
 use tempfile::TempDir;
 
-use crate::support::{Process, report, run_sql, stored};
+use crate::support::{OLDER, Process, report, run_sql, stored};
 
 const NO_ARGUMENTS: &[&str] = &[];
 
@@ -27,13 +27,6 @@ const ROOTS: [(&str, &str); 3] = [
         "select rootpage || '' from sqlite_schema where name = 'transitions_by_state'",
     ),
 ];
-
-/// Turns a database into one from before the last migration.
-const OLDER: &str = "\
-    drop index transitions_by_state; \
-    alter table transitions drop column state; \
-    create index transitions_by_entry on transitions (repo, server, at); \
-    delete from _sqlx_migrations where version = 3";
 
 /// Makes a database with some hundred entries, cleanly closed.
 fn filled() -> (TempDir, PathBuf) {

@@ -43,7 +43,9 @@ fn without_times(text: &str) -> Value {
         other => vec![other],
     };
     for row in rows {
-        for time in ["time", "updated_at", "status_since", "expires_at", "timestamp"] {
+        for time in
+            ["time", "updated_at", "status_since", "expires_at", "drifted_since", "timestamp"]
+        {
             if let Some(time) = row.get_mut(time) {
                 assert!(time.as_str().unwrap().ends_with('Z'));
                 *time = Value::Null;

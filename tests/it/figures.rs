@@ -50,7 +50,7 @@ fn is_drifted(row: &Value) -> bool {
 }
 
 fn oldest<'a>(rows: impl Iterator<Item = &'a Value>) -> Value {
-    rows.map(|row| row["status_since"].as_str().unwrap()).min().into()
+    rows.map(|row| row["drifted_since"].as_str().unwrap()).min().into()
 }
 
 /// Counts rows of a list as a summary does.

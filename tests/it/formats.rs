@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::{Reply, TestApp, report, wait_until};
 
-const FLAT: [&str; 14] = [
+const FLAT: [&str; 15] = [
     "repo",
     "server",
     "sync_status",
@@ -24,6 +24,7 @@ const FLAT: [&str; 14] = [
     "expires_at",
     "revision",
     "url",
+    "drifted_since",
 ];
 
 fn keys(row: &Value) -> Vec<&str> {

@@ -48,6 +48,7 @@ fn the_originals_queries_are_answered_so_that_infinity_can_read_them() {
     assert_one_type_a_field(&rows);
     assert_eq!(rows.len(), 2);
     assert_eq!(rows[0]["files"], "a.conf, b.conf");
+    assert!(rows.iter().all(|row| row["drifted_since"].as_str().unwrap().ends_with('Z')));
 }
 
 #[test]

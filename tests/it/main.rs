@@ -31,6 +31,7 @@ mod damage;
 mod dashboards;
 mod disk;
 mod documents;
+mod drifts;
 mod durability;
 mod events;
 mod figures;

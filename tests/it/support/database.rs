@@ -5,6 +5,11 @@ use std::path::Path;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
 
+/// Turns a database into one from before the last migration.
+pub const OLDER: &str = "\
+    alter table entries drop column drifted_since; \
+    delete from _sqlx_migrations where version = 4";
+
 /// Runs a query on the database and returns the first column of its rows.
 pub fn stored(database: &Path, sql: &'static str) -> Vec<String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

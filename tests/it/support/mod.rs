@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 pub use app::TestApp;
 pub use client::{Client, Reply, update_request};
-pub use database::{run_sql, stored};
+pub use database::{OLDER, run_sql, stored};
 pub use events::Events;
 pub use process::{Process, is_traced};
 pub use prometheus::Prometheus;
