@@ -2,9 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
-
-use serde_json::Value;
+use std::process::{Command, Output};
 
 use crate::support::TestApp;
 
@@ -32,52 +30,105 @@ fn console(text: &str) -> Vec<(String, String)> {
     shown
 }
 
-/// Blanks out the server's times, which differ in each run.
-fn without_times(text: &str) -> Value {
-    let mut value: Value = serde_json::from_str(text).unwrap();
-    let rows = match &mut value {
-        Value::Array(rows) => rows.iter_mut().collect(),
-        Value::Object(page) if page.contains_key("items") => {
-            page["items"].as_array_mut().unwrap().iter_mut().collect()
-        }
-        other => vec![other],
-    };
-    for row in rows {
-        for time in
-            ["time", "updated_at", "status_since", "expires_at", "drifted_since", "timestamp"]
-        {
-            if let Some(time) = row.get_mut(time) {
-                assert!(time.as_str().unwrap().ends_with('Z'));
-                *time = Value::Null;
-            }
-        }
-    }
-    value
+/// Runs a document's command against a server.
+fn shell(command: &str, app: &TestApp) -> Output {
+    let here = command.replace("localhost:8080", &app.client.address.to_string());
+    Command::new("sh").arg("-c").arg(here).output().unwrap()
 }
 
 #[test]
 fn the_readmes_curl_lines_print_what_the_readme_shows() {
     let app = TestApp::spawn();
-    let mut seen = 0;
-    for (command, output) in console(&document("README.md")) {
-        if !command.starts_with("curl") {
-            continue;
-        }
-        let here = command.replace("localhost:8080", &app.client.address.to_string());
-        let ran = Command::new("sh").arg("-c").arg(here + " -sS").output().unwrap();
-        let printed = String::from_utf8(ran.stdout).unwrap();
-        assert_eq!(without_times(&printed), without_times(&output), "{command}");
-        seen += 1;
+    let readme = document("README.md");
+    let lines: Vec<_> =
+        console(&readme).into_iter().filter(|(command, _)| command.starts_with("curl")).collect();
+    assert_eq!(lines.len(), 2);
+    for (command, output) in lines {
+        let ran = shell(&command, &app);
+        assert_eq!(String::from_utf8(ran.stdout).unwrap(), output, "{command}");
     }
-    assert_eq!(seen, 5);
+}
+
+/// A report that is refused must not look like one that was stored.
+#[test]
+fn the_readmes_report_fails_when_it_is_refused() {
+    let app = TestApp::spawn();
+    let (command, _) = console(&document("README.md"))
+        .into_iter()
+        .find(|(command, _)| command.contains("/api/status"))
+        .unwrap();
+    let ran = shell(&command.replace("OUT_OF_SYNC", "UNKNOWN"), &app);
+    assert!(!ran.status.success());
+    assert!(String::from_utf8(ran.stdout).unwrap().contains("sync_status must be"));
 }
 
 #[test]
-fn the_readme_lists_every_setting_at_its_default() {
-    let readme = document("README.md");
+fn the_readme_is_short() {
+    assert!(document("README.md").lines().count() <= 90);
+}
+
+#[test]
+fn the_settings_are_listed_at_their_defaults() {
+    let (readme, list) = (document("README.md"), document("docs/settings.md"));
+    let row = |flag: &str, default| format!("| `--{flag}` | `{default}` |");
     for setting in gitops_status_server::config::SETTINGS {
-        let row = format!("| `--{}` | `{}` |", setting.long(), setting.default);
-        assert!(readme.contains(&row), "README.md lacks {row}");
+        let row = row(&setting.long(), setting.default);
+        assert!(list.contains(&row), "docs/settings.md lacks {row}");
+    }
+    for line in readme.lines().filter(|line| line.starts_with("| `--")) {
+        assert!(list.contains(line), "docs/settings.md has not the README's {line}");
+    }
+}
+
+/// Returns the targets of a document's links.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    text.split("](").skip(1).filter_map(|rest| rest.split(')').next())
+}
+
+/// Returns the anchors that a document's headings make.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#'));
+    let anchor = |heading: &str| {
+        let heading = heading.trim_start_matches('#').trim().to_lowercase();
+        let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
+        heading.chars().filter(kept).map(|c| if c == ' ' { '-' } else { c }).collect()
+    };
+    headings.map(anchor).collect()
+}
+
+#[test]
+fn every_link_in_the_documents_leads_somewhere() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let mut pages = vec![root.clone(), root.join("docs"), root.join("docs/decisions")];
+    pages.extend([root.join("deploy"), root.join("migrations")]);
+    let files = pages.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
+    let files = files.map(|file| file.unwrap().path());
+    let mut seen = 0;
+    for page in files.filter(|path| path.extension().is_some_and(|end| end == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        for link in links(&text).filter(|link| !link.contains("://")) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.clone() } else { page.with_file_name(file) };
+            assert!(target.exists(), "{} links to {link}", page.display());
+            if !anchor.is_empty() {
+                let known = anchors(&fs::read_to_string(&target).unwrap());
+                assert!(known.iter().any(|a| a == anchor), "{} links to {link}", page.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 50, "only {seen} links were found");
+}
+
+#[test]
+fn the_index_of_the_documents_lists_each_of_them() {
+    let index = document("docs/README.md");
+    let listed: Vec<_> = links(&index).map(|link| link.split('#').next().unwrap()).collect();
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs");
+    let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    for file in files.filter(|path| path.extension().is_some_and(|end| end == "md")) {
+        let name = file.file_name().unwrap().to_str().unwrap();
+        assert!(name == "README.md" || listed.contains(&name), "docs/README.md lacks {name}");
     }
 }
 
