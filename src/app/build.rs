@@ -16,7 +16,8 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};
 use crate::domain::{Capacity, Policy, Retention};
 use crate::http::{
-    Bodies, ConnectionLimits, Connections, Limits, Sending, Services, Stopping, WholeLists, Work,
+    Bodies, ConnectionLimits, Connections, Limits, RefusedUpdates, Sending, Services, Stopping,
+    WholeLists, Work,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -90,6 +91,7 @@ impl App {
             whole_lists: WholeLists::default(),
             work: Work::new(&metrics.overload),
             bodies: Bodies::default(),
+            refused: RefusedUpdates::default(),
             limits: limits(config, room),
             stopping: stopping.clone(),
             metrics,

@@ -77,9 +77,8 @@ checked_text!(
 checked_text!(
     /// The name of a file that differs between the repository and the server.
     FileName(Box<str>),
-    "files",
-    "an array of at most 10000 objects, each with a string name of 1 to 4096 characters \
-     without control characters",
+    "name",
+    "a string of 1 to 4096 characters without control characters",
     |text| has_length(text, MAX_FILE_NAME) && has_no_control(text)
 );
 
@@ -131,7 +130,6 @@ fn is_web_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::MAX_FILES;
 
     #[test]
     fn a_name_has_1_to_255_characters_not_bytes() {
@@ -161,9 +159,8 @@ mod tests {
     }
 
     #[test]
-    fn the_error_for_files_names_the_limits_that_hold() {
+    fn the_error_for_the_name_of_a_file_has_the_limit_that_holds() {
         let accepted = FileName::INVALID.accepted;
-        assert!(accepted.starts_with(&format!("an array of at most {MAX_FILES} objects")));
         assert!(accepted.contains(&format!(" 1 to {MAX_FILE_NAME} characters")));
     }
 

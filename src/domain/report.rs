@@ -71,7 +71,7 @@ impl DriftCount {
     /// The error for any other value.
     pub const INVALID: InvalidField = InvalidField {
         field: "drift_count",
-        accepted: "a whole number from 0 to 2147483647 in digits only, such as 2",
+        accepted: "a whole number from 0 to 2147483647 in digits only, without quotes, such as 2",
     };
 
     /// Checks a count.
@@ -169,9 +169,6 @@ pub struct Report {
 }
 
 impl Report {
-    /// The error for `files` that are not a list of names.
-    pub const INVALID_FILES: InvalidField = FileName::INVALID;
-
     /// Returns the key of the report's entry.
     #[must_use]
     pub fn key(&self) -> KeyRef<'_> {

@@ -38,7 +38,7 @@ pub(super) async fn read_json(
     let limit = services.limits.max_body_bytes;
     let is_gzip = match header(request, &CONTENT_ENCODING).trim().to_ascii_lowercase().as_str() {
         "" | "identity" => false,
-        "gzip" => true,
+        "gzip" | "x-gzip" => true,
         _ => return Err(ApiError::UnsupportedEncoding),
     };
     let length = header(request, &CONTENT_LENGTH).parse::<u64>();
@@ -130,9 +130,14 @@ impl Sink {
         }
         match self {
             Self::Plain(bounded) => Ok(bounded),
-            Self::Gzip(decoder) => decoder.finish().map_err(|_| ApiError::InvalidJson),
+            Self::Gzip(decoder) => decoder.finish().map_err(|_| broken_gzip()),
         }
     }
+}
+
+fn broken_gzip() -> ApiError {
+    let detail = "the body is not whole gzip: it is damaged, cut off, or was not compressed";
+    ApiError::InvalidJson(detail.to_owned())
 }
 
 /// A buffer with a limit, since a small gzip body can inflate to a thousand times its size.
@@ -155,7 +160,7 @@ impl Bounded {
         match self.failure {
             Some(Failure::TooLarge) => ApiError::BodyTooLarge { limit: self.limit },
             Some(Failure::NoRoom) => ApiError::TooManyBodies,
-            None => ApiError::InvalidJson,
+            None => broken_gzip(),
         }
     }
 

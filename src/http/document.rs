@@ -1,7 +1,7 @@
 //! The check of a whole JSON document, including the parts that the parser skips.
 
 /// The deepest nesting that is accepted.
-const MAX_DEPTH: usize = 128;
+pub(super) const MAX_DEPTH: usize = 128;
 
 /// Whether a JSON text nests no deeper than [`MAX_DEPTH`] and has no lone surrogates.
 ///
@@ -50,7 +50,7 @@ fn end_of_string(bytes: &[u8], mut at: usize) -> Option<usize> {
 }
 
 /// Reads `\uXXXX`.
-fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
+pub(super) fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
     let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
     digits.iter().try_fold(0, |value: u16, &digit| {
         let digit = char::from(digit).to_digit(16)?;

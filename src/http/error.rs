@@ -20,13 +20,15 @@ pub(crate) enum ApiError {
     #[error("{0}")]
     BadQuery(String),
     #[error("Invalid JSON payload")]
-    InvalidJson,
+    InvalidJson(String),
     #[error("Missing required field: {0}")]
     MissingField(&'static str),
     #[error("sync_status must be SYNCED or OUT_OF_SYNC")]
     InvalidSyncStatus,
     #[error("{0}")]
     InvalidField(#[from] InvalidField),
+    #[error("{0}")]
+    InvalidFiles(String),
     #[error("There is nothing at this path")]
     NoSuchPath,
     #[error("This path does not take this method; it takes {allowed}")]
@@ -38,7 +40,8 @@ pub(crate) enum ApiError {
     #[error("Too many large bodies are arriving; this one was not read, try again")]
     TooManyBodies,
     #[error(
-        "Content-Type must be application/json: send the header 'Content-Type: application/json'"
+        "Content-Type must be application/json: send the header 'Content-Type: application/json', \
+         with curl by -H 'Content-Type: application/json'"
     )]
     UnsupportedType,
     #[error("Content-Encoding must be gzip or identity, or not be there")]
@@ -134,10 +137,11 @@ impl ApiError {
     fn answer(&self) -> Answer<'_> {
         match self {
             Self::BadQuery(_)
-            | Self::InvalidJson
+            | Self::InvalidJson(_)
             | Self::MissingField(_)
             | Self::InvalidSyncStatus
             | Self::InvalidField(_)
+            | Self::InvalidFiles(_)
             | Self::Unanswered(Unanswered::TooManyEntries) => Answer::of(StatusCode::BAD_REQUEST),
             Self::NoSuchPath | Self::Refused(Refusal::Refused(Refused::NoSuchEntry)) => {
                 Answer::of(StatusCode::NOT_FOUND)
@@ -171,6 +175,24 @@ impl ApiError {
         }
     }
 
+    /// Returns what is said beside the message, whose words are promised.
+    fn detail(&self) -> Option<&str> {
+        match self {
+            Self::InvalidJson(detail) => Some(detail),
+            _ => None,
+        }
+    }
+
+    /// Returns the reason for the log of requests. Parameters are left out, since a query string may
+    /// contain secrets.
+    pub(super) fn reason(&self) -> Option<String> {
+        match (self, self.detail()) {
+            (Self::BadQuery(_), _) => None,
+            (_, None) => Some(self.to_string()),
+            (_, Some(detail)) => Some(format!("{self}: {detail}")),
+        }
+    }
+
     /// Returns the fault of this program or its store, to be logged.
     pub(super) fn fault(&self) -> Option<&dyn fmt::Display> {
         self.answer().fault
@@ -179,9 +201,11 @@ impl ApiError {
 
 /// The shape of every error.
 #[derive(Serialize)]
-struct ErrorBody {
+struct ErrorBody<'a> {
     status: &'static str,
     message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
 }
 
 impl ResponseError for ApiError {
@@ -199,7 +223,8 @@ impl ResponseError for ApiError {
         if closes {
             response.force_close();
         }
-        response.json(ErrorBody { status: "error", message: self.to_string() })
+        let detail = self.detail();
+        response.json(ErrorBody { status: "error", message: self.to_string(), detail })
     }
 }
 

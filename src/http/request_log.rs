@@ -23,9 +23,13 @@ pub(super) fn begin() -> Option<Instant> {
 
 /// Logs the fault behind an answer, if it has one.
 pub(super) fn note_answer<B>(response: &ServiceResponse<B>) {
-    if let Some(error) = response.response().error().and_then(Error::as_error::<ApiError>) {
+    if let Some(error) = error_of(response) {
         note_fault(response.request(), error);
     }
+}
+
+fn error_of<B>(response: &ServiceResponse<B>) -> Option<&ApiError> {
+    response.response().error().and_then(Error::as_error)
 }
 
 /// Logs the fault behind an error, with the request that met it.
@@ -73,12 +77,15 @@ pub(super) struct Line {
     /// How much of the answer's body has been handed over. The body of an answer to HEAD is not sent.
     bytes: usize,
     began: Instant,
+    /// Why the request was refused or failed.
+    reason: Option<String>,
 }
 
 impl Line {
     pub(super) fn of<B>(response: &ServiceResponse<B>, began: Instant) -> Self {
         let (asked, status) = (Asked::of(response.request()), response.status());
-        Self { asked, status, bytes: 0, began }
+        let reason = error_of(response).and_then(ApiError::reason);
+        Self { asked, status, bytes: 0, began, reason }
     }
 
     /// Counts a piece of the answer's body that has been handed over.
@@ -91,9 +98,10 @@ impl Line {
 
 impl Drop for Line {
     fn drop(&mut self) {
-        let Self { asked, status, bytes, began } = self;
+        let Self { asked, status, bytes, began, reason } = self;
         let millis = began.elapsed().as_secs_f64() * 1000.0;
         let status = status.as_u16();
-        log::debug!(target: TARGET, "{asked}: {status}, {bytes} bytes, {millis:.1} ms");
+        let reason = reason.as_ref().map(|reason| format!(": {reason}")).unwrap_or_default();
+        log::debug!(target: TARGET, "{asked}: {status}, {bytes} bytes, {millis:.1} ms{reason}");
     }
 }

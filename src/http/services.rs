@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bodies::Bodies;
+use super::refused::RefusedUpdates;
 use super::sending::Sending;
 use super::stopping::Stopping;
 use super::whole_list::WholeLists;
@@ -26,6 +27,8 @@ pub struct Services {
     pub bodies: Bodies,
     /// What all answers share that are rendered while they are sent.
     pub sending: Sending,
+    /// The log of refused updates.
+    pub refused: RefusedUpdates,
     /// The limits of requests.
     pub limits: Limits,
     /// Whether the server has been told to stop.

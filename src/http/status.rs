@@ -7,10 +7,10 @@ use super::access::Caller;
 use super::error::ApiError;
 use super::query::QueryString;
 use super::services::Services;
-use super::warning;
+use super::warning::{self, Warning};
 use super::{answer, body, wire};
 use crate::board::Refusal;
-use crate::domain::{Action, Done, Refused, Request};
+use crate::domain::{Action, Done, Refused, Report, Request};
 
 /// `POST /api/status`: stores an update, and answers once it is on disk.
 pub(super) async fn post(
@@ -19,9 +19,10 @@ pub(super) async fn post(
     payload: Payload,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    // Reading and parsing are one statement, so that the body is freed before the commit.
-    let (report, mut warnings) =
-        wire::parse_report(&body::read_json(&request, payload, &services).await?.bytes)?;
+    let read = read(&request, payload, &services).await;
+    let (report, mut warnings) = read.inspect_err(|error| {
+        services.refused.note(&request, error, services.clock.monotonic());
+    })?;
     warnings.extend(warning::of_lifetime(services.board.shortened(&report)));
     for warning in &warnings {
         let (repo, server) = (report.repo.as_str(), report.server.as_str());
@@ -39,6 +40,15 @@ pub(super) async fn post(
         services.metrics.updates.warnings.note(warning.field);
     }
     Ok(answer::json(wire::updated_with(&warnings)?))
+}
+
+/// Reads a report, and the warnings about it. The body is freed before the commit.
+async fn read(
+    request: &HttpRequest,
+    payload: Payload,
+    services: &Services,
+) -> Result<(Report, Vec<Warning>), ApiError> {
+    wire::parse_report(&body::read_json(request, payload, services).await?.bytes)
 }
 
 /// Returns the word for the outcome of an update in the metrics.

@@ -4,18 +4,18 @@
 //! each field.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use serde::Deserialize;
-use serde::de::{Error as _, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use super::document;
 use super::error::ApiError;
+use super::files::Files;
+use super::malformed::{self, BYTE_ORDER_MARK};
 use super::warning::Warning;
 use crate::domain::{
-    DriftCount, FileName, FileNames, GitRevision, InvalidField, MAX_FILES, RepoName, Report,
-    ReportedTime, ReporterSchedule, RunUrl, ServerName, SyncStatus,
+    DriftCount, GitRevision, InvalidField, RepoName, Report, ReportedTime, ReporterSchedule,
+    RunUrl, ServerName, SyncStatus,
 };
 use crate::render::RenderError;
 
@@ -39,12 +39,15 @@ pub(super) fn updated_with(warnings: &[Warning]) -> Result<String, RenderError> 
 /// # Errors
 /// That of the first check that fails.
 pub(super) fn parse_report(body: &[u8]) -> Result<(Report, Vec<Warning>), ApiError> {
-    let text = std::str::from_utf8(body).map_err(|_| ApiError::InvalidJson)?;
-    if !document::is_acceptable(text) {
-        return Err(ApiError::InvalidJson);
+    let json = body.strip_prefix(BYTE_ORDER_MARK).unwrap_or(body);
+    let text = std::str::from_utf8(json).map_err(|_| invalid(body))?;
+    // The derived reader alone would also take an array of the values.
+    if !text.trim_ascii_start().starts_with('{') || !document::is_acceptable(text) {
+        return Err(invalid(body));
     }
-    let document: Document<'_> = parse_object(text)?;
-    let files = document.files.map(parse_files).transpose()?;
+    let document: Document<'_> = serde_json::from_str(text)
+        .map_err(|error| if error.is_data() { repeating(&error) } else { invalid(body) })?;
+    let files = document.files.map(Files::parse).transpose()?;
     let repo = required(document.repo, "repo")?;
     let server = required(document.server, "server")?;
     let sync_status = required(document.sync_status, "sync_status")?;
@@ -59,7 +62,7 @@ pub(super) fn parse_report(body: &[u8]) -> Result<(Report, Vec<Warning>), ApiErr
         repo: text_field(repo, RepoName::INVALID, RepoName::parse)?,
         server: text_field(server, ServerName::INVALID, ServerName::parse)?,
         drift_count: digits(drift_count).ok_or(DriftCount::INVALID).and_then(DriftCount::parse)?,
-        files: file_names(files)?,
+        files: files.names()?,
         last_check: text_field(last_check, ReportedTime::INVALID, ReportedTime::parse)?,
         schedule: ReporterSchedule {
             stale_after_seconds: seconds(
@@ -97,74 +100,17 @@ struct Document<'a> {
     url: Option<&'a RawValue>,
 }
 
-/// An element of `files` as it was sent.
-#[derive(Deserialize)]
-struct FileObject<'a> {
-    #[serde(borrow)]
-    name: Option<&'a RawValue>,
+/// Returns the error for a body that is not acceptable as a whole.
+fn invalid(body: &[u8]) -> ApiError {
+    let detail = malformed::reason(body);
+    ApiError::InvalidJson(detail.unwrap_or_else(|| "the body is no JSON object".to_owned()))
 }
 
-/// Reads a JSON object. A derived reader alone would also take an array of the values.
-fn parse_object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, ApiError> {
-    let is_object = text.trim_ascii_start().starts_with('{');
-    let object = is_object.then(|| serde_json::from_str(text).ok()).flatten();
-    object.ok_or(ApiError::InvalidJson)
-}
-
-/// Splits the value of `files` into its elements.
-///
-/// # Errors
-/// An error means that the whole document is not acceptable.
-fn parse_files(value: &RawValue) -> Result<Elements<'_>, ApiError> {
-    if !value.get().starts_with('[') {
-        return Ok(Elements(None));
-    }
-    serde_json::from_str(value.get()).map_err(|_| ApiError::InvalidJson)
-}
-
-/// Reads the names of files.
-fn file_names(Elements(objects): Elements<'_>) -> Result<FileNames, ApiError> {
-    objects.ok_or(Report::INVALID_FILES)?.into_iter().map(file_name).collect()
-}
-
-fn file_name(object: Option<FileObject<'_>>) -> Result<FileName, ApiError> {
-    let name = object.and_then(|object| object.name).ok_or(FileName::INVALID)?;
-    text_field(name, FileName::INVALID, FileName::parse)
-}
-
-/// The elements of `files`, each `None` if it is no object. All are `None` if there is no array, or if
-/// it is too long: elements beyond the limit are checked, but not kept, because two bytes on the wire
-/// take many times that in memory.
-struct Elements<'a>(Option<Vec<Option<FileObject<'a>>>>);
-
-impl<'de> Deserialize<'de> for Elements<'de> {
-    fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        struct Array;
-
-        impl<'de> Visitor<'de> for Array {
-            type Value = Elements<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an array")
-            }
-
-            fn visit_seq<S: SeqAccess<'de>>(self, mut array: S) -> Result<Self::Value, S::Error> {
-                let mut objects = Some(Vec::new());
-                while let Some(element) = array.next_element::<&'de RawValue>()? {
-                    let is_object = element.get().starts_with('{');
-                    let object = is_object.then(|| serde_json::from_str(element.get()));
-                    let object = object.transpose().map_err(S::Error::custom)?;
-                    objects = objects.filter(|objects| objects.len() < MAX_FILES);
-                    if let Some(objects) = &mut objects {
-                        objects.push(object);
-                    }
-                }
-                Ok(Elements(objects))
-            }
-        }
-
-        from.deserialize_seq(Array)
-    }
+/// Returns the error for an object that is sound JSON, but has a field twice.
+fn repeating(error: &serde_json::Error) -> ApiError {
+    let message = error.to_string();
+    let field = message.split('`').nth(1).unwrap_or("of an update");
+    ApiError::InvalidJson(format!("the field \"{field}\" is there twice"))
 }
 
 fn required<'a>(
@@ -175,7 +121,7 @@ fn required<'a>(
 }
 
 /// Returns the text of a JSON string, or `None` for any other value.
-fn string(value: &RawValue) -> Option<Cow<'_, str>> {
+pub(super) fn string(value: &RawValue) -> Option<Cow<'_, str>> {
     let inner = value.get().strip_prefix('"')?.strip_suffix('"')?;
     if inner.contains('\\') {
         serde_json::from_str(value.get()).ok().map(Cow::Owned)

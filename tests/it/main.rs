@@ -47,6 +47,7 @@ mod infinity;
 mod kills;
 mod log;
 mod log_size;
+mod malformed;
 mod metrics;
 mod naming;
 mod openapi;

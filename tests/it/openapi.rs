@@ -157,6 +157,7 @@ fn an_answer_is_as_it_is_described_and_every_column_that_is_described_is_served(
     assert_eq!(ask("POST", "/api/status", &full_report().to_string()), 200);
     assert_eq!(ask("POST", "/api/status", &with_warning.to_string()), 200);
     assert_eq!(ask("POST", "/api/status", "{}"), 400);
+    assert_eq!(ask("POST", "/api/status", "{"), 400);
     assert_eq!(ask("POST", "/api/status", ""), 415);
     for target in [
         "/",

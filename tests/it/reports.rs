@@ -87,7 +87,8 @@ fn a_body_that_is_not_a_json_object_is_refused() {
         "{\"\\udc00\":1}",
         "{\"a\":[\"\\ud800x\"]}",
         "// comment\n{}",
-        "\u{feff}{}",
+        "\u{feff}\u{feff}{}",
+        "\u{feff}",
         "{}{}",
     ]
     .iter()
@@ -207,7 +208,8 @@ fn a_bad_value_is_refused_with_the_name_of_its_field() {
     }
     for (field, value) in cases {
         let message = guarded.refuses(&guarded.app.post(with(field, value)), 400);
-        assert!(message.starts_with(&format!("{field} must be ")), "{field}: {message}");
+        let is_named = message.starts_with(field) && message.contains(" must be ");
+        assert!(is_named, "{field}: {message}");
     }
     for literal in ["2.0", "2e0", "-0", "1e400", "99999999999999999999999"] {
         let message = guarded.refuses(&guarded.app.post(with_raw("drift_count", literal)), 400);
@@ -278,7 +280,7 @@ fn the_type_and_the_coding_of_a_body_are_checked_first() {
         let message = guarded.refuses(&send(headers, "{"), 415);
         assert!(message.contains("'Content-Type: application/json'"), "{message}");
     }
-    for coding in ["br", "deflate", "gzip, gzip", "zstd"] {
+    for coding in ["br", "deflate", "gzip, gzip", "zstd", "x-compress"] {
         let headers = [("Content-Type", "application/json"), ("Content-Encoding", coding)];
         assert!(guarded.refuses(&send(&headers, "{"), 415).starts_with("Content-Encoding"));
     }

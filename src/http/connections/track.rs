@@ -43,7 +43,7 @@ pub(in crate::http) fn note_stream(request: &HttpRequest) {
 pub(in crate::http) fn why_body_broke_off(request: &HttpRequest) -> ApiError {
     match Tracked::of(request) {
         Some(tracked) if tracked.activity.is_closed_for_reading() => ApiError::Closing,
-        _ => ApiError::InvalidJson,
+        _ => ApiError::InvalidJson("the body broke off, or its chunks are wrong".to_owned()),
     }
 }
 

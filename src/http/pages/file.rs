@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::html::{self, context, problem, unwritable};
-use crate::domain::{FileName, MAX_FILE_NAME};
+use crate::domain::FileName;
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::query::{QueryString, must_be};
@@ -34,7 +34,5 @@ fn parse(query: &str) -> Result<FileName, ApiError> {
     let sent = QueryString::parse(query, &["name"])?;
     let name = sent.single("name")?.filter(|name| !name.is_empty());
     let name = name.ok_or_else(|| must_be("name", "given: which file is meant"))?;
-    let accepted =
-        || format!("a string of 1 to {MAX_FILE_NAME} characters without control characters");
-    FileName::parse(name).map_err(|_| must_be("name", &accepted()))
+    Ok(FileName::parse(name)?)
 }

@@ -177,8 +177,14 @@ impl Reply {
         assert_eq!(self.header("content-type"), Some("application/json"));
         let body = self.json();
         assert_eq!(body["status"], "error");
-        assert_eq!(body.as_object().unwrap().len(), 2, "{body}");
+        let has_detail = usize::from(body.get("detail").is_some());
+        assert_eq!(body.as_object().unwrap().len(), 2 + has_detail, "{body}");
         body["message"].as_str().unwrap().to_owned()
+    }
+
+    /// Returns what an error says beside its message.
+    pub fn detail(&self) -> String {
+        self.json()["detail"].as_str().unwrap_or_else(|| panic!("no detail")).to_owned()
     }
 }
 
