@@ -160,3 +160,8 @@ def tile(page, name):
 
 def wait_until_live(page):
     expect(page.locator("#lamp")).to_have_text("Live")
+
+
+def sideways(page):
+    """Returns how many pixels a page scrolls sideways."""
+    return page.evaluate("document.documentElement.scrollWidth - innerWidth")
