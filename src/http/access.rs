@@ -53,7 +53,7 @@ impl FromRequest for Caller {
         let mut needs = request.app_data::<Needs>().into_iter().flat_map(|Needs(needs)| needs);
         // A route without a right is closed to everybody.
         let needed = needs.find(|(method, _)| method == request.method());
-        ready(needed.map(|_| Self::anonymous()).ok_or(ApiError::NoSuchPath))
+        ready(needed.map(|_| Self::anonymous()).ok_or(ApiError::NoSuchPath { meant: None }))
     }
 }
 

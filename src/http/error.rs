@@ -29,8 +29,8 @@ pub(crate) enum ApiError {
     InvalidField(#[from] InvalidField),
     #[error("{0}")]
     InvalidFiles(String),
-    #[error("There is nothing at this path")]
-    NoSuchPath,
+    #[error("There is nothing at this path{}", question(*.meant))]
+    NoSuchPath { meant: Option<&'static str> },
     #[error("This path does not take this method; it takes {allowed}")]
     MethodNotAllowed { allowed: String },
     #[error("The body did not arrive in time")]
@@ -67,6 +67,10 @@ pub(crate) enum ApiError {
     Internal(RenderError),
     #[error("Internal error; see the server's log")]
     Lost,
+}
+
+fn question(meant: Option<&str>) -> String {
+    meant.map(|path| format!("; did you mean {path}?")).unwrap_or_default()
 }
 
 fn reason_of(refusal: Refusal) -> &'static str {
@@ -143,7 +147,7 @@ impl ApiError {
             | Self::InvalidField(_)
             | Self::InvalidFiles(_)
             | Self::Unanswered(Unanswered::TooManyEntries) => Answer::of(StatusCode::BAD_REQUEST),
-            Self::NoSuchPath | Self::Refused(Refusal::Refused(Refused::NoSuchEntry)) => {
+            Self::NoSuchPath { .. } | Self::Refused(Refusal::Refused(Refused::NoSuchEntry)) => {
                 Answer::of(StatusCode::NOT_FOUND)
             }
             Self::MethodNotAllowed { allowed } => {

@@ -2,6 +2,8 @@
 //!
 //! A route that names no right does not compile, nor does a handler that takes no [`Caller`].
 
+use std::future::ready;
+
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, ServiceConfig};
@@ -49,10 +51,15 @@ fn table() -> [Route; 20] {
 
 /// Registers every path of the API.
 pub(crate) fn routes(paths: &mut ServiceConfig) {
-    for route in table() {
+    let table = table();
+    let known = table.each_ref().map(|route| route.path);
+    for route in table {
         paths.service(route);
     }
-    paths.default_service(web::to(no_such_path));
+    let others = move |request: HttpRequest, services: Data<Services>| {
+        ready(no_such_path(&request, &services, &known))
+    };
+    paths.default_service(web::to(others));
 }
 
 /// One path of the API.
@@ -106,17 +113,27 @@ impl HttpServiceFactory for Route {
     }
 }
 
-async fn no_such_path(
-    request: HttpRequest,
-    services: Data<Services>,
+fn no_such_path(
+    request: &HttpRequest,
+    services: &Services,
+    known: &[&'static str],
 ) -> Result<HttpResponse, ApiError> {
     // `OPTIONS *` asks about the server, not about a path.
     if request.method() == Method::OPTIONS && request.path() == "*" {
-        measure::note_no_route(&request, &services, StatusCode::NO_CONTENT);
+        measure::note_no_route(request, services, StatusCode::NO_CONTENT);
         return Ok(methods::options("GET, HEAD, POST, DELETE"));
     }
-    measure::note_no_route(&request, &services, StatusCode::NOT_FOUND);
-    Err(ApiError::NoSuchPath)
+    measure::note_no_route(request, services, StatusCode::NOT_FOUND);
+    Err(ApiError::NoSuchPath { meant: meant(request.path(), known) })
+}
+
+/// Returns the known path that a wrong one ends with, apart from case and superfluous slashes. What
+/// comes before it may be a prefix that a proxy should have removed.
+fn meant(path: &str, known: &[&'static str]) -> Option<&'static str> {
+    let segments = path.split('/').filter(|segment| !matches!(*segment, "" | "."));
+    let plain = format!("/{}", segments.collect::<Vec<&str>>().join("/")).to_ascii_lowercase();
+    let ends = known.iter().filter(|known| **known != "/" && plain.ends_with(**known));
+    ends.max_by_key(|known| known.len()).copied()
 }
 
 #[cfg(test)]
@@ -156,6 +173,27 @@ mod tests {
             .filter(|(path, method)| method != "HEAD" && !path.starts_with("/assets/"))
             .collect();
         assert_eq!(described, in_table);
+    }
+
+    #[test]
+    fn a_path_with_a_slash_too_many_in_capitals_or_under_a_prefix_is_recognized() {
+        let known = table().map(|route| route.path);
+        for (path, expected) in [
+            ("/api/status/", Some("/api/status")),
+            ("//api/status", Some("/api/status")),
+            ("/api//status//", Some("/api/status")),
+            ("/api/./status", Some("/api/status")),
+            ("/API/Status", Some("/api/status")),
+            ("/drift/api/status", Some("/api/status")),
+            ("/drift/status.json/", Some("/status.json")),
+            ("/api/statuses", None),
+            ("/xapi/status", None),
+            ("/status", None),
+            ("//", None),
+            ("*", None),
+        ] {
+            assert_eq!(meant(path, &known), expected, "{path}");
+        }
     }
 
     #[test]

@@ -231,6 +231,19 @@ fn the_errors_for_common_mistakes_show_a_right_example() {
 }
 
 #[test]
+fn a_path_that_is_nearly_right_gets_the_right_one_in_the_error() {
+    let app = TestApp::spawn();
+    for path in ["/api/status/", "//api/status", "/api/./status"] {
+        let message = app.send("POST", path, &[JSON], valid().as_bytes()).error(404);
+        assert_eq!(message, "There is nothing at this path; did you mean /api/status?", "{path}");
+    }
+    let message = app.get("/status.json/?repo=a").error(404);
+    assert_eq!(message, "There is nothing at this path; did you mean /status.json?");
+    assert_eq!(app.get("/api").error(404), "There is nothing at this path");
+    assert_eq!(app.get("/status.json").text(), "[]");
+}
+
+#[test]
 fn a_refused_update_is_logged_with_its_reason_and_many_are_not() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("status.db"), &[""; 0]);

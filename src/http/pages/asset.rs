@@ -19,7 +19,8 @@ pub(in crate::http) async fn asset(
     request: HttpRequest,
     name: Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let Asset { name: _, media_type, content } = page::asset(&name).ok_or(ApiError::NoSuchPath)?;
+    let asset = page::asset(&name).ok_or(ApiError::NoSuchPath { meant: None })?;
+    let Asset { name: _, media_type, content } = asset;
     let coding = Coding::negotiate(request.headers());
     let parts = vec![coding.encode(&[Bytes::from_static(content.as_bytes())])?];
     Ok(answer::untagged(media_type, CACHE_CONTROL, coding, parts))
