@@ -65,7 +65,7 @@ impl Snapshot {
     #[must_use]
     pub fn is_full_for(&self, key: KeyRef<'_>, capacity: &Capacity) -> Option<Full> {
         let full = capacity.reached(self.kept(), self.row_bytes());
-        full.filter(|_| self.find(key).1.is_none())
+        full.filter(|_| self.find(key).1.is_none_or(Standing::is_expired_drifted))
     }
 }
 
@@ -112,7 +112,8 @@ impl Plan {
         }
         let old = self.find(snapshot, report.key()).1;
         let others = used - old.map_or(0, |old| u64::from(old.report_bytes()));
-        let before = old.map(|old: &Standing| &old.entry().report);
+        let known = old.filter(|old| !old.is_expired_drifted());
+        let before = known.map(|old: &Standing| &old.entry().report);
         let has_room = |report: &Report| {
             others + u64::from(report.row_bytes()) <= most
                 || before.is_some_and(|before| report.extras_bytes() <= before.extras_bytes())

@@ -28,6 +28,9 @@ pub struct Entry {
 pub struct Recorded {
     /// That the reporter fell silent.
     pub stale: bool,
+    /// When the entry expired. An entry that was drifted then is kept for a while: see
+    /// [`super::Standing::is_expired_drifted`].
+    pub expired_at: Option<Timestamp>,
 }
 
 impl Entry {
@@ -98,7 +101,7 @@ impl Entry {
         let recorded = Recorded::default();
         let next = Self { report, updated_at: at, status_since, drifted_since, recorded };
         let mut transitions = Vec::new();
-        let Recorded { stale } = self.recorded;
+        let Recorded { stale, expired_at: _ } = self.recorded;
         if stale {
             transitions.push(Transition::of(&next, Event::Fresh, at));
         }

@@ -9,10 +9,11 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
+use super::settlement::{endings, unrecorded_silence};
 use super::snapshot::Place;
 use super::{
     Action, Actor, Capacity, Done, Entry, Event, KeyRef, Now, Omitted, Refused, Report, Request,
-    Revision, Snapshot, Standing, Timestamp, Transition,
+    Revision, Snapshot, Standing, Transition,
 };
 
 /// What a commit does to the row of one entry.
@@ -62,19 +63,19 @@ pub struct Change {
 /// Changes to be committed together: one final row for each key, and all transitions in order.
 #[derive(Debug, Default)]
 pub struct Plan {
-    rows: HashMap<ByKey, Planned>,
+    pub(super) rows: HashMap<ByKey, Planned>,
     transitions: Vec<Transition>,
     /// How many entries are added and removed.
-    kept: (usize, usize),
+    pub(super) kept: (usize, usize),
     /// How many bytes of rows are added and removed.
     row_bytes: (u64, u64),
     outcomes: Vec<Result<Done, Refused>>,
-    news: Vec<Change>,
+    pub(super) news: Vec<Change>,
 }
 
 /// A change of a row, and where the snapshot has the row.
 #[derive(Debug)]
-struct Planned {
+pub(super) struct Planned {
     row: RowChange,
     /// Only a guess once other rows of the plan have been inserted or removed.
     place: Place,
@@ -105,25 +106,6 @@ impl Plan {
                 plan.news.push(change);
                 done
             }));
-        }
-        plan
-    }
-
-    /// Plans to store what the clock has done to entries: see [`Snapshot::unsettled`]. Entries that
-    /// have changed since, so that there is nothing to store, are left out.
-    pub fn settling<'a>(
-        snapshot: &Snapshot,
-        keys: impl IntoIterator<Item = KeyRef<'a>>,
-        now: Now,
-    ) -> Self {
-        let mut plan = Self::default();
-        for key in keys {
-            if let Some(standing) = snapshot.find(key).1
-                && standing.is_to_be_settled(now)
-            {
-                let change = plan.settle(snapshot, standing);
-                plan.news.push(change);
-            }
         }
         plan
     }
@@ -182,10 +164,10 @@ impl Plan {
         (snapshot.row_bytes() + more).saturating_sub(fewer)
     }
 
-    /// Whether a key has an entry after the plan, expired or not.
+    /// Whether a key has an entry after the plan that counts, expired or not.
     #[must_use]
     pub fn keeps(&self, snapshot: &Snapshot, key: KeyRef<'_>) -> bool {
-        self.find(snapshot, key).1.is_some()
+        self.find(snapshot, key).1.is_some_and(|standing| !standing.is_expired_drifted())
     }
 
     /// Applies an update that was received now: the last report of a key wins.
@@ -216,12 +198,14 @@ impl Plan {
             return self.add(place, 0, RowChange::Put(standing), transitions, true);
         };
         let old_bytes = old.row_bytes();
+        let is_added = old.is_expired_drifted();
         let silence = unrecorded_silence(old, now);
         let recorded = silence.is_some().then(|| old.with_silence_recorded());
         let old = recorded.as_ref().unwrap_or(old);
         let before = old.entry();
         report.repo = before.report.repo.clone();
-        let has_ended = !old.is_listed() && now.confirms_silence_since(before.updated_at);
+        let has_ended = old.is_expired_drifted()
+            || !old.is_listed() && now.confirms_silence_since(before.updated_at);
         let (entry, mut transitions) = if has_ended {
             let (entry, first) = Entry::first(report, now.at);
             (entry, endings(old).into_iter().chain(told_by(by, first)).collect())
@@ -238,12 +222,13 @@ impl Plan {
             || before.report.schedule != entry.report.schedule;
         let has_other_times_only = !is_news && entry.differs_in_times_only(before);
         let standing = Standing::new(Arc::new(entry), snapshot.policy(), now.at);
+        self.kept.0 += usize::from(is_added);
         let row =
             if has_other_times_only { RowChange::Seen(standing) } else { RowChange::Put(standing) };
         self.add(place, old_bytes, row, transitions, is_news)
     }
 
-    /// Removes an entry; `None` if no answer shows it.
+    /// Removes an entry; `None` if no answer shows it, and it did not expire while drifted either.
     pub fn remove(&mut self, snapshot: &Snapshot, key: KeyRef<'_>, now: Now) -> Option<Change> {
         self.remove_by(snapshot, key, None, now)
     }
@@ -256,28 +241,14 @@ impl Plan {
         now: Now,
     ) -> Option<Change> {
         let (place, standing) = self.find(snapshot, key);
-        let standing = standing.filter(|standing| standing.is_listed())?.clone();
+        let can_be_removed =
+            |standing: &&Standing| standing.is_listed() || standing.is_expired_drifted();
+        let standing = standing.filter(can_be_removed)?.clone();
         let deleted = vec![Transition::of(standing.entry(), Event::Deleted, now.at)];
         let silence = unrecorded_silence(&standing, now);
         let transitions = silence.into_iter().chain(told_by(by, deleted)).collect();
-        self.kept.1 += 1;
+        self.kept.1 += usize::from(standing.is_listed());
         Some(self.add(place, standing.row_bytes(), RowChange::Removed(standing), transitions, true))
-    }
-
-    /// Stores what the clock has done to an entry: its silence is recorded, and an expired entry is
-    /// removed. See [`Snapshot::unsettled`].
-    pub fn settle(&mut self, snapshot: &Snapshot, standing: &Standing) -> Change {
-        let (place, old) = self.find(snapshot, standing.entry().key());
-        let old_bytes = old.map_or(0, Standing::row_bytes);
-        if standing.is_listed() {
-            let silence = Transition::of(standing.entry(), Event::Stale, standing.stale_at());
-            let row = RowChange::Put(standing.with_silence_recorded());
-            self.add(place, old_bytes, row, vec![silence], true)
-        } else {
-            self.kept.1 += 1;
-            let row = RowChange::Removed(standing.clone());
-            self.add(place, old_bytes, row, endings(standing), true)
-        }
     }
 
     /// Returns where a key is or belongs in the snapshot, and its entry after the plan.
@@ -295,7 +266,7 @@ impl Plan {
         }
     }
 
-    fn add(
+    pub(super) fn add(
         &mut self,
         place: Place,
         old_bytes: u64,
@@ -343,22 +314,6 @@ fn told_by(by: Option<&Actor>, mut transitions: Vec<Transition>) -> Vec<Transiti
         transition.by = by.cloned();
     }
     transitions
-}
-
-/// Returns the transition of a silence that ends before it could be stored.
-fn unrecorded_silence(standing: &Standing, now: Now) -> Option<Transition> {
-    let is_silent = standing.is_listed() && standing.is_unsettled();
-    (is_silent && now.confirms_silence_since(standing.entry().updated_at))
-        .then(|| Transition::of(standing.entry(), Event::Stale, standing.stale_at()))
-}
-
-/// Returns the transitions of an entry whose time to live is over.
-fn endings(standing: &Standing) -> Vec<Transition> {
-    let entry = standing.entry();
-    let was_silent = standing.stale_at() < standing.expires_at() && !entry.recorded.stale;
-    let silence = was_silent.then(|| Transition::of(entry, Event::Stale, standing.stale_at()));
-    let end: Timestamp = standing.expires_at();
-    silence.into_iter().chain([Transition::of(entry, Event::Expired, end)]).collect()
 }
 
 /// An entry as the key of a collection, which needs no copy of the key's texts.

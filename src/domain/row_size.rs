@@ -43,9 +43,13 @@ impl Report {
 }
 
 impl Standing {
-    /// Returns the size of the entry's row in the plain list, without a comma.
+    /// Returns the size of the entry's row in the plain list, without a comma. An entry that is kept
+    /// only because it expired while drifted will never be in the list again.
     #[must_use]
     pub fn row_bytes(&self) -> u64 {
+        if self.is_expired_drifted() {
+            return 0;
+        }
         let stale = if self.is_stale() { "true" } else { "false" };
         let expires = if self.expires_at() == Timestamp::NEVER { NULL } else { MOMENT };
         u64::from(self.report_bytes()) + (stale.len() + expires) as u64

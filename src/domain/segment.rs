@@ -18,6 +18,7 @@ pub struct Segment {
     row_bytes: u64,
     listed: usize,
     unsettled: usize,
+    expired_drifted: usize,
     /// A lower bound of the entries' next deadlines.
     next_deadline: Timestamp,
     fingerprint: u128,
@@ -75,6 +76,10 @@ impl Segment {
 
     pub(super) fn unsettled(&self) -> usize {
         self.unsettled
+    }
+
+    pub(super) fn expired_drifted(&self) -> usize {
+        self.expired_drifted
     }
 
     pub(super) fn starts_at_or_before(&self, key: KeyRef<'_>) -> bool {
@@ -146,6 +151,7 @@ impl Segment {
         self.row_bytes += standing.row_bytes();
         self.listed += usize::from(standing.is_listed());
         self.unsettled += usize::from(standing.is_unsettled());
+        self.expired_drifted += usize::from(standing.is_expired_drifted());
         self.fingerprint = self.fingerprint.wrapping_add(standing.fingerprint());
         self.next_deadline = self.next_deadline.min(standing.next_deadline());
     }
@@ -155,6 +161,7 @@ impl Segment {
         self.row_bytes -= standing.row_bytes();
         self.listed -= usize::from(standing.is_listed());
         self.unsettled -= usize::from(standing.is_unsettled());
+        self.expired_drifted -= usize::from(standing.is_expired_drifted());
         self.fingerprint = self.fingerprint.wrapping_sub(standing.fingerprint());
     }
 }

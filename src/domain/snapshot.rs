@@ -45,10 +45,12 @@ pub struct Snapshot {
     policy: Policy,
     revision: Revision,
     segments: Vec<Arc<Segment>>,
-    kept: usize,
+    /// How many entries there are, in any condition.
+    all: usize,
     row_bytes: u64,
     /// How many entries show more than the store knows.
     unsettled: usize,
+    expired_drifted: usize,
     /// A lower bound of the segments' next deadlines: with very many segments, asking each of them
     /// would cost an update more than all the rest.
     next_deadline: Timestamp,
@@ -85,9 +87,10 @@ impl Snapshot {
             policy,
             revision,
             segments: Vec::new(),
-            kept: entries.len(),
+            all: entries.len(),
             row_bytes: 0,
             unsettled: 0,
+            expired_drifted: 0,
             next_deadline: Timestamp::NEVER,
             positions: Arc::new(Positions::for_entries(entries.len())),
             memo: WholeMemo::default(),
@@ -130,7 +133,14 @@ impl Snapshot {
     /// Returns how many entries there are, including expired ones that may still come back.
     #[must_use]
     pub fn kept(&self) -> usize {
-        self.kept
+        self.all - self.expired_drifted
+    }
+
+    /// Returns how many entries are kept besides these, because they expired while drifted: see
+    /// [`Standing::is_expired_drifted`].
+    #[must_use]
+    pub fn expired_drifted(&self) -> usize {
+        self.expired_drifted
     }
 
     /// Returns the size of all entries as rows of the plain list, the sum of
@@ -273,9 +283,9 @@ impl Snapshot {
     }
 
     fn put_at(&mut self, index: usize, place: Result<usize, usize>, standing: Standing) {
-        self.kept += usize::from(place.is_err());
-        if self.positions.are_too_few_for(self.kept) {
-            self.positions = Arc::new(Positions::for_entries(self.kept));
+        self.all += usize::from(place.is_err());
+        if self.positions.are_too_few_for(self.all) {
+            self.positions = Arc::new(Positions::for_entries(self.all));
         }
         if self.segments.is_empty() {
             self.segments.push(Arc::new(Segment::new(Vec::new())));
@@ -292,7 +302,7 @@ impl Snapshot {
     }
 
     fn remove_at(&mut self, index: usize, place: usize) {
-        self.kept -= 1;
+        self.all -= 1;
         self.change(index, |segment| segment.remove(place));
         let Some(segment) = self.segments.get(index) else { return };
         if segment.standings().is_empty() {
@@ -310,18 +320,22 @@ impl Snapshot {
         self.memo = WholeMemo::default();
         let Some(segment) = self.segments.get_mut(index).map(Arc::make_mut) else { return };
         self.unsettled -= segment.unsettled();
+        self.expired_drifted -= segment.expired_drifted();
         self.row_bytes -= segment.row_bytes();
         change(segment);
         self.unsettled += segment.unsettled();
+        self.expired_drifted += segment.expired_drifted();
         self.row_bytes += segment.row_bytes();
         self.next_deadline = self.next_deadline.min(segment.next_deadline());
     }
 
     /// Computes the sums over all segments again.
     fn recount(&mut self) {
-        (self.unsettled, self.row_bytes, self.next_deadline) = (0, 0, Timestamp::NEVER);
+        (self.unsettled, self.expired_drifted, self.row_bytes) = (0, 0, 0);
+        self.next_deadline = Timestamp::NEVER;
         for segment in &self.segments {
             self.unsettled += segment.unsettled();
+            self.expired_drifted += segment.expired_drifted();
             self.row_bytes += segment.row_bytes();
             self.next_deadline = self.next_deadline.min(segment.next_deadline());
         }

@@ -2,10 +2,14 @@
 //! history still has to record of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Deadlines, Entry, Now, Policy, Recorded, Timestamp};
+use super::{Deadlines, Entry, FileNames, Now, Policy, Recorded, Timestamp};
+
+/// For how long an entry that expired while drifted is kept: to expire is not to be repaired.
+pub const REMEMBERED_FOR: Duration = Duration::from_hours(7 * 24);
 
 /// How long a reporter has been silent, against its deadlines.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -16,6 +20,8 @@ pub enum Silence {
     Stale,
     /// The entry's time to live is over; no answer shows the entry.
     Expired,
+    /// The entry expired while drifted, and that was long ago.
+    Forgotten,
 }
 
 /// What answers show of an entry that follows from its deadlines and the clock.
@@ -28,9 +34,12 @@ pub struct Shown {
 impl Shown {
     /// Returns what is shown at a moment.
     #[must_use]
-    pub fn at(moment: Timestamp, deadlines: &Deadlines) -> Self {
+    pub fn at(moment: Timestamp, deadlines: &Deadlines, recorded: Recorded) -> Self {
         let Deadlines { stale_at, expires_at } = *deadlines;
-        let silence = if moment >= expires_at {
+        let forgotten_at = forgotten_at(recorded);
+        let silence = if forgotten_at.is_some_and(|forgotten_at| moment >= forgotten_at) {
+            Silence::Forgotten
+        } else if moment >= expires_at || forgotten_at.is_some() {
             Silence::Expired
         } else if moment >= stale_at {
             Silence::Stale
@@ -43,26 +52,34 @@ impl Shown {
     /// Returns the earliest of the deadlines that are still ahead while this is shown;
     /// [`Timestamp::NEVER`] if none is.
     #[must_use]
-    pub fn next_deadline(self, deadlines: &Deadlines) -> Timestamp {
+    pub fn next_deadline(self, deadlines: &Deadlines, recorded: Recorded) -> Timestamp {
         let Self { silence } = self;
         let Deadlines { stale_at, expires_at } = *deadlines;
         match silence {
             Silence::Fresh => stale_at.min(expires_at),
             Silence::Stale => expires_at,
-            Silence::Expired => Timestamp::NEVER,
+            Silence::Expired => forgotten_at(recorded).unwrap_or(Timestamp::NEVER),
+            Silence::Forgotten => Timestamp::NEVER,
         }
     }
 
-    /// Whether the store does not know all of this yet: an expired entry is still to be deleted.
+    /// Whether the store does not know all of this yet: an expired entry is still to be recorded or
+    /// deleted, a forgotten one to be deleted.
     fn is_unrecorded(self, recorded: Recorded) -> bool {
         let Self { silence } = self;
-        let Recorded { stale } = recorded;
+        let Recorded { stale, expired_at } = recorded;
         match silence {
             Silence::Fresh => false,
             Silence::Stale => !stale,
-            Silence::Expired => true,
+            Silence::Expired => expired_at.is_none(),
+            Silence::Forgotten => true,
         }
     }
+}
+
+/// Returns when an entry whose end is recorded is deleted.
+fn forgotten_at(Recorded { stale: _, expired_at }: Recorded) -> Option<Timestamp> {
+    expired_at.map(|at| at.plus(REMEMBERED_FOR))
 }
 
 /// An entry with its deadlines, and with what is shown of it.
@@ -82,9 +99,10 @@ impl Standing {
     #[must_use]
     pub fn new(entry: Arc<Entry>, policy: &Policy, now: Timestamp) -> Self {
         let deadlines = policy.deadlines(entry.report.schedule, entry.updated_at, now);
-        let shown = Shown::at(now, &deadlines);
+        let shown = Shown::at(now, &deadlines, entry.recorded);
         let content = entry.fingerprint();
-        let report_bytes = entry.report.row_bytes();
+        let has_row = entry.recorded.expired_at.is_none();
+        let report_bytes = if has_row { entry.report.row_bytes() } else { 0 };
         Self { entry, deadlines, shown, report_bytes, content }
     }
 
@@ -96,9 +114,17 @@ impl Standing {
         Self { entry: Arc::new(entry), ..*self }
     }
 
+    /// Returns the same with its end recorded, and without its files, which may be long.
+    pub(super) fn with_expiry_recorded(&self) -> Self {
+        let mut entry = Entry::clone(&self.entry);
+        entry.recorded = Recorded { stale: true, expired_at: Some(self.expires_at()) };
+        entry.report.files = FileNames::default();
+        Self { entry: Arc::new(entry), report_bytes: 0, ..*self }
+    }
+
     /// Updates what is shown to a moment; the deadlines stay.
     pub(super) fn advance(&mut self, now: Timestamp) {
-        self.shown = Shown::at(now, &self.deadlines);
+        self.shown = Shown::at(now, &self.deadlines, self.entry.recorded);
     }
 
     /// Computes the deadlines again, after the clock was set, and what is shown.
@@ -127,7 +153,23 @@ impl Standing {
     /// Whether answers show the entry.
     #[must_use]
     pub fn is_listed(&self) -> bool {
-        self.shown.silence != Silence::Expired
+        match self.shown.silence {
+            Silence::Fresh | Silence::Stale => true,
+            Silence::Expired | Silence::Forgotten => false,
+        }
+    }
+
+    /// Whether the entry was drifted when it expired, and its end is recorded. It counts for nothing
+    /// but a metric. It is kept until it is reported again or removed, or for [`REMEMBERED_FOR`].
+    #[must_use]
+    pub fn is_expired_drifted(&self) -> bool {
+        self.entry.recorded.expired_at.is_some()
+    }
+
+    /// Whether the entry expired while drifted, and that was not long ago.
+    #[must_use]
+    pub fn is_remembered(&self) -> bool {
+        self.is_expired_drifted() && self.shown.silence == Silence::Expired
     }
 
     /// Returns when the entry expires; [`Timestamp::NEVER`] if it does not.
@@ -144,7 +186,7 @@ impl Standing {
 
     /// Returns when what is shown changes next; [`Timestamp::NEVER`] if it does not.
     pub(super) fn next_deadline(&self) -> Timestamp {
-        self.shown.next_deadline(&self.deadlines)
+        self.shown.next_deadline(&self.deadlines, self.entry.recorded)
     }
 
     /// Whether answers show more of the entry than the store knows.
@@ -169,7 +211,7 @@ impl Standing {
         let stale = match silence {
             Silence::Fresh => 0,
             Silence::Stale => 1,
-            Silence::Expired => return 0,
+            Silence::Expired | Silence::Forgotten => return 0,
         };
         let mut shown = [0; 25];
         let (content, rest) = shown.split_at_mut(16);
@@ -192,14 +234,30 @@ mod tests {
     #[test]
     fn what_is_shown_changes_at_the_deadline_itself() {
         let deadlines = Deadlines { stale_at: at(100), expires_at: at(1000) };
-        let silence = |moment| Shown::at(moment, &deadlines).silence;
+        let recorded = Recorded::default();
+        let silence = |moment| Shown::at(moment, &deadlines, recorded).silence;
         assert_eq!(silence(Timestamp::from_millis(99_999)), Silence::Fresh);
         assert_eq!(silence(at(100)), Silence::Stale);
         assert_eq!(silence(Timestamp::from_millis(999_999)), Silence::Stale);
         assert_eq!(silence(at(1000)), Silence::Expired);
-        let next = |silence| Shown { silence }.next_deadline(&deadlines);
+        let next = |silence| Shown { silence }.next_deadline(&deadlines, recorded);
         assert_eq!(next(Silence::Fresh), at(100));
         assert_eq!(next(Silence::Stale), at(1000));
         assert_eq!(next(Silence::Expired), Timestamp::NEVER);
+    }
+
+    #[test]
+    fn what_is_recorded_as_expired_stays_so_whatever_the_deadlines_are() {
+        let recorded = Recorded { stale: true, expired_at: Some(at(1000)) };
+        let forgotten_at = at(1000).plus(REMEMBERED_FOR);
+        for stale_at in [at(100), Timestamp::NEVER] {
+            let deadlines = Deadlines { stale_at, expires_at: stale_at };
+            let shown = |moment| Shown::at(moment, &deadlines, recorded);
+            assert_eq!(shown(at(50)).silence, Silence::Expired);
+            assert_eq!(shown(at(50)).next_deadline(&deadlines, recorded), forgotten_at);
+            assert_eq!(shown(forgotten_at).silence, Silence::Forgotten);
+            let next = shown(forgotten_at).next_deadline(&deadlines, recorded);
+            assert_eq!(next, Timestamp::NEVER);
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::instruments::{Breakdown, Counter, Histogram};
 use super::text::Text;
-use crate::domain::{Event, Plan};
+use crate::domain::{Event, Facts, Plan};
 
 /// The largest bound for the entries of a commit, as a power of two: it has at most 1024 updates.
 const ENTRIES_LOG2: u32 = 10;
@@ -16,6 +16,7 @@ pub struct Commits {
     entries: Histogram,
     seconds: Histogram,
     expired: Counter,
+    expired_while_drifted: Counter,
 }
 
 impl Commits {
@@ -25,6 +26,7 @@ impl Commits {
             entries: Histogram::new((0..=ENTRIES_LOG2).map(|power| f64::from(1 << power))),
             seconds: Histogram::of_seconds(),
             expired: Counter::default(),
+            expired_while_drifted: Counter::default(),
         }
     }
 
@@ -38,12 +40,14 @@ impl Commits {
         self.outcomes.note("stored");
         let entries = u32::try_from(plan.rows().count()).unwrap_or(u32::MAX);
         self.entries.observe(f64::from(entries));
-        let ends = plan.transitions().iter().filter(|end| end.event == Event::Expired);
-        self.expired.add(ends.count() as u64);
+        for end in plan.transitions().iter().filter(|end| end.event == Event::Expired) {
+            self.expired.add(1);
+            self.expired_while_drifted.add(end.is_drifted().into());
+        }
     }
 
     pub(super) fn write(&self, text: &mut Text) {
-        let Self { outcomes, entries, seconds, expired } = self;
+        let Self { outcomes, entries, seconds, expired, expired_while_drifted } = self;
         text.breakdown("gitops_status_commits_total", "Commits, by outcome", "outcome", outcomes);
         text.histograms(
             "gitops_status_commit_entries",
@@ -57,8 +61,13 @@ impl Commits {
         );
         text.counter(
             "gitops_status_expired_total",
-            "Entries that were removed because no report came for their time to live",
+            "Entries that expired because no report came for their time to live",
             expired.get(),
+        );
+        text.counter(
+            "gitops_status_expired_while_drifted_total",
+            "Those of them that were drifted, which nobody may have repaired",
+            expired_while_drifted.get(),
         );
     }
 }

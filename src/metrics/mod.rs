@@ -5,6 +5,7 @@
 
 mod commits;
 mod connections;
+mod expired_drifted;
 mod gauges;
 mod instruments;
 mod registry;

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::expired_drifted;
 use super::text::Text;
 use super::{Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests, Updates};
 use crate::domain::Timestamp;
@@ -67,6 +68,9 @@ impl Metrics {
         self.updates.write(&mut text);
         self.connections.write(&mut text);
         let mut parts = vec![Bytes::from(text.into_string())];
+        if self.entries.is_on {
+            parts.push(expired_drifted::text(&gauges.snapshot));
+        }
         parts.extend(series);
         parts
     }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::text::description;
-use crate::domain::{Snapshot, Standing, SyncStatus, Timestamp};
+use crate::domain::{KeyRef, Snapshot, Standing, SyncStatus, Timestamp};
 
 /// Which entries have their own series.
 #[derive(Clone, Copy, Debug)]
@@ -58,11 +58,7 @@ impl Rows {
             let start = labels.len();
             let entry = standing.entry();
             let report = &entry.report;
-            labels.extend_from_slice(b"{repo=\"");
-            write_escaped(report.repo.as_str(), &mut labels);
-            labels.extend_from_slice(b"\",server=\"");
-            write_escaped(report.server.as_str(), &mut labels);
-            labels.extend_from_slice(b"\"} ");
+            write_labels(entry.key(), &mut labels);
             rows.push(Row {
                 labels_length: labels.len() - start,
                 is_synced: report.sync_status == SyncStatus::Synced,
@@ -124,6 +120,15 @@ impl Rows {
         }
         out.into()
     }
+}
+
+/// Writes the labels of an entry, and the space before a value.
+pub(super) fn write_labels(KeyRef { repo, server }: KeyRef<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{repo=\"");
+    write_escaped(repo, out);
+    out.extend_from_slice(b"\",server=\"");
+    write_escaped(server, out);
+    out.extend_from_slice(b"\"} ");
 }
 
 fn write_escaped(name: &str, out: &mut Vec<u8>) {

@@ -92,7 +92,7 @@ macro_rules! entry_columns {
                 updated_at,
                 status_since,
                 drifted_since,
-                recorded: Recorded { stale },
+                recorded: Recorded { stale, expired_at },
             }, repo, server)
             2 sync_status: Text<'a> = sync_status.as_str(),
             3 drift_count: u64 = drift_count.get(),
@@ -106,6 +106,7 @@ macro_rules! entry_columns {
             11 url: Option<Text<'a>> = url.as_ref().map(RunUrl::as_str),
             12 stale_recorded: u8 = u8::from(*stale),
             13 drifted_since: Option<i64> = millis_unless_never(*drifted_since),
+            14 expired_at: Option<i64> = expired_at.map(Timestamp::millis),
         }
     };
 }
@@ -260,7 +261,10 @@ impl StoredEntry<'_> {
             updated_at: Timestamp::from_millis(self.updated_at),
             status_since: Timestamp::from_millis(self.status_since),
             drifted_since: self.drifted_since.map_or(Timestamp::NEVER, Timestamp::from_millis),
-            recorded: Recorded { stale: self.stale_recorded != 0 },
+            recorded: Recorded {
+                stale: self.stale_recorded != 0,
+                expired_at: self.expired_at.map(Timestamp::from_millis),
+            },
         })
     }
 }

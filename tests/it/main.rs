@@ -35,6 +35,7 @@ mod documents;
 mod drifts;
 mod durability;
 mod events;
+mod expiry;
 mod figures;
 mod filters;
 mod folding;

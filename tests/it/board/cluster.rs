@@ -8,8 +8,8 @@ use std::time::Duration;
 use gitops_status_server::board::{Board, BoardSettings, Refusal};
 use gitops_status_server::clock::{Clock, ManualClock};
 use gitops_status_server::domain::{
-    Action, Actor, Capacity, DriftCount, FileNames, Key, Policy, RepoName, Report, ReportedTime,
-    ReporterSchedule, Request, Retention, ServerName, SyncStatus, Timestamp,
+    Action, Actor, Capacity, DriftCount, FileNames, Key, Policy, REMEMBERED_FOR, RepoName, Report,
+    ReportedTime, ReporterSchedule, Request, Retention, ServerName, SyncStatus, Timestamp,
 };
 use gitops_status_server::logging;
 use gitops_status_server::metrics::{EntrySeries, Metrics};
@@ -294,15 +294,19 @@ impl Cluster {
         }
     }
 
-    /// Asserts that every entry expires, told once by whichever board is first.
+    /// Asserts that every entry expires, told once by whichever board is first, and that those that
+    /// were drifted then are deleted a week later.
     async fn expect_an_end(&self) {
         if self.below(4) > 0 {
             return;
         }
         self.advance(2 * TTL).await;
         sleep(TICKS).await;
+        let lives = self.database().rows().0;
+        self.advance(REMEMBERED_FOR).await;
+        sleep(TICKS).await;
         let mut database = self.database();
-        if database.rows() > 0 {
+        if lives + database.rows().1 > 0 {
             database.model.note_wrong("entries outlive their time".to_owned());
         }
     }

@@ -6,6 +6,8 @@ use gitops_status_server::domain::{DriftCount, Entry, Event, SyncStatus, Timesta
 #[derive(Clone, Debug, Default)]
 pub struct Past {
     present: Option<Present>,
+    /// Whether it has expired while drifted, and nobody has removed it or reported it again.
+    expired_drifted: bool,
     last_at: Option<Timestamp>,
 }
 
@@ -27,6 +29,7 @@ impl Past {
         }
         let next = match (&self.present, told.event) {
             (None, Event::First) => Some(Present { says, is_stale: false, untold: None }),
+            (None, Event::Deleted) if self.expired_drifted => None,
             (None, _) | (Some(_), Event::First) => return wrong(),
             (Some(present), event) => {
                 let Present { says: before, is_stale, untold } = present.clone();
@@ -67,6 +70,8 @@ impl Past {
             }
         };
         (self.present, self.last_at) = (next, Some(told.at));
+        let is_drifted = says.0.is_drift_with(says.1);
+        self.expired_drifted = told.event == Event::Expired && is_drifted;
         Ok(())
     }
 
@@ -74,6 +79,13 @@ impl Past {
     pub fn agree_with(&self, row: Option<&Entry>) -> Result<(), String> {
         let told = self.present.as_ref().map(|present| (present.says, present.is_stale));
         let is_told = self.present.as_ref().is_none_or(|present| present.untold.is_none());
+        let (row, ended) = match row {
+            Some(entry) if entry.recorded.expired_at.is_some() => (None, Some(entry)),
+            row => (row, None),
+        };
+        if ended.is_some() && !self.expired_drifted {
+            return Err(format!("the history has come to {self:?}, but {ended:?} is kept"));
+        }
         let stored = row.map(|entry| {
             ((entry.report.sync_status, entry.report.drift_count), entry.recorded.stale)
         });

@@ -86,6 +86,13 @@ impl TestApp {
         Self::start(self.config.clone(), self.folder.take(), self.clock.clone())
     }
 
+    /// Stops the application, does something to its database, and starts it again.
+    pub fn restart_between(mut self, work: impl FnOnce()) -> Self {
+        self.stop();
+        work();
+        Self::start(self.config.clone(), self.folder.take(), self.clock.clone())
+    }
+
     /// Returns the path of the database.
     pub fn database(&self) -> PathBuf {
         let DatabaseUrl::Sqlite(path) = &self.config.database_url;

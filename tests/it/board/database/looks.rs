@@ -83,8 +83,10 @@ impl Database {
         }
     }
 
-    /// Returns how many entries are left.
-    pub fn rows(&self) -> usize {
-        self.commits[self.last()].rows.len()
+    /// Returns how many entries have not expired, and how many rows are left.
+    pub fn rows(&self) -> (usize, usize) {
+        let rows = &self.commits[self.last()].rows;
+        let lives = |entry: &&Arc<Entry>| entry.recorded.expired_at.is_none();
+        (rows.values().filter(lives).count(), rows.len())
     }
 }
