@@ -57,6 +57,7 @@ mod pages;
 mod panels;
 mod prometheus;
 mod proxies;
+mod reporting;
 mod reports;
 mod retention;
 mod scraping;

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, report};
+use crate::support::{Process, TestApp, report, wait_until};
 
 #[test]
 fn a_wrong_revision_or_url_does_not_lose_the_report() {
@@ -75,4 +75,22 @@ fn a_time_to_live_that_is_not_above_the_time_to_be_stale_is_a_warning() {
     }
     let counted = "gitops_status_update_warnings_total{field=\"ttl_seconds\"} 4\n";
     assert!(app.get("/metrics").text().contains(counted));
+}
+
+#[test]
+fn a_field_that_was_left_out_is_logged_with_its_entry_and_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("status.db"), &[""; 0]);
+    let mut body: Value = serde_json::from_str(&report("r", "s\u{202e}", "SYNCED", &[])).unwrap();
+    (body["revision"], body["url"]) = (json!(7), json!("//actions/runs/"));
+    assert_eq!(server.post(body.to_string()).json()["warnings"].as_array().unwrap().len(), 2);
+    (body["revision"], body["url"]) = (json!(""), json!(null));
+    assert_eq!(server.post(body.to_string()).json().get("warnings"), None, "both are absent");
+    for reason in [
+        "revision: not stored, since it must be a string of 1 to 255",
+        "url: not stored, since it must be an http or https URL",
+    ] {
+        let line = format!("WARN ] Update of r:s\\u{{202e}}: {reason}");
+        wait_until(&line, || server.log().matches(&line).count() == 1);
+    }
 }

@@ -1,0 +1,116 @@
+//! The reporter in docs/reporting.md, run by the real bash, jq and curl.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Process, TestApp, run_tool, wait_until};
+
+/// A folder with the script, which is the first block of bash in the document.
+fn script() -> TempDir {
+    run_tool("jq", "jq", &["--version"], "");
+    run_tool("curl", "curl", &["--version"], "");
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reporting.md");
+    let text = fs::read_to_string(document).unwrap();
+    let block = text.split("```bash\n").nth(1).unwrap().split("```").next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("report"), block).unwrap();
+    folder
+}
+
+/// Returns the command that reports what a check in shell finds.
+fn reporter(folder: &TempDir, server: SocketAddr, name: &str, check: &str) -> Command {
+    let mut command = Command::new("bash");
+    command.current_dir(folder).args(["report", "rsyslog", name, "sh", "-c", check]);
+    command.env("GITOPS_STATUS_URL", format!("http://{server}"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn said(output: &Output) -> String {
+    let [stdout, stderr] = [&output.stdout, &output.stderr].map(|it| String::from_utf8_lossy(it));
+    format!("{stdout}{stderr}")
+}
+
+#[test]
+fn the_script_reports_what_the_check_prints_and_nothing_when_it_fails() {
+    let (app, folder) = (TestApp::spawn(), script());
+    let run = |name: &str, check: &str| {
+        let mut command = reporter(&folder, app.client.address, name, check);
+        command.env("REVISION", "4f2a91c").env("RUN_URL", "https://ci.example/7").output().unwrap()
+    };
+    let drifted = run("web-1", r#"printf '%s\n' 'a b.conf' 'sü"ß.conf'"#);
+    assert!(drifted.status.success(), "{}", said(&drifted));
+    assert_eq!(said(&drifted), r#"{"status":"ok","message":"Status updated successfully"}"#);
+    let synced = run("web-2", "true");
+    assert!(synced.status.success(), "{}", said(&synced));
+    for check in ["false", "echo a.conf; exit 12", "exec nothing-of-this-name"] {
+        assert!(!run("web-3", check).status.success(), "{check}");
+    }
+    let rows = app.list("?fields=server,sync_status,drift_count,files,revision,url");
+    let (revision, url) = ("4f2a91c", "https://ci.example/7");
+    let files = json!([{"name": "a b.conf"}, {"name": "sü\"ß.conf"}]);
+    assert_eq!(
+        rows,
+        [
+            json!({"server": "web-1", "sync_status": "OUT_OF_SYNC", "drift_count": 2,
+                   "files": files, "revision": revision, "url": url}),
+            json!({"server": "web-2", "sync_status": "SYNCED", "drift_count": 0,
+                   "files": [], "revision": revision, "url": url}),
+        ]
+    );
+}
+
+#[test]
+fn the_script_fails_when_its_report_is_refused_and_shows_the_message() {
+    let (app, folder) = (TestApp::spawn(), script());
+    let output = reporter(&folder, app.client.address, " web-1", "true").output().unwrap();
+    assert_eq!(output.status.code(), Some(22), "{}", said(&output));
+    assert!(said(&output).contains("server must be a string of 1 to 255"), "{}", said(&output));
+    assert_eq!(app.get("/status.json").text(), "[]");
+}
+
+#[test]
+fn the_script_reports_more_files_than_a_report_may_name() {
+    let (app, folder) = (TestApp::spawn(), script());
+    let output = reporter(&folder, app.client.address, "web-1", "seq 10007").output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let row = &app.list("?flat=true&fields=drift_count,file_count")[0];
+    assert_eq!(*row, json!({"drift_count": 10007, "file_count": 10000}));
+}
+
+#[test]
+fn the_script_tries_again_until_the_server_is_up() {
+    let folder = script();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let errors = folder.path().join("errors");
+    let mut script = reporter(&folder, address, "web-1", "echo a.conf");
+    let script = script.stderr(fs::File::create(&errors).unwrap()).spawn().unwrap();
+    wait_until("the first attempt fails", || {
+        fs::read_to_string(&errors).unwrap().contains("curl: (7)")
+    });
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+    command.env_clear().current_dir(&folder).args(["--listen", &address.to_string()]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let server = Process::run(&mut command);
+    let output = script.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    let row: Value = server.list("?fields=server,drift_count").remove(0);
+    assert_eq!(row, json!({"server": "web-1", "drift_count": 1}));
+}
+
+#[test]
+fn clients_that_offer_http_2_are_answered_and_those_that_insist_are_not() {
+    let app = TestApp::spawn();
+    let url = format!("http://{}/livez", app.client.address);
+    let get = |version: &str| {
+        let curl = ["-sS", "-m", "10", "-o", "/dev/null", "-w", "%{http_version}", version, &url];
+        Command::new("curl").args(curl).output().unwrap()
+    };
+    assert_eq!(said(&get("--http2")), "1.1");
+    assert!(!get("--http2-prior-knowledge").status.success());
+}
