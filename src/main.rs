@@ -67,6 +67,9 @@ async fn run(config: &Config, log: &Log) -> anyhow::Result<()> {
         // No update has been accepted yet.
         () = signals.asked_to_stop() => return Ok(()),
     };
+    if let Some(url) = &config.external_url {
+        log::info!("People reach it at {}", url.as_str());
+    }
     log::info!("Listening on http://{}", app.address());
     let _serving = log.serve();
     let shutdown = CancellationToken::new();

@@ -13,11 +13,11 @@ use super::error::AppError;
 use super::server::{bind, connection_limits};
 use crate::board::{Board, BoardSettings, Checker, Feed, Writer};
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl};
-use crate::domain::{Capacity, Policy, Retention};
+use crate::config::{Config, DatabaseUrl, RevisionUrl};
+use crate::domain::{Capacity, Policy, Retention, Timestamp};
 use crate::http::{
-    Bodies, ConnectionLimits, Connections, Limits, RefusedUpdates, Sending, Services, Stopping,
-    WholeLists, Work,
+    Bodies, ConnectionLimits, Connections, Limits, Links, RefusedUpdates, Sending, Services,
+    Stopping, WholeLists, Work,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -74,8 +74,7 @@ impl App {
             loaded.entries.len(),
             loaded.revision.0
         );
-        let metrics =
-            Arc::new(Metrics::new(entry_series(config), clock.read().wall, logging::lines_dropped));
+        let metrics = Arc::new(metrics(config, clock.read().wall));
         let (commits, usage) = (metrics.commits.clone(), store.usage().await);
         let settings = board_settings(config);
         let (board, writer, feed) =
@@ -93,6 +92,7 @@ impl App {
             bodies: Bodies::default(),
             refused: RefusedUpdates::default(),
             limits: limits(config, room),
+            links: links(config),
             stopping: stopping.clone(),
             metrics,
         };
@@ -129,6 +129,14 @@ async fn open(url: DatabaseUrl) -> Result<(Arc<dyn Store>, Arc<dyn Archive>), Ap
     Ok((Arc::<SqliteStore>::clone(&store), store))
 }
 
+fn links(config: &Config) -> Links {
+    Links::new(external_url(config), config.revision_url.as_ref().map(RevisionUrl::as_str))
+}
+
+fn external_url(config: &Config) -> Option<String> {
+    config.external_url.as_ref().map(|url| url.as_str().to_owned())
+}
+
 fn limits(config: &Config, room: ConnectionLimits) -> Limits {
     Limits {
         max_body_bytes: config.max_body_bytes,
@@ -154,6 +162,8 @@ fn board_settings(config: &Config) -> BoardSettings {
     }
 }
 
-fn entry_series(config: &Config) -> EntrySeries {
-    EntrySeries { is_on: config.metrics_per_entry, max_entries: config.metrics_max_entries }
+fn metrics(config: &Config, started: Timestamp) -> Metrics {
+    let entries =
+        EntrySeries { is_on: config.metrics_per_entry, max_entries: config.metrics_max_entries };
+    Metrics::new(entries, started, external_url(config), logging::lines_dropped)
 }

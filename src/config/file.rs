@@ -110,7 +110,7 @@ fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
     let string = || value.as_str().map(str::to_owned);
     let number = || value.as_integer().map(ToString::to_string);
     let (text, accepted) = match kind {
-        Kind::Address | Kind::Url | Kind::File => (string(), "a string in quotes"),
+        Kind::Address | Kind::Url | Kind::Link | Kind::File => (string(), "a string in quotes"),
         // The only number that is a duration is 0; the parser of durations checks that.
         Kind::Duration => (string().or_else(number), "a duration in quotes, such as \"90s\", or 0"),
         Kind::Number => (number(), "a whole number without quotes"),

@@ -17,6 +17,7 @@ mod sources;
 mod tests;
 mod text_file;
 mod value;
+mod web_url;
 
 pub use database_url::DatabaseUrl;
 pub use error::ConfigError;
@@ -25,3 +26,4 @@ pub use setting::{CONFIG_FILE, Setting};
 pub use settings::{Config, SETTINGS};
 pub use sources::{Effective, Lookup};
 pub use value::Kind;
+pub use web_url::{ExternalUrl, RevisionUrl};

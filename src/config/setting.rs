@@ -62,7 +62,7 @@ impl Setting {
     pub fn placeholder(&self) -> &'static str {
         match self.kind {
             Kind::Address => "ADDR:PORT",
-            Kind::Url => "URL",
+            Kind::Url | Kind::Link => "URL",
             Kind::File => "FILE",
             Kind::Duration => "DURATION",
             Kind::Number if self.name.ends_with("_bytes") => "BYTES",

@@ -12,6 +12,7 @@ use super::error::ConfigError;
 use super::setting::{Setting, settings};
 use super::sources::Sources;
 use super::value::{SettingValue, address, limit, number, switch};
+use super::web_url::{ExternalUrl, RevisionUrl};
 
 /// More bytes than any disk has.
 const MOST_BYTES: usize = 1 << 50;
@@ -25,6 +26,12 @@ settings! {
         listen: SocketAddr = "127.0.0.1:8080", address;
         /// Allow an address beyond loopback: anyone who reaches the port may write
         allow_anonymous_writes: bool = "false", switch;
+    }
+    "Links" {
+        /// Where people reach this server, such as https://example.org/gitops-status
+        external_url: Option<ExternalUrl> = "", ExternalUrl::parse;
+        /// The page of a commit, such as https://git.example/{repo}/commit/{revision}
+        revision_url: Option<RevisionUrl> = "", RevisionUrl::parse;
     }
     "Storage" {
         /// Where entries are stored: sqlite://relative.db or sqlite:///absolute.db

@@ -1,7 +1,7 @@
 //! Where values come from: flag, then environment, then TOML file, then default.
 //!
 //! Flags and environment are passed in as look-ups, so nothing here touches the process. This
-//! module knows that no value is empty, but not what a value means.
+//! module knows that a value is empty only where that is the default, but not what a value means.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -124,8 +124,8 @@ impl<'a> Sources<'a> {
             return Err(ConfigError::new(origin, "is not valid UTF-8"));
         };
         // A template whose variable is missing leaves an empty value. Using the default instead
-        // would hide that, and no setting has a use for an empty value.
-        if text.is_empty() {
+        // would hide that, unless the default is empty too.
+        if text.is_empty() && !setting.default.is_empty() {
             let default = setting.default;
             let reason = format!("is empty; leave it out to get the default {default}");
             return Err(ConfigError::new(origin, reason));

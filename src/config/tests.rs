@@ -35,6 +35,7 @@ fn without_any_source_the_defaults_are_in_force() {
     assert_eq!(config.stale_after, Some(Duration::from_hours(2)));
     assert_eq!(config.ttl, Some(Duration::from_hours(14 * 24)));
     assert!(!config.allow_anonymous_writes);
+    assert!(config.external_url.is_none() && config.revision_url.is_none());
     assert_eq!(config.history_retention, Some(Duration::from_hours(90 * 24)));
     assert_eq!(config.history_rows_per_entry, Some(1000));
     assert_eq!(config.history_max_bytes, Some(1_073_741_824));
@@ -69,6 +70,8 @@ fn a_value_reaches_the_setting_it_was_given_for() {
     let given = [
         ("listen", "127.0.0.9:9"),
         ("allow_anonymous_writes", "true"),
+        ("external_url", "https://example.org/gitops"),
+        ("revision_url", "https://git.example/{repo}/commit/{revision}"),
         ("database_url", "sqlite:///x/y.db"),
         ("stale_after", "11s"),
         ("ttl", "12s"),

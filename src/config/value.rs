@@ -26,6 +26,8 @@ pub enum Kind {
     Address,
     /// A URL, which may hold a password.
     Url,
+    /// A URL that people may see, or a template of one.
+    Link,
     /// The path of a file.
     File,
     /// A duration such as `2h`, or 0.

@@ -8,11 +8,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Caller;
 use super::error::ApiError;
 use super::etag::Strength;
-use super::query::{QueryString, must_be};
+use super::query::{QueryString, must_be, split};
 use super::representation::{Rendered, Representation, Weight};
 use super::sending::Rendering;
 use super::services::Services;
 use crate::domain::{Effort, Selection, Snapshot};
+use crate::page::Parameters;
 use crate::render::{self, RenderError};
 
 /// The longest label, in characters.
@@ -31,23 +32,24 @@ pub(super) async fn badge(
         media_type: "image/svg+xml",
         cache_control: CACHE_CONTROL,
         strength: Strength::Strong,
-        query: BadgeQuery::parse(request.query_string())?,
+        query: BadgeQuery::parse(request.query_string(), services.links.external_url.as_deref())?,
         weight: |query, snapshot| Weight::of_writing(&query.selection, snapshot),
         body: BadgeQuery::body,
     };
     badge.answer(&request, &services).await
 }
 
-/// Which entries a badge is about, and the text on its left.
+/// Which entries a badge is about, the text on its left, and the page that it links to.
 #[derive(Hash)]
 struct BadgeQuery {
     selection: Selection,
     label: String,
+    link: Option<String>,
 }
 
 impl BadgeQuery {
-    /// Reads filters and `label`.
-    fn parse(query: &str) -> Result<Self, ApiError> {
+    /// Reads filters and `label`. Links to the same entries on the page, if its URL is known.
+    fn parse(query: &str, external_url: Option<&str>) -> Result<Self, ApiError> {
         let sent = QueryString::with_filters(query, &["label"])?;
         let selection = Selection { filter: sent.filter()?, ..Selection::default() };
         let label = sent.single("label")?.unwrap_or("gitops");
@@ -55,7 +57,11 @@ impl BadgeQuery {
             let accepted = format!("1 to {MAX_LABEL} characters, no control characters");
             return Err(must_be("label", &accepted));
         }
-        Ok(Self { selection, label: label.to_owned() })
+        let filters = split(query)?;
+        let filters = filters.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
+        let filters = Parameters::new(filters).without(&["label"]);
+        let link = external_url.map(|url| filters.link(&format!("{url}/")));
+        Ok(Self { selection, label: label.to_owned(), link })
     }
 
     fn body(
@@ -63,7 +69,8 @@ impl BadgeQuery {
         snapshot: &Arc<Snapshot>,
         effort: &mut Effort<'_>,
     ) -> Result<Rendered, RenderError> {
-        let badge = render::badge(&self.selection.select(snapshot, effort)?, &self.label);
+        let Self { selection, label, link } = self;
+        let badge = render::badge(&selection.select(snapshot, effort)?, label, link.as_deref());
         Ok(Rendered { rendering: Rendering::Small(badge.into()), total: None })
     }
 }

@@ -49,7 +49,7 @@ pub(crate) use connections::{note_connection, track};
 pub use refused::RefusedUpdates;
 pub(crate) use routes::routes;
 pub use sending::Sending;
-pub use services::{Limits, Services};
+pub use services::{Limits, Links, Services};
 pub use stopping::Stopping;
 pub use whole_list::WholeLists;
 pub use work::Work;

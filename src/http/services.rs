@@ -12,6 +12,7 @@ use super::work::Work;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
+use crate::page::CommitLinks;
 
 /// The parts of the server that handlers use.
 pub struct Services {
@@ -31,10 +32,30 @@ pub struct Services {
     pub refused: RefusedUpdates,
     /// The limits of requests.
     pub limits: Limits,
+    /// Where links to the outside lead.
+    pub links: Links,
     /// Whether the server has been told to stop.
     pub stopping: Stopping,
     /// Counts requests, warnings and overload.
     pub metrics: Arc<Metrics>,
+}
+
+/// Where links to the outside lead.
+#[derive(Clone, Debug)]
+pub struct Links {
+    /// Where people reach this server, without a slash at the end, if that is known.
+    pub(super) external_url: Option<String>,
+    /// The pages of commits, if they have some.
+    pub(super) commits: Option<CommitLinks>,
+}
+
+impl Links {
+    /// Takes the URL of this server, without a slash at the end, and the template of the URL of a
+    /// commit.
+    #[must_use]
+    pub fn new(external_url: Option<String>, revision_url: Option<&str>) -> Self {
+        Self { external_url, commits: revision_url.map(CommitLinks::new) }
+    }
 }
 
 /// The limits of requests.

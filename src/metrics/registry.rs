@@ -25,14 +25,20 @@ pub struct Metrics {
     pub connections: ConnectionCounts,
     entries: EntrySeries,
     started: Timestamp,
+    external_url: Option<String>,
     log_lines_dropped: fn() -> u64,
 }
 
 impl Metrics {
-    /// Makes the metrics of a program that started at a moment and can tell how many lines of its
-    /// log it has dropped.
+    /// Makes the metrics of a program that started at a moment, that people may reach at a URL of
+    /// plain characters, and that can tell how many lines of its log it has dropped.
     #[must_use]
-    pub fn new(entries: EntrySeries, started: Timestamp, log_lines_dropped: fn() -> u64) -> Self {
+    pub fn new(
+        entries: EntrySeries,
+        started: Timestamp,
+        external_url: Option<String>,
+        log_lines_dropped: fn() -> u64,
+    ) -> Self {
         Self {
             requests: Requests::default(),
             commits: Commits::new(),
@@ -41,6 +47,7 @@ impl Metrics {
             connections: ConnectionCounts::new(),
             entries,
             started,
+            external_url,
             log_lines_dropped,
         }
     }
@@ -82,6 +89,14 @@ impl Metrics {
             "version",
             [(env!("CARGO_PKG_VERSION"), 1)],
         );
+        if let Some(url) = &self.external_url {
+            text.gauges(
+                "gitops_status_external_url_info",
+                "1, with the address at which people reach the program",
+                "url",
+                [(url.as_str(), 1)],
+            );
+        }
         text.counter(
             "gitops_status_log_lines_dropped_total",
             "Lines of the log that could not be written",

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::commit_links::CommitLinks;
 use crate::domain::{GivenUp, Timestamp};
 
 /// What the pages of one moment share.
@@ -11,6 +12,8 @@ pub struct PageContext {
     pub now: Timestamp,
     /// The server's own address, as `http://host:port`, for commands to copy.
     pub origin: String,
+    /// Links to commits, if they have pages.
+    pub commits: Option<CommitLinks>,
 }
 
 /// Why there is no page.

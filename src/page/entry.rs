@@ -6,10 +6,8 @@ use super::context::PageContext;
 use super::frame::Frame;
 use super::moment::Moment;
 use super::parameters::Parameters;
-use super::row::{FileLink, Row, first_links};
-use crate::domain::{
-    Event, FileDelta, GitRevision, HistoryPage, KeyRef, RunUrl, Standing, Timestamp, Transition,
-};
+use super::row::{Commit, FileLink, Row, first_links};
+use crate::domain::{Event, FileDelta, HistoryPage, KeyRef, RunUrl, Standing, Transition};
 
 /// The most files that the page lists, and the most bytes of their names. The JSON list has all.
 const FILES_SHOWN: usize = 500;
@@ -64,7 +62,7 @@ impl EntryPage<'_> {
             EntryHistory::Known(page) => (page.items.as_slice(), page.next),
             EntryHistory::Unavailable => (&[][..], None),
         };
-        let history = items.iter().map(|item| HistoryRow::new(&item.transition, context.now));
+        let history = items.iter().map(|item| HistoryRow::new(&item.transition, context));
         let older = next.map(|cursor| pair.with(&[("cursor", Some(&cursor.to_string()))]));
         let report = self.standing.map(|standing| &standing.entry().report);
         let files = report.map_or(&[][..], |report| &report.files);
@@ -76,7 +74,7 @@ impl EntryPage<'_> {
             of_repo: alone("repo", repo),
             of_server: alone("server", server),
             of_revision: revision.map(|revision| alone("revision", revision.as_str())),
-            row: self.standing.map(|standing| Row::new(standing, context.now)),
+            row: self.standing.map(|standing| Row::new(standing, context)),
             files: first_links(files, FILES_SHOWN, FILE_BYTES_SHOWN),
             files_in_all: files.len(),
             all_files: filters.with(&[("fields", Some("files"))]).link("status.json"),
@@ -124,7 +122,7 @@ struct HistoryRow<'a> {
     drift_count: u32,
     added: Delta<'a>,
     removed: Delta<'a>,
-    revision: Option<&'a str>,
+    commit: Option<Commit<'a>>,
     url: Option<&'a str>,
 }
 
@@ -143,10 +141,11 @@ impl<'a> Delta<'a> {
 }
 
 impl<'a> HistoryRow<'a> {
-    fn new(transition: &'a Transition, now: Timestamp) -> Self {
+    fn new(transition: &'a Transition, context: &PageContext) -> Self {
         let (class, meaning) = described(transition);
+        let commit = transition.revision.as_ref();
         Self {
-            at: Moment::new(transition.at, now),
+            at: Moment::new(transition.at, context.now),
             class,
             event: transition.event.as_str(),
             meaning,
@@ -154,7 +153,7 @@ impl<'a> HistoryRow<'a> {
             drift_count: transition.drift_count.get(),
             added: Delta::new(&transition.files_added),
             removed: Delta::new(&transition.files_removed),
-            revision: transition.revision.as_ref().map(GitRevision::as_str),
+            commit: commit.map(|revision| Commit::new(&transition.repo, revision, context)),
             url: transition.url.as_ref().map(RunUrl::as_str),
         }
     }

@@ -52,7 +52,7 @@ impl FilePage {
             rows: selected
                 .standings()
                 .take(ENTRIES_SHOWN)
-                .map(|standing| Row::new(standing, context.now))
+                .map(|standing| Row::new(standing, context))
                 .collect(),
             list: filters.link("./"),
             json: filters.link("status.json"),

@@ -4,6 +4,7 @@
 //! how it is sent. Every link is relative, so that the pages work under any path prefix.
 
 mod asset;
+mod commit_links;
 mod context;
 mod entry;
 mod file;
@@ -16,6 +17,7 @@ mod row;
 mod wall;
 
 pub use asset::{Asset, asset};
+pub use commit_links::CommitLinks;
 pub use context::{PageContext, PageError};
 pub use entry::{EntryHistory, EntryPage};
 pub use file::FilePage;

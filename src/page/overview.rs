@@ -74,8 +74,7 @@ pub fn overview(
         return Ok(wall(frame, &all, &tally, parameters, notices, context.now)?);
     }
     let page = selection.arrange(&all);
-    let rows: Vec<Row<'_>> =
-        page.standings().map(|standing| Row::new(standing, context.now)).collect();
+    let rows: Vec<Row<'_>> = page.standings().map(|standing| Row::new(standing, context)).collect();
     let first_page = parameters.without(&["offset"]);
     let in_reach = filters.with(&[("sort", parameters.values("sort").next())]);
     let template = Overview {

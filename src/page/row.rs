@@ -1,8 +1,9 @@
 //! One entry as a row of a table.
 
+use super::context::PageContext;
 use super::moment::Moment;
 use super::parameters::Parameters;
-use crate::domain::{FileName, RunUrl, Standing, SyncStatus, Timestamp};
+use crate::domain::{FileName, GitRevision, RepoName, RunUrl, Standing, SyncStatus};
 
 /// The files that a row shows at once.
 const FILES_SHOWN: usize = 3;
@@ -64,6 +65,19 @@ impl StateLabel {
 pub(super) struct Commit<'a> {
     pub(super) whole: &'a str,
     pub(super) short: String,
+    /// A link to its page, if it has one.
+    pub(super) link: Option<String>,
+}
+
+impl<'a> Commit<'a> {
+    pub(super) fn new(repo: &RepoName, revision: &'a GitRevision, context: &PageContext) -> Self {
+        let whole = revision.as_str();
+        Self {
+            whole,
+            short: whole.chars().take(SHORT_REVISION).collect(),
+            link: context.commits.as_ref().map(|commits| commits.link(repo.as_str(), whole)),
+        }
+    }
 }
 
 /// Everything a row shows of an entry.
@@ -90,9 +104,11 @@ pub(super) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    pub(super) fn new(standing: &'a Standing, now: Timestamp) -> Self {
+    pub(super) fn new(standing: &'a Standing, context: &PageContext) -> Self {
+        let now = context.now;
         let entry = standing.entry();
         let report = &entry.report;
+        let commit = report.revision.as_ref();
         let (repo, server) = (report.repo.as_str(), report.server.as_str());
         let pair = Parameters::new([("repo", repo), ("server", server)]);
         let mut files = first_links(&report.files, FILES_AT_HAND, FILE_BYTES_AT_HAND);
@@ -113,10 +129,7 @@ impl<'a> Row<'a> {
             last_check: Moment::reported(report.last_check, now),
             updated_at: Moment::new(entry.updated_at, now),
             expires_at: Moment::new(standing.expires_at(), now),
-            commit: report.revision.as_ref().map(|revision| Commit {
-                whole: revision.as_str(),
-                short: revision.as_str().chars().take(SHORT_REVISION).collect(),
-            }),
+            commit: commit.map(|revision| Commit::new(&report.repo, revision, context)),
             url: report.url.as_ref().map(RunUrl::as_str),
         }
     }

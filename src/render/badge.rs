@@ -33,18 +33,23 @@ impl Verdict {
     }
 }
 
-/// Returns a badge with a label on its left side.
+/// Returns a badge with a label on its left side. The link works where the badge is a document of
+/// its own; a picture in a page has only the link that the page puts around it.
 #[must_use]
-pub fn badge(selected: &Selected<'_>, label: &str) -> Bytes {
+pub fn badge(selected: &Selected<'_>, label: &str, link: Option<&str>) -> Bytes {
     let Verdict { text, colour } = Verdict::of(&Tally::of(selected.standings()));
     let (label_width, text_width) = (width(label), width(&text));
     let (left, right) = (label_width + 2 * MARGIN, text_width + 2 * MARGIN);
     let whole = left + right;
     let text_start = left + MARGIN;
     let label = escaped(label);
+    let (link, end_of_link) = match link {
+        Some(link) => (format!("<a href=\"{}\" target=\"_top\">", escaped(link)), "</a>"),
+        None => (String::new(), ""),
+    };
     // `textLength` fits any font into the boxes, so the widths may be estimates.
     let svg = format!(
-        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="{HEIGHT}" role="img" aria-label="{label}: {text}"><title>{label}: {text}</title><clipPath id="r"><rect width="{whole}" height="{HEIGHT}" rx="3"/></clipPath><g clip-path="url(#r)"><rect width="{left}" height="{HEIGHT}" fill="#424242"/><rect x="{left}" width="{right}" height="{HEIGHT}" fill="{colour}"/></g><g fill="#fff" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11"><text x="{MARGIN}" y="14" textLength="{label_width}">{label}</text><text x="{text_start}" y="14" textLength="{text_width}">{text}</text></g></svg>"##
+        r##"<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="{HEIGHT}" role="img" aria-label="{label}: {text}"><title>{label}: {text}</title>{link}<clipPath id="r"><rect width="{whole}" height="{HEIGHT}" rx="3"/></clipPath><g clip-path="url(#r)"><rect width="{left}" height="{HEIGHT}" fill="#424242"/><rect x="{left}" width="{right}" height="{HEIGHT}" fill="{colour}"/></g><g fill="#fff" font-family="Verdana,Geneva,DejaVu Sans,sans-serif" font-size="11"><text x="{MARGIN}" y="14" textLength="{label_width}">{label}</text><text x="{text_start}" y="14" textLength="{text_width}">{text}</text></g>{end_of_link}</svg>"##
     );
     svg.into()
 }

@@ -42,6 +42,15 @@ fn a_badge_shows_the_status_of_its_selection() {
 }
 
 #[test]
+fn a_badge_links_to_its_selection_where_people_reach_the_server() {
+    let app = TestApp::with_settings(&[("external_url", "https://x.example/gitops")]);
+    let svg = app.get("/badge.svg?repo=a%26b&label=x&drifted=true&_=7").text();
+    let link = "<a href=\"https://x.example/gitops/?repo=a%26b&amp;drifted=true\" target=\"_top\">";
+    assert!(svg.contains(link) && svg.ends_with("</a></svg>"), "{svg}");
+    assert!(!TestApp::spawn().get("/badge.svg").text().contains("<a "));
+}
+
+#[test]
 fn a_label_is_escaped() {
     let app = TestApp::spawn();
     let hostile = "%3C/text%3E%3Cscript%3E%22'%26lt;";

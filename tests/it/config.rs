@@ -11,9 +11,11 @@ use std::thread;
 
 use run::Run;
 
-const NAMES: [&str; 20] = [
+const NAMES: [&str; 22] = [
     "listen",
     "allow_anonymous_writes",
+    "external_url",
+    "revision_url",
     "database_url",
     "stale_after",
     "ttl",
@@ -128,6 +130,10 @@ fn a_bad_value_stops_the_start_wherever_it_comes_from() {
         ("database_url", "sqlite://x.db?mode=rwc", "query parameters"),
         ("database_url", "postgres://u:pw@h/d", "expected sqlite://"),
         ("database_url", "x.db", "expected sqlite://"),
+        ("external_url", "status.example.org", "expected an http or https URL"),
+        ("external_url", "https://u:pw@status.example.org", "https://example.org/gitops-status"),
+        ("revision_url", "https://git.example/{repo}", "{revision}"),
+        ("revision_url", "https://{repo}.example/{revision}", "behind the host"),
         ("stale_after", "2 hours", "90s, 30m, 12h or 7d"),
         ("ttl", "1h30m", "90s, 30m, 12h or 7d"),
         ("ttl", "3651d", "3650d"),
@@ -227,6 +233,16 @@ fn an_empty_value_is_not_the_default() {
     Run::new(&["--config=a.toml"])
         .file("a.toml", "ttl = \"\"")
         .refused(&["a.toml line 1 key ttl", "is empty"]);
+}
+
+#[test]
+fn an_empty_url_is_none_and_a_slash_at_its_end_makes_no_difference() {
+    let (_, table) = check_config()
+        .env("GITOPS_STATUS_EXTERNAL_URL", "https://example.org/gitops/")
+        .env("GITOPS_STATUS_REVISION_URL", "")
+        .checked();
+    assert_eq!(table["external_url"].as_str(), Some("https://example.org/gitops"));
+    assert_eq!(table["revision_url"].as_str(), Some(""));
 }
 
 #[test]

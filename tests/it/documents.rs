@@ -70,7 +70,8 @@ fn the_readme_is_short() {
 #[test]
 fn the_settings_are_listed_at_their_defaults() {
     let (readme, list) = (document("README.md"), document("docs/settings.md"));
-    let row = |flag: &str, default| format!("| `--{flag}` | `{default}` |");
+    let shown = |default: &'static str| if default.is_empty() { "\"\"" } else { default };
+    let row = |flag: &str, default| format!("| `--{flag}` | `{}` |", shown(default));
     for setting in gitops_status_server::config::SETTINGS {
         let row = row(&setting.long(), setting.default);
         assert!(list.contains(&row), "docs/settings.md lacks {row}");

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use crate::support::{TestApp, report, wait_until};
 
+const EXTERNAL_URL: &str = "gitops_status_external_url_info{url=\"https://x.example/a\"}";
+
 /// The parsed text of `/metrics`: the value of each series, by its name and labels as written.
 struct Scrape {
     values: BTreeMap<String, f64>,
@@ -258,12 +260,15 @@ fn metrics_are_compressed_if_asked_and_ignore_parameters() {
 
 #[test]
 fn the_document_lists_every_metric_and_no_other() {
-    let app = TestApp::spawn();
+    let app = TestApp::with_settings(&[("external_url", "https://x.example/a/")]);
     app.accept(report("repo", "expires", "OUT_OF_SYNC", &[]));
     app.advance(Duration::from_hours(14 * 24));
     wait_until("one has expired", || Scrape::of(&app).value("gitops_status_expired_total") > 0.0);
     app.accept(report("repo", "a", "SYNCED", &[]));
     let scrape = Scrape::of(&app);
+    assert!(scrape.values.contains_key(EXTERNAL_URL));
+    let without = Scrape::of(&TestApp::spawn());
+    assert!(!without.types.contains_key("gitops_status_external_url_info"), "it is not set");
     let scrape_of_labels = scrape.labels();
     let said = scrape
         .types

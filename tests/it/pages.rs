@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use crate::support::{Reply, TestApp, report, wait_until};
 
 const HTML: &str = "text/html; charset=utf-8";
@@ -85,6 +87,42 @@ fn a_page_keeps_its_tag_until_something_changes_and_is_never_cached() {
     assert_eq!(known("/?repo=rsyslog"), 200);
     synced(&app, "nginx");
     assert_eq!(known("/?repo=nginx"), 200);
+}
+
+#[test]
+fn a_revision_links_to_its_commit_if_there_is_a_template() {
+    let template = ("revision_url", "https://git.example/{repo}/commit/{revision}");
+    let revision = "4f1c2ab9d3e7<&\">";
+    let mut body: Value =
+        serde_json::from_str(&report("web/a b", "s", "OUT_OF_SYNC", &["a.conf"])).unwrap();
+    body["revision"] = revision.into();
+    let link = "<a href=\"https://git.example/web/a%20b/commit/4f1c2ab9d3e7%3C%26%22%3E\" \
+                rel=\"noreferrer noopener nofollow\"><code";
+    let targets = ["/", "/file?name=a.conf", "/entry?repo=web/a%20b&server=s"];
+    let app = TestApp::with_settings(&[template]);
+    app.accept(body.to_string());
+    for (target, links) in targets.into_iter().zip([1, 1, 2]) {
+        let page = text_of(&app.get(target));
+        assert_eq!(page.matches(link).count(), links, "{target}: {page}");
+    }
+    let tag = app.get("/").header("etag").unwrap().to_owned();
+    let app = app.restart_with(|config| config.revision_url = None);
+    for target in targets {
+        let page = text_of(&app.get(target));
+        assert!(page.contains("4f1c2ab9d3") && !page.contains("git.example"), "{target}: {page}");
+    }
+    assert_eq!(app.get_with("/", &[("If-None-Match", &tag)]).status, 200, "it has no links now");
+}
+
+#[test]
+fn commands_on_pages_name_the_url_where_people_reach_the_server() {
+    let app = TestApp::with_settings(&[("external_url", "https://x.example/gitops/")]);
+    let empty = text_of(&app.get("/"));
+    assert!(empty.contains("https://x.example/gitops/</span>api/status"), "{empty}");
+    synced(&app, "nginx");
+    let entry = text_of(&app.get("/entry?repo=nginx&server=s"));
+    let command = "curl -X DELETE &#39;https://x.example/gitops/api/status?repo=nginx";
+    assert!(entry.contains(command) || entry.contains(&command.replace("&#39;", "'")), "{entry}");
 }
 
 #[test]

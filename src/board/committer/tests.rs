@@ -53,7 +53,7 @@ impl Fixture {
         let steadiness = Steadiness::begin(clock.read());
         let time = Timekeeper::new(Arc::clone(&published), Arc::new(clock.clone()), steadiness);
         let series = EntrySeries { is_on: false, max_entries: Some(0) };
-        let metrics = Metrics::new(series, now().at, || 0);
+        let metrics = Metrics::new(series, now().at, None, || 0);
         let shared = Arc::<FakeStore>::clone(&store);
         let committer = Committer::new(published, shared, metrics.commits.clone());
         Self { committer, time, clock, store }

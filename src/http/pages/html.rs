@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crate::http::answer;
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
-use crate::http::services::Services;
+use crate::http::services::{Links, Services};
 use crate::page::{self, PageContext, PageError};
 use crate::render::RenderError;
 
@@ -38,8 +38,18 @@ pub(super) fn guarded(mut response: HttpResponse) -> HttpResponse {
     response
 }
 
-/// Returns the time, and the address at which the client reaches the server.
+/// Returns the time, and where links lead.
 pub(super) fn context(request: &HttpRequest, services: &Services) -> PageContext {
+    let Links { external_url, commits } = &services.links;
+    PageContext {
+        now: services.clock.read().wall,
+        origin: external_url.clone().unwrap_or_else(|| origin(request)),
+        commits: commits.clone(),
+    }
+}
+
+/// Returns the address at which the client reaches the server, as far as the request tells.
+fn origin(request: &HttpRequest) -> String {
     let header = |name: HeaderName| request.headers().get(name)?.to_str().ok();
     // Only characters of a host: the page shows a command with it, to be pasted into a shell.
     let is_host = |host: &&str| {
@@ -51,7 +61,7 @@ pub(super) fn context(request: &HttpRequest, services: &Services) -> PageContext
     let host = header(HOST).filter(is_host).unwrap_or("localhost:8080");
     let forwarded = header(HeaderName::from_static("x-forwarded-proto"));
     let scheme = if forwarded == Some("https") { "https" } else { "http" };
-    PageContext { now: services.clock.read().wall, origin: format!("{scheme}://{host}") }
+    format!("{scheme}://{host}")
 }
 
 /// Answers with a page that has no entity tag.

@@ -51,8 +51,8 @@ struct Overview {
 /// Leaves out the time, on which only ages depend.
 impl Hash for Overview {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { query, context: PageContext { now: _, origin } } = self;
-        (query, origin).hash(state);
+        let Self { query, context: PageContext { now: _, origin, commits } } = self;
+        (query, origin, commits).hash(state);
     }
 }
 

@@ -139,7 +139,7 @@ impl Cluster {
             retention: Retention::default(),
         };
         let series = EntrySeries { is_on: false, max_entries: None };
-        let metrics = Metrics::new(series, self.clock.read().wall, logging::lines_dropped);
+        let metrics = Metrics::new(series, self.clock.read().wall, None, logging::lines_dropped);
         let clock = Arc::new(self.clock.clone());
         let (handle, writer, _) = Board::new(
             loaded,

@@ -55,6 +55,19 @@ impl TestApp {
         Self::start(config, Some(folder), ManualClock::at(START))
     }
 
+    /// Starts the application with some settings as they would be written.
+    pub fn with_settings(settings: &[(&str, &str)]) -> Self {
+        let given = |name: &str| {
+            let setting = settings.iter().find(|(known, _)| *known == name);
+            setting.map(|(_, value)| value.into())
+        };
+        let given = Resolved::load(&given, &|_| None).unwrap().config;
+        Self::with(|config| {
+            let Config { listen, database_url, idle_timeout, workers, .. } = config.clone();
+            *config = Config { listen, database_url, idle_timeout, workers, ..given };
+        })
+    }
+
     fn start(config: Config, folder: Option<TempDir>, clock: ManualClock) -> Self {
         let shutdown = CancellationToken::new();
         let (tell, told) = std::sync::mpsc::channel::<SocketAddr>();
