@@ -72,8 +72,8 @@ settings! {
     "Metrics" {
         /// Export the status of each entry to Prometheus, not only counts
         metrics_per_entry: bool = "true", switch;
-        /// Most entries exported one by one; 0 = no limit
-        metrics_max_entries: Option<usize> = "10000", limit::<1, MOST_ENTRIES>;
+        /// Most entries exported in full; beyond, only that one is drifted or stale; 0 = no limit
+        metrics_max_entries: Option<usize> = "50000", limit::<1, MOST_ENTRIES>;
     }
     "Shutdown" {
         /// Time between the signal to stop and the end of accepting connections

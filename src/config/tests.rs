@@ -48,7 +48,7 @@ fn without_any_source_the_defaults_are_in_force() {
     assert_eq!(config.max_connections_per_address, None);
     assert!((1..=MOST_WORKERS).contains(&config.workers));
     assert!(config.metrics_per_entry);
-    assert_eq!(config.metrics_max_entries, Some(10_000));
+    assert_eq!(config.metrics_max_entries, Some(50_000));
     assert_eq!(config.shutdown_delay, Duration::ZERO);
     assert_eq!(config.shutdown_grace, Duration::from_secs(10));
 }

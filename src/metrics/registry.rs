@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::expired_drifted;
+use super::series::Written;
 use super::text::Text;
 use super::{Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests, Updates};
 use crate::domain::Timestamp;
@@ -55,13 +56,19 @@ impl Metrics {
     /// Returns the text of a scrape, in parts to be sent one after the other.
     #[must_use]
     pub fn text(&self, gauges: &Gauges) -> Vec<Bytes> {
-        let (series, dropped) = self.entries.text(&gauges.snapshot);
+        let Written { families, dropped_series, dropped_wrong_entries } =
+            self.entries.write(&gauges.snapshot);
         let mut text = Text::default();
         gauges.write(&mut text);
         text.gauge(
             "gitops_status_series_dropped",
             "Series of single entries that are not here because of metrics_max_entries",
-            dropped,
+            dropped_series,
+        );
+        text.gauge(
+            "gitops_status_wrong_entries_dropped",
+            "Drifted or stale entries that have no series, since too many others have",
+            dropped_wrong_entries,
         );
         self.write_program(&mut text);
         self.requests.write(&mut text);
@@ -78,7 +85,7 @@ impl Metrics {
         if self.entries.is_on {
             parts.push(expired_drifted::text(&gauges.snapshot));
         }
-        parts.extend(series);
+        parts.extend(families);
         parts
     }
 

@@ -1,4 +1,4 @@
-//! The five series of each entry, written directly from the snapshot: with hundreds of thousands of
+//! The series of each entry, written directly from the snapshot: with hundreds of thousands of
 //! series, an object for each would cost too much.
 
 use bytes::Bytes;
@@ -6,119 +6,253 @@ use bytes::Bytes;
 use super::text::description;
 use crate::domain::{KeyRef, Snapshot, Standing, SyncStatus, Timestamp};
 
+/// The most drifted or stale entries that have series though they are beyond the limit: alerts have
+/// to see them, and a scrape has to have an end.
+const MOST_WRONG: usize = 100_000;
+/// How many series an entry within the limit has.
+const SERIES: usize = 6;
+
 /// Which entries have their own series.
 #[derive(Clone, Copy, Debug)]
 pub struct EntrySeries {
     /// Whether entries have series at all.
     pub is_on: bool,
-    /// The most entries that have series, in the order of their names; `None` is all.
+    /// The most entries that have all series, in the order of their names; `None` is all. Beyond
+    /// it, an entry has one series that says that it is drifted, and one that it is stale.
     pub max_entries: Option<usize>,
 }
 
+/// The series of entries, as text.
+#[derive(Default)]
+pub(super) struct Written {
+    /// The text of each metric.
+    pub families: Vec<Bytes>,
+    /// How many series the limit leaves out.
+    pub dropped_series: usize,
+    /// How many drifted or stale entries have no series that says so.
+    pub dropped_wrong_entries: usize,
+}
+
 impl EntrySeries {
-    /// Returns the text of each metric, and the number of series beyond the limit.
-    pub(super) fn text(&self, snapshot: &Snapshot) -> (Vec<Bytes>, usize) {
+    /// Writes the series.
+    pub(super) fn write(&self, snapshot: &Snapshot) -> Written {
         if !self.is_on {
-            return (Vec::new(), 0);
+            return Written::default();
         }
-        let shown = snapshot.listed().min(self.max_entries.unwrap_or(usize::MAX));
+        let complete = snapshot.listed().min(self.max_entries.unwrap_or(usize::MAX));
         let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
-        let rows = Rows::of(standings.filter(|standing| standing.is_listed()).take(shown), shown);
-        let families = rows.families();
-        let dropped = families.len() * (snapshot.listed() - shown);
-        (families.into(), dropped)
+        let listed = standings.filter(|standing| standing.is_listed());
+        let listed = listed.map(|standing| (standing.entry().key(), Row::of(standing)));
+        let rows = Rows::of(listed, complete, MOST_WRONG);
+        Written {
+            families: rows.families().into(),
+            dropped_series: SERIES * (snapshot.listed() - complete) - rows.wrong_series,
+            dropped_wrong_entries: rows.dropped_wrong_entries,
+        }
     }
 }
 
-/// The values of all series, side by side in memory: entries are scattered, and each is needed five
-/// times.
+/// The values of all series, side by side in memory: entries are scattered, and each is needed
+/// several times.
 struct Rows {
-    rows: Vec<Row>,
-    /// The labels of all entries, concatenated.
+    entries: Vec<Row>,
+    /// The labels of all rows, concatenated.
     labels: Vec<u8>,
+    /// The label of each repository with a row, and how many entries the repository has.
+    repositories: Vec<(Vec<u8>, usize)>,
+    /// How many series entries beyond the limit have.
+    wrong_series: usize,
+    dropped_wrong_entries: usize,
 }
 
 /// The values of one entry.
+#[derive(Clone, Copy)]
 struct Row {
     labels_length: usize,
-    is_synced: bool,
+    /// Whether the entry is within the limit and has all series.
+    is_complete: bool,
+    sync_status: SyncStatus,
+    is_drifted: bool,
     is_stale: bool,
     drift_files: u32,
     updated_at: Timestamp,
     state_since: Timestamp,
 }
 
+impl Row {
+    fn of(standing: &Standing) -> Self {
+        let entry = standing.entry();
+        let report = &entry.report;
+        Self {
+            labels_length: 0,
+            is_complete: true,
+            sync_status: report.sync_status,
+            is_drifted: report.is_drifted(),
+            is_stale: standing.is_stale(),
+            drift_files: report.drift_count.get(),
+            updated_at: entry.updated_at,
+            state_since: entry.state_since(),
+        }
+    }
+
+    /// How many series say that something is wrong.
+    fn wrong_series(&self) -> usize {
+        usize::from(self.is_drifted) + usize::from(self.is_stale)
+    }
+}
+
 impl Rows {
-    fn of<'a>(standings: impl Iterator<Item = &'a Standing>, count: usize) -> Self {
+    /// Reads the listed entries: all of the first ones, and of the others those that are drifted or
+    /// stale, up to a number.
+    fn of<'a>(
+        listed: impl Iterator<Item = (KeyRef<'a>, Row)>,
+        complete: usize,
+        most_wrong: usize,
+    ) -> Self {
         // Fits most labels.
         const LABELS: usize = 64;
-        let mut rows = Vec::with_capacity(count);
-        let mut labels = Vec::with_capacity(count * LABELS);
-        for standing in standings {
-            let start = labels.len();
-            let entry = standing.entry();
-            let report = &entry.report;
-            write_labels(entry.key(), &mut labels);
-            rows.push(Row {
-                labels_length: labels.len() - start,
-                is_synced: report.sync_status == SyncStatus::Synced,
-                is_stale: standing.is_stale(),
-                drift_files: report.drift_count.get(),
-                updated_at: entry.updated_at,
-                state_since: entry.state_since(),
-            });
+        let mut rows = Self {
+            entries: Vec::with_capacity(complete),
+            labels: Vec::with_capacity(complete * LABELS),
+            repositories: Vec::new(),
+            wrong_series: 0,
+            dropped_wrong_entries: 0,
+        };
+        let mut repository = Repository::default();
+        for (place, (key, mut row)) in listed.enumerate() {
+            if key.repo != repository.name {
+                repository.end(&mut rows.repositories);
+                repository = Repository { name: key.repo, ..Repository::default() };
+            }
+            repository.entries += 1;
+            row.is_complete = place < complete;
+            if !row.is_complete {
+                if row.wrong_series() == 0 {
+                    continue;
+                }
+                if rows.entries.len() - complete == most_wrong {
+                    rows.dropped_wrong_entries += 1;
+                    continue;
+                }
+                rows.wrong_series += row.wrong_series();
+            }
+            repository.has_row = true;
+            rows.push(row, key);
         }
-        Self { rows, labels }
+        repository.end(&mut rows.repositories);
+        rows
+    }
+
+    fn push(&mut self, row: Row, key: KeyRef<'_>) {
+        let start = self.labels.len();
+        write_labels(key, &mut self.labels);
+        self.entries.push(Row { labels_length: self.labels.len() - start, ..row });
     }
 
     /// Returns the text of each metric.
-    fn families(&self) -> [Bytes; 5] {
+    fn families(&self) -> [Bytes; SERIES + 1] {
         [
+            self.repositories(),
             self.family(
                 "gitops_status_synced",
                 "1 if the latest status is SYNCED, 0 if it is OUT_OF_SYNC, stale or not",
-                |row, out| write_number(row.is_synced.into(), out),
+                |row, out| write_number((row.sync_status == SyncStatus::Synced).into(), out),
+                |row| row.is_complete,
+            ),
+            self.family(
+                "gitops_status_drifted",
+                "1 if the latest report says OUT_OF_SYNC or counts files that differ, stale or not",
+                |row, out| write_number(row.is_drifted.into(), out),
+                |row| row.is_complete || row.is_drifted,
             ),
             self.family(
                 "gitops_status_drift_files",
                 "Files that differ, by the reporter's count",
                 |row, out| write_number(row.drift_files.into(), out),
+                |row| row.is_complete,
             ),
             self.family(
                 "gitops_status_stale",
                 "1 if the reporter has fallen silent",
                 |row, out| write_number(row.is_stale.into(), out),
+                |row| row.is_complete || row.is_stale,
             ),
             self.family(
                 "gitops_status_last_report_timestamp_seconds",
                 "When the latest update was received, in seconds since 1970",
                 |row, out| write_seconds(row.updated_at, out),
+                |row| row.is_complete,
             ),
             self.family(
                 "gitops_status_since_timestamp_seconds",
                 "When the drift began, or the present status if it is not drifted, in seconds since 1970",
                 |row, out| write_seconds(row.state_since, out),
+                |row| row.is_complete,
             ),
         ]
     }
 
-    fn family(&self, name: &str, help: &str, write_value: impl Fn(&Row, &mut Vec<u8>)) -> Bytes {
+    /// Writes a metric with the series of those entries that have one.
+    fn family(
+        &self,
+        name: &str,
+        help: &str,
+        write_value: impl Fn(&Row, &mut Vec<u8>),
+        has_series: impl Fn(&Row) -> bool,
+    ) -> Bytes {
         // Fits the longest number and the line break.
         const VALUE: usize = 16;
         let head = description(name, help, "gauge");
         let line = name.len() + VALUE;
-        let mut out = Vec::with_capacity(head.len() + self.labels.len() + line * self.rows.len());
+        let mut out =
+            Vec::with_capacity(head.len() + self.labels.len() + line * self.entries.len());
         out.extend_from_slice(head.as_bytes());
         let mut rest = self.labels.as_slice();
-        for row in &self.rows {
+        for row in &self.entries {
             let Some((labels, after)) = rest.split_at_checked(row.labels_length) else { break };
             rest = after;
+            if !has_series(row) {
+                continue;
+            }
             out.extend_from_slice(name.as_bytes());
             out.extend_from_slice(labels);
             write_value(row, &mut out);
             out.push(b'\n');
         }
         out.into()
+    }
+
+    fn repositories(&self) -> Bytes {
+        const NAME: &str = "gitops_status_repo_entries";
+        const HELP: &str = "Listed entries of a repository, also those without series";
+        let mut out = description(NAME, HELP, "gauge").into_bytes();
+        for (label, entries) in &self.repositories {
+            out.extend_from_slice(NAME.as_bytes());
+            out.extend_from_slice(label);
+            write_number(*entries as u64, &mut out);
+            out.push(b'\n');
+        }
+        out.into()
+    }
+}
+
+/// The repository whose entries are being read.
+#[derive(Default)]
+struct Repository<'a> {
+    name: &'a str,
+    entries: usize,
+    has_row: bool,
+}
+
+impl Repository<'_> {
+    /// Notes how many entries it has, if one of them has series.
+    fn end(&self, repositories: &mut Vec<(Vec<u8>, usize)>) {
+        if self.has_row {
+            let mut label = b"{repo=\"".to_vec();
+            write_escaped(self.name, &mut label);
+            label.extend_from_slice(b"\"} ");
+            repositories.push((label, self.entries));
+        }
     }
 }
 
@@ -171,6 +305,29 @@ mod tests {
         let mut out = Vec::new();
         write(&mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn entries_that_are_wrong_beyond_both_limits_are_counted() {
+        let listed = (0..9).map(|place| {
+            let server = ["a", "b", "c", "d", "e", "f", "g", "h", "i"][place];
+            let row = Row {
+                labels_length: 0,
+                is_complete: true,
+                sync_status: SyncStatus::Synced,
+                is_drifted: place % 3 == 1,
+                is_stale: place == 4,
+                drift_files: 0,
+                updated_at: Timestamp::from_millis(0),
+                state_since: Timestamp::from_millis(0),
+            };
+            (KeyRef { repo: "r", server }, row)
+        });
+        let rows = Rows::of(listed, 2, 1);
+        assert_eq!((rows.entries.len(), rows.wrong_series, rows.dropped_wrong_entries), (3, 2, 1));
+        let [repositories, _, drifted, ..] = rows.families();
+        assert!(repositories.ends_with(b"gitops_status_repo_entries{repo=\"r\"} 9\n"));
+        assert_eq!(drifted.split(|byte| *byte == b'\n').count(), 2 + 3 + 1);
     }
 
     #[test]

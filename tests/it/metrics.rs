@@ -80,6 +80,7 @@ fn counts_of_entries_exist_even_without_entries() {
         "gitops_status_stale_entries",
         "gitops_status_expired_total",
         "gitops_status_series_dropped",
+        "gitops_status_wrong_entries_dropped",
         "gitops_status_queue_depth",
         "gitops_status_commits_total{outcome=\"failed\"}",
     ] {
@@ -111,12 +112,15 @@ fn an_entry_has_its_series_for_as_long_as_it_is_listed() {
     let began = 1_776_767_535.0;
     for (series, value) in [
         (web("synced"), 0.0),
+        (web("drifted"), 1.0),
         (web("drift_files"), 3.0),
         (web("stale"), 0.0),
         (web("last_report_timestamp_seconds"), began + 1.5),
         (web("since_timestamp_seconds"), began),
         (odd("synced"), 1.0),
+        (odd("drifted"), 0.0),
         (odd("drift_files"), 0.0),
+        (of("repo_entries", r#"repo="rsyslog""#), 1.0),
         (odd("since_timestamp_seconds"), began + 1.5),
         (of("entries", r#"state="synced""#), 1.0),
         (of("entries", r#"state="out_of_sync""#), 1.0),
@@ -130,6 +134,7 @@ fn an_entry_has_its_series_for_as_long_as_it_is_listed() {
 
     assert_eq!(app.send("DELETE", "/api/status?repo=a%22b&server=c%5Cd", &[], b"").status, 200);
     assert!(!Scrape::of(&app).values.contains_key(&odd("synced")));
+    assert!(!Scrape::of(&app).values.contains_key(&of("repo_entries", r#"repo="a\"b""#)));
     app.advance(Duration::from_hours(14 * 24));
     wait_until("the other one has expired", || {
         Scrape::of(&app).value("gitops_status_expired_total") > 0.0
@@ -143,7 +148,7 @@ fn an_entry_has_its_series_for_as_long_as_it_is_listed() {
 }
 
 #[test]
-fn entries_beyond_the_limit_have_no_series_and_are_counted() {
+fn beyond_the_limit_only_what_is_drifted_or_stale_has_series() {
     let app = TestApp::with(|config| config.metrics_max_entries = Some(2));
     for server in ["a", "b", "c", "d", "e"] {
         app.accept(report("repo", server, "SYNCED", &[]));
@@ -156,12 +161,33 @@ fn entries_beyond_the_limit_have_no_series_and_are_counted() {
     let scrape = Scrape::of(&app);
     assert_eq!(servers(&scrape), ["a", "b"]);
     let dropped = scrape.value("gitops_status_series_dropped");
-    assert!((dropped - 15.0).abs() < f64::EPSILON, "three entries of five series each");
+    assert!((dropped - 18.0).abs() < f64::EPSILON, "three entries of six series each");
+    let entries = scrape.value("gitops_status_repo_entries{repo=\"repo\"}");
+    assert!((entries - 5.0).abs() < f64::EPSILON, "all entries count");
+    let last = |name: &str| format!("gitops_status_{name}{{repo=\"repo\",server=\"e\"}}");
+    assert!(!scrape.values.contains_key(&last("drifted")));
+    app.accept(report("repo", "e", "OUT_OF_SYNC", &[]));
+    app.accept(report("zoo", "e", "SYNCED", &[]));
+    let scrape = Scrape::of(&app);
+    assert!(scrape.value(&last("drifted")) > 0.0);
+    let shows = |name: &str| scrape.values.contains_key(&last(name));
+    assert!(!shows("stale") && !shows("synced") && !shows("since_timestamp_seconds"));
+    assert!(!scrape.values.contains_key("gitops_status_repo_entries{repo=\"zoo\"}"));
+    let dropped = scrape.value("gitops_status_series_dropped");
+    assert!((dropped - 23.0).abs() < f64::EPSILON, "four entries, and one series of them is here");
+    app.advance(Duration::from_hours(2));
+    wait_until("all are stale, and each has a series that says so", || {
+        servers(&Scrape::of(&app)).len() == 5
+    });
+    let scrape = Scrape::of(&app);
+    assert!(scrape.value("gitops_status_stale{repo=\"zoo\",server=\"e\"}") > 0.0);
+    assert!(scrape.value("gitops_status_wrong_entries_dropped") < 1.0);
     assert!(scrape.value("gitops_status_entries{state=\"synced\"}") > 4.0);
 
     let app = app.restart_with(|config| config.metrics_per_entry = false);
     let scrape = Scrape::of(&app);
     assert_eq!(servers(&scrape), [""; 0]);
+    assert!(!scrape.values.keys().any(|series| series.contains("repo=")));
     assert!(scrape.value("gitops_status_series_dropped") < 1.0, "none is wanted");
     let app = app.restart_with(|config| {
         config.metrics_per_entry = true;
