@@ -1,7 +1,7 @@
 //! Pages for people: the overview of all entries, one entry, one file.
 //!
 //! These modules turn what the domain knows into HTML. They must not know who asked for a page or
-//! how it is sent. Every link is relative, so that the pages work under any path prefix.
+//! how it is sent. Links between pages are relative, so that they work under any path prefix.
 
 mod asset;
 mod commit_links;

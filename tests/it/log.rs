@@ -22,6 +22,14 @@ fn an_update_is_logged_as_in_the_original_and_repeats_are_not_logged() {
 }
 
 #[test]
+fn the_log_says_where_people_reach_the_server() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = "--external-url=https://example.org/gitops/";
+    let server = Process::start(&folder.path().join("status.db"), &[flag]);
+    assert!(server.log().contains("People reach it at https://example.org/gitops\n"));
+}
+
+#[test]
 fn no_name_can_forge_a_line() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("status.db"), NO_ARGUMENTS);

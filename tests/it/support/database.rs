@@ -5,10 +5,11 @@ use std::path::Path;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions, Connection, Row};
 
-/// Turns a database into one from before the last migration.
+/// Turns a database into one from before migration 0004.
 pub const OLDER: &str = "\
+    alter table entries drop column expired_at; \
     alter table entries drop column drifted_since; \
-    delete from _sqlx_migrations where version = 4";
+    delete from _sqlx_migrations where version >= 4";
 
 /// Runs a query on the database and returns the first column of its rows.
 pub fn stored(database: &Path, sql: &'static str) -> Vec<String> {
