@@ -28,7 +28,6 @@ struct Progress {
 impl RefusedUpdates {
     /// Logs an update that was refused for a fault of its own, unless a line was just logged.
     pub(super) fn note(&self, request: &HttpRequest, error: &ApiError, now: Duration) {
-        let Some(reason) = error.reason() else { return };
         if !error.status_code().is_client_error() {
             return;
         }
@@ -37,12 +36,13 @@ impl RefusedUpdates {
             progress.unlogged += 1;
             return;
         }
-        let before = match progress.unlogged {
+        let others = match progress.unlogged {
             0 => String::new(),
-            unlogged => format!(" ({unlogged} before it)"),
+            unlogged => format!(" ({unlogged} others were not logged)"),
         };
         *progress = Progress { silent_until: now + PAUSE, unlogged: 0 };
         drop(progress);
-        log::info!("{} was refused{before}: {reason}", Asked::of(request));
+        let reason = error.reason().unwrap_or_default();
+        log::info!("{} was refused{others}: {reason}", Asked::of(request));
     }
 }

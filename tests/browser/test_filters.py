@@ -117,7 +117,7 @@ def test_a_link_to_a_name_with_a_comma_shows_it_alone_until_the_reader_wants_pat
     page = browse(fleet.address)
     page.get_by_role("link", name="nginx,chrony").click()
     assert rows(page) == ["nginx,chrony/web-3"]
-    page.get_by_label("Exact names").uncheck()
+    page.get_by_label("Names").select_option("lists, patterns")
     expect(page.locator("tbody tr")).to_have_count(4)
     expect(page).to_have_url(fleet.address + "?repo=nginx%2Cchrony")
 
