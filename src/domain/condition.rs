@@ -7,15 +7,15 @@ pub enum Condition {
     Ended,
     /// The server had what the repository says.
     Synced,
-    /// The server differed from the repository.
-    OutOfSync,
     /// The reporter was silent, whatever it had reported last.
     Stale,
+    /// The server differed from the repository.
+    OutOfSync,
 }
 
 impl Condition {
     /// All conditions, from the best to the worst.
-    pub const ALL: [Self; 4] = [Self::Ended, Self::Synced, Self::OutOfSync, Self::Stale];
+    pub const ALL: [Self; 4] = [Self::Ended, Self::Synced, Self::Stale, Self::OutOfSync];
 
     /// The number of the API: 0 synced, 1 out of sync, 2 stale, `None` if there is no entry.
     #[must_use]

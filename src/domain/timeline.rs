@@ -1,30 +1,53 @@
 //! Timelines: the conditions of entries over a time range, as Grafana's state timeline draws them.
 //!
-//! A timeline has a phase for each change of an entry's condition. If there are too many, it cuts
-//! time into steps and shows the worst condition of each entry in each step.
+//! A timeline has a phase for each change of a line's condition. If there are too many, it cuts time
+//! into steps and shows the worst condition of each line in each step.
 
-use super::{Condition, Cursor, Key, TimeRange, TimeStep, Timestamp};
+use super::{Condition, Cursor, Line, LineKind, TimeRange, TimeStep, Timestamp};
+
+/// How many entries the lines of names sum up at most.
+const MOST_ENTRIES_OF_NAMES: usize = 100_000;
+
+/// How many transitions of them to read one by one, and how many of their steps to look up.
+const MOST_POINTS_OF_NAMES: usize = 400_000;
 
 /// A query for a timeline. The entries come separately, since the current snapshot selects them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TimelineQuery {
     /// The time range.
     pub range: TimeRange,
-    /// The maximum number of phases, and of entries.
+    /// What has a line of its own.
+    pub lines: LineKind,
+    /// The maximum number of phases, and of lines.
     pub limit: usize,
+    /// How many transitions to read one by one. Of more, read only what the steps need.
+    pub most_points: usize,
 }
 
 impl TimelineQuery {
-    /// How many transitions to read one by one. Of more, read only what the steps need.
+    /// Makes a query that reads as many transitions as suits its lines.
     #[must_use]
-    pub const fn most_points(&self) -> usize {
-        self.limit.saturating_mul(8)
+    pub const fn new(range: TimeRange, lines: LineKind, limit: usize) -> Self {
+        let most_points = match lines {
+            LineKind::Entry => limit.saturating_mul(8),
+            LineKind::Repo | LineKind::Server => MOST_POINTS_OF_NAMES,
+        };
+        Self { range, lines, limit, most_points }
     }
 
-    /// Returns the phases of some entries: all of them if they are within the limit, otherwise those
-    /// of the finest step that keeps within it.
+    /// Returns how many entries there may be.
     #[must_use]
-    pub fn show(&self, pasts: &[EntryPast]) -> (Vec<Phase>, Option<TimeStep>) {
+    pub const fn most_entries(&self) -> usize {
+        match self.lines {
+            LineKind::Entry => self.limit,
+            LineKind::Repo | LineKind::Server => MOST_ENTRIES_OF_NAMES,
+        }
+    }
+
+    /// Returns the phases of some lines: all of them if they are within the limit, otherwise those of
+    /// the finest step that keeps within it.
+    #[must_use]
+    pub fn show(&self, pasts: &[Past]) -> (Vec<Phase>, Option<TimeStep>) {
         let phases = self.phases(pasts, None);
         if phases.len() <= self.limit {
             return (phases, None);
@@ -34,17 +57,18 @@ impl TimelineQuery {
         coarser.next().unwrap_or_default()
     }
 
-    /// Returns the finest step that keeps a number of entries within the limit, whatever they did.
+    /// Returns the finest step that keeps a number of lines within the limit, whatever they did, and
+    /// that takes no more work than reading transitions does.
     #[must_use]
-    pub fn step_for(&self, entries: usize) -> Option<TimeStep> {
-        let most = self.limit.checked_div(entries)?;
+    pub fn step_for(&self, lines: usize, entries: usize) -> Option<TimeStep> {
+        let most = self.limit.checked_div(lines)?.min(self.most_points.checked_div(entries)?);
         TimeStep::ladder().find(|step| step.starts(self.range).nth(most).is_none())
     }
 
-    fn phases(&self, pasts: &[EntryPast], step: Option<TimeStep>) -> Vec<Phase> {
+    pub(super) fn phases(&self, pasts: &[Past], step: Option<TimeStep>) -> Vec<Phase> {
         let mut phases = Phases::default();
         for past in pasts {
-            phases.begin(past.pair);
+            phases.begin(past.line);
             if let Some(condition) = past.carried {
                 phases.push(self.range.from, condition);
             }
@@ -58,7 +82,7 @@ impl TimelineQuery {
         phases.finish()
     }
 
-    fn push_steps(&self, phases: &mut Phases, past: &EntryPast, step: TimeStep) {
+    fn push_steps(&self, phases: &mut Phases, past: &Past, step: TimeStep) {
         let TimeRange { from, to } = self.range;
         let mut before = past.carried.unwrap_or(Condition::Ended);
         for points in past.points.chunk_by(|(a, _), (b, _)| step.start(a.at) == step.start(b.at)) {
@@ -75,12 +99,12 @@ impl TimelineQuery {
     }
 }
 
-/// The transitions of one entry in a time range.
+/// The transitions of one line in a time range.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct EntryPast {
-    /// The entry's index in [`Timeline::keys`].
-    pub pair: usize,
-    /// Its condition just before the range; `None` if the entry was not known.
+pub struct Past {
+    /// The index of the line.
+    pub line: usize,
+    /// Its condition just before the range; `None` if it was not known.
     pub carried: Option<Condition>,
     /// Its transitions in the range, in order.
     pub points: Vec<(Cursor, Condition)>,
@@ -113,23 +137,23 @@ impl LastSeen {
     }
 }
 
-/// One change of one entry's condition.
+/// One change of one line's condition.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Phase {
     /// When it began.
     pub at: Timestamp,
-    /// The entry's index in [`Timeline::keys`].
-    pub pair: usize,
+    /// The line's index in [`Timeline::lines`].
+    pub line: usize,
     /// The condition from then on.
     pub condition: Condition,
 }
 
-/// The conditions of entries over a time range.
+/// The conditions of entries, or of names, over a time range.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Timeline {
-    /// The entries, in order.
-    pub keys: Vec<Key>,
-    /// Their phases, by time, then by entry.
+    /// The lines, in order.
+    pub lines: Vec<Line>,
+    /// Their phases, by time, then by line.
     pub phases: Vec<Phase>,
     /// The step by which time is cut, if it is.
     pub step: Option<TimeStep>,
@@ -138,35 +162,35 @@ pub struct Timeline {
 impl Timeline {
     /// Makes a timeline of phases in any order.
     #[must_use]
-    pub fn new(keys: Vec<Key>, mut phases: Vec<Phase>, step: Option<TimeStep>) -> Self {
-        phases.sort_unstable_by_key(|phase| (phase.at, phase.pair));
-        Self { keys, phases, step }
+    pub fn new(lines: Vec<Line>, mut phases: Vec<Phase>, step: Option<TimeStep>) -> Self {
+        phases.sort_unstable_by_key(|phase| (phase.at, phase.line));
+        Self { lines, phases, step }
     }
 
-    /// Returns the phases, each with the key of its entry.
-    pub fn rows(&self) -> impl Iterator<Item = (&Key, &Phase)> {
-        self.phases.iter().filter_map(|phase| Some((self.keys.get(phase.pair)?, phase)))
+    /// Returns the phases, each with its line.
+    pub fn rows(&self) -> impl Iterator<Item = (&Line, &Phase)> {
+        self.phases.iter().filter_map(|phase| Some((self.lines.get(phase.line)?, phase)))
     }
 }
 
-/// Collects phases, one entry after the other.
+/// Collects phases, one line after the other.
 ///
 /// Of equal neighbours it keeps only the first, of several at one moment only the last. It drops
 /// an end with nothing before it.
 #[derive(Debug, Default)]
 pub struct Phases {
     collected: Vec<Phase>,
-    pair: Option<usize>,
-    /// The index of the current entry's first phase.
+    line: Option<usize>,
+    /// The index of the current line's first phase.
     begin: usize,
-    /// The end of the current entry's last step, and what was last seen before it.
+    /// The end of the current line's last step, and what was last seen before it.
     last_seen: Option<(Timestamp, LastSeen)>,
 }
 
 impl Phases {
-    /// Starts the next entry.
-    fn begin(&mut self, pair: usize) {
-        self.pair = Some(pair);
+    /// Starts the next line.
+    fn begin(&mut self, line: usize) {
+        self.line = Some(line);
         self.begin = self.collected.len();
         self.last_seen = None;
     }
@@ -178,16 +202,16 @@ impl Phases {
         }
         let own = self.collected.get(self.begin..).unwrap_or_default();
         let before = own.last().map_or(Condition::Ended, |last| last.condition);
-        if let Some(pair) = self.pair.filter(|_| before != condition) {
-            self.collected.push(Phase { at, pair, condition });
+        if let Some(line) = self.line.filter(|_| before != condition) {
+            self.collected.push(Phase { at, line, condition });
         }
     }
 
-    /// Adds what was last seen of an entry before the end of a step. The first call for an entry is
-    /// for the start of the range; the others follow in order of time.
-    pub fn take(&mut self, pair: usize, end: Timestamp, last_seen: LastSeen) {
-        if self.pair != Some(pair) {
-            self.begin(pair);
+    /// Adds what was last seen of a line before the end of a step. The first call for a line is for
+    /// the start of the range; the others follow in order of time.
+    pub fn take(&mut self, line: usize, end: Timestamp, last_seen: LastSeen) {
+        if self.line != Some(line) {
+            self.begin(line);
         }
         if let Some((start, before)) = self.last_seen.replace((end, last_seen))
             && let Some(condition) = before.latest().max(last_seen.worst_since(start))
@@ -216,14 +240,15 @@ mod tests {
     }
 
     fn query(from: i64, to: i64, limit: usize) -> TimelineQuery {
-        TimelineQuery { range: TimeRange { from: at(from), to: at(to) }, limit }
+        let range = TimeRange { from: at(from), to: at(to) };
+        TimelineQuery::new(range, LineKind::Entry, limit)
     }
 
-    fn past(carried: Option<Condition>, points: &[(i64, Condition)]) -> EntryPast {
+    fn past(carried: Option<Condition>, points: &[(i64, Condition)]) -> Past {
         let points = (0..)
             .zip(points)
             .map(|(id, (millis, condition))| (Cursor { at: at(*millis), id }, *condition));
-        EntryPast { pair: 0, carried, points: points.collect() }
+        Past { line: 0, carried, points: points.collect() }
     }
 
     fn shown(phases: &[Phase]) -> Vec<(i64, Option<u8>)> {
@@ -295,10 +320,10 @@ mod tests {
         ) {
             let query = query(from, from + length, limit);
             let TimeRange { from, to } = query.range;
-            let step = query.step_for(1).unwrap();
+            let step = query.step_for(1, 1).unwrap();
             let carried = last_seen(&points, from).latest();
             let inside = points.iter().filter(|(cursor, _)| (from..to).contains(&cursor.at));
-            let past = EntryPast { pair: 0, carried, points: inside.copied().collect() };
+            let past = Past { line: 0, carried, points: inside.copied().collect() };
             let mut phases = Phases::default();
             for end in step.starts(query.range).chain([to]) {
                 phases.take(0, end, last_seen(&points, end));
@@ -311,7 +336,7 @@ mod tests {
         #[test]
         fn what_is_shown_is_within_the_limit(points in points(), limit in 1..20_usize) {
             let query = query(0, 100_000_000, limit);
-            let past = EntryPast { pair: 0, carried: None, points };
+            let past = Past { line: 0, carried: None, points };
             let (phases, step) = query.show(std::slice::from_ref(&past));
             prop_assert!(phases.len() <= limit);
             prop_assert_eq!(step.is_some(), query.phases(&[past], None).len() > limit);

@@ -92,8 +92,8 @@ fn reason_of(refusal: Refusal) -> &'static str {
 fn reason_for_no_answer(unanswered: &Unanswered) -> &'static str {
     match unanswered {
         Unanswered::TooManyEntries => {
-            "limit must be at least the number of entries: raise it, or ask for fewer by repo or \
-             server"
+            "limit must be at least the number of entries (with by, of names, of at most 100000 \
+             entries): raise it, or ask for fewer by repo or server"
         }
         Unanswered::TooSlow => {
             "The answer takes too long to find: ask for less by repo, server, from or to"

@@ -9,11 +9,11 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
-use super::query::QueryString;
+use super::query::{QueryString, must_be};
 use super::sending::Rendering;
 use super::services::Services;
 use super::times::range;
-use crate::domain::{Filter, TimelineQuery, Timestamp};
+use crate::domain::{Filter, LineKind, TimelineQuery, Timestamp};
 use crate::render;
 
 /// Says that time was divided into steps, and how long they are.
@@ -49,12 +49,22 @@ pub(super) async fn timeline(
     Ok(response)
 }
 
-/// Reads filters, `from`, `to` and `limit`.
+/// Reads filters, `by`, `from`, `to` and `limit`.
 fn parse(query: &str, now: Timestamp) -> Result<(Filter, TimelineQuery), ApiError> {
-    let sent = QueryString::with_filters(query, &["from", "to", "limit"])?;
+    let sent = QueryString::with_filters(query, &["by", "from", "to", "limit"])?;
     let (from, to) = sent.times(now)?;
     let to = to.unwrap_or(now);
     let range = range(from.unwrap_or(to.minus(USUAL_SPAN)), to)?;
     let limit = sent.limit(1..=MAX_LIMIT)?.unwrap_or(USUAL_LIMIT);
-    Ok((sent.filter()?, TimelineQuery { range, limit }))
+    Ok((sent.filter()?, TimelineQuery::new(range, lines(&sent)?, limit)))
+}
+
+/// Reads `by`.
+fn lines(sent: &QueryString<'_>) -> Result<LineKind, ApiError> {
+    match sent.single("by")? {
+        None => Ok(LineKind::Entry),
+        Some("repo") => Ok(LineKind::Repo),
+        Some("server") => Ok(LineKind::Server),
+        Some(_) => Err(must_be("by", "repo or server")),
+    }
 }

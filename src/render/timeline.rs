@@ -3,28 +3,30 @@
 use serde::Serialize;
 
 use super::pieces::{Array, Pieces};
-use crate::domain::{Key, Phase, Timeline};
+use crate::domain::{Phase, Timeline};
 
-/// A condition of an entry and its start. New fields are only added at the end.
+/// A condition of a line and its start. New fields are only added at the end.
 #[derive(Serialize)]
 struct Row<'a> {
     time: String,
-    repo: &'a str,
-    server: &'a str,
-    /// Null from the moment the entry is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    repo: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<&'a str>,
+    /// Null from the moment the entry, or the last entry of the name, is gone.
     status_code: Option<u8>,
 }
 
 /// Returns a JSON array of a timeline's rows.
 #[must_use]
 pub fn timeline(timeline: Timeline) -> impl Pieces {
-    let Timeline { keys, phases, step: _ } = timeline;
-    Array::new(phases, move |out, Phase { at, pair, condition }| {
-        let Some(Key { repo, server }) = keys.get(pair) else { return Ok(()) };
+    let Timeline { lines, phases, step: _ } = timeline;
+    Array::new(phases, move |out, Phase { at, line, condition }| {
+        let Some(line) = lines.get(line) else { return Ok(()) };
         let row = Row {
             time: at.to_string(),
-            repo: repo.as_str(),
-            server: server.as_str(),
+            repo: line.repo(),
+            server: line.server(),
             status_code: condition.code(),
         };
         Ok(serde_json::to_writer(out, &row)?)

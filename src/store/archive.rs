@@ -23,8 +23,8 @@ pub trait Archive: Send + Sync {
 
     /// Returns how the entries that pass stood, each from its first known transition.
     ///
-    /// `passes` is called only with pairs of `repos`. `None` means that more entries pass than the
-    /// query's limit.
+    /// `passes` is called only with pairs of `repos`. `None` means that more entries pass, or
+    /// more lines, than the query takes.
     async fn timeline(
         &self,
         query: TimelineQuery,

@@ -169,6 +169,8 @@ fn an_answer_is_as_it_is_described_and_every_column_that_is_described_is_served(
         "/api/history",
         "/api/history?flat=true&limit=1",
         "/api/timeline?from=0&to=9999999999",
+        "/api/timeline?by=repo",
+        "/api/timeline?by=server",
         "/api/summary",
         "/api/repos",
         "/api/servers",

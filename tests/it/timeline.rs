@@ -11,7 +11,8 @@ use crate::support::{TestApp, report, wait_until};
 const HOUR: Duration = Duration::from_hours(1);
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Returns `minutes server code` of every row, the minutes counted from a moment.
+/// Returns `minutes server code` of every row (`minutes repo code` if it has no server), the minutes
+/// counted from a moment.
 fn rows(app: &TestApp, since: Timestamp, query: &str) -> Vec<String> {
     let reply = app.get(&format!("/api/timeline{query}"));
     assert_eq!(reply.status, 200, "{query}: {}", reply.text());
@@ -20,13 +21,19 @@ fn rows(app: &TestApp, since: Timestamp, query: &str) -> Vec<String> {
             row["time"].as_str() == Some(&since.plus(MINUTE * *minutes).to_string())
         });
         let minutes = minutes.map_or_else(|| row["time"].to_string(), |m| m.to_string());
-        format!("{minutes} {} {}", row["server"].as_str().unwrap(), row["status_code"])
+        let name = row["server"].as_str().or(row["repo"].as_str()).unwrap();
+        format!("{minutes} {name} {}", row["status_code"])
     };
     reply.json().as_array().unwrap().iter().map(line).collect()
 }
 
 fn post(app: &TestApp, server: &str, status: &str) {
     app.accept(report("r", server, status, &[]));
+}
+
+fn remove(app: &TestApp, repo: &str, server: &str) {
+    let target = format!("/api/status?repo={repo}&server={server}");
+    assert_eq!(app.send("DELETE", &target, &[], b"").status, 200);
 }
 
 #[test]
@@ -149,6 +156,76 @@ fn above_the_limit_time_is_divided_into_steps_that_keep_the_worst_state() {
 }
 
 #[test]
+fn a_name_is_in_the_worst_state_of_its_entries_and_ends_with_null_when_all_are_gone() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    app.accept(report("r", "a", "SYNCED", &[]));
+    app.accept(report("r", "b", "OUT_OF_SYNC", &[]));
+    app.accept(report("q", "a", "SYNCED", &[]));
+    app.advance(MINUTE);
+    app.accept(report("r", "a", "OUT_OF_SYNC", &[]));
+    app.accept(report("r", "b", "SYNCED", &[]));
+    app.advance(MINUTE);
+    remove(&app, "r", "a");
+    app.advance(MINUTE);
+    remove(&app, "r", "b");
+    app.advance(MINUTE);
+    let by_repo = ["0 q 0", "0 r 1", "2 r 0", "3 r null"];
+    assert_eq!(rows(&app, start, "?by=repo"), by_repo);
+    let by_server = ["0 a 0", "0 b 1", "1 a 1", "1 b 0", "2 a 0", "3 b null"];
+    assert_eq!(rows(&app, start, "?by=server"), by_server);
+    assert_eq!(
+        rows(&app, start, "?by=server&repo=r"),
+        ["0 a 0", "0 b 1", "1 a 1", "1 b 0", "2 a null", "3 b null"]
+    );
+    let from = start.plus(MINUTE + MINUTE / 2);
+    let cut = app.get(&format!("/api/timeline?by=repo&from={from}&repo=r&limit=3")).text();
+    let row = |time: Timestamp, code: &str| {
+        format!("{{\"time\":\"{time}\",\"repo\":\"r\",\"status_code\":{code}}}")
+    };
+    let (second, third) = (start.plus(2 * MINUTE), start.plus(3 * MINUTE));
+    let expected = [row(from, "1"), row(second, "0"), row(third, "null")];
+    assert_eq!(cut, format!("[{}]", expected.join(",")), "the documented fields, in their order");
+}
+
+/// A drift on one server is to be seen although the reporter of another is silent.
+#[test]
+fn of_a_name_a_drift_is_worse_than_a_silence_and_that_is_worse_than_being_in_sync() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    app.accept(report("r", "silent", "OUT_OF_SYNC", &[]));
+    for hour in 1..=4 {
+        app.advance(HOUR);
+        let status = if hour == 3 { "OUT_OF_SYNC" } else { "SYNCED" };
+        app.accept(report("r", "talks", status, &[]));
+    }
+    app.advance(MINUTE);
+    wait_until("the silence is recorded", || rows(&app, start, "?by=repo").len() == 4);
+    let expected = ["0 r 1", "120 r 2", "180 r 1", "240 r 2"];
+    assert_eq!(rows(&app, start, "?by=repo"), expected);
+    let expected = ["0 silent 1", "60 talks 0", "120 silent 2", "180 talks 1", "240 talks 0"];
+    assert_eq!(rows(&app, start, "?by=server"), expected);
+}
+
+#[test]
+fn the_limit_of_a_timeline_by_name_counts_names_and_rows_not_entries() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    for round in 0..40 {
+        for server in ["a", "b", "c"] {
+            post(&app, server, if round % 8 == 0 { "OUT_OF_SYNC" } else { "SYNCED" });
+        }
+        app.advance(10 * MINUTE);
+    }
+    assert_eq!(app.get("/api/timeline?by=repo").json().as_array().unwrap().len(), 10);
+    let steps = app.get("/api/timeline?by=repo&limit=2");
+    assert!(steps.header("x-step").is_some(), "time is divided");
+    let steps = rows(&app, start, "?by=repo&limit=2");
+    assert!(steps.len() <= 2 && steps[0] == "0 r 1", "of three entries: {steps:?}");
+    app.get("/api/timeline?by=server&limit=2").error(400);
+}
+
+#[test]
 fn a_wrong_parameter_is_refused_with_what_is_accepted() {
     let app = TestApp::spawn();
     for (query, expected) in [
@@ -156,7 +233,10 @@ fn a_wrong_parameter_is_refused_with_what_is_accepted() {
         ("?from=2026-4-21", "from must be a time such as"),
         ("?from=now&to=now-1s", "from must be no later than to"),
         ("?from=2026-04-21T10:32:15Z&to=5", "from must be no later than to"),
-        ("?event=first", "q, literal, from, to and limit"),
+        ("?event=first", "q, literal, by, from, to and limit"),
+        ("?by=entry", "by must be repo or server"),
+        ("?by=", "by must be repo or server"),
+        ("?by=repo&by=server", "by must be given only once"),
     ] {
         let message = app.get(&format!("/api/timeline{query}")).error(400);
         assert!(message.contains(expected), "{query}: {message}");

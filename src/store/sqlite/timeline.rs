@@ -10,8 +10,8 @@ use tokio::task::coop::consume_budget;
 
 use super::pairs::{self, Pairs};
 use crate::domain::{
-    Condition, Cursor, EntryPast, Key, LastSeen, Names, Phases, TimeRange, Timeline, TimelineQuery,
-    Timestamp,
+    Condition, Cursor, Grouping, Key, LastSeen, Names, Past, Phases, TimeRange, Timeline,
+    TimelineQuery, Timestamp,
 };
 use crate::store::{KeyPredicate, StoreError};
 
@@ -88,14 +88,14 @@ const IN_RANGE: &str = "\
 /// The number of pairs that are examined for each that may be shown. Many of them can be long gone.
 const LOOKED_AT: usize = 20;
 
-/// Reads the timeline of the entries that pass, or `None` if there are more than the limit.
+/// Reads the timeline of the entries that pass, or `None` if there are more than the query takes.
 pub(super) async fn read(
     connection: &mut SqliteConnection,
     query: TimelineQuery,
     repos: &Names,
     passes: KeyPredicate<'_>,
 ) -> Result<Option<Timeline>, StoreError> {
-    let most = query.limit.saturating_mul(LOOKED_AT);
+    let most = query.most_entries().saturating_mul(LOOKED_AT);
     let Pairs::Few(keys) = pairs::find(connection, repos, most, passes).await? else {
         return Ok(None);
     };
@@ -104,21 +104,23 @@ pub(super) async fn read(
     };
     let query = TimelineQuery { range, ..query };
     let keys = in_range(connection, keys, range).await?;
-    if keys.len() > query.limit {
+    let (pairs, entries) = (pairs::parameter(&keys)?, keys.len());
+    let grouping = Grouping::new(keys, query.lines);
+    if entries > query.most_entries() || grouping.lines.len() > query.limit {
         return Ok(None);
     }
-    let pairs = pairs::parameter(&keys)?;
     let count = count_points(connection, &pairs, query).await?;
-    let step = query.step_for(keys.len()).filter(|_| count > query.most_points());
+    let step = query.step_for(grouping.lines.len(), entries);
+    let step = step.filter(|_| count > query.most_points);
     let (phases, step) = if let Some(step) = step {
         let ends = step.starts(range).chain([range.to]);
         let mut phases = Phases::default();
         last_seen(connection, &pairs, ends, |pair, end, seen| phases.take(pair, end, seen)).await?;
-        (phases.finish(), Some(step))
+        (grouping.merge_steps(&query, &phases.finish()), Some(step))
     } else {
-        query.show(&read_lives(connection, &pairs, keys.len(), range).await?)
+        query.show(&grouping.merge(read_lives(connection, &pairs, entries, range).await?))
     };
-    Ok(Some(Timeline::new(keys, phases, step)))
+    Ok(Some(Timeline::new(grouping.lines, phases, step)))
 }
 
 /// Drops the pairs that have nothing to show in a range.
@@ -161,7 +163,7 @@ async fn count_points(
     pairs: &str,
     query: TimelineQuery,
 ) -> Result<usize, StoreError> {
-    let most = i64::try_from(query.most_points()).unwrap_or(i64::MAX);
+    let most = i64::try_from(query.most_points).unwrap_or(i64::MAX);
     let count: i64 = sqlx::query_scalar(COUNT)
         .bind(pairs.to_owned())
         .bind(query.range.from.millis())
@@ -178,9 +180,8 @@ async fn read_lives(
     pairs: &str,
     count: usize,
     range: TimeRange,
-) -> Result<Vec<EntryPast>, StoreError> {
-    let mut pasts: Vec<EntryPast> =
-        (0..count).map(|pair| EntryPast { pair, ..EntryPast::default() }).collect();
+) -> Result<Vec<Past>, StoreError> {
+    let mut pasts: Vec<Past> = (0..count).map(|line| Past { line, ..Past::default() }).collect();
     last_seen(connection, pairs, [range.from].into_iter(), |pair, _, seen| {
         if let Some(past) = pasts.get_mut(pair) {
             past.carried = seen.latest();
@@ -232,9 +233,9 @@ async fn last_seen(
             Condition::OutOfSync => place("out_of_sync"),
             Condition::Stale => place("stale"),
         });
-        let [ended, synced, out_of_sync, stale] = seen;
+        let [ended, synced, stale, out_of_sync] = seen;
         let moment = Timestamp::from_millis(row.try_get("moment")?);
-        take(pair_of(&row)?, moment, LastSeen([ended?, synced?, out_of_sync?, stale?]));
+        take(pair_of(&row)?, moment, LastSeen([ended?, synced?, stale?, out_of_sync?]));
     }
     Ok(())
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::{Backend, Pair, now, report};
 use gitops_status_server::domain::{
-    Condition, Cursor, Event, Filter, HistoryItem, HistoryQuery, Key, KeyRef, Names, Plan,
-    RepoName, ServerName, Snapshot, TimeRange, TimelineQuery, Timestamp,
+    Condition, Cursor, Event, Filter, HistoryItem, HistoryQuery, Key, KeyRef, Line, LineKind,
+    Names, Plan, RepoName, ServerName, Snapshot, TimeRange, TimelineQuery, Timestamp,
 };
 
 const SERVERS: [&str; 5] = ["a", "b", "b,c", "ü", "z"];
@@ -16,8 +16,11 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, end: i64) -> i64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        i64::try_from(self.0 >> 40).unwrap() % end
+        // SplitMix64, whose draws do not depend on the ones before.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        i64::try_from((mixed ^ (mixed >> 31)) >> 40).unwrap() % end
     }
 }
 
@@ -37,18 +40,21 @@ async fn live(store: Arc<dyn Backend>, random: &mut Random, changes: i64) -> Sna
                 settle(plan, snapshot, server);
             } else {
                 let mut report = report(server, files);
-                report.sync_status = status(what);
+                report.sync_status = status(random.below(100));
                 plan.apply(snapshot, report, now(at));
             }
         })
         .await;
+        if what == 0 {
+            at += 1;
+        }
     }
     pair.snapshot
 }
 
-fn status(what: i64) -> gitops_status_server::domain::SyncStatus {
+fn status(percent: i64) -> gitops_status_server::domain::SyncStatus {
     use gitops_status_server::domain::SyncStatus::{OutOfSync, Synced};
-    if what < 6 { Synced } else { OutOfSync }
+    if percent < 85 { Synced } else { OutOfSync }
 }
 
 /// Records a silence at the end of time, since the policy of these tests has no silence. So the
@@ -107,29 +113,51 @@ pub(super) async fn pages_of_any_size_and_filter_are_parts_of_the_whole(store: A
     }
 }
 
-/// Computes a timeline from the whole history, for every step of every entry.
-fn naive(
-    all: &[HistoryItem],
-    range: TimeRange,
-    starts: Option<&[Timestamp]>,
-) -> Vec<(Timestamp, Key, Condition)> {
-    let mut lives: BTreeMap<Key, Vec<(Cursor, Condition)>> = BTreeMap::new();
+/// The transitions of an entry, the oldest first.
+type Life = Vec<(Cursor, Condition)>;
+
+/// Returns the entries of each line of a timeline.
+fn lives(all: &[HistoryItem], kind: LineKind) -> Vec<(Line, Vec<Life>)> {
+    let mut entries: BTreeMap<Key, Life> = BTreeMap::new();
     for HistoryItem { cursor, transition } in all.iter().rev() {
         let key = Key {
             repo: RepoName::parse(transition.repo.as_str()).unwrap(),
             server: ServerName::parse(transition.server.as_str()).unwrap(),
         };
-        lives.entry(key).or_default().push((*cursor, transition.condition()));
+        entries.entry(key).or_default().push((*cursor, transition.condition()));
     }
-    let mut rows = Vec::new();
-    for (key, life) in lives {
-        let until = |moment: Timestamp| {
-            let seen = life.iter().take_while(|(cursor, _)| cursor.at < moment);
-            seen.last().map_or(Condition::Ended, |(_, condition)| *condition)
+    let mut lives: BTreeMap<Line, Vec<Life>> = BTreeMap::new();
+    for (key, life) in entries {
+        let line = match kind {
+            LineKind::Entry => Line::Entry(key),
+            LineKind::Repo => Line::Repo(key.repo),
+            LineKind::Server => Line::Server(key.server),
         };
-        let shown: Vec<(Timestamp, Condition)> = match starts {
+        lives.entry(line).or_default().push(life);
+    }
+    lives.into_iter().collect()
+}
+
+/// Computes a timeline from the whole history, for every step of every line.
+fn naive(
+    all: &[HistoryItem],
+    kind: LineKind,
+    range: TimeRange,
+    starts: Option<&[Timestamp]>,
+) -> Vec<(Timestamp, Line, Condition)> {
+    let mut rows = Vec::new();
+    for (line, lives) in lives(all, kind) {
+        let until = |moment: Timestamp| {
+            let condition = |life: &Life| {
+                let seen = life.iter().take_while(|(cursor, _)| cursor.at < moment);
+                seen.last().map_or(Condition::Ended, |(_, condition)| *condition)
+            };
+            lives.iter().map(condition).max().unwrap()
+        };
+        let points = lives.iter().flatten();
+        let shown: BTreeMap<Timestamp, Condition> = match starts {
             None => {
-                let moments = life.iter().map(|(cursor, _)| cursor.at);
+                let moments = points.map(|(cursor, _)| cursor.at);
                 let inside = moments.filter(|at| (range.from..range.to).contains(at));
                 let moments = [range.from].into_iter().chain(inside);
                 moments.map(|at| (at, until(Timestamp::from_millis(at.millis() + 1)))).collect()
@@ -138,7 +166,8 @@ fn naive(
                 let ends = starts.iter().skip(1).copied().chain([range.to]);
                 let steps = starts.iter().copied().zip(ends);
                 let worst = steps.map(|(start, end)| {
-                    let inside = life.iter().filter(|(place, _)| (start..end).contains(&place.at));
+                    let inside =
+                        points.clone().filter(|(place, _)| (start..end).contains(&place.at));
                     (start, inside.map(|(_, c)| *c).fold(until(start), Ord::max))
                 });
                 worst.collect()
@@ -147,7 +176,7 @@ fn naive(
         let mut before = Condition::Ended;
         for (at, condition) in shown {
             if condition != before {
-                rows.push((at, key.clone(), condition));
+                rows.push((at, line.clone(), condition));
             }
             before = condition;
         }
@@ -163,36 +192,44 @@ pub(super) async fn a_timeline_agrees_with_the_whole_history(store: Arc<dyn Back
     let times: Vec<i64> = all.iter().map(|item| item.cursor.at.millis()).collect();
     let times = &times[times.iter().filter(|at| **at == i64::MAX).count()..];
     let (first, last) = (times[times.len() - 1], times[0]);
-    let mut stepped = 0;
-    for round in 0..200 {
-        let from = first + random.below(last - first);
-        let to = from + 1 + random.below(last - from);
-        let range =
-            TimeRange { from: Timestamp::from_millis(from), to: Timestamp::from_millis(to) };
-        let limit = 5 + usize::try_from(random.below(40)).unwrap();
-        let asked = TimelineQuery { range, limit };
-        let timeline = store.timeline(asked, &Names::Any, &|_| true).await.unwrap().unwrap();
-        assert!(timeline.phases.len() <= limit);
-        stepped += usize::from(timeline.step.is_some());
-        let starts: Option<Vec<_>> = timeline.step.map(|step| step.starts(range).collect());
-        let rows: Vec<_> =
-            timeline.rows().map(|(key, turn)| (turn.at, key.clone(), turn.condition)).collect();
-        assert_eq!(rows, naive(&all, range, starts.as_deref()), "round {round}: {asked:?}");
+    for (lines, count, more) in
+        [(LineKind::Entry, 5, 40), (LineKind::Repo, 1, 8), (LineKind::Server, 5, 40)]
+    {
+        let mut stepped = 0;
+        for round in 0..200 {
+            let from = first + random.below(last - first);
+            let to = from + 1 + random.below(last - from);
+            let range =
+                TimeRange { from: Timestamp::from_millis(from), to: Timestamp::from_millis(to) };
+            let limit = count + usize::try_from(random.below(more)).unwrap();
+            let asked =
+                TimelineQuery { most_points: limit * 8, ..TimelineQuery::new(range, lines, limit) };
+            let timeline = store.timeline(asked, &Names::Any, &|_| true).await.unwrap().unwrap();
+            assert!(timeline.phases.len() <= limit);
+            stepped += usize::from(timeline.step.is_some());
+            let starts: Option<Vec<_>> = timeline.step.map(|step| step.starts(range).collect());
+            let rows: Vec<_> = timeline
+                .rows()
+                .map(|(line, turn)| (turn.at, line.clone(), turn.condition))
+                .collect();
+            let expected = naive(&all, lines, range, starts.as_deref());
+            assert_eq!(rows, expected, "round {round}: {asked:?}");
+        }
+        assert!((20..180).contains(&stepped), "{stepped} of 200 {lines:?} were cut into steps");
     }
-    assert!((20..180).contains(&stepped), "{stepped} of 200 were cut into steps");
 }
 
 pub(super) async fn a_timeline_has_only_entries_that_pass_the_filter(store: Arc<dyn Backend>) {
     live(Arc::clone(&store), &mut Random(3), 50).await;
-    let asked = TimelineQuery { range: TimeRange::ALL, limit: 2 };
+    let asked = TimelineQuery::new(TimeRange::ALL, LineKind::Entry, 2);
     assert_eq!(store.timeline(asked, &Names::Any, &|_| true).await.unwrap(), None);
     let few = |key: KeyRef<'_>| key.server < "b,";
     let timeline = store.timeline(asked, &Names::Any, &few).await.unwrap().unwrap();
-    let servers: Vec<&str> = timeline.keys.iter().map(|key| key.server.as_str()).collect();
+    let servers: Vec<&str> = timeline.lines.iter().filter_map(Line::server).collect();
     assert_eq!(servers, ["a", "b"]);
     for (repos, count) in [(super::REPO, 2), ("other", 0)] {
         let repos = Names::parse([repos]);
         let timeline = store.timeline(asked, &repos, &few).await.unwrap().unwrap();
-        assert_eq!(timeline.keys.len(), count);
+        assert_eq!(timeline.lines.len(), count);
     }
 }
