@@ -27,14 +27,16 @@ pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("page", "css", "text/css; charset=utf-8", include_str!("../../assets/page.css"))
 });
 
-pub(super) static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+/// The scripts, in the order in which pages run them.
+pub(super) static SCRIPTS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
     let media_type = "text/javascript; charset=utf-8";
-    Asset::new("page", "js", media_type, include_str!("../../assets/page.js"))
-});
-
-pub(super) static CONTROLS: LazyLock<Asset> = LazyLock::new(|| {
-    let media_type = "text/javascript; charset=utf-8";
-    Asset::new("controls", "js", media_type, include_str!("../../assets/controls.js"))
+    [
+        ("change", include_str!("../../assets/change.js")),
+        ("page", include_str!("../../assets/page.js")),
+        ("controls", include_str!("../../assets/controls.js")),
+        ("removal", include_str!("../../assets/removal.js")),
+    ]
+    .map(|(stem, content)| Asset::new(stem, "js", media_type, content))
 });
 
 pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| {
@@ -44,6 +46,6 @@ pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| {
 /// Returns the asset with this name.
 #[must_use]
 pub fn asset(name: &str) -> Option<&'static Asset> {
-    let all: [&'static Asset; 4] = [&STYLE, &SCRIPT, &CONTROLS, &ICON];
-    all.into_iter().find(|asset| asset.name == name)
+    let others: [&'static Asset; 2] = [&STYLE, &ICON];
+    others.into_iter().chain(SCRIPTS.iter()).find(|asset| asset.name == name)
 }

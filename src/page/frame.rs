@@ -1,6 +1,6 @@
 //! What every page has around its content: head, foot, and the data for its script.
 
-use super::asset::{CONTROLS, ICON, SCRIPT, STYLE};
+use super::asset::{Asset, ICON, SCRIPTS, STYLE};
 use super::context::PageContext;
 use super::parameters::Parameters;
 
@@ -8,8 +8,7 @@ use super::parameters::Parameters;
 pub(super) struct Frame {
     pub(super) title: String,
     pub(super) style: &'static str,
-    pub(super) script: &'static str,
-    pub(super) controls: &'static str,
+    pub(super) scripts: &'static [Asset],
     pub(super) icon: &'static str,
     /// The time of the page, so that ages do not depend on the browser's clock.
     pub(super) now: String,
@@ -30,8 +29,7 @@ impl Frame {
         Self {
             title,
             style: &STYLE.name,
-            script: &SCRIPT.name,
-            controls: &CONTROLS.name,
+            scripts: SCRIPTS.as_slice(),
             icon: &ICON.name,
             now: context.now.to_string(),
             events: String::new(),

@@ -189,7 +189,9 @@ fn assets_are_cached_for_ever_and_are_small() {
     for (stem, media_type) in [
         ("page-", "text/css; charset=utf-8"),
         ("page-", "text/javascript; charset=utf-8"),
+        ("change-", "text/javascript; charset=utf-8"),
         ("controls-", "text/javascript; charset=utf-8"),
+        ("removal-", "text/javascript; charset=utf-8"),
         ("icon-", "image/svg+xml"),
     ] {
         let names = page.split("\"assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
