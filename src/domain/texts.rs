@@ -46,6 +46,24 @@ impl Texts {
     pub fn are_in(&self, name: &str) -> bool {
         self.automaton.as_ref().is_some_and(|automaton| automaton.is_match(fold(name).as_bytes()))
     }
+
+    /// Returns the first part of a name that is one of the texts, spelled as in the name.
+    #[must_use]
+    pub fn part_of<'n>(&self, name: &'n str) -> Option<&'n str> {
+        let found = self.automaton.as_ref()?.find(fold(name).as_bytes())?;
+        let (mut folded, mut start) = (0, 0);
+        for (place, character) in name.char_indices() {
+            // A character may become several: the part begins and ends with whole ones.
+            if folded <= found.start() {
+                start = place;
+            }
+            folded += character.to_lowercase().map(char::len_utf8).sum::<usize>();
+            if folded >= found.end() {
+                return name.get(start..place + character.len_utf8());
+            }
+        }
+        None
+    }
 }
 
 impl PartialEq for Texts {
@@ -77,6 +95,18 @@ mod tests {
 
     use super::*;
 
+    #[test]
+    fn the_part_of_a_name_is_spelled_as_in_the_name() {
+        for (text, name, part) in [
+            ("WEB-01", "db.Web-01.fra1", Some("Web-01")),
+            ("straße", "HauptSTRAßE", Some("STRAßE")),
+            ("i", "İx", Some("İ")),
+            ("web", "w-e-b", None),
+        ] {
+            assert_eq!(Texts::parse([text]).unwrap().part_of(name), part, "{text} in {name}");
+        }
+    }
+
     proptest! {
         #[test]
         fn texts_are_found_wherever_looking_for_one_after_the_other_finds_them(
@@ -85,8 +115,13 @@ mod tests {
             let lower = |text: &str| text.chars().flat_map(char::to_lowercase).collect::<String>();
             let mut wanted = texts.iter().filter(|text| !text.is_empty());
             let expected = wanted.any(|text| lower(&name).contains(&lower(text)));
-            let texts = Texts::parse(texts.iter().map(String::as_str)).unwrap();
-            prop_assert_eq!(texts.are_in(&name), expected);
+            let searched: Vec<&str> = texts.iter().map(String::as_str).collect();
+            let search = Texts::parse(searched.iter().copied()).unwrap();
+            prop_assert_eq!(search.are_in(&name), expected);
+            let part = search.part_of(&name);
+            prop_assert_eq!(part.is_some(), expected);
+            let is_one = part.is_none_or(|part| searched.iter().any(|text| lower(part).contains(&lower(text))));
+            prop_assert!(is_one && part.is_none_or(|part| name.contains(part)));
         }
     }
 }

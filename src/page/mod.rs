@@ -10,6 +10,7 @@ mod entry;
 mod file;
 mod frame;
 mod moment;
+mod near;
 mod overview;
 mod parameters;
 mod problem;

@@ -5,6 +5,7 @@ use askama::Template;
 use super::context::{PageContext, PageError};
 use super::frame::Frame;
 use super::moment::Moment;
+use super::near::{Missing, Offer, offers};
 use super::parameters::{LITERAL, Parameters};
 use super::row::Row;
 use super::wall::wall;
@@ -75,6 +76,7 @@ pub fn overview(
     }
     let page = selection.arrange(&all);
     let rows: Vec<Row<'_>> = page.standings().map(|standing| Row::new(standing, context)).collect();
+    let offers = if page.total == 0 { offers(snapshot, asked, effort)? } else { Vec::new() };
     let first_page = parameters.without(&["offset"]);
     let in_reach = filters.with(&[("sort", parameters.values("sort").next())]);
     let template = Overview {
@@ -89,6 +91,8 @@ pub fn overview(
         is_worst_first: selection.order == Order::WorstFirst,
         paging: Paging::new(selection, rows.len(), page.total, parameters),
         rows,
+        offers,
+        is_one_of_many_filters: filters.pairs().count() > 1,
         filters: filters.pairs().filter(|(name, _)| *name != LITERAL).collect(),
         is_empty_server: snapshot.listed() == 0,
         clear: (!filters.is_empty()).then(|| parameters.with_only(&LASTING).link("./")),
@@ -121,6 +125,9 @@ struct Overview<'a> {
     is_worst_first: bool,
     paging: Paging,
     rows: Vec<Row<'a>>,
+    /// What to show in place of nothing.
+    offers: Vec<Offer<'a>>,
+    is_one_of_many_filters: bool,
     filters: Vec<(&'a str, &'a str)>,
     is_empty_server: bool,
     clear: Option<String>,
@@ -216,7 +223,7 @@ impl<'a> Form<'a> {
             Field { name, label, hint, values }
         };
         let names = [
-            field("repo", "Repo", "rsyslog, nginx*"),
+            field("repo", "Repo", "rsyslog,nginx*"),
             field("server", "Server", "web-*"),
             field("file", "File", "nginx.conf"),
             field("revision", "Commit", "4f2a91c*"),

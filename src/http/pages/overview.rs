@@ -1,5 +1,6 @@
 //! The overview: `GET /`.
 
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
@@ -12,7 +13,7 @@ use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::etag::Strength;
 use crate::http::filters::{self, LITERAL, with_plain_names};
-use crate::http::query::{Parameter, QueryString, must_be, split, unknown_parameter};
+use crate::http::query::{Parameter, QueryString, boolean, must_be, split, unknown_parameter};
 use crate::http::representation::{Rendered, Representation, Weight};
 use crate::http::sending::Rendering;
 use crate::http::services::Services;
@@ -61,7 +62,12 @@ impl Overview {
         let selection = &self.query.selection;
         // Rendering a row takes as long as looking at ten entries.
         let rows = selection.limit.unwrap_or(Weight::QUICK_ENTRIES);
-        match Weight::of_counting(selection, snapshot) {
+        let counted = if may_look_further(selection, snapshot) {
+            Weight::of_counting(&Selection::default(), snapshot)
+        } else {
+            Weight::of_counting(selection, snapshot)
+        };
+        match counted {
             Weight::Quick if 10 * rows < Weight::QUICK_ENTRIES => Weight::Quick,
             Weight::Quick | Weight::Short => Weight::Short,
             Weight::Long => Weight::Long,
@@ -79,6 +85,15 @@ impl Overview {
     }
 }
 
+/// Whether the page may have to look beyond the repositories that a filter names: if no entry
+/// matches, for names that contain the ones asked for.
+fn may_look_further(selection: &Selection, snapshot: &Snapshot) -> bool {
+    let filter = &selection.filter;
+    !filter.looks_at_files()
+        && filter.repo.exact().is_some()
+        && (!filter.is_by_repo_only() || selection.cost(snapshot) == 0)
+}
+
 /// Reads filters, `sort`, `limit`, `offset` and `view`. People mistype, so a wrong parameter is left
 /// out and noted on the page, where the API answers with an error.
 fn parse(query: &str) -> OverviewQuery {
@@ -89,7 +104,7 @@ fn parse(query: &str) -> OverviewQuery {
     });
     let known = [&filters::PARAMETERS[..], &OTHER_PARAMETERS].concat();
     let mut understood: Vec<Parameter<'_>> = Vec::new();
-    let mut groups = by_name(with_plain_names(sent));
+    let mut groups = by_name(trimmed(with_plain_names(sent)));
     // How names are read depends on this parameter, so it is the first to be understood.
     groups.sort_by_key(|(name, _)| name != LITERAL);
     for (name, values) in groups {
@@ -113,6 +128,26 @@ fn parse(query: &str) -> OverviewQuery {
         (Selection::default(), View::Table)
     });
     OverviewQuery { selection, view, parameters, notices }
+}
+
+/// Leaves out white space around names and texts, which pasted ones have, also in lists. No repo and
+/// no server has any; the name of a file may.
+fn trimmed(mut sent: Vec<Parameter<'_>>) -> Vec<Parameter<'_>> {
+    let is_literal =
+        sent.iter().any(|(name, value)| name == LITERAL && boolean(value) == Some(true));
+    for (name, value) in &mut sent {
+        let kept = match name.as_ref() {
+            "repo" | "server" if !is_literal => {
+                value.split(',').map(str::trim).collect::<Vec<_>>().join(",")
+            }
+            "repo" | "server" | "q" => value.trim().to_owned(),
+            _ => continue,
+        };
+        if kept != *value {
+            *value = Cow::Owned(kept);
+        }
+    }
+    sent
 }
 
 /// Groups parameters by name, in the order in which each name was sent first. Leaves out empty
