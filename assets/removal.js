@@ -1,5 +1,63 @@
-// Removes an entry, once the reader has confirmed it.
+// Removes an entry, once the reader has confirmed it, and goes back to the list that they came from.
 "use strict";
+
+// Browsers may refuse the storage; then the reader comes to the list of everything.
+function remember(name, value) {
+  try {
+    sessionStorage.setItem(name, JSON.stringify(value));
+  } catch {}
+}
+
+function recall(name) {
+  try {
+    return JSON.parse(sessionStorage.getItem(name));
+  } catch {
+    return null;
+  }
+}
+
+const base = new URL("./", document.baseURI).href;
+
+// ---- back to the list ----
+
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.("a.details")) remember("list", { address: location.href, top: scrollY });
+});
+
+// Returns the address of the list from which this page was opened, perhaps in another tab.
+function listAddress() {
+  const addresses = [recall("list")?.address, document.referrer];
+  return addresses.find((address) => address?.startsWith(base) && !address.startsWith(`${base}entry`)) ?? base;
+}
+
+function goBack(done) {
+  const address = listAddress();
+  remember("done", { address, ...done });
+  // The page of the removed entry is no place to come back to.
+  location.replace(address);
+}
+
+function tellDone() {
+  const done = recall("done");
+  remember("done", null);
+  if (done?.address !== location.href) return;
+  const list = recall("list");
+  if (list?.address === location.href) scrollTo(0, list.top);
+  const said = Object.assign(document.createElement("p"), { id: "done" });
+  const text = document.createElement("span");
+  const [repo, server] = [done.repo, done.server].map((name) => Object.assign(document.createElement("bdi"), { textContent: name }));
+  text.append(repo, " on ", server, " has been removed.");
+  const close = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
+  close.addEventListener("click", () => said.remove());
+  said.append(text, close);
+  document.body.append(said);
+  // A screen reader announces what comes into this element after the page was loaded.
+  setTimeout(() => { spoken.textContent = text.textContent; }, 100);
+}
+
+tellDone();
+
+// ---- the removal itself ----
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest?.("#remove");
@@ -20,7 +78,8 @@ document.addEventListener("click", (event) => {
     yes.disabled = true;
     try {
       const answer = await fetch(button.dataset.url, { method: "DELETE" });
-      if (answer.ok || answer.status === 404) return location.assign(button.dataset.home);
+      const pair = new URLSearchParams(location.search);
+      if (answer.ok || answer.status === 404) return goBack({ repo: pair.get("repo"), server: pair.get("server") });
       problem.textContent = (await answer.json()).message;
     } catch {
       problem.textContent = "The server does not answer.";
