@@ -28,18 +28,19 @@ function noteServerTime() {
 }
 
 // The wording is that of the server.
-function distance(millis) {
-  const span = Math.abs(millis);
-  const [size, unit] = span < 60e3 ? [1e3, "s"] : span < 3600e3 ? [60e3, "min"]
-    : span < 172800e3 ? [3600e3, "h"] : [86400e3, "d"];
-  const text = `${Math.floor(span / size)} ${unit}`;
-  return millis < 0 ? `in ${text}` : `${text} ago`;
+function span(millis) {
+  const [size, unit] = millis < 60e3 ? [1e3, "s"] : millis < 3600e3 ? [60e3, "min"]
+    : millis < 172800e3 ? [3600e3, "h"] : [86400e3, "d"];
+  return `${Math.floor(millis / size)} ${unit}`;
 }
+const distance = (millis) => millis < 0 ? `in ${span(-millis)}` : `${span(millis)} ago`;
+
 
 function tellAges() {
   const now = Date.now() + serverAhead;
   for (const time of live.querySelectorAll("time")) {
-    const text = distance(now - Date.parse(time.dateTime));
+    const passed = now - Date.parse(time.dateTime);
+    const text = time.dataset.form === "span" ? span(Math.abs(passed)) : distance(passed);
     if (time.textContent !== text) time.textContent = text;
   }
 }

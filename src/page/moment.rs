@@ -13,29 +13,43 @@ pub(super) struct Moment {
     pub(super) datetime: String,
     /// Its distance from now, such as `5 min ago`.
     pub(super) distance: String,
+    /// The same without a direction, such as `5 min`.
+    pub(super) span: String,
 }
 
 impl Moment {
     /// Describes a time of the server; `None` for [`Timestamp::NEVER`].
     pub(super) fn new(at: Timestamp, now: Timestamp) -> Option<Self> {
-        (at != Timestamp::NEVER)
-            .then(|| Self { datetime: at.to_string(), distance: distance(at, now) })
+        (at != Timestamp::NEVER).then(|| Self {
+            datetime: at.to_string(),
+            distance: distance(at, now),
+            span: span_between(at, now),
+        })
     }
 
     /// Describes a time of a reporter.
     pub(super) fn reported(at: ReportedTime, now: Timestamp) -> Self {
         let (seconds, nanos) = at.instant();
         let millis = seconds.saturating_mul(1000).saturating_add(i64::from(nanos / 1_000_000));
-        let distance = distance(Timestamp::from_millis(millis), now);
-        Self { datetime: at.to_string(), distance }
+        let moment = Timestamp::from_millis(millis);
+        Self {
+            datetime: at.to_string(),
+            distance: distance(moment, now),
+            span: span_between(moment, now),
+        }
     }
 }
 
 /// Returns the distance of a time from now. The page's script uses the same words.
 fn distance(at: Timestamp, now: Timestamp) -> String {
     let passed = now.millis().saturating_sub(at.millis());
-    let span = span(passed.saturating_abs());
+    let span = span_between(at, now);
     if passed < 0 { format!("in {span}") } else { format!("{span} ago") }
+}
+
+/// Returns the time between two others, in the words of the page's script.
+pub(super) fn span_between(a: Timestamp, b: Timestamp) -> String {
+    span(b.millis().saturating_sub(a.millis()).saturating_abs())
 }
 
 fn span(millis: i64) -> String {

@@ -1,7 +1,7 @@
 //! One entry as a row of a table.
 
 use super::context::PageContext;
-use super::moment::Moment;
+use super::moment::{Moment, span_between};
 use super::parameters::Parameters;
 use crate::domain::{FileName, GitRevision, RepoName, RunUrl, Standing, SyncStatus};
 
@@ -96,6 +96,9 @@ pub(super) struct Row<'a> {
     /// The number of files that only the entry's own page shows.
     pub(super) files_left: usize,
     pub(super) since: Option<Moment>,
+    /// How long it had been in sync when its reporter was last heard; `None` if for less than a
+    /// second, as after a single report.
+    pub(super) was_in_sync_for: Option<String>,
     pub(super) last_check: Moment,
     pub(super) updated_at: Option<Moment>,
     pub(super) expires_at: Option<Moment>,
@@ -126,6 +129,12 @@ impl<'a> Row<'a> {
             more_files,
             files_left,
             since: Moment::new(entry.state_since(), now),
+            was_in_sync_for: (entry
+                .updated_at
+                .millis()
+                .saturating_sub(entry.state_since().millis())
+                >= 1000)
+                .then(|| span_between(entry.state_since(), entry.updated_at)),
             last_check: Moment::reported(report.last_check, now),
             updated_at: Moment::new(entry.updated_at, now),
             expires_at: Moment::new(standing.expires_at(), now),

@@ -56,6 +56,29 @@ fn the_drifted_come_first_by_age_then_the_silent_then_the_others() {
 }
 
 #[test]
+fn a_stale_entry_says_how_long_it_has_been_silent_and_how_it_was_before() {
+    let app = TestApp::spawn();
+    synced(&app, "nginx");
+    drifted(&app, "rsyslog");
+    app.advance(Duration::from_hours(7 * 24));
+    synced(&app, "nginx");
+    drifted(&app, "rsyslog");
+    app.advance(Duration::from_hours(3));
+    wait_until("both are stale", || app.list("?stale=true").len() == 2);
+    let text = |target: &str| {
+        let page = text_of(&app.get(target));
+        page.split('<').filter_map(|part| Some(part.split_once('>')?.1)).collect::<String>()
+    };
+    for (repo, said) in [
+        ("nginx", "silent for 3 h, was in sync for 7 d"),
+        ("rsyslog", "silent for 3 h, drifted for 7 d"),
+    ] {
+        assert!(text(&format!("/?repo={repo}")).contains(said), "{repo}");
+        assert!(text(&format!("/entry?repo={repo}&server=s")).contains(said), "{repo}");
+    }
+}
+
+#[test]
 fn each_cell_of_a_row_has_its_heading() {
     let app = TestApp::spawn();
     drifted(&app, "nginx");
