@@ -4,7 +4,6 @@
 "use strict";
 
 const live = document.getElementById("live");
-const lamp = document.getElementById("lamp");
 const spoken = document.getElementById("spoken");
 
 // The shortest time between two fetches of the page, however much changes.
@@ -33,8 +32,8 @@ function span(millis) {
     : millis < 172800e3 ? [3600e3, "h"] : [86400e3, "d"];
   return `${Math.floor(millis / size)} ${unit}`;
 }
-const distance = (millis) => millis < 0 ? `in ${span(-millis)}` : `${span(millis)} ago`;
 
+const distance = (millis) => millis < 0 ? `in ${span(-millis)}` : `${span(millis)} ago`;
 
 function tellAges() {
   const now = Date.now() + serverAhead;
@@ -79,10 +78,11 @@ async function read() {
   try {
     const headers = tag ? { "If-None-Match": tag } : {};
     const answer = await fetch(address, { headers, cache: "no-store", signal: giveUp.signal });
-    canReach = true;
-    if (answer.status === 304) return;
     // A removed entry is shown as removed. Other failures leave the page as it was.
-    if (!answer.ok && answer.status !== 404) throw new Error(`status ${answer.status}`);
+    if (!answer.ok && ![304, 404].includes(answer.status)) throw new Error(`status ${answer.status}`);
+    canReach = true;
+    lastHeard = Date.now();
+    if (answer.status === 304) return;
     const text = await answer.text();
     // The reader may have changed the filter meanwhile, or a later fetch may have been faster.
     if (address !== location.href || number !== readings) return;
@@ -129,7 +129,7 @@ function show(fresh) {
   const focused = document.activeElement;
   changeInto(live, page);
   if (focused.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
-  document.title = fresh.title;
+  usualTitle = fresh.title;
   noteServerTime();
   tellAges();
   showOrigin();
@@ -152,7 +152,7 @@ function speakSoon() {
 let stream = null;
 let retry = null;
 let isLive = false;
-let lastHeard = 0;
+let streamHeard = 0;
 
 function listen() {
   clearTimeout(retry);
@@ -162,7 +162,7 @@ function listen() {
   if (!live.dataset.events || document.hidden) return tellLamp();
   const opened = new EventSource(live.dataset.events);
   stream = opened;
-  for (const kind of ["start", "alive", "entry", "gone"]) opened.addEventListener(kind, () => { lastHeard = Date.now(); });
+  for (const kind of ["start", "alive", "entry", "gone"]) opened.addEventListener(kind, () => { lastHeard = streamHeard = Date.now(); });
   opened.addEventListener("start", (event) => {
     isLive = true;
     // The page may be older than the start of the stream.
@@ -179,17 +179,6 @@ function listen() {
   };
 }
 
-function tellLamp() {
-  if (!live.dataset.events) return;
-  lamp.hidden = false;
-  const time = new Date(Date.now()).toLocaleTimeString();
-  const [word, text] = isLive && canReach ? ["live", "Live"]
-    : canReach ? ["polling", `Looks every ${LOST_INTERVAL / 1000} s`]
-    : ["lost", lamp.classList.contains("lost") ? lamp.textContent : `No answer since ${time}`];
-  lamp.className = `lamp ${word}`;
-  if (lamp.textContent !== text) lamp.textContent = text;
-}
-
 // A browser opens few connections per server, so a hidden page closes its stream.
 document.addEventListener("visibilitychange", () => {
   listen();
@@ -203,13 +192,23 @@ for (const wake of ["online", "pageshow"]) {
   });
 }
 
+// Without a network the stream may stay open for long. A server on this machine still answers.
+window.addEventListener("offline", () => {
+  canReach = false;
+  tellLamp();
+  readSoon();
+});
+
 // A connection can be dead without an error, and a fetch can fail while the stream is open.
 setInterval(() => {
-  if (isLive && Date.now() - lastHeard > STREAM_PATIENCE) listen();
+  if (isLive && Date.now() - streamHeard > STREAM_PATIENCE) listen();
   const wait = document.hidden || isLive && canReach ? IDLE_INTERVAL : LOST_INTERVAL;
   if (!reading && Date.now() - lastReading > wait) readSoon();
 }, 1000);
-setInterval(tellAges, 1000);
+setInterval(() => {
+  tellAges();
+  tellLamp();
+}, 1000);
 
 // ---- start ----
 

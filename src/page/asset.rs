@@ -28,10 +28,11 @@ pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
 });
 
 /// The scripts, in the order in which pages run them.
-pub(super) static SCRIPTS: LazyLock<[Asset; 4]> = LazyLock::new(|| {
+pub(super) static SCRIPTS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
     let media_type = "text/javascript; charset=utf-8";
     [
         ("change", include_str!("../../assets/change.js")),
+        ("lamp", include_str!("../../assets/lamp.js")),
         ("page", include_str!("../../assets/page.js")),
         ("controls", include_str!("../../assets/controls.js")),
         ("removal", include_str!("../../assets/removal.js")),
@@ -43,9 +44,15 @@ pub(super) static ICON: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("icon", "svg", "image/svg+xml", include_str!("../../assets/icon.svg"))
 });
 
+/// The icon while the server does not answer.
+pub(super) static LOST_ICON: LazyLock<Asset> = LazyLock::new(|| {
+    let content = include_str!("../../assets/icon-lost.svg");
+    Asset::new("icon-lost", "svg", "image/svg+xml", content)
+});
+
 /// Returns the asset with this name.
 #[must_use]
 pub fn asset(name: &str) -> Option<&'static Asset> {
-    let others: [&'static Asset; 2] = [&STYLE, &ICON];
+    let others: [&'static Asset; 3] = [&STYLE, &ICON, &LOST_ICON];
     others.into_iter().chain(SCRIPTS.iter()).find(|asset| asset.name == name)
 }

@@ -1,6 +1,6 @@
 //! What every page has around its content: head, foot, and the data for its script.
 
-use super::asset::{Asset, ICON, SCRIPTS, STYLE};
+use super::asset::{Asset, ICON, LOST_ICON, SCRIPTS, STYLE};
 use super::context::PageContext;
 use super::parameters::Parameters;
 
@@ -10,6 +10,7 @@ pub(super) struct Frame {
     pub(super) style: &'static str,
     pub(super) scripts: &'static [Asset],
     pub(super) icon: &'static str,
+    pub(super) lost_icon: &'static str,
     /// The time of the page, so that ages do not depend on the browser's clock.
     pub(super) now: String,
     /// The event stream of the entries that the page shows; empty if the page never changes.
@@ -31,6 +32,7 @@ impl Frame {
             style: &STYLE.name,
             scripts: SCRIPTS.as_slice(),
             icon: &ICON.name,
+            lost_icon: &LOST_ICON.name,
             now: context.now.to_string(),
             events: String::new(),
         }

@@ -214,7 +214,9 @@ fn assets_are_cached_for_ever_and_are_small() {
         ("page-", "text/javascript; charset=utf-8"),
         ("change-", "text/javascript; charset=utf-8"),
         ("controls-", "text/javascript; charset=utf-8"),
+        ("lamp-", "text/javascript; charset=utf-8"),
         ("removal-", "text/javascript; charset=utf-8"),
+        ("icon-lost-", "image/svg+xml"),
         ("icon-", "image/svg+xml"),
     ] {
         let names = page.split("\"assets/").skip(1).map(|rest| rest.split('"').next().unwrap());
