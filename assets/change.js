@@ -15,8 +15,8 @@ function changeInto(old, fresh) {
     if (old.getAttribute(name) !== value) old.setAttribute(name, value);
   }
   for (const { name } of [...old.attributes]) {
-    // Opened details stay open.
-    const isReaders = name === "open" || name === "class" && old.localName === "tr";
+    // Opened details stay open, and the scripts mark rows.
+    const isReaders = name === "open" || old.localName === "tr" && /^(class|style)$/.test(name);
     if (!isReaders && !fresh.hasAttribute(name)) old.removeAttribute(name);
   }
   // Ages follow the clock of this page.
@@ -42,8 +42,14 @@ function changeChildren(old, fresh) {
   }
 }
 
-// Moves as few rows as possible, since a moved row loses the reader's selection.
 function changeRows(old, fresh) {
+  if (isOrderHeld()) return changeHeldRows(old, fresh);
+  letGo(old);
+  putInOrder(old, fresh);
+}
+
+// Moves as few rows as possible, since a moved row loses the reader's selection.
+function putInOrder(old, fresh) {
   const known = new Map([...old.children].map((row) => [keyOf(row), row]));
   const wanted = new Set([...fresh.children].map(keyOf));
   for (const child of [...old.childNodes]) if (!wanted.has(keyOf(child))) child.remove();
@@ -59,10 +65,14 @@ function changeRows(old, fresh) {
     }
     if (staying.has(same)) place = same.nextElementSibling;
     else old.insertBefore(same, place);
-    const before = stateOf(same);
-    changeInto(same, next);
-    if (stateOf(same) !== before) flash(same);
+    changeRow(same, next);
   }
+}
+
+function changeRow(row, next) {
+  const before = stateOf(row);
+  changeInto(row, next);
+  if (stateOf(row) !== before) flash(row);
 }
 
 // Returns the longest sequence of rows whose order is the same before and after.

@@ -101,6 +101,7 @@ document.addEventListener("keydown", (event) => {
     search.select();
   } else if (key === "j") step(1);
   else if (key === "k") step(-1);
+  else if (key === "s" && !resort.hidden) sortAgain();
   else if (key === "?" && keys) keys.showModal();
   else if (key === "c" && document.getElementById("clear")) document.getElementById("clear").click();
   else if (key === "Enter" && target.localName === "tr" && target.querySelector("a.details")) target.querySelector("a.details").click();

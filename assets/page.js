@@ -127,11 +127,12 @@ function show(fresh) {
   isNews = shownAddress === location.href;
   shownAddress = location.href;
   const focused = document.activeElement;
-  changeInto(live, page);
+  withoutMoving(() => changeInto(live, page));
   if (focused.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
   usualTitle = fresh.title;
   noteServerTime();
   tellAges();
+  sortIfLeft();
   showOrigin();
   if (sentence() !== said) speakSoon();
   if (live.dataset.events !== asked) listen();

@@ -28,10 +28,11 @@ pub(super) static STYLE: LazyLock<Asset> = LazyLock::new(|| {
 });
 
 /// The scripts, in the order in which pages run them.
-pub(super) static SCRIPTS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
+pub(super) static SCRIPTS: LazyLock<[Asset; 6]> = LazyLock::new(|| {
     let media_type = "text/javascript; charset=utf-8";
     [
         ("change", include_str!("../../assets/change.js")),
+        ("hold", include_str!("../../assets/hold.js")),
         ("lamp", include_str!("../../assets/lamp.js")),
         ("page", include_str!("../../assets/page.js")),
         ("controls", include_str!("../../assets/controls.js")),

@@ -214,6 +214,7 @@ fn assets_are_cached_for_ever_and_are_small() {
         ("page-", "text/javascript; charset=utf-8"),
         ("change-", "text/javascript; charset=utf-8"),
         ("controls-", "text/javascript; charset=utf-8"),
+        ("hold-", "text/javascript; charset=utf-8"),
         ("lamp-", "text/javascript; charset=utf-8"),
         ("removal-", "text/javascript; charset=utf-8"),
         ("icon-lost-", "image/svg+xml"),
