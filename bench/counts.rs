@@ -22,8 +22,7 @@ use gitops_status_server::render::{self, Format, Layout, PIECE, Pieces, Rows};
 use gungraun::{library_benchmark, library_benchmark_group, main};
 
 const ENTRIES: usize = 20_000;
-const POLICY: Policy =
-    Policy { stale_after: Some(Duration::from_hours(2)), ttl: Some(Duration::from_hours(336)) };
+const POLICY: Policy = Policy::new(Some(Duration::from_hours(2)), Some(Duration::from_hours(336)));
 
 fn now(second: i64) -> Now {
     Now { at: Timestamp::from_millis(second * 1000), steady_for: Duration::from_hours(1) }

@@ -149,7 +149,11 @@ fn limits(config: &Config, room: ConnectionLimits) -> Limits {
 
 fn board_settings(config: &Config) -> BoardSettings {
     BoardSettings {
-        policy: Policy { stale_after: config.stale_after, ttl: config.ttl },
+        policy: Policy {
+            stale_after: config.stale_after,
+            ttl: config.ttl,
+            schedules: config.schedules.clone(),
+        },
         capacity: Capacity {
             entries: config.max_entries,
             bytes: config.max_stored_bytes.map(|bytes| bytes as u64),

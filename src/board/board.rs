@@ -19,7 +19,7 @@ use crate::metrics::{Commits, Gauges};
 use crate::store::{Archive, Loaded, Soundness, Store, Usage};
 
 /// Settings of a board.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct BoardSettings {
     /// The life of entries.
     pub policy: Policy,
@@ -110,9 +110,7 @@ impl Board {
     /// because its time to live is not longer.
     #[must_use]
     pub fn shortened(&self, report: &Report) -> Option<Shortened> {
-        // Without a time to live of its own, no entry can expire before it is stale.
-        report.schedule.ttl_seconds?;
-        self.published.policy.shortened(report.schedule)
+        self.published.policy.shortened(report)
     }
 
     /// Returns the entries as they are on disk, as stale or expired as they are now.

@@ -381,7 +381,7 @@ impl Committer {
     /// Publishes all that the store has, in place of the published snapshot.
     async fn reload(&self, time: &mut Timekeeper) -> Result<(), StoreError> {
         let Loaded { store_id: _, revision, entries } = time.meanwhile(self.store.load()).await?;
-        let (now, policy) = (time.now(), *self.published.snapshot().policy());
+        let (now, policy) = (time.now(), Arc::clone(self.published.snapshot().policy()));
         self.published.replace(Snapshot::load(policy, revision, entries, now));
         Ok(())
     }

@@ -264,7 +264,7 @@ mod tests {
     {
         tokio::time::pause();
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
-        let policy = Policy { stale_after: None, ttl: None };
+        let policy = Policy::new(None, None);
         let capacity = Capacity { entries: None, bytes: None };
         let snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now);
         let published = Arc::new(Published::new(snapshot, capacity, Usage::default()));

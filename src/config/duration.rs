@@ -66,7 +66,7 @@ pub(super) fn parse_above_zero(text: &str) -> Result<Duration, InvalidValue> {
 }
 
 /// Writes a duration of whole seconds in the largest unit that divides it; zero is `0`.
-fn format(duration: Duration) -> String {
+pub(super) fn format(duration: Duration) -> String {
     let seconds = duration.as_secs();
     if seconds == 0 {
         return "0".to_owned();

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, shown_path, shown_value};
+use super::schedules::{self, ScheduleTable};
 use super::setting::Setting;
 use super::text_file;
 use super::value::Kind;
@@ -19,6 +20,7 @@ use super::value::Kind;
 pub(super) struct ConfigFile {
     path: PathBuf,
     values: BTreeMap<&'static str, Line>,
+    pub(super) schedules: Vec<ScheduleTable>,
 }
 
 /// One value of the file.
@@ -61,15 +63,20 @@ impl ConfigFile {
             ));
         }
         let mut values = BTreeMap::new();
+        let mut schedules = Vec::new();
         for (key, value) in table.get_ref() {
             let number = line_number(content, key.span().start);
+            if key.get_ref() == schedules::KEY {
+                schedules = schedules::read(path, content, number, value.get_ref())?;
+                continue;
+            }
             let setting = find(key.get_ref(), known)
                 .map_err(|reason| ConfigError::new(place(path, number), reason))?;
             let text = text_of(setting.kind, value.get_ref())
                 .map_err(|reason| ConfigError::new(key_place(path, number, setting), reason))?;
             values.insert(setting.name, Line { number, text });
         }
-        Ok(Self { path: path.to_owned(), values })
+        Ok(Self { path: path.to_owned(), values, schedules })
     }
 
     /// Returns the origin and the value of a setting.
@@ -85,12 +92,12 @@ fn key_place(path: &Path, line: usize, setting: &Setting) -> String {
 }
 
 /// Names a line of a file.
-fn place(path: &Path, line: usize) -> String {
+pub(super) fn place(path: &Path, line: usize) -> String {
     format!("{} line {line}", shown_path(path))
 }
 
 /// Returns the number of the line, from 1, that has the byte at `offset`.
-fn line_number(content: &str, offset: usize) -> usize {
+pub(super) fn line_number(content: &str, offset: usize) -> usize {
     1 + content.bytes().take(offset).filter(|&byte| byte == b'\n').count()
 }
 
@@ -99,7 +106,8 @@ fn find(key: &str, known: &[&'static Setting]) -> Result<&'static Setting, Strin
     if let Some(setting) = known.iter().copied().find(|setting| setting.name == key) {
         return Ok(setting);
     }
-    let names: Vec<&'static str> = known.iter().map(|setting| setting.name).collect();
+    let names = known.iter().map(|setting| setting.name).chain([schedules::KEY]);
+    let names: Vec<&'static str> = names.collect();
     let hint = nearest(key, &names).map(|name| format!(" (did you mean {name}?)"));
     let (key, hint, known) = (shown_value(key), hint.unwrap_or_default(), names.join(", "));
     Err(format!("unknown key {key}{hint}; known keys: {known}"))
@@ -119,7 +127,7 @@ fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
     text.ok_or_else(|| format!("expected {accepted}, not {}", type_name(value)))
 }
 
-fn type_name(value: &DeValue<'_>) -> &'static str {
+pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
     match value {
         DeValue::String(_) => "a string",
         DeValue::Integer(_) => "a number",
@@ -132,7 +140,7 @@ fn type_name(value: &DeValue<'_>) -> &'static str {
 }
 
 /// Returns the name that at most two typing mistakes turn into `key`.
-fn nearest(key: &str, names: &[&'static str]) -> Option<&'static str> {
+pub(super) fn nearest(key: &str, names: &[&'static str]) -> Option<&'static str> {
     const MOST_EDITS: usize = 2;
     let key: String = key.to_lowercase().replace('-', "_").chars().take(64).collect();
     names

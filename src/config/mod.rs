@@ -10,6 +10,7 @@ mod duration;
 mod error;
 mod file;
 mod resolved;
+mod schedules;
 mod setting;
 mod settings;
 mod sources;

@@ -5,9 +5,11 @@ use std::net::SocketAddr;
 use std::thread;
 
 use super::error::ConfigError;
+use super::schedules::ScheduleTable;
 use super::settings::{Config, MOST_WORKERS, SETTINGS};
 use super::sources::{Effective, Lookup, Sources};
 use super::value::address;
+use crate::domain::Policy;
 
 /// Settings that have been found, parsed and checked.
 #[derive(Clone, Debug)]
@@ -16,6 +18,7 @@ pub struct Resolved {
     pub config: Config,
     /// The same for people, in the order of [`SETTINGS`](super::SETTINGS).
     pub settings: Vec<Effective>,
+    schedules: Vec<ScheduleTable>,
 }
 
 impl Resolved {
@@ -36,7 +39,8 @@ impl Resolved {
             let cores = thread::available_parallelism().map_or(1, usize::from);
             config.workers = cores.min(MOST_WORKERS);
         }
-        Ok(Self { config, settings: sources.into_effective() })
+        let schedules = sources.schedules().to_vec();
+        Ok(Self { config, settings: sources.into_effective(), schedules })
     }
 
     /// Writes the settings as a TOML file, with the origin of each in a comment.
@@ -53,6 +57,8 @@ impl Resolved {
             // Writing to a string cannot fail.
             writeln!(text, "{line:width$}  # {origin}").ok();
         }
+        let policy = Policy::new(self.config.stale_after, self.config.ttl);
+        text.extend(self.schedules.iter().map(|table| table.to_toml(&policy)));
         text
     }
 }

@@ -89,6 +89,8 @@ macro_rules! settings {
         #[derive(Clone, Debug, Eq, PartialEq)]
         pub struct Config {
             $($(#[doc = $help] pub $name: $type,)+)+
+            /// The settings for entries of another rhythm, which only the TOML file has.
+            pub schedules: Vec<Schedule>,
         }
 
         /// Every setting, in the order in which people see them.
@@ -106,7 +108,11 @@ macro_rules! settings {
 
             /// Reads every setting, in the order of the table.
             pub(super) fn read(sources: &mut Sources<'_>) -> Result<Self, ConfigError> {
-                Ok(Self { $($($name: sources.read(&Self::$name, $parse)?,)+)+ })
+                let schedules = sources.schedules().iter().map(|table| table.schedule.clone());
+                Ok(Self {
+                    schedules: schedules.collect(),
+                    $($($name: sources.read(&Self::$name, $parse)?,)+)+
+                })
             }
         }
     };

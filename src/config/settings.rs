@@ -13,6 +13,7 @@ use super::setting::{Setting, settings};
 use super::sources::Sources;
 use super::value::{SettingValue, address, limit, number, switch};
 use super::web_url::{ExternalUrl, RevisionUrl};
+use crate::domain::Schedule;
 
 /// More bytes than any disk has.
 const MOST_BYTES: usize = 1 << 50;

@@ -10,6 +10,7 @@ use toml::Value;
 
 use super::error::{ConfigError, shown_path, shown_value};
 use super::file::ConfigFile;
+use super::schedules::ScheduleTable;
 use super::setting::{CONFIG_FILE, Setting};
 use super::text_file;
 use super::value::{InvalidValue, SettingValue};
@@ -97,6 +98,11 @@ impl<'a> Sources<'a> {
         let value = parse(&found.text).map_err(|invalid| found.refused(&invalid.to_string()))?;
         self.effective.push(Effective { setting, value: value.to_toml(), origin: found.origin });
         Ok(value)
+    }
+
+    /// Returns the schedules of the TOML file.
+    pub(super) fn schedules(&self) -> &[ScheduleTable] {
+        self.file.as_ref().map_or(&[], |file| &file.schedules)
     }
 
     /// Notes another value of a setting that was read, and why it is in force.

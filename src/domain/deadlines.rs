@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ReporterSchedule, Timestamp};
+use super::{KeyRef, Names, Report, ReporterSchedule, Timestamp};
 
 /// The moments at which an entry changes by itself; [`Timestamp::NEVER`] if it does not.
 ///
@@ -17,22 +17,71 @@ pub struct Deadlines {
 }
 
 /// The server's settings for how long entries last; `None` is forever.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// How long an entry is fresh after an update.
     pub stale_after: Option<Duration>,
     /// How long an entry is kept after an update.
     pub ttl: Option<Duration>,
+    /// The settings for some entries, which go before these. An entry has the first that is its.
+    pub schedules: Vec<Schedule>,
+}
+
+/// Settings for some entries. A zero is never; `None` means the setting for all.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Schedule {
+    /// The repositories of the entries.
+    pub repo: Names,
+    /// Their servers.
+    pub server: Names,
+    /// How long such an entry is fresh after an update.
+    pub stale_after: Option<Duration>,
+    /// How long such an entry is kept after an update.
+    pub ttl: Option<Duration>,
+}
+
+/// Which of a policy's schedules is an entry's, so that it is looked for only once.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ScheduleNumber(u16);
+
+impl ScheduleNumber {
+    /// No schedule is the entry's.
+    const NONE: Self = Self(u16::MAX);
 }
 
 impl Policy {
+    /// Makes settings without schedules.
+    #[must_use]
+    pub const fn new(stale_after: Option<Duration>, ttl: Option<Duration>) -> Self {
+        Self { stale_after, ttl, schedules: Vec::new() }
+    }
+
+    /// Finds the schedule of an entry.
+    #[must_use]
+    pub fn schedule_of(&self, KeyRef { repo, server }: KeyRef<'_>) -> ScheduleNumber {
+        let is_its =
+            |schedule: &Schedule| schedule.repo.matches(repo) && schedule.server.matches(server);
+        let number = self.schedules.iter().position(is_its);
+        let number = number.and_then(|number| u16::try_from(number).ok());
+        number.map_or(ScheduleNumber::NONE, ScheduleNumber)
+    }
+
+    /// Returns how long entries with a schedule last whose reporters have none.
+    #[must_use]
+    pub fn lifetime_by(&self, schedule: &Schedule) -> Lifetime {
+        let Schedule { repo: _, server: _, stale_after, ttl } = *schedule;
+        self.default_lifetime().with(stale_after, ttl).stale_before_expired()
+    }
+
     /// Returns the deadlines of an entry that was last updated at `updated_at`.
     ///
-    /// The reporter's schedule overrides the settings. An `updated_at` in the future, from a clock
+    /// The reporter's schedule goes before that of the settings, which goes before the settings for
+    /// all. An `updated_at` in the future, from a clock
     /// that was wrong, counts as `now`: the entry must not outlive the others.
     #[must_use]
     pub fn deadlines(
         &self,
+        number: ScheduleNumber,
         schedule: ReporterSchedule,
         updated_at: Timestamp,
         now: Timestamp,
@@ -40,30 +89,37 @@ impl Policy {
         let since = updated_at.min(now);
         let deadline =
             |span: Option<Duration>| span.map_or(Timestamp::NEVER, |span| since.plus(span));
-        let Lifetime { stale_after, ttl } = self.lifetime(schedule);
+        let Lifetime { stale_after, ttl } = self.lifetime(number, schedule);
         Deadlines { stale_at: deadline(stale_after), expires_at: deadline(ttl) }
     }
 
     /// Returns how long an entry lasts whose reporter has this schedule.
     #[must_use]
-    pub fn lifetime(&self, schedule: ReporterSchedule) -> Lifetime {
-        self.wished(schedule).stale_before_expired()
+    pub fn lifetime(&self, number: ScheduleNumber, schedule: ReporterSchedule) -> Lifetime {
+        self.wished(number, schedule).stale_before_expired()
     }
 
-    /// Returns the time after which an entry should be stale by its reporter's schedule and the
-    /// settings, if the entry is stale earlier because its time to live is not longer.
+    /// Returns the time after which the entry of a report should be stale by its reporter's schedule
+    /// and the settings, if the entry is stale earlier because its time to live is not longer.
     #[must_use]
-    pub fn shortened(&self, schedule: ReporterSchedule) -> Option<Shortened> {
-        let wished = self.wished(schedule);
+    pub fn shortened(&self, report: &Report) -> Option<Shortened> {
+        // Without a time to live of its own, no entry can expire before it is stale.
+        report.schedule.ttl_seconds?;
+        let wished = self.wished(self.schedule_of(report.key()), report.schedule);
         let to = wished.stale_before_expired().stale_after?;
         (wished.stale_after != Some(to)).then_some(Shortened { from: wished.stale_after, to })
     }
 
-    fn wished(&self, schedule: ReporterSchedule) -> Lifetime {
-        let ReporterSchedule { stale_after_seconds, ttl_seconds } = schedule;
-        let settings = Lifetime { stale_after: self.stale_after, ttl: self.ttl };
-        let settings = settings.stale_before_expired();
+    fn wished(&self, ScheduleNumber(number): ScheduleNumber, of: ReporterSchedule) -> Lifetime {
+        let ReporterSchedule { stale_after_seconds, ttl_seconds } = of;
+        let schedule = self.schedules.get(usize::from(number));
+        let settings =
+            schedule.map_or_else(|| self.default_lifetime(), |schedule| self.lifetime_by(schedule));
         settings.with(stale_after_seconds.map(seconds), ttl_seconds.map(seconds))
+    }
+
+    fn default_lifetime(&self) -> Lifetime {
+        Lifetime { stale_after: self.stale_after, ttl: self.ttl }.stale_before_expired()
     }
 }
 
@@ -126,10 +182,9 @@ fn seconds(seconds: u32) -> Duration {
 mod tests {
     use super::*;
 
-    const POLICY: Policy = Policy {
-        stale_after: Some(Duration::from_secs(100)),
-        ttl: Some(Duration::from_secs(1000)),
-    };
+    const POLICY: Policy =
+        Policy::new(Some(Duration::from_secs(100)), Some(Duration::from_secs(1000)));
+    const NONE: ScheduleNumber = ScheduleNumber::NONE;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1000)
@@ -137,7 +192,7 @@ mod tests {
 
     fn deadlines(stale_after: Option<u32>, ttl: Option<u32>) -> (Timestamp, Timestamp) {
         let schedule = ReporterSchedule { stale_after_seconds: stale_after, ttl_seconds: ttl };
-        let Deadlines { stale_at, expires_at } = POLICY.deadlines(schedule, at(0), at(0));
+        let Deadlines { stale_at, expires_at } = POLICY.deadlines(NONE, schedule, at(0), at(0));
         (stale_at, expires_at)
     }
 
@@ -162,13 +217,44 @@ mod tests {
         let half_a_second = Timestamp::from_millis(500);
         assert_eq!(deadlines(Some(1), Some(1)), (half_a_second, at(1)));
         let patient = Policy { stale_after: None, ..POLICY };
-        let settings = patient.lifetime(ReporterSchedule::default());
+        let settings = patient.lifetime(NONE, ReporterSchedule::default());
         assert_eq!(settings.stale_after, Some(Duration::from_secs(500)));
     }
 
     #[test]
     fn an_update_from_the_future_counts_from_now() {
-        let deadlines = POLICY.deadlines(ReporterSchedule::default(), at(1_000_000), at(5));
+        let deadlines = POLICY.deadlines(NONE, ReporterSchedule::default(), at(1_000_000), at(5));
         assert_eq!(deadlines, Deadlines { stale_at: at(105), expires_at: at(1005) });
+    }
+
+    #[test]
+    fn the_first_schedule_that_matches_goes_before_the_settings_and_behind_the_reporter() {
+        let schedule = |repo: &str, server: &str, stale_after: Option<u32>, ttl: Option<u32>| {
+            let names = |text: &str| Names::parse([text]);
+            let (stale_after, ttl) = (stale_after.map(seconds), ttl.map(seconds));
+            Schedule { repo: names(repo), server: names(server), stale_after, ttl }
+        };
+        let schedules = vec![
+            schedule("backup-*", "", Some(700), None),
+            schedule("", "lab-1,lab-2", Some(0), None),
+            schedule("backup-db", "", Some(1), Some(2)),
+            schedule("quick", "", None, Some(60)),
+        ];
+        let policy = Policy { schedules, ..POLICY };
+        let lasts = |repo, server, reporter| {
+            let number = policy.schedule_of(KeyRef { repo, server });
+            let lifetime = policy.lifetime(number, reporter);
+            [lifetime.stale_after, lifetime.ttl].map(|span| span.map(|span| span.as_secs()))
+        };
+        let none = ReporterSchedule::default();
+        assert_eq!(lasts("backup-db", "a", none), [Some(700), Some(1400)]);
+        assert_eq!(lasts("backup-db", "lab-1", none), [Some(700), Some(1400)]);
+        assert_eq!(lasts("r", "lab-2", none), [None, None]);
+        assert_eq!(lasts("quick", "a", none), [Some(30), Some(60)], "below the default");
+        assert_eq!(lasts("r", "a", none), [Some(100), Some(1000)]);
+        let own = ReporterSchedule { stale_after_seconds: Some(10), ttl_seconds: None };
+        assert_eq!(lasts("backup-db", "a", own), [Some(10), Some(1400)]);
+        let own = ReporterSchedule { stale_after_seconds: None, ttl_seconds: Some(800) };
+        assert_eq!(lasts("backup-db", "a", own), [Some(700), Some(800)]);
     }
 }

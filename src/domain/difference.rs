@@ -77,7 +77,7 @@ mod tests {
     };
 
     const POLICY: Policy =
-        Policy { stale_after: Some(Duration::from_secs(100)), ttl: Some(Duration::from_secs(200)) };
+        Policy::new(Some(Duration::from_secs(100)), Some(Duration::from_secs(200)));
 
     fn now(second: i64) -> Now {
         Now { at: Timestamp::from_millis(second * 1000), steady_for: Duration::from_hours(1) }

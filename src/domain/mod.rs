@@ -41,7 +41,7 @@ pub use capacity::{Capacity, Full, Omitted};
 pub use clock_trust::{Now, SETTLING_TIME};
 pub use column::Column;
 pub use condition::Condition;
-pub use deadlines::{Deadlines, Lifetime, Policy, Shortened};
+pub use deadlines::{Deadlines, Lifetime, Policy, Schedule, ScheduleNumber, Shortened};
 pub use derived::Derived;
 pub use difference::Difference;
 pub use effort::{Effort, GivenUp};

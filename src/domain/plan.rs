@@ -221,7 +221,7 @@ impl Plan {
             || before.report.url != entry.report.url
             || before.report.schedule != entry.report.schedule;
         let has_other_times_only = !is_news && entry.differs_in_times_only(before);
-        let standing = Standing::new(Arc::new(entry), snapshot.policy(), now.at);
+        let standing = old.followed_by(Arc::new(entry), snapshot.policy(), now.at);
         self.kept.0 += usize::from(is_added);
         let row =
             if has_other_times_only { RowChange::Seen(standing) } else { RowChange::Put(standing) };

@@ -104,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_history_is_told_who_asked_and_nobody_asked_for_what_the_clock_does() {
-        let policy = Policy { stale_after: Some(Duration::from_millis(10)), ttl: None };
+        let policy = Policy::new(Some(Duration::from_millis(10)), None);
         let mut snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now(0));
         let plan = Plan::of(&snapshot, &[report("a", Some("ci"))], &CAPACITY, now(0));
         assert_eq!(told(&plan), [(Event::First, Some("ci"))]);
@@ -123,7 +123,7 @@ mod tests {
 
     #[test]
     fn the_same_requests_can_be_planned_again_after_others_have_changed_the_entries() {
-        let policy = Policy { stale_after: None, ttl: None };
+        let policy = Policy::new(None, None);
         let empty = Snapshot::load(policy, Revision(0), Vec::new(), now(0));
         let requests =
             [report("a", None), remove("b", "ann"), report("b", None), report("c", None)];

@@ -42,7 +42,7 @@ pub type Place = (usize, usize);
 /// Every entry at one revision.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    policy: Policy,
+    policy: Arc<Policy>,
     revision: Revision,
     segments: Vec<Arc<Segment>>,
     /// How many entries there are, in any condition.
@@ -77,14 +77,15 @@ impl Snapshot {
     /// Makes a snapshot of stored entries, which may come in any order.
     #[must_use]
     pub fn load(
-        policy: Policy,
+        policy: impl Into<Arc<Policy>>,
         revision: Revision,
         mut entries: Vec<Arc<Entry>>,
         now: Now,
     ) -> Self {
+        let policy = policy.into();
         entries.sort_by(|a, b| a.key().cmp(&b.key()));
         let mut snapshot = Self {
-            policy,
+            policy: Arc::clone(&policy),
             revision,
             segments: Vec::new(),
             all: entries.len(),
@@ -107,7 +108,7 @@ impl Snapshot {
 
     /// Returns the settings for how long entries last.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
+    pub fn policy(&self) -> &Arc<Policy> {
         &self.policy
     }
 

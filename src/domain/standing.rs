@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
 
-use super::{Deadlines, Entry, FileNames, Now, Policy, Recorded, Timestamp};
+use super::{Deadlines, Entry, FileNames, Now, Policy, Recorded, ScheduleNumber, Timestamp};
 
 /// For how long an entry that expired while drifted is kept: to expire is not to be repaired.
 pub const REMEMBERED_FOR: Duration = Duration::from_hours(7 * 24);
@@ -88,6 +88,7 @@ pub struct Standing {
     entry: Arc<Entry>,
     deadlines: Deadlines,
     shown: Shown,
+    schedule: ScheduleNumber,
     /// See [`super::Report::row_bytes`].
     report_bytes: u32,
     /// See [`Entry::fingerprint`].
@@ -98,12 +99,27 @@ impl Standing {
     /// Works out how an entry stands at a moment.
     #[must_use]
     pub fn new(entry: Arc<Entry>, policy: &Policy, now: Timestamp) -> Self {
-        let deadlines = policy.deadlines(entry.report.schedule, entry.updated_at, now);
+        let number = policy.schedule_of(entry.key());
+        Self::scheduled(entry, number, policy, now)
+    }
+
+    /// Works out how the entry of the same pair stands that follows this one.
+    pub(super) fn followed_by(&self, entry: Arc<Entry>, policy: &Policy, now: Timestamp) -> Self {
+        Self::scheduled(entry, self.schedule, policy, now)
+    }
+
+    fn scheduled(
+        entry: Arc<Entry>,
+        schedule: ScheduleNumber,
+        policy: &Policy,
+        now: Timestamp,
+    ) -> Self {
+        let deadlines = policy.deadlines(schedule, entry.report.schedule, entry.updated_at, now);
         let shown = Shown::at(now, &deadlines, entry.recorded);
         let content = entry.fingerprint();
         let has_row = entry.recorded.expired_at.is_none();
         let report_bytes = if has_row { entry.report.row_bytes() } else { 0 };
-        Self { entry, deadlines, shown, report_bytes, content }
+        Self { entry, deadlines, shown, schedule, report_bytes, content }
     }
 
     /// Returns the same with the silence recorded. The deadlines stay: those of an update from the
@@ -130,7 +146,7 @@ impl Standing {
     /// Computes the deadlines again, after the clock was set, and what is shown.
     pub(super) fn reschedule(&mut self, policy: &Policy, now: Timestamp) {
         let Entry { report, updated_at, .. } = &*self.entry;
-        self.deadlines = policy.deadlines(report.schedule, *updated_at, now);
+        self.deadlines = policy.deadlines(self.schedule, report.schedule, *updated_at, now);
         self.advance(now);
     }
 

@@ -148,7 +148,7 @@ fn it_takes_no_room_from_others() {
 #[test]
 fn no_more_than_ten_thousand_are_kept() {
     let hour = Duration::from_hours(1);
-    let policy = Policy { stale_after: Some(hour), ttl: Some(2 * hour) };
+    let policy = Policy::new(Some(hour), Some(2 * hour));
     let start = Timestamp::from_millis(0);
     let entry = |number: usize| {
         let report = Report {

@@ -60,6 +60,7 @@ mod proxies;
 mod reporting;
 mod reports;
 mod retention;
+mod schedules;
 mod scraping;
 mod seed;
 mod selection;

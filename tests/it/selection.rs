@@ -14,7 +14,7 @@ use gitops_status_server::domain::{
 use gitops_status_server::render;
 use proptest::prelude::*;
 
-const POLICY: Policy = Policy { stale_after: Some(Duration::from_secs(50)), ttl: None };
+const POLICY: Policy = Policy::new(Some(Duration::from_secs(50)), None);
 
 type Model = BTreeMap<(String, String), Report>;
 

@@ -21,7 +21,7 @@ use past::{
     pages_of_any_size_and_filter_are_parts_of_the_whole,
 };
 
-const POLICY: Policy = Policy { stale_after: None, ttl: None };
+const POLICY: Policy = Policy::new(None, None);
 const ID: CommitId = CommitId(7);
 const REPO: &str = "r\"'\\;--😀";
 

@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("metrics", &["domain", "mutex", "store"]),
     ("board", &["clock", "domain", "metrics", "mutex", "store"]),
     ("http", &["board", "clock", "domain", "metrics", "mutex", "page", "render"]),
-    ("config", &[]),
+    ("config", &["domain"]),
     ("cli", &["config", "store"]),
     ("logging", &["mutex"]),
     ("shutdown", &[]),

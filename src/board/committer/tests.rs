@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::metrics::{EntrySeries, Metrics};
 use crate::store::Usage;
 
-const POLICY: Policy = Policy { stale_after: None, ttl: None };
+const POLICY: Policy = Policy::new(None, None);
 const CAPACITY: Capacity = Capacity { entries: None, bytes: None };
 const RECORDED: Result<Done, Refusal> =
     Ok(Done::Recorded(Omitted { files: false, revision: false, url: false }));

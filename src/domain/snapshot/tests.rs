@@ -24,7 +24,7 @@ fn check(snapshot: &Snapshot, now: Now) {
 #[test]
 fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
     let now = |at| Now { at: Timestamp::from_millis(at), steady_for: 2 * SETTLING_TIME };
-    let policy = Policy { stale_after: Some(Duration::from_secs(9)), ttl: None };
+    let policy = Policy::new(Some(Duration::from_secs(9)), None);
     let mut snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now(0));
     let (mut advanced, mut settled) = (0, 0);
     for step in 1..4000_u32 {

@@ -229,7 +229,7 @@ mod tests {
     /// Returns the greatest length of the log in a number of commits of `at_once` sightings each,
     /// with a restart after every `restart_after` commits.
     fn longest_log(servers: usize, at_once: usize, commits: usize, restart_after: usize) -> usize {
-        let policy = Policy { stale_after: None, ttl: None };
+        let policy = Policy::new(None, None);
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
         let mut snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now);
         snapshot.accept(&plan(&snapshot, servers, 0, servers, 0), Revision(1));

@@ -134,7 +134,7 @@ impl Cluster {
             }
         };
         let settings = BoardSettings {
-            policy: Policy { stale_after: Some(STALE_AFTER), ttl: Some(TTL) },
+            policy: Policy::new(Some(STALE_AFTER), Some(TTL)),
             capacity: Capacity { entries: None, bytes: None },
             retention: Retention::default(),
         };
