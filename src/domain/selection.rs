@@ -28,6 +28,11 @@ pub enum Order {
     Natural,
     /// By one column.
     By(Sort),
+    /// By [`super::Entry::state_since`].
+    ByStateSince {
+        /// Whether the latest comes first.
+        descending: bool,
+    },
     /// By urgency: drifted entries, the longest drifted first; then stale entries, the longest
     /// silent first; then the others.
     WorstFirst,
@@ -39,9 +44,15 @@ impl Order {
         match self {
             Self::Natural => Ordering::Equal,
             Self::By(sort) => sort.compare(a, b),
+            Self::ByStateSince { descending: false } => by_state_since(a, b),
+            Self::ByStateSince { descending: true } => by_state_since(b, a),
             Self::WorstFirst => urgency(a).cmp(&urgency(b)),
         }
     }
+}
+
+fn by_state_since(a: &Standing, b: &Standing) -> Ordering {
+    a.entry().state_since().cmp(&b.entry().state_since())
 }
 
 /// Returns a rank, the most urgent first, and since when the entry has had it.

@@ -263,7 +263,12 @@ impl Heading {
             (Order::By(Sort { column: by, descending }), Some((column, _))) if by == column => {
                 Some(descending)
             }
-            (Order::By(_) | Order::Natural | Order::WorstFirst, _) => None,
+            (Order::ByStateSince { descending }, Some((Column::StatusSince, _))) => {
+                Some(descending)
+            }
+            (Order::By(_) | Order::ByStateSince { .. } | Order::Natural | Order::WorstFirst, _) => {
+                None
+            }
         };
         let sorted = match descending {
             None => "none",

@@ -93,6 +93,17 @@ fn the_age_of_a_drift_by_count_is_that_of_the_count() {
     assert!(place("by-status") < place("by-count"), "the oldest drift comes first");
     let since = format!("datetime=\"{}\"", by_count["drifted_since"].as_str().unwrap());
     assert!(page.contains(&since), "{page}");
+    update(&app, "synced", "SYNCED", 0);
+    for (sort, order) in [
+        ("status_since", ["by-status", "by-count", "synced"]),
+        ("-status_since", ["by-count", "synced", "by-status"]),
+    ] {
+        let page = app.get(&format!("/?sort={sort}")).text();
+        let place = |server: &str| page.find(&format!("<bdi>{server}</bdi>")).unwrap();
+        assert!(order.map(place).is_sorted(), "{sort} sorts by the time that the page shows");
+        let sorted = if sort.starts_with('-') { "descending" } else { "ascending" };
+        assert!(page.contains(&format!("aria-sort=\"{sorted}\"")), "{page}");
+    }
     let entry = app.get("/entry?repo=repo&server=by-count").text();
     assert!(entry.contains(&since), "{entry}");
 }

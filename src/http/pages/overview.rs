@@ -8,7 +8,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::html::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
-use crate::domain::{Effort, Order, Selection, Snapshot};
+use crate::domain::{Column, Effort, Order, Selection, Snapshot, Sort};
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::etag::Strength;
@@ -164,7 +164,14 @@ fn by_name(sent: Vec<Parameter<'_>>) -> Vec<(String, Vec<Parameter<'_>>)> {
 }
 
 fn selection(sent: &QueryString<'_>) -> Result<(Selection, View), ApiError> {
-    let order = sent.sort(Shape::Nested)?.map_or(Order::WorstFirst, Order::By);
+    let order = match sent.sort(Shape::Nested)? {
+        None => Order::WorstFirst,
+        // In the page's column that sorts by this, the time of a drifted entry is that of its drift.
+        Some(Sort { column: Column::StatusSince, descending }) => {
+            Order::ByStateSince { descending }
+        }
+        Some(sort) => Order::By(sort),
+    };
     let view = match sent.single("view")? {
         None => View::Table,
         Some("wall") => View::Wall,
