@@ -11,6 +11,7 @@
 //! - [`metrics`]: the metrics for Prometheus.
 //! - [`board`]: the service that takes updates and publishes the entries.
 //! - [`http`]: paths, parameters, bodies, answers.
+//! - [`demo`]: a fleet that reports, for `demo`.
 //! - [`config`], [`cli`], [`logging`], [`shutdown`]: settings, command line, log, signals.
 //! - [`app`]: builds and runs all of it.
 
@@ -19,6 +20,7 @@ pub mod board;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod http;
 pub mod logging;

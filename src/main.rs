@@ -1,22 +1,33 @@
 //! The program: runs what the command line asks for and turns the outcome into an exit status.
 
 use std::fmt::Display;
-use std::io::{self, Write as _};
+use std::io::{self, BufWriter, Write as _};
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gitops_status_server::app::{App, AppError};
-use gitops_status_server::cli::{self, Invocation};
+use gitops_status_server::app::{App, AppError, Demo};
+use gitops_status_server::cli::{self, DemoOptions, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::Config;
+use gitops_status_server::demo::{Fleet, Pace, write_lines};
 use gitops_status_server::logging::{self, Log};
 use gitops_status_server::shutdown::Signals;
 use gitops_status_server::store::OpenError;
+use log::LevelFilter;
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
     match cli::from_process() {
-        Ok(Invocation::Serve(config)) => serve(&config),
+        Ok(Invocation::Serve(config)) => {
+            with_log(LevelFilter::Info, async |log, signals| serve(&config, log, signals).await)
+        }
+        Ok(Invocation::Demo(config, options)) => {
+            with_log(LevelFilter::Warn, async |log, signals| {
+                demo(*config, options, log, signals).await
+            })
+        }
+        Ok(Invocation::WriteReports(options)) => write_reports(&options),
         Ok(Invocation::CheckConfig(text) | Invocation::Print(text)) => print(&text),
         Ok(Invocation::Healthcheck(address)) => match cli::healthcheck(address) {
             Ok(()) => ExitCode::SUCCESS,
@@ -39,13 +50,17 @@ fn maintain(work: impl Future<Output = Result<String, OpenError>>) -> ExitCode {
     }
 }
 
-fn serve(config: &Config) -> ExitCode {
-    let log = match logging::start() {
+/// Runs what serves, with a log of messages from `level` on.
+fn with_log(
+    level: LevelFilter,
+    work: impl AsyncFnOnce(&Log, Signals) -> anyhow::Result<()>,
+) -> ExitCode {
+    let log = match logging::start(level) {
         Ok(log) => log,
         Err(error) => return say(format_args!("The log cannot be started: {error}"), 1),
     };
     let system = actix_web::rt::System::new();
-    let outcome = system.block_on(run(config, &log));
+    let outcome = system.block_on(async { work(&log, Signals::listen()?).await });
     // Dropping it would wait for threads that a hanging disk blocks.
     std::mem::forget(system);
     match outcome {
@@ -60,8 +75,7 @@ fn serve(config: &Config) -> ExitCode {
     }
 }
 
-async fn run(config: &Config, log: &Log) -> anyhow::Result<()> {
-    let mut signals = Signals::listen()?;
+async fn serve(config: &Config, log: &Log, mut signals: Signals) -> anyhow::Result<()> {
     let app = tokio::select! {
         app = App::build(config, Arc::new(SystemClock::start())) => app?,
         // No update has been accepted yet.
@@ -73,7 +87,37 @@ async fn run(config: &Config, log: &Log) -> anyhow::Result<()> {
     log::info!("Listening on http://{}", app.address());
     let _serving = log.serve();
     let shutdown = CancellationToken::new();
-    let running = app.run(shutdown.clone());
+    until_signal(app.run(shutdown.clone()), &shutdown, signals).await
+}
+
+async fn demo(
+    config: Config,
+    options: DemoOptions,
+    log: &Log,
+    signals: Signals,
+) -> anyhow::Result<()> {
+    let announce = |address: SocketAddr| {
+        // If standard output is closed, nobody wants to know.
+        print(&format!(
+            "http://{address}/ shows 300 servers and 25 repositories that live {} times faster \
+             than the clock; Ctrl-C ends the demo and removes its database\n",
+            options.speed
+        ));
+    };
+    let _serving = log.serve();
+    let (fleet, clock) = (Fleet::new(options.seed), Arc::new(SystemClock::start()));
+    let demo = Demo { config, fleet, speed: options.speed, clock };
+    let shutdown = CancellationToken::new();
+    let running = demo.run(&options.folder, shutdown.clone(), announce);
+    until_signal(running, &shutdown, signals).await
+}
+
+/// Runs what serves to its end. The first signal asks it to stop, the second one does not wait.
+async fn until_signal(
+    running: impl Future<Output = Result<(), AppError>>,
+    shutdown: &CancellationToken,
+    mut signals: Signals,
+) -> anyhow::Result<()> {
     tokio::pin!(running);
     tokio::select! {
         outcome = &mut running => return Ok(outcome?),
@@ -82,6 +126,18 @@ async fn run(config: &Config, log: &Log) -> anyhow::Result<()> {
     tokio::select! {
         outcome = &mut running => Ok(outcome?),
         () = signals.asked_to_stop() => anyhow::bail!("Stopped at once by a second signal"),
+    }
+}
+
+fn write_reports(options: &DemoOptions) -> ExitCode {
+    let fleet = Fleet::new(options.seed);
+    let pace = Pace::since_birth(options.start, options.speed);
+    let mut output = BufWriter::new(io::stdout().lock());
+    match write_lines(&fleet, &pace, options.span, &mut output) {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader has enough, as `head` does.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(error) => say(format_args!("error: the reports cannot be written: {error}"), 1),
     }
 }
 

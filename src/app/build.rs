@@ -120,7 +120,7 @@ impl App {
 }
 
 /// Opens the store that a URL names, and the archive of its history.
-async fn open(url: DatabaseUrl) -> Result<(Arc<dyn Store>, Arc<dyn Archive>), AppError> {
+pub(super) async fn open(url: DatabaseUrl) -> Result<(Arc<dyn Store>, Arc<dyn Archive>), AppError> {
     let DatabaseUrl::Sqlite(path) = url;
     let runtime = Handle::current();
     // On its own thread: a disk that hangs must not keep the program from hearing signals.
@@ -149,11 +149,7 @@ fn limits(config: &Config, room: ConnectionLimits) -> Limits {
 
 fn board_settings(config: &Config) -> BoardSettings {
     BoardSettings {
-        policy: Policy {
-            stale_after: config.stale_after,
-            ttl: config.ttl,
-            schedules: config.schedules.clone(),
-        },
+        policy: policy(config),
         capacity: Capacity {
             entries: config.max_entries,
             bytes: config.max_stored_bytes.map(|bytes| bytes as u64),
@@ -164,6 +160,11 @@ fn board_settings(config: &Config) -> BoardSettings {
             bytes: config.history_max_bytes.map(|bytes| bytes as u64),
         },
     }
+}
+
+/// Returns how long entries last.
+pub(super) fn policy(config: &Config) -> Policy {
+    Policy { stale_after: config.stale_after, ttl: config.ttl, schedules: config.schedules.clone() }
 }
 
 fn metrics(config: &Config, started: Timestamp) -> Metrics {

@@ -2,10 +2,12 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::demo::PastError;
 use crate::store::{OpenError, StoreError};
 
 /// Why the application does not start, or stops.
@@ -17,6 +19,17 @@ pub enum AppError {
     /// The store was opened but cannot be read.
     #[error("the database cannot be read: {0}")]
     Load(#[from] StoreError),
+    /// The past of the demo's fleet cannot be stored.
+    #[error("the past of the demo's fleet cannot be stored: {0}")]
+    Past(#[from] PastError),
+    /// The folder of the demo's database cannot be made or removed.
+    #[error("the folder of the demo's database cannot be made or removed in {}: {error}", folder.display())]
+    Folder {
+        /// Where.
+        folder: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The address cannot be bound.
     #[error("{address} cannot be listened on: {error}")]
     Listen {
@@ -45,7 +58,10 @@ impl AppError {
         match self {
             Self::Open(OpenError::InUse(_)) => 75,
             Self::Open(OpenError::Refused { .. }) => 65,
-            Self::Open(OpenError::Unusable { .. }) | Self::Load(_) => 74,
+            Self::Open(OpenError::Unusable { .. })
+            | Self::Load(_)
+            | Self::Past(_)
+            | Self::Folder { .. } => 74,
             Self::Listen { .. } | Self::TaskDied(_) | Self::Unanswered { .. } => 1,
         }
     }

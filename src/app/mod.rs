@@ -1,9 +1,11 @@
 //! The application: the only module that wires parts together and starts tasks.
 
 mod build;
+mod demo;
 mod error;
 mod run;
 mod server;
 
 pub use build::App;
+pub use demo::Demo;
 pub use error::AppError;

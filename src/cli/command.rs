@@ -4,12 +4,14 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
+use super::demo;
 use crate::config::{CONFIG_FILE, Kind, SETTINGS, Setting};
 
 pub(super) const CHECK_CONFIG: &str = "check-config";
 const HEALTHCHECK: &str = "healthcheck";
 pub(super) const COMPACT: &str = "compact";
 pub(super) const REPAIR: &str = "repair";
+pub(super) const DEMO: &str = "demo";
 
 /// Describes the command line.
 pub(super) fn command() -> Command {
@@ -33,7 +35,7 @@ pub(super) fn command() -> Command {
         .disable_help_subcommand(true)
         .next_line_help(true)
         .args(settings)
-        .subcommands([check_config, healthcheck, compact, repair])
+        .subcommands([check_config, healthcheck, compact, repair, demo::command()])
 }
 
 /// Makes the flag of a setting. Its default and its variable are applied by `config`, not by clap.

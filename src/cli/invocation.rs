@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 
 use clap::error::ErrorKind;
 
-use super::command::{CHECK_CONFIG, COMPACT, REPAIR, command};
+use super::command::{CHECK_CONFIG, COMPACT, DEMO, REPAIR, command};
+use super::demo::{self, DemoOptions};
 use super::error::CliError;
 use super::healthcheck::reachable;
 use crate::config::{self, Config, DatabaseUrl, Lookup, Resolved};
@@ -25,6 +26,10 @@ pub enum Invocation {
     Compact(DatabaseUrl),
     /// Repair this database; see [`repair`](super::repair()).
     Repair(DatabaseUrl),
+    /// Serve a fleet that lives, in a database of its own.
+    Demo(Box<Config>, DemoOptions),
+    /// Write the reports of that fleet to standard output, as lines of JSON.
+    WriteReports(DemoOptions),
     /// Print this text: the help or the version.
     Print(String),
 }
@@ -60,6 +65,7 @@ pub fn parse(
         Some(CHECK_CONFIG) => Invocation::CheckConfig(resolved()?.to_toml()),
         Some(COMPACT) => Invocation::Compact(resolved()?.config.database_url),
         Some(REPAIR) => Invocation::Repair(resolved()?.config.database_url),
+        Some(DEMO) => demo::read(matches, &flags, environment)?,
         // `healthcheck`, the last of the commands.
         Some(_) => {
             let listen = config::listen_address(&flags, environment)?;

@@ -5,12 +5,14 @@
 
 mod command;
 mod compact;
+mod demo;
 mod error;
 mod healthcheck;
 mod invocation;
 mod repair;
 
 pub use compact::compact;
+pub use demo::DemoOptions;
 pub use error::CliError;
 pub use healthcheck::healthcheck;
 pub use invocation::{Invocation, from_process, parse};

@@ -59,8 +59,8 @@ pub(super) fn parse_or_off(text: &str) -> Result<Option<Duration>, InvalidValue>
 /// Parses a duration that cannot be off.
 ///
 /// # Errors
-/// As [`parse`], and zero.
-pub(super) fn parse_above_zero(text: &str) -> Result<Duration, InvalidValue> {
+/// Any other text, zero, and durations above 3650 days.
+pub fn parse_above_zero(text: &str) -> Result<Duration, InvalidValue> {
     parse_or_off(text)?
         .ok_or_else(|| InvalidValue::new("expected more than 0, such as 10s: it cannot be off"))
 }

@@ -21,10 +21,11 @@ mod value;
 mod web_url;
 
 pub use database_url::DatabaseUrl;
+pub use duration::parse_above_zero as parse_duration;
 pub use error::ConfigError;
 pub use resolved::{Resolved, listen_address};
 pub use setting::{CONFIG_FILE, Setting};
 pub use settings::{Config, SETTINGS};
 pub use sources::{Effective, Lookup};
-pub use value::Kind;
+pub use value::{InvalidValue, Kind};
 pub use web_url::{ExternalUrl, RevisionUrl};

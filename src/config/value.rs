@@ -11,7 +11,7 @@ use toml::Value;
 /// Why a value is refused, in one line that says what is accepted and does not repeat the value.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 #[error("{0}")]
-pub(super) struct InvalidValue(Cow<'static, str>);
+pub struct InvalidValue(Cow<'static, str>);
 
 impl InvalidValue {
     pub(super) fn new(reason: impl Into<Cow<'static, str>>) -> Self {

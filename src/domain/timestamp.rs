@@ -83,6 +83,12 @@ impl ReportedTime {
         parse_rfc3339(text.as_bytes()).ok_or(Self::INVALID)
     }
 
+    /// Returns a moment without its milliseconds.
+    #[must_use]
+    pub const fn to_the_second(moment: Timestamp) -> Self {
+        Self { seconds: moment.0.div_euclid(1000), nanos: 0, digits: 0 }
+    }
+
     /// Returns the seconds since 1970 and the nanoseconds, which order moments.
     #[must_use]
     pub const fn instant(self) -> (i64, u32) {

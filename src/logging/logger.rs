@@ -29,23 +29,23 @@ pub struct Serving<'log>(#[expect(dead_code, reason = "outlived by the log")] &'
 
 /// Starts logging for the whole process.
 ///
-/// The default level is info; `RUST_LOG` can change it for all modules or for some. If `RUST_LOG` is
+/// `RUST_LOG` can change the default level for all modules or for some. If `RUST_LOG` is
 /// invalid it is ignored, and the first line of the log says so. A line that cannot be written,
 /// because standard error is closed or its disk is full, is dropped and counted.
 ///
 /// # Errors
 /// Any error of the system when it cannot start a thread.
-pub fn start() -> io::Result<Log> {
+pub fn start(default: LevelFilter) -> io::Result<Log> {
     let levels = variable("RUST_LOG").unwrap_or_default();
     // The logger would print an error itself, and panic if standard error is closed.
     let wrong = env_filter::Builder::new().try_parse(&levels).err();
     let levels = if wrong.is_none() { levels.as_str() } else { "" };
     let style = style();
-    let direct = logger(levels, style, Target::Stderr);
+    let direct = logger(default, levels, style, Target::Stderr);
     std::thread::Builder::new()
         .name("log".to_owned())
         .spawn(move || writer::write(&QUEUE, &mut io::stderr(), &direct))?;
-    let logger = logger(levels, style, Target::Pipe(Box::new(&QUEUE)));
+    let logger = logger(default, levels, style, Target::Pipe(Box::new(&QUEUE)));
     log::set_max_level(logger.filter());
     // The only possible error is that a logger is already set.
     log::set_boxed_logger(Box::new(logger)).ok();
@@ -82,9 +82,9 @@ impl Drop for Serving<'_> {
     }
 }
 
-fn logger(levels: &str, style: WriteStyle, target: Target) -> Logger {
+fn logger(default: LevelFilter, levels: &str, style: WriteStyle, target: Target) -> Logger {
     Builder::new()
-        .filter_level(LevelFilter::Info)
+        .filter_level(default)
         // The web server's lines about its threads are of no use to an operator.
         .filter_module("actix_server", LevelFilter::Warn)
         // It logs that an answer broke off, but not which. `http::request_log` logs that.

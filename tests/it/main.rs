@@ -30,6 +30,7 @@ mod config;
 mod connections;
 mod damage;
 mod dashboards;
+mod demo;
 mod disk;
 mod documents;
 mod drifts;

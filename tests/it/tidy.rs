@@ -15,13 +15,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("render", &["domain"]),
     ("page", &["domain"]),
     ("metrics", &["domain", "mutex", "store"]),
+    ("demo", &["clock", "domain", "store"]),
     ("board", &["clock", "domain", "metrics", "mutex", "store"]),
     ("http", &["board", "clock", "domain", "metrics", "mutex", "page", "render"]),
     ("config", &["domain"]),
-    ("cli", &["config", "store"]),
+    ("cli", &["config", "demo", "domain", "store"]),
     ("logging", &["mutex"]),
     ("shutdown", &[]),
-    ("app", &["board", "clock", "config", "domain", "http", "logging", "metrics", "store"]),
+    ("app", &["board", "clock", "config", "demo", "domain", "http", "logging", "metrics", "store"]),
 ];
 
 fn root() -> PathBuf {

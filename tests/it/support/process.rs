@@ -80,6 +80,20 @@ impl Process {
         (process, reader)
     }
 
+    /// Starts a demo with its folder in `folder`, and waits until it prints its address.
+    pub fn demo(folder: &Path, arguments: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+        command.env_clear().env("TMPDIR", folder).arg("demo").args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let (mut child, log, _) = spawn(&mut command);
+        let mut line = String::new();
+        BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let address = line.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+        let address = address.and_then(|address| address.parse().ok());
+        let address = address.unwrap_or_else(|| panic!("{line:?} {}", log.lock().unwrap()));
+        Self { client: Client { address }, child, log }
+    }
+
     /// Starts a command that never listens; its client has no server.
     pub fn launch(command: &mut Command) -> Self {
         let (child, log, _) = spawn(command);
