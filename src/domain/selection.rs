@@ -89,7 +89,7 @@ impl Sort {
 }
 
 /// The entries that a selection selects.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Selected<'a> {
     /// The entries in the order of the answer.
     pub runs: Vec<Run<'a>>,
@@ -118,6 +118,22 @@ impl<'a> Selected<'a> {
     /// Returns the entries in the order of the answer.
     pub fn standings(&self) -> impl Iterator<Item = &'a Standing> {
         self.runs.iter().flat_map(Run::standings)
+    }
+
+    /// Returns those that pass another filter too.
+    ///
+    /// # Errors
+    /// [`GivenUp`] if the effort ends.
+    pub fn narrowed(&self, filter: &Filter, effort: &mut Effort<'_>) -> Result<Self, GivenUp> {
+        if filter.is_empty() {
+            return Ok(self.clone());
+        }
+        let mut runs = Vec::new();
+        for run in &self.runs {
+            keep(run, &mut runs, |standing| filter.matches_within(standing, effort))?;
+        }
+        let total = runs.iter().map(|run| run.places.len()).sum();
+        Ok(Self { runs, total })
     }
 }
 

@@ -15,6 +15,7 @@ mod overview;
 mod parameters;
 mod problem;
 mod row;
+mod tiles;
 mod wall;
 
 pub use asset::{Asset, asset};

@@ -8,6 +8,7 @@ use super::moment::Moment;
 use super::near::{Missing, Offer, offers};
 use super::parameters::{LITERAL, Parameters};
 use super::row::Row;
+use super::tiles::{self, SET_BY_TILES, Tile};
 use super::wall::wall;
 use crate::domain::{Column, Effort, Order, Selection, Snapshot, Sort, SyncStatus, Tally};
 
@@ -65,12 +66,14 @@ pub fn overview(
     effort: &mut Effort<'_>,
 ) -> Result<String, PageError> {
     let OverviewQuery { selection, view, parameters, notices } = asked;
-    let filter = &selection.filter;
-    let all = Selection { filter: filter.clone(), ..Selection::default() };
-    let all = all.select(snapshot, effort)?;
+    let (by_tiles, others) = tiles::split(&selection.filter);
+    let in_any_state = Selection { filter: others, ..Selection::default() };
+    let in_any_state = in_any_state.select(snapshot, effort)?;
+    let all = in_any_state.narrowed(&by_tiles, effort)?;
     let tally = Tally::of(all.standings());
     let filters = parameters.without(&OTHER_PARAMETERS);
-    let frame = Frame::live(title(&tally), context, &filters);
+    // The tiles follow the entries in every state.
+    let frame = Frame::live(title(&tally), context, &filters.without(&SET_BY_TILES));
     if *view == View::Wall {
         return Ok(wall(frame, &all, &tally, parameters, notices, context.now)?);
     }
@@ -82,7 +85,7 @@ pub fn overview(
     let template = Overview {
         frame,
         notices,
-        tiles: tiles(&tally, selection, &first_page),
+        tiles: tiles::tiles(&Tally::of(in_any_state.standings()), &selection.filter, &first_page),
         sentence: sentence(&tally),
         oldest: tally.drifted_since.and_then(|at| Moment::new(at, context.now)),
         form: Form::new(asked),
@@ -142,55 +145,6 @@ fn sentence(tally: &Tally) -> String {
     let Tally { entries, drifted, stale, .. } = tally;
     let noun = if *entries == 1 { "entry" } else { "entries" };
     format!("{entries} {noun}: {drifted} drifted, {stale} stale.")
-}
-
-/// A count, and a link to the counted entries.
-pub(super) struct Tile {
-    pub(super) class: &'static str,
-    pub(super) label: &'static str,
-    pub(super) count: usize,
-    pub(super) note: String,
-    /// `None` where there is nothing to see.
-    pub(super) link: Option<String>,
-    /// Whether the page already shows exactly these entries.
-    pub(super) is_chosen: bool,
-}
-
-fn tiles(tally: &Tally, selection: &Selection, page: &Parameters) -> [Tile; 4] {
-    let Tally { entries, drifted, stale, stale_drifted, .. } = *tally;
-    let well = tally.in_sync();
-    let filter = &selection.filter;
-    let (by_drift, by_silence) = (filter.drifted, filter.stale);
-    let choose = |changes: &[(&str, Option<&str>)], is_chosen: bool| {
-        let undone: Vec<(&str, Option<&str>)> =
-            changes.iter().map(|(name, _)| (*name, None)).collect();
-        page.with(if is_chosen { &undone } else { changes }).link("./")
-    };
-    let tile = |class, label, count, note, changes: &[(&str, Option<&str>)], is_chosen| Tile {
-        class,
-        label,
-        count,
-        note,
-        link: (count > 0).then(|| choose(changes, is_chosen)),
-        is_chosen,
-    };
-    let yes = Some("true");
-    let no = Some("false");
-    let in_sync = by_drift == Some(false) && by_silence == Some(false);
-    let silent = if stale_drifted > 0 { format!("{stale_drifted} drifted") } else { String::new() };
-    [
-        tile(
-            "drifted",
-            "Drifted",
-            drifted,
-            String::new(),
-            &[("drifted", yes)],
-            by_drift == Some(true),
-        ),
-        tile("stale", "Stale", stale, silent, &[("stale", yes)], by_silence == Some(true)),
-        tile("synced", "In sync", well, String::new(), &[("drifted", no), ("stale", no)], in_sync),
-        Tile { link: None, ..tile("all", "Entries", entries, String::new(), &[], false) },
-    ]
 }
 
 /// The filter form. Its fields are parameters of the query string.

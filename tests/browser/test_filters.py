@@ -55,13 +55,36 @@ def test_reload_keeps_the_filter_and_one_step_back_undoes_it(fleet, browse):
 def test_each_tile_links_to_as_many_entries_as_it_shows(fleet, browse):
     page = browse(fleet.address)
     expect(page.locator("tbody tr", has_text="chrony")).to_contain_text("Stale")
-    for name, count in (("drifted", 2), ("stale", 1), ("synced", 1)):
-        page.goto(fleet.address)
+    for name, count in (("drifted", 2), ("stale", 1), ("synced", 1), ("all", 4)):
         expect(tile(page, name)).to_have_text(str(count))
         page.locator(f".tile.{name} a").click()
         expect(page.locator("tbody tr")).to_have_count(count)
-        expect(tile(page, "all")).to_have_text(str(count))
+        expect(page.locator(".tile a[aria-current]")).to_have_count(1)
         expect(page.locator(f".tile.{name} a")).to_have_attribute("aria-current", "true")
+
+
+def test_a_tile_changes_over_to_its_state_and_the_others_go_on_counting(fleet, browse):
+    fleet.report("rsyslog", "web-3", ["rsyslog.conf"], stale_after_seconds=1)
+    page = browse(fleet.address + "?server=web-1,web-3&sort=repo")
+    expect(page.locator("tbody tr", has_text="web-3")).to_contain_text("Stale")
+    counts = {"drifted": "3", "stale": "1", "synced": "0", "all": "3"}
+    expect(tile(page, "all")).to_have_text("3")
+    page.locator(".tile.stale a").click()
+    expect(page).to_have_url(fleet.address + "?server=web-1,web-3&sort=repo&stale=true")
+    assert {name: tile(page, name).inner_text() for name in counts} == counts
+    page.locator(".tile.drifted a").click()
+    expect(page).to_have_url(fleet.address + "?server=web-1,web-3&sort=repo&drifted=true")
+    assert {name: tile(page, name).inner_text() for name in counts} == counts
+    page.locator(".tile.all a").click()
+    expect(page).to_have_url(fleet.address + "?server=web-1,web-3&sort=repo")
+
+
+def test_tiles_follow_entries_that_the_chosen_state_leaves_out(fleet, browse):
+    page = browse(fleet.address + "?drifted=true")
+    wait_until_live(page)
+    fleet.report("chrony", "web-9")
+    expect(tile(page, "all")).to_have_text("5")
+    assert len(rows(page)) == 2
 
 
 def test_every_active_filter_can_be_cleared(fleet, browse):
