@@ -108,3 +108,19 @@ document.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+
+// ---- copying a command ----
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest?.("[data-copies]");
+  if (!button) return;
+  const command = document.getElementById(button.dataset.copies);
+  getSelection().selectAllChildren(command);
+  try {
+    await navigator.clipboard.writeText(command.textContent);
+  } catch {
+    // Over plain HTTP from another host there is no clipboard, but the selection can be copied.
+    document.execCommand("copy");
+  }
+  button.textContent = "Copied";
+});

@@ -1,6 +1,8 @@
 """The filter is in the URL: readers can type it, share it, go back from it, and use it without JavaScript."""
 
 import re
+import subprocess
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from playwright.sync_api import expect
@@ -172,8 +174,30 @@ def test_without_javascript_the_page_can_be_read_and_filtered(fleet, browse):
 def test_an_empty_server_says_how_to_send_the_first_update(server, browse):
     page = browse(server.address)
     expect(page.get_by_role("heading", name="No entries yet")).to_be_visible()
-    line = page.locator("pre").inner_text()
-    assert f"curl -X POST {server.address}api/status " in line
-    status, _ = server.ask("POST", "/api/status", re.search(r"-d '(.*)'", line)[1])
-    assert status == 200
+    command = page.locator("pre").inner_text()
+    assert f"curl -X POST {server.address}api/status " in command
+    # The line is pasted into a shell as it is.
+    sent = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (sent.returncode, sent.stderr) == (0, "")
     expect(page.locator("tbody tr")).to_have_count(1)
+    today = datetime.now(timezone.utc)
+    assert abs(today - datetime.fromisoformat(server.list()[0]["last_check"])) < timedelta(hours=1)
+    refused = subprocess.run(["sh", "-c", command.replace('"repo"', '"rpeo"')], capture_output=True, text=True)
+    assert refused.returncode != 0 and "Missing required field: repo" in refused.stdout
+
+
+@pytest.mark.parametrize("secure", [True, False], ids=["clipboard", "no clipboard"])
+def test_the_first_command_is_whole_on_the_screen_and_can_be_copied(server, browse, secure):
+    page = browse(server.address, viewport={"width": 1024, "height": 800})
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    if not secure:
+        page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    command = page.get_by_role("region", name="Command")
+    assert command.evaluate("box => box.scrollWidth - box.clientWidth") <= 0
+    command.focus()
+    expect(command).to_be_focused()
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    reader = browse(server.address)
+    reader.context.grant_permissions(["clipboard-read"])
+    assert reader.evaluate("navigator.clipboard.readText()") == command.text_content()

@@ -31,19 +31,29 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("name", PAGES)
-@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_no_fault(fleet, chromium, name, viewport, scheme):
+def faults(chromium, address, viewport, scheme):
+    """Returns what axe finds wrong with a page."""
     # The page's content security policy would refuse axe itself.
     context = chromium.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
-    page.goto(fleet.address + PAGES[name])
+    page.goto(address)
     page.evaluate(AXE)
     found = page.evaluate("axe.run()")
     context.close()
     assert found["passes"], "it looked at something"
-    assert [(v["id"], [n["target"] for n in v["nodes"]]) for v in found["violations"]] == []
+    return [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in found["violations"]]
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault(fleet, chromium, name, viewport, scheme):
+    assert faults(chromium, fleet.address + PAGES[name], viewport, scheme) == []
+
+
+@pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_axe_finds_no_fault_in_the_page_of_an_empty_server(server, chromium, viewport):
+    assert faults(chromium, server.address, viewport, "light") == []
 
 
 def test_nothing_overflows_a_phone_screen(fleet, browse):
