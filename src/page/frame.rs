@@ -2,6 +2,7 @@
 
 use super::asset::{Asset, ICON, LOST_ICON, SCRIPTS, STYLE};
 use super::context::PageContext;
+use super::moment::minute;
 use super::parameters::Parameters;
 
 /// The parts that every page has.
@@ -18,6 +19,11 @@ pub(super) struct Frame {
 }
 
 impl Frame {
+    /// Returns the time of the page to the minute, for paper.
+    pub(super) fn minute(&self) -> String {
+        minute(&self.now)
+    }
+
     /// Frames a page that follows the changes of the entries that match these filters.
     pub(super) fn live(title: String, context: &PageContext, filters: &Parameters) -> Self {
         // An event only makes the page reload its content, so the events are kept short.

@@ -4,6 +4,7 @@
 //! how it is sent. Links between pages are relative, so that they work under any path prefix.
 
 mod asset;
+mod bidi;
 mod commit_links;
 mod context;
 mod entry;

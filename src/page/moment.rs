@@ -38,6 +38,17 @@ impl Moment {
             span: span_between(moment, now),
         }
     }
+
+    /// Returns the time to the minute, for paper.
+    pub(super) fn minute(&self) -> String {
+        minute(&self.datetime)
+    }
+}
+
+/// Returns the minute of a time in RFC 3339 and UTC.
+pub(super) fn minute(datetime: &str) -> String {
+    let to_the_minute = datetime.get(.."2026-04-21T10:32".len()).unwrap_or(datetime);
+    format!("{} UTC", to_the_minute.replace('T', " "))
 }
 
 /// Returns the distance of a time from now. The page's script uses the same words.

@@ -1,5 +1,7 @@
 """Accessibility: colour schemes, screen sizes, keyboard, screen readers, print, and the wall."""
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -145,8 +147,30 @@ def test_a_printed_page_has_the_list_and_no_controls(fleet, browse):
     expect(page.locator("table")).to_be_visible()
     assert rows(page)
     expect(page.locator(".paper")).to_contain_text("As of 20")
-    shown = page.locator("tbody time").first
-    assert "T" in shown.evaluate("time => getComputedStyle(time, '::after').content")
+    expect(page.locator(".paper")).not_to_contain_text("entries")
+
+
+def test_paper_has_one_time_to_the_minute_for_each_row(fleet, browse):
+    page = browse(fleet.address)
+    page.emulate_media(media="print")
+    row = page.locator("tbody tr", has_text="rsyslog")
+    time = row.locator("td:visible time")
+    expect(time).to_have_count(1)
+    size, content = time.evaluate("time => [getComputedStyle(time).fontSize, getComputedStyle(time, '::after').content]")
+    assert size == "0px", "no age is printed"
+    minute = time.get_attribute("data-minute")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", minute) and content in (f'"{minute}"', "attr(data-minute)")
+    assert page.locator("thead th:visible").count() == row.locator("td:visible, th:visible").count() == 7
+
+
+def test_paper_has_the_files_behind_more_and_says_first_which_part_of_the_list_it_is(fleet, browse):
+    page = browse(fleet.address + "?limit=2")
+    hidden = page.get_by_role("link", name="conf.d/12.conf")
+    expect(hidden).to_be_hidden()
+    page.emulate_media(media="print")
+    expect(hidden).to_be_visible()
+    expect(page.locator("summary").first).to_be_hidden()
+    expect(page.locator(".paper")).to_contain_text("UTC: entries 1 to 2 of 5")
 
 
 def test_a_file_shows_where_it_has_drifted(fleet, browse):

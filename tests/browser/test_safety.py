@@ -3,6 +3,7 @@
 import http.client
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import quote
 
 import pytest
 from playwright.sync_api import expect
@@ -43,6 +44,31 @@ def test_a_hostile_name_is_shown_in_full_and_runs_nothing(server, browse, name):
     page.goto(f"{server.address}?view=wall")
     assert page.locator(".repos bdi").text_content() == name
     assert page.evaluate("document.title").endswith("GitOps status")
+
+
+@pytest.mark.parametrize("before, after", [("\u202e", ""), ("\u2067", "\u2069"), ("\u2069\u202e", "")], ids=["override", "isolate", "way out"])
+def test_a_name_cannot_be_shown_in_another_order_than_it_has(server, browse, before, after):
+    name = f"/etc/{before}gnp.conf{after}"
+    server.report("nginx", "web-1", [name])
+    page = browse(server.address)
+    for target in ("", "entry?repo=nginx&server=web-1", f"file?name={quote(name)}"):
+        page.goto(server.address + target)
+        place = page.locator("bdi", has_text="gnp.conf").first
+        assert place.text_content() == name, "what is copied is the name"
+        marks = place.locator(".control").evaluate_all("marks => marks.map(mark => getComputedStyle(mark, '::before').content)")
+        assert len(marks) == len(before + after) and all("U+20" in mark or "attr" in mark for mark in marks)
+        # Each letter is right of the letter before it.
+        edges = place.evaluate("""place => {
+            const text = [...place.childNodes].find(node => node.data?.includes("gnp.conf"));
+            return [...text.data].map((_, at) => {
+                const range = document.createRange();
+                range.setStart(text, at);
+                range.setEnd(text, at + 1);
+                return range.getBoundingClientRect().left;
+            });
+        }""")
+        assert edges == sorted(edges), target
+        assert not set(before) & set(page.title())
 
 
 def test_a_link_to_a_run_sends_no_referrer(server, browse):
