@@ -15,8 +15,11 @@ const GLOBAL: [&str; 7] =
 fn panels_have_unique_ids_and_do_not_overlap() {
     for Dashboard { file, json } in dashboards() {
         let panels = json["panels"].as_array().unwrap();
-        let ids: HashSet<_> = panels.iter().map(|panel| panel["id"].as_u64().unwrap()).collect();
-        assert_eq!(ids.len(), panels.len(), "{file}: a number is used twice");
+        let in_rows = panels.iter().filter_map(|row| row["panels"].as_array()).flatten();
+        let numbers: Vec<_> =
+            panels.iter().chain(in_rows).map(|panel| panel["id"].as_u64()).collect();
+        let different: HashSet<_> = numbers.iter().map(|number| number.unwrap()).collect();
+        assert_eq!(different.len(), numbers.len(), "{file}: a number is used twice");
         let mut taken = HashSet::new();
         for panel in panels {
             let side = |name: &str| panel["gridPos"][name].as_u64().unwrap();
@@ -84,7 +87,7 @@ fn every_reference_of_a_dashboard_exists() {
 #[test]
 fn tables_order_and_format_columns_that_exist() {
     for dashboard in dashboards() {
-        for panel in dashboard.panels().iter().filter(|panel| panel["type"] == "table") {
+        for panel in dashboard.panels().into_iter().filter(|panel| panel["type"] == "table") {
             let target = &panel["targets"][0];
             let listed = ["columns", "computed_columns"].map(|kind| target[kind].as_array());
             let listed = listed.into_iter().flatten().flatten().map(|column| &column["text"]);

@@ -38,9 +38,14 @@ pub fn dashboards() -> Vec<Dashboard> {
 }
 
 impl Dashboard {
-    /// Returns the panels.
-    pub fn panels(&self) -> &[Value] {
-        self.json["panels"].as_array().unwrap()
+    /// Returns the panels, those in rows included.
+    pub fn panels(&self) -> Vec<&Value> {
+        let top = self.json["panels"].as_array().unwrap().iter();
+        let panels = top.flat_map(|panel| match panel["panels"].as_array() {
+            Some(row) => row.iter().collect(),
+            None => vec![panel],
+        });
+        panels.collect()
     }
 
     /// Returns the variables.

@@ -1,6 +1,6 @@
 //! Grafana's Infinity data source: the requests that it sends, and the answers that it can parse.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use serde_json::Value;
 
 use super::Client;
@@ -9,25 +9,39 @@ use super::Client;
 const ENCODED: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'-').remove(b'_').remove(b'.').remove(b'~').remove(b' ');
 
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string().replace(' ', "+")
+}
+
+fn decoded(text: &str) -> String {
+    percent_decode_str(text).decode_utf8().unwrap().into_owned()
+}
+
+/// Encodes a text as Grafana does in a URL.
+pub fn percent_encoded(text: &str) -> String {
+    encoded(text).replace('+', "%20")
+}
+
 /// A query as it stands in a dashboard.
 pub struct Query(pub Value);
 
 impl Query {
-    /// Returns path and query string, each parameter filled in, sorted and encoded.
+    /// Returns path and query string: the parameters of the URL and the others, filled in, sorted by
+    /// name and encoded.
     pub fn target(&self, fill_in: impl Fn(&str) -> String) -> String {
-        let encode = |text: &str| utf8_percent_encode(text, ENCODED).to_string().replace(' ', "+");
-        let none = Vec::new();
-        let parameters = self.0["url_options"]["params"].as_array().unwrap_or(&none);
-        let mut pairs: Vec<_> = parameters
-            .iter()
-            .map(|parameter| {
-                let value = fill_in(parameter["value"].as_str().unwrap());
-                (parameter["key"].as_str().unwrap(), encode(&value))
-            })
-            .collect();
-        pairs.sort();
-        let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        format!("{}?{}", self.0["url"].as_str().unwrap(), pairs.join("&"))
+        let url = fill_in(self.0["url"].as_str().unwrap());
+        let (path, query) = url.split_once('?').unwrap_or((&url, ""));
+        let sent = query.split('&').filter_map(|pair| pair.split_once('='));
+        let sent = sent.map(|(key, value)| (key.to_owned(), decoded(value)));
+        let parameters = self.0["url_options"]["params"].as_array().into_iter().flatten();
+        let listed = parameters.map(|parameter| {
+            let value = fill_in(parameter["value"].as_str().unwrap());
+            (parameter["key"].as_str().unwrap().to_owned(), value)
+        });
+        let mut pairs: Vec<_> = sent.chain(listed).collect();
+        pairs.sort_by(|(a, _), (b, _)| a.cmp(b));
+        let pairs = pairs.iter().map(|(key, value)| format!("{key}={}", encoded(value)));
+        format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"))
     }
 
     /// Sends the query, and returns its rows. Fails unless each row has every column, with one type.
