@@ -52,7 +52,7 @@ function difference(shown, right) {
 
 // Makes a change, and scrolls so that the row that the reader aims at stays where it is on the screen.
 function withoutMoving(change) {
-  const row = isOrderHeld() && (rowsBody()?.querySelector("tr:hover") ?? document.activeElement.closest("tbody tr"));
+  const row = isOrderHeld() && (rowsBody()?.querySelector("tr:hover") ?? document.activeElement?.closest("tbody tr"));
   const before = row && row.getBoundingClientRect().top;
   change();
   if (!row || !row.isConnected) return;

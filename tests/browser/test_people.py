@@ -208,4 +208,4 @@ def test_reduced_motion_is_respected(fleet, browse):
     page = browse(fleet.address, reduced_motion="reduce")
     wait_until_live(page)
     page.evaluate("document.querySelector('tbody tr').classList.add('new')")
-    assert page.locator("tr.new").evaluate("row => getComputedStyle(row).animationName") == "none"
+    assert page.locator("tr.new").first.evaluate("row => getComputedStyle(row).animationName") == "none"
