@@ -164,7 +164,8 @@ fn board_settings(config: &Config) -> BoardSettings {
 
 /// Returns how long entries last.
 pub(super) fn policy(config: &Config) -> Policy {
-    Policy { stale_after: config.stale_after, ttl: config.ttl, schedules: config.schedules.clone() }
+    let schedules = config.schedules.clone();
+    Policy { schedules, ..Policy::new(config.stale_after, config.ttl) }
 }
 
 fn metrics(config: &Config, started: Timestamp) -> Metrics {

@@ -1,6 +1,7 @@
 //! The handle on the service, and all that it can be asked.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::answer::{Answers, Refusal};
 use super::committer::Committer;
@@ -13,10 +14,13 @@ use super::upkeep::Upkeep;
 use super::writer::Writer;
 use crate::clock::{Clock, Reading, Steadiness};
 use crate::domain::{
-    Action, Capacity, Now, Policy, Refused, Report, Request, Retention, Shortened, Snapshot,
+    Action, Capacity, Now, Outage, Policy, Refused, Report, Request, Retention, Shortened, Snapshot,
 };
 use crate::metrics::{Commits, Gauges};
 use crate::store::{Archive, Loaded, Soundness, Store, Usage};
+
+/// An outage that is worth a line in the log.
+const LONG_OUTAGE: Duration = Duration::from_mins(5);
 
 /// Settings of a board.
 #[derive(Clone, Debug)]
@@ -57,7 +61,9 @@ impl Board {
         let mut steadiness = Steadiness::begin(reading);
         let (now, _): (Now, bool) = steadiness.observe(reading);
         let Loaded { store_id: _, revision, entries } = loaded;
-        let snapshot = Snapshot::load(policy, revision, entries, now);
+        let outage = Outage::before(now.at, entries.iter().map(|entry| entry.updated_at));
+        outage.into_iter().for_each(log_outage);
+        let snapshot = Snapshot::load(Policy { outage, ..policy }, revision, entries, now);
         let published = Arc::new(Published::new(snapshot, capacity, usage));
         published.soundness().lost_commits = store.lost_commits();
         let (queue, requests) = queue::queue();
@@ -155,5 +161,12 @@ impl Board {
     #[must_use]
     pub fn is_storing(&self) -> bool {
         self.published.is_storing()
+    }
+}
+
+fn log_outage(outage: Outage) {
+    let Outage { from, to } = outage;
+    if outage.length() >= LONG_OUTAGE {
+        log::info!("No update was stored from {from} to {to}: this time does not count as silence");
     }
 }

@@ -314,14 +314,14 @@ impl Committer {
         self.published.note_storing(Ok(()));
         let Committed { revision, missed } = committed;
         let now = time.now();
-        let has_jumped = time.jumps() != jumps;
+        let (has_jumped, started) = (time.jumps() != jumps, time.started_at(now));
         self.published.change(|snapshot| {
             for changes in missed {
                 snapshot.adopt(changes, now);
             }
             snapshot.accept(plan, revision);
             if has_jumped {
-                snapshot.reschedule(now);
+                snapshot.reschedule(now, started);
             } else {
                 snapshot.advance(now);
             }

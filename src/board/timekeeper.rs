@@ -7,7 +7,7 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::published::Published;
 use crate::clock::{Clock, Steadiness};
-use crate::domain::Now;
+use crate::domain::{Now, Timestamp};
 use crate::store::{StoreError, Usage};
 
 /// How often the snapshot follows the clock: well under the promised second.
@@ -20,6 +20,8 @@ pub(super) struct Timekeeper {
     published: Arc<Published>,
     clock: Arc<dyn Clock>,
     steadiness: Steadiness,
+    /// The monotonic clock at the start.
+    started: Duration,
     ticks: Interval,
     jumps: u32,
     has_deadlines_due: bool,
@@ -33,7 +35,8 @@ impl Timekeeper {
     ) -> Self {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Self { published, clock, steadiness, ticks, jumps: 0, has_deadlines_due: false }
+        let started = clock.monotonic();
+        Self { published, clock, steadiness, started, ticks, jumps: 0, has_deadlines_due: false }
     }
 
     /// Waits for the next tick. Dropping the future loses nothing.
@@ -47,9 +50,15 @@ impl Timekeeper {
         if jumped {
             log::warn!("The clock was set to {}: what looks expired is kept for a while", now.at);
             self.jumps += 1;
-            self.published.change_copy(|snapshot| snapshot.reschedule(now));
+            let started = self.started_at(now);
+            self.published.change_copy(|snapshot| snapshot.reschedule(now, started));
         }
         now
+    }
+
+    /// Returns when the program started, by the wall clock as it is now.
+    pub(super) fn started_at(&self, now: Now) -> Timestamp {
+        now.at.minus(self.monotonic().saturating_sub(self.started))
     }
 
     pub(super) fn monotonic(&self) -> Duration {

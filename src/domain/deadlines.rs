@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{KeyRef, Names, Report, ReporterSchedule, Timestamp};
+use super::{Entry, KeyRef, Names, Outage, Report, ReporterSchedule, Timestamp};
 
 /// The moments at which an entry changes by itself; [`Timestamp::NEVER`] if it does not.
 ///
@@ -25,6 +25,8 @@ pub struct Policy {
     pub ttl: Option<Duration>,
     /// The settings for some entries, which go before these. An entry has the first that is its.
     pub schedules: Vec<Schedule>,
+    /// The outage before the start, which is nobody's silence.
+    pub outage: Option<Outage>,
 }
 
 /// Settings for some entries. A zero is never; `None` means the setting for all.
@@ -53,7 +55,7 @@ impl Policy {
     /// Makes settings without schedules.
     #[must_use]
     pub const fn new(stale_after: Option<Duration>, ttl: Option<Duration>) -> Self {
-        Self { stale_after, ttl, schedules: Vec::new() }
+        Self { stale_after, ttl, schedules: Vec::new(), outage: None }
     }
 
     /// Finds the schedule of an entry.
@@ -73,24 +75,22 @@ impl Policy {
         self.default_lifetime().with(stale_after, ttl).stale_before_expired()
     }
 
-    /// Returns the deadlines of an entry that was last updated at `updated_at`.
+    /// Returns the deadlines of an entry.
     ///
     /// The reporter's schedule goes before that of the settings, which goes before the settings for
-    /// all. An `updated_at` in the future, from a clock
-    /// that was wrong, counts as `now`: the entry must not outlive the others.
+    /// all. An `updated_at` in the future, from a clock that was wrong, counts as `now`: the entry
+    /// must not outlive the others. A silence that is recorded stays, whatever outages there were.
     #[must_use]
-    pub fn deadlines(
-        &self,
-        number: ScheduleNumber,
-        schedule: ReporterSchedule,
-        updated_at: Timestamp,
-        now: Timestamp,
-    ) -> Deadlines {
-        let since = updated_at.min(now);
+    pub fn deadlines(&self, number: ScheduleNumber, entry: &Entry, now: Timestamp) -> Deadlines {
+        let since = entry.updated_at.min(now);
         let deadline =
             |span: Option<Duration>| span.map_or(Timestamp::NEVER, |span| since.plus(span));
-        let Lifetime { stale_after, ttl } = self.lifetime(number, schedule);
-        Deadlines { stale_at: deadline(stale_after), expires_at: deadline(ttl) }
+        let Lifetime { stale_after, ttl } = self.lifetime(number, entry.report.schedule);
+        let deadlines = Deadlines { stale_at: deadline(stale_after), expires_at: deadline(ttl) };
+        match self.outage {
+            Some(outage) if !entry.recorded.stale => outage.forgiven(since, deadlines),
+            Some(_) | None => deadlines,
+        }
     }
 
     /// Returns how long an entry lasts whose reporter has this schedule.
@@ -190,9 +190,14 @@ mod tests {
         Timestamp::from_millis(seconds * 1000)
     }
 
+    fn entry(schedule: ReporterSchedule, updated_at: Timestamp) -> Entry {
+        Entry::first(Report { schedule, ..Report::synced("r", "s") }, updated_at).0
+    }
+
     fn deadlines(stale_after: Option<u32>, ttl: Option<u32>) -> (Timestamp, Timestamp) {
         let schedule = ReporterSchedule { stale_after_seconds: stale_after, ttl_seconds: ttl };
-        let Deadlines { stale_at, expires_at } = POLICY.deadlines(NONE, schedule, at(0), at(0));
+        let entry = entry(schedule, at(0));
+        let Deadlines { stale_at, expires_at } = POLICY.deadlines(NONE, &entry, at(0));
         (stale_at, expires_at)
     }
 
@@ -223,7 +228,8 @@ mod tests {
 
     #[test]
     fn an_update_from_the_future_counts_from_now() {
-        let deadlines = POLICY.deadlines(NONE, ReporterSchedule::default(), at(1_000_000), at(5));
+        let entry = entry(ReporterSchedule::default(), at(1_000_000));
+        let deadlines = POLICY.deadlines(NONE, &entry, at(5));
         assert_eq!(deadlines, Deadlines { stale_at: at(105), expires_at: at(1005) });
     }
 

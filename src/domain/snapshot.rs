@@ -7,7 +7,9 @@ use std::sync::{Arc, OnceLock};
 
 use super::positions::Positions;
 use super::segment::SEGMENT_ENTRIES;
-use super::{Derived, Entry, Key, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
+use super::{
+    Derived, Entry, Key, KeyRef, Now, Outage, Policy, RepoName, Segment, Standing, Timestamp,
+};
 
 /// The number of a commit; each commit has the next one.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -247,9 +249,14 @@ impl Snapshot {
         self.recount();
     }
 
-    /// Computes all deadlines again, after the clock was set.
-    pub fn reschedule(&mut self, now: Now) {
+    /// Computes all deadlines again, after the clock was set. By that clock, the program started at
+    /// `started`.
+    pub fn reschedule(&mut self, now: Now, started: Timestamp) {
         self.memo = WholeMemo::default();
+        let standings = self.segments.iter().flat_map(|segment| segment.standings());
+        let updates = standings.map(|standing| standing.entry().updated_at);
+        let outage = Outage::before(started, updates);
+        self.policy = Arc::new(Policy { outage, ..Policy::clone(&self.policy) });
         for segment in &mut self.segments {
             Arc::make_mut(segment).reschedule(&self.policy, now.at);
         }

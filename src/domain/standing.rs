@@ -114,7 +114,7 @@ impl Standing {
         policy: &Policy,
         now: Timestamp,
     ) -> Self {
-        let deadlines = policy.deadlines(schedule, entry.report.schedule, entry.updated_at, now);
+        let deadlines = policy.deadlines(schedule, &entry, now);
         let shown = Shown::at(now, &deadlines, entry.recorded);
         let content = entry.fingerprint();
         let has_row = entry.recorded.expired_at.is_none();
@@ -145,8 +145,7 @@ impl Standing {
 
     /// Computes the deadlines again, after the clock was set, and what is shown.
     pub(super) fn reschedule(&mut self, policy: &Policy, now: Timestamp) {
-        let Entry { report, updated_at, .. } = &*self.entry;
-        self.deadlines = policy.deadlines(self.schedule, report.schedule, *updated_at, now);
+        self.deadlines = policy.deadlines(self.schedule, &self.entry, now);
         self.advance(now);
     }
 

@@ -53,6 +53,7 @@ mod malformed;
 mod metrics;
 mod naming;
 mod openapi;
+mod outages;
 mod overload;
 mod pages;
 mod panels;

@@ -55,7 +55,7 @@ fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
             assert!(!snapshot.has_deadlines_due(now), "it would be asked for ever at {now:?}");
             advanced += 1;
         }
-        (step % 900 == 0).then(|| snapshot.reschedule(now));
+        (step % 900 == 0).then(|| snapshot.reschedule(now, now.at));
         check(&snapshot, now);
     }
     assert!(advanced > 100 && settled > 100, "{advanced} {settled}");
