@@ -124,8 +124,14 @@ impl Gauges {
 
     /// Writes the sizes that are known.
     fn write_sizes(&self, text: &mut Text) {
-        let Usage { database_bytes, log_bytes, reusable_bytes, log_is_pinned, free_bytes } =
-            self.usage;
+        let Usage {
+            database_bytes,
+            log_bytes,
+            reusable_bytes,
+            log_is_pinned,
+            free_bytes,
+            file_system_bytes,
+        } = self.usage;
         let mut size = |name, help, value: Option<u64>| {
             if let Some(value) = value {
                 text.gauge(name, help, value);
@@ -151,6 +157,11 @@ impl Gauges {
             "gitops_status_disk_free_bytes",
             "Free space where the database lies, as far as the program may use it",
             free_bytes,
+        );
+        size(
+            "gitops_status_disk_size_bytes",
+            "Size of the file system where the database lies",
+            file_system_bytes,
         );
     }
 

@@ -33,6 +33,8 @@ pub struct Usage {
     pub log_is_pinned: Option<bool>,
     /// Free space where the database lies.
     pub free_bytes: Option<u64>,
+    /// Size of the file system there.
+    pub file_system_bytes: Option<u64>,
 }
 
 /// Identifies an attempt to commit, so that the store can be asked later what became of it.

@@ -90,6 +90,7 @@ fn counts_of_entries_exist_even_without_entries() {
         "gitops_status_writable",
         "gitops_status_database_bytes",
         "gitops_status_disk_free_bytes",
+        "gitops_status_disk_size_bytes",
         "gitops_status_queue_capacity",
         "gitops_status_queue_capacity_bytes",
         "process_start_time_seconds",

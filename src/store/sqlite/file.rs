@@ -156,7 +156,12 @@ impl DatabaseFile {
             log_is_pinned: None,
             database_bytes: size(&self.path),
             log_bytes: size(&beside(&self.path, "-wal")),
-            free_bytes: system.map(|system| system.f_bavail.saturating_mul(system.f_frsize)),
+            free_bytes: system
+                .as_ref()
+                .map(|system| system.f_bavail.saturating_mul(system.f_frsize)),
+            file_system_bytes: system
+                .as_ref()
+                .map(|system| system.f_blocks.saturating_mul(system.f_frsize)),
         }
     }
 
