@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{Handler, HttpRequest, HttpResponse};
 
@@ -14,7 +15,7 @@ use super::representation::{REVALIDATE, Rendered, Representation, Weight};
 use super::sending::Rendering;
 use super::services::Services;
 use super::whole_list::WholeList;
-use crate::domain::{Effort, Order, Selection, Snapshot};
+use crate::domain::{Effort, Order, Selection, Snapshot, Timestamp};
 use crate::render::{self, Format, Layout, RenderError, Rows, Shape};
 
 /// Returns the handler of the list in one format.
@@ -27,12 +28,25 @@ pub(super) fn list(
             return whole_list(&request, &services).await;
         }
         let list = Representation::json(query, ListQuery::weight, ListQuery::body);
-        let list = match format {
-            Format::Json => list,
-            Format::Csv => Representation { media_type: "text/csv; charset=utf-8", ..list },
-        };
-        list.answer(&request, &services).await
+        match format {
+            Format::Json => list.answer(&request, &services).await,
+            Format::Csv => {
+                let list = Representation { media_type: "text/csv; charset=utf-8", ..list };
+                let mut answer = list.answer(&request, &services).await?;
+                let name = as_file(services.clock.read().wall);
+                answer.headers_mut().insert(CONTENT_DISPOSITION, name);
+                Ok(answer)
+            }
+        }
     }
+}
+
+/// Names the file that a browser makes of an answer, with the day.
+fn as_file(now: Timestamp) -> HeaderValue {
+    let day: String = now.to_string().chars().take("2026-04-21".len()).collect();
+    let name = format!("attachment; filename=\"status-{day}.csv\"");
+    // Digits and hyphens are always a value of a header.
+    HeaderValue::from_str(&name).unwrap_or(HeaderValue::from_static("attachment"))
 }
 
 /// Answers with the list of everything, unless the client has it already.

@@ -69,6 +69,9 @@ fn csv_has_a_header_and_rows_that_a_parser_reads_back() {
     let empty = app.get("/status.csv");
     assert_eq!(empty.text(), FLAT.join(",") + "\r\n");
     assert_eq!(empty.header("content-type"), Some("text/csv; charset=utf-8"));
+    let day = &app.get("/health").json()["timestamp"].as_str().unwrap()[..10].to_owned();
+    let name = format!("attachment; filename=\"status-{day}.csv\"");
+    assert_eq!(empty.header("content-disposition"), Some(name.as_str()));
     let names = ["a\"b", "a,b", "ü😀", "=1+1", "+1", "-1", "@x", "plain", "'quoted"];
     for name in names {
         app.accept(report(name, "s", "OUT_OF_SYNC", &["=cmd", "x"]));
