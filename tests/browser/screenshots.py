@@ -1,23 +1,47 @@
 """Takes the pictures of the README into a folder. Run it by `scripts/screenshots`."""
 
-import random
+import hashlib
+import sqlite3
 import sys
 import tempfile
-from datetime import datetime, timedelta, timezone
+import time
+from datetime import datetime, timezone
 from pathlib import Path
 
 from conftest import ARGUMENTS, CHROMIUM, Server
 from playwright.sync_api import expect, sync_playwright
 
-REPOS = {
-    "chrony": ["chrony.conf"],
-    "haproxy": ["haproxy.cfg", "errors/503.http"],
-    "nginx": ["nginx.conf", "conf.d/tls.conf", "conf.d/limits.conf", "sites/shop.conf", "sites/api.conf"],
-    "node-exporter": ["node-exporter.service"],
-    "postgresql": ["postgresql.conf", "pg_hba.conf"],
-    "rsyslog": ["rsyslog.conf", "rsyslog.d/30-lab.conf"],
-    "sshd": ["sshd_config"],
+MINUTE = 60
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+
+WEB = [f"web-{number:02}" for number in range(1, 7)]
+DATABASES = [f"db-{number:02}" for number in range(1, 4)]
+BALANCERS = [f"lb-{number:02}" for number in range(1, 3)]
+EVERYWHERE = WEB + DATABASES + BALANCERS
+FLEET = {
+    "chrony": EVERYWHERE,
+    "haproxy": BALANCERS,
+    "nginx": WEB,
+    "node-exporter": EVERYWHERE,
+    "postgresql": DATABASES,
+    "rsyslog": EVERYWHERE,
+    "sshd": EVERYWHERE,
 }
+# What each entry has been through: how long ago, and the files that differed from then on.
+LIVES = {
+    ("nginx", "web-03"): [
+        (6 * DAY, ["conf.d/tls.conf"]),
+        (6 * DAY - 2 * HOUR, []),
+        (11 * HOUR, ["nginx.conf"]),
+        (9 * HOUR, ["nginx.conf", "conf.d/limits.conf", "conf.d/tls.conf", "sites/api.conf", "sites/shop.conf"]),
+    ],
+    ("nginx", "web-05"): [(38 * MINUTE, ["conf.d/tls.conf"])],
+    ("postgresql", "db-02"): [(5 * DAY, ["pg_hba.conf", "postgresql.conf"])],
+    ("rsyslog", "web-02"): [(12 * MINUTE, ["rsyslog.d/30-lab.conf"])],
+    ("sshd", "lb-01"): [(26 * HOUR, ["sshd_config"])],
+}
+SILENT_FOR = {("haproxy", "lb-02"): 3 * HOUR, ("node-exporter", "db-03"): 7 * HOUR}
 PICTURES = {
     "overview": ("", {"width": 1200, "height": 760}, "light"),
     "overview-dark": ("?drifted=true", {"width": 1200, "height": 760}, "dark"),
@@ -27,24 +51,49 @@ PICTURES = {
 }
 
 
+def digest(*parts):
+    return hashlib.sha1("/".join(parts).encode()).hexdigest()
+
+
 def fill(server):
-    """Reports a fleet that is the same each time."""
-    chance = random.Random(1)
-    looked = datetime.now(timezone.utc) - timedelta(minutes=4)
-    for repo, files in REPOS.items():
-        for number in range(1, 10):
-            has_drifted = chance.random() < 0.2 or (repo, number) == ("nginx", 3)
-            others = {"stale_after_seconds": 1} if chance.random() < 0.06 else {}
-            if number % 2:
-                commit = f"{chance.getrandbits(160):040x}"
-                others |= {"revision": commit, "url": f"https://ci.example.net/{repo}/runs/{4000 + number}"}
-            listed = files[: chance.randint(1, len(files))] if has_drifted else []
-            check = (looked + timedelta(seconds=7 * number)).strftime("%Y-%m-%dT%H:%M:%SZ")
-            if (repo, number) == ("nginx", 3):
-                server.report(repo, f"web-{number:02}", files[:1], last_check=check, **others)
-                server.report(repo, f"web-{number:02}", [], last_check=check, **others)
-                listed = files
-            server.report(repo, f"web-{number:02}", listed, last_check=check, **others)
+    """Reports a fleet that is the same each time, and lets its past begin two weeks ago."""
+    now = time.time()
+    pasts = {}
+    for repo, servers in FLEET.items():
+        for name in servers:
+            mark = int(digest(repo, name), 16)
+            heard = SILENT_FOR.get((repo, name), 2 * MINUTE + mark % 540)
+            life = [(13 * DAY + mark % DAY - 12 * HOUR, []), *LIVES.get((repo, name), [])]
+            # cron checks this repository: its reports name neither a commit nor a run.
+            run = {} if repo == "chrony" else {
+                "revision": digest(repo),
+                "url": f"https://ci.example.net/{repo}/runs/{4000 + mark % 1000}",
+            }
+            check = datetime.fromtimestamp(now - heard - 4, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            for _, files in life:
+                server.report(repo, name, files, last_check=check, **run)
+            pasts[repo, name] = ([(now - ago, files) for ago, files in life], now - heard)
+    server.stop()
+    age(server.database, pasts)
+    server.start()
+
+
+def age(database, pasts):
+    """Sets the times that would be stored if the reports had come when they should have."""
+    store = sqlite3.connect(database)
+    for pair, (life, heard) in pasts.items():
+        ids = store.execute("select id from transitions where repo = ? and server = ? order by id", pair).fetchall()
+        for (row,), (at, _) in zip(ids, life, strict=True):
+            store.execute("update transitions set at = ? where id = ?", (int(1000 * at), row))
+        synced = max(place for place, (_, files) in enumerate(life) if not files)
+        drifted = [int(1000 * at) for at, _ in life[synced + 1 :]]
+        since = drifted[0] if drifted else int(1000 * life[synced][0])
+        store.execute(
+            "update entries set updated_at = ?, status_since = ?, drifted_since = ? where repo = ? and server = ?",
+            (int(1000 * heard), since, drifted[0] if drifted else None, *pair),
+        )
+    store.commit()
+    store.close()
 
 
 def main(target):
