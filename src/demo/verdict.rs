@@ -83,7 +83,13 @@ impl World<'_> {
         let from_edits_on = at + chance.below(EDITS_EVERY, of, [entry, 0, 0]);
         let (edit, after) =
             (from_edits_on.div_euclid(EDITS_EVERY), from_edits_on.rem_euclid(EDITS_EVERY));
-        let in_a_thousand = if job == Job::Nightly { 40 } else { 12 };
+        // People edit the files of some repositories only.
+        let is_edited = chance.below(5, of, [number(repo), 0, 4]) < 2;
+        let in_a_thousand = match job {
+            Job::Nightly => 40,
+            Job::Hourly | Job::Cron if is_edited => 25,
+            Job::Hourly | Job::Cron => 1,
+        };
         if chance.below(1000, of, [entry, edit, 1]) >= in_a_thousand {
             return Vec::new();
         }
