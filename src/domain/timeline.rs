@@ -9,7 +9,7 @@ use super::{Condition, Cursor, Line, LineKind, TimeRange, TimeStep, Timestamp};
 const MOST_ENTRIES_OF_NAMES: usize = 100_000;
 
 /// How many transitions of them to read one by one, and how many of their steps to look up.
-const MOST_POINTS_OF_NAMES: usize = 400_000;
+const MOST_POINTS_OF_NAMES: usize = 200_000;
 
 /// A query for a timeline. The entries come separately, since the current snapshot selects them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
