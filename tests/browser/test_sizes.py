@@ -38,7 +38,7 @@ def test_numbers_of_many_digits_stay_on_their_tiles_of_the_wall(fleet, browse, w
         assert sideways(page) <= 0
 
 
-@pytest.mark.parametrize("width", [320, 390, 761, 800, 860, 900, 1000, 1088, 1100, 1200, 1280])
+@pytest.mark.parametrize("width", [320, 390, 761, 800, 860, 861, 900, 1000, 1088, 1100, 1200, 1280])
 def test_no_page_scrolls_sideways(fleet, browse, width):
     page = browse(fleet.address, viewport={"width": width, "height": 800})
     for target in ("", "?view=wall", "entry?repo=nginx&server=web-07.fra1.example.com", "file?name=nginx.conf"):
