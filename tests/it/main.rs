@@ -62,6 +62,7 @@ mod proxies;
 mod reporting;
 mod reports;
 mod retention;
+mod scenarios;
 mod schedules;
 mod scraping;
 mod seed;

@@ -1,5 +1,6 @@
 //! The kit that tests share.
 
+mod alertmanager;
 mod app;
 mod client;
 pub mod dashboards;
@@ -15,6 +16,7 @@ pub mod variables;
 
 use std::time::{Duration, Instant};
 
+pub use alertmanager::{Alertmanager, Receiver};
 pub use app::TestApp;
 pub use client::{Client, Reply, update_request};
 pub use database::{OLDER, run_sql, stored};

@@ -51,8 +51,8 @@ impl Prometheus {
     }
 }
 
-/// Finds the listening address in the output of Prometheus.
-fn address_in(log: &str) -> Option<SocketAddr> {
+/// Finds the listening address in the output of Prometheus or Alertmanager.
+pub(super) fn address_in(log: &str) -> Option<SocketAddr> {
     let (_, rest) = log.split_once(r#"msg="Listening on" address="#)?;
     rest.split_whitespace().next()?.parse().ok()
 }
