@@ -24,8 +24,8 @@ fn bare_rules() -> String {
     let rules = fs::read_to_string(shipped("prometheus/rules/gitops-status.yml")).unwrap();
     let mut is_annotation = false;
     let is_kept = |line: &&str| {
-        is_annotation =
-            *line == "        annotations:" || is_annotation && line.starts_with("          ");
+        let is_within = is_annotation && line.starts_with("          ");
+        is_annotation = is_within || line.trim() == "annotations:";
         !is_annotation
     };
     // promtool loads at most 10,000 samples for an expression.
