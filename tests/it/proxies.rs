@@ -139,8 +139,9 @@ fn everything_works_through_an_nginx_that_passes_upgrades_on() {
 fn the_default_check_of_haproxy_finds_the_server_up() {
     let app = TestApp::spawn();
     let haproxy = Proxy::haproxy(DEFAULT_CHECK, app.address);
-    wait_until("HAProxy has checked the server", || {
+    wait_until("HAProxy has checked the server and found it up", || {
         requests(&app, r#"route="/",method="OPTIONS",code="204""#) >= 3
+            && haproxy.client.get("/livez").status == 200
     });
     use_everything(&haproxy.client, "");
 }

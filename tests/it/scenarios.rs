@@ -15,7 +15,7 @@ use crate::support::{Alertmanager, Receiver, run_tool, wait_until};
 use incidents::{END, Firing, Incident};
 
 /// How long a minute takes in Alertmanager.
-const MINUTE: Duration = Duration::from_millis(70);
+const MINUTE: Duration = Duration::from_millis(100);
 /// The minutes between two evaluations of the rules.
 const STEP: u32 = 5;
 
