@@ -241,13 +241,17 @@ impl Plan {
         now: Now,
     ) -> Option<Change> {
         let (place, standing) = self.find(snapshot, key);
-        let can_be_removed =
-            |standing: &&Standing| standing.is_listed() || standing.is_expired_drifted();
+        let can_be_removed = |standing: &&Standing| {
+            standing.is_listed() || standing.is_expired_drifted() || standing.is_remembered()
+        };
         let standing = standing.filter(can_be_removed)?.clone();
         let deleted = vec![Transition::of(standing.entry(), Event::Deleted, now.at)];
-        let silence = unrecorded_silence(&standing, now);
-        let transitions = silence.into_iter().chain(told_by(by, deleted)).collect();
-        self.kept.1 += usize::from(standing.is_listed());
+        let mut transitions = Vec::from_iter(unrecorded_silence(&standing, now));
+        if !standing.is_listed() && now.confirms_silence_since(standing.entry().updated_at) {
+            transitions.extend(endings(&standing));
+        }
+        transitions.extend(told_by(by, deleted));
+        self.kept.1 += usize::from(!standing.is_expired_drifted());
         Some(self.add(place, standing.row_bytes(), RowChange::Removed(standing), transitions, true))
     }
 

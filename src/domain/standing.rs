@@ -181,10 +181,11 @@ impl Standing {
         self.entry.recorded.expired_at.is_some()
     }
 
-    /// Whether the entry expired while drifted, and that was not long ago.
+    /// Whether the entry expired while drifted, and that was not long ago: its end may not be
+    /// recorded yet, since the clock is not believed or nothing can be stored.
     #[must_use]
     pub fn is_remembered(&self) -> bool {
-        self.is_expired_drifted() && self.shown.silence == Silence::Expired
+        self.shown.silence == Silence::Expired && self.entry.report.is_drifted()
     }
 
     /// Returns when the entry expires; [`Timestamp::NEVER`] if it does not.

@@ -105,6 +105,26 @@ fn a_removal_ends_it_once_and_is_in_the_history() {
 }
 
 #[test]
+fn what_expires_before_a_start_is_a_series_at_once_and_can_be_removed() {
+    let app = TestApp::spawn();
+    for (server, status) in [("a", "OUT_OF_SYNC"), ("b", "OUT_OF_SYNC"), ("synced", "SYNCED")] {
+        app.accept(report("repo", server, status, &[]));
+    }
+    let app = app.restart_after(14 * DAY);
+    assert_eq!((shown(&app), app.names("")), (vec![series("a"), series("b")], vec![]));
+    assert_eq!(counted(&app, "gitops_status_expired_total"), "0");
+    assert_eq!((remove(&app, "a"), remove(&app, "synced")), (200, 404));
+    assert_eq!((shown(&app), remove(&app, "a")), (vec![series("b")], 404));
+    assert_eq!(events(&app, "a"), ["first", "deleted"]);
+    assert_eq!(app.get("/health").json()["tracked_repos"], 0);
+    app.advance(10 * MINUTE);
+    let expired = || counted(&app, "gitops_status_expired_total") == "2";
+    wait_until("the clock is believed", expired);
+    assert_eq!(shown(&app), [series("b")]);
+    assert_eq!(events(&app, "b"), ["first", "stale", "expired"]);
+}
+
+#[test]
 fn an_update_ends_it_as_the_first_of_a_new_entry() {
     let app = with_expired(&["a", "b"]);
     app.accept(report("repo", "a", "OUT_OF_SYNC", &["a.conf"]));
