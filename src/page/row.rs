@@ -75,7 +75,7 @@ impl<'a> Commit<'a> {
         Self {
             whole,
             short: whole.chars().take(SHORT_REVISION).collect(),
-            link: context.commits.as_ref().map(|commits| commits.link(repo.as_str(), whole)),
+            link: context.commits.as_ref().and_then(|links| links.link(repo.as_str(), whole)),
         }
     }
 }

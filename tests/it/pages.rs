@@ -138,6 +138,23 @@ fn a_revision_links_to_its_commit_if_there_is_a_template() {
 }
 
 #[test]
+fn a_reporter_cannot_choose_where_on_the_forge_a_commit_leads() {
+    let template = ("revision_url", "https://git.example/org/{repo}/commit/{revision}");
+    let app = TestApp::with_settings(&[template]);
+    for (repo, revision) in [("r", "../../../evil/x"), ("..", "4f1c2ab"), ("r/../../evil", "x")] {
+        let mut body: Value =
+            serde_json::from_str(&report(repo, "s", "OUT_OF_SYNC", &["a.conf"])).unwrap();
+        body["revision"] = revision.into();
+        app.accept(body.to_string());
+        for target in ["/", "/file?name=a.conf", &format!("/entry?repo={repo}&server=s")] {
+            let page = text_of(&app.get(target));
+            assert!(page.contains(revision.get(..7).unwrap_or(revision)), "{target}: {page}");
+            assert!(!page.contains("git.example"), "{target}: {page}");
+        }
+    }
+}
+
+#[test]
 fn commands_on_pages_name_the_url_where_people_reach_the_server() {
     let app = TestApp::with_settings(&[("external_url", "https://x.example/gitops/")]);
     let empty = text_of(&app.get("/"));
