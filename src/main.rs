@@ -82,7 +82,7 @@ async fn serve(config: &Config, log: &Log, mut signals: Signals) -> anyhow::Resu
         () = signals.asked_to_stop() => return Ok(()),
     };
     if let Some(url) = &config.external_url {
-        log::info!("People reach it at {}", url.as_str());
+        log::info!("External URL: {}", url.as_str());
     }
     log::info!("Listening on http://{}", app.address());
     let _serving = log.serve();

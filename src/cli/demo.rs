@@ -47,9 +47,7 @@ pub(super) fn command() -> Command {
     };
     let print = Arg::new("print").long("print").action(ArgAction::SetTrue);
     Command::new(DEMO)
-        .about(
-            "Serve a fleet of 300 servers that lives, in a database that is removed at the end",
-        )
+        .about("Serve a simulated fleet of 300 servers from a temporary database")
         .after_help(
             "It listens on a free port of the loopback address unless --listen says otherwise, and \
              ignores the\nenvironment, so that it meets no other server and no other database.",

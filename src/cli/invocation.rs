@@ -26,7 +26,7 @@ pub enum Invocation {
     Compact(DatabaseUrl),
     /// Repair this database; see [`repair`](super::repair()).
     Repair(DatabaseUrl),
-    /// Serve a fleet that lives, in a database of its own.
+    /// Serve a simulated fleet from a temporary database.
     Demo(Box<Config>, DemoOptions),
     /// Write the reports of that fleet to standard output, as lines of JSON.
     WriteReports(DemoOptions),

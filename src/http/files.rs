@@ -117,7 +117,7 @@ fn kind(value: &RawValue) -> &'static str {
         [b'{', ..] => "an object",
         [b'[', ..] => "an array",
         [b'"', ..] => "a string",
-        [b't' | b'f', ..] => "true or false",
+        [b't' | b'f', ..] => "a boolean",
         [b'n', ..] => "null",
         _ => "a number",
     }

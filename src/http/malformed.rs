@@ -57,7 +57,7 @@ impl Scanner<'_> {
                     None => Ok(()),
                 };
             }
-            None => return Err("the body has nothing but white space".to_owned()),
+            None => return Err("the body contains only white space".to_owned()),
             Some(b'[') => "is an array; this path takes one object, without [ ] around it",
             Some(b'"') => "is a string; this path takes an object, encoded as JSON only once",
             Some(b'\'') => "begins with a single quote; it has to begin with {",

@@ -110,7 +110,7 @@ fn invalid(body: &[u8]) -> ApiError {
 fn repeating(error: &serde_json::Error) -> ApiError {
     let message = error.to_string();
     let field = message.split('`').nth(1).unwrap_or("of an update");
-    ApiError::InvalidJson(format!("the field \"{field}\" is there twice"))
+    ApiError::InvalidJson(format!("the field \"{field}\" appears twice"))
 }
 
 fn required<'a>(

@@ -66,7 +66,7 @@ impl Commits {
         );
         text.counter(
             "gitops_status_expired_while_drifted_total",
-            "Those of them that were drifted, which nobody may have repaired",
+            "Entries that expired while drifted",
             expired_while_drifted.get(),
         );
     }

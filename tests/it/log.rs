@@ -26,7 +26,7 @@ fn the_log_says_where_people_reach_the_server() {
     let folder = tempfile::tempdir().unwrap();
     let flag = "--external-url=https://example.org/gitops/";
     let server = Process::start(&folder.path().join("status.db"), &[flag]);
-    assert!(server.log().contains("People reach it at https://example.org/gitops\n"));
+    assert!(server.log().contains("External URL: https://example.org/gitops\n"));
 }
 
 #[test]

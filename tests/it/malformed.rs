@@ -28,7 +28,7 @@ fn a_body_that_is_not_one_object_is_refused_with_the_place_and_the_reason() {
     let nested = format!("{{\"a\":{}", "[".repeat(128));
     for (body, expected) in [
         ("", "the body is empty"),
-        (" \n", "the body has nothing but white space"),
+        (" \n", "the body contains only white space"),
         (r#"[{"repo":"r"}]"#, "the body is an array; this path takes one object, without [ ]"),
         (r#""{\"repo\":1}""#, "the body is a string; this path takes an object, encoded as JSON"),
         ("null", "the body is no JSON object, which begins with {"),
@@ -87,7 +87,7 @@ fn a_body_that_is_not_one_object_is_refused_with_the_place_and_the_reason() {
 fn a_field_that_is_there_twice_is_named() {
     let app = TestApp::spawn();
     let twice = valid().replacen('{', r#"{"\u0072epo":"x","#, 1);
-    assert_eq!(detail(&app.post(twice)), "the field \"repo\" is there twice");
+    assert_eq!(detail(&app.post(twice)), "the field \"repo\" appears twice");
     let twice = valid().replace(r#"{"name":"a.conf"}"#, r#"{"name":"a"},{"name":"b","name":"c"}"#);
     assert_eq!(detail(&app.post(twice)), "the field \"name\" is in files[1] twice");
 }
@@ -173,7 +173,7 @@ fn a_wrong_element_of_files_is_named_with_its_reason() {
         (json!({"Name": "a"}), name, "it is missing"),
         (json!({"name": 7}), name, "it is a number"),
         (json!({"name": ["a"]}), name, "it is an array"),
-        (json!({"name": true}), name, "it is true or false"),
+        (json!({"name": true}), name, "it is a boolean"),
         (json!({"name": ""}), name, "it is empty"),
         (json!({"name": "ü".repeat(4097)}), name, "it has 4097 characters"),
         (json!({"name": "süß\n"}), name, "its character 4 is U+000A"),
