@@ -23,7 +23,7 @@ const DEFAULTS: [(&str, &str); 2] = [
 /// A speed at which two minutes show a bad deploy from its beginning to its end.
 const SPEED: u32 = 60;
 /// A time that is the same in each run.
-const START: Timestamp = Timestamp::from_millis(1_767_225_600_000);
+const START: &str = "2026-01-01T00:00:00Z";
 
 /// The options of `demo`.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,7 +73,7 @@ pub(super) fn command() -> Command {
             option("start", "TIME", "When the life begins that is written")
                 .requires("print")
                 .value_parser(parse_time)
-                .default_value("2026-01-01T00:00:00Z"),
+                .default_value(START),
         ])
 }
 
@@ -105,7 +105,7 @@ pub(super) fn read(
         seed: matches.get_one("seed").copied().unwrap_or_default(),
         speed: speed.unwrap_or(if is_printed { 1 } else { SPEED }),
         folder: environment("TMPDIR").unwrap_or_else(|| "/tmp".into()).into(),
-        start: matches.get_one("start").copied().unwrap_or(START),
+        start: matches.get_one("start").copied().unwrap_or_default(),
         span: matches.get_one("span").copied().unwrap_or_default(),
     };
     if is_printed {
