@@ -123,6 +123,19 @@ impl Names {
     }
 }
 
+/// The parameter that turns lists and patterns off, if it is true.
+pub const LITERAL: &str = "literal";
+
+/// Reads the value of a boolean parameter.
+#[must_use]
+pub fn boolean(word: &str) -> Option<bool> {
+    match word {
+        "true" | "1" => Some(true),
+        "false" | "0" => Some(false),
+        _ => None,
+    }
+}
+
 /// Splits `a,b` or `{a,b}` into its elements; drops the empty ones.
 #[must_use]
 pub fn list_elements(value: &str) -> Vec<&str> {

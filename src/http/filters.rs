@@ -3,15 +3,12 @@
 use std::borrow::Cow;
 
 use super::error::ApiError;
-use super::query::{BOOLEANS, Parameter, QueryString, boolean, must_be, split};
-use crate::domain::{Filter, Names, SyncStatus, Texts, means_all};
+use super::query::{BOOLEANS, Parameter, QueryString, must_be, split};
+use crate::domain::{Filter, LITERAL, Names, SyncStatus, Texts, boolean, means_all};
 
 /// The names of the filters.
 pub(super) const PARAMETERS: [&str; 9] =
     ["repo", "server", "file", "sync_status", "drifted", "stale", "revision", "q", LITERAL];
-
-/// The parameter that turns lists and patterns off.
-pub(super) const LITERAL: &str = "literal";
 
 /// Other spellings of filters, which the links of Grafana have.
 const ALIASES: [(&str, &str); 3] =

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use percent_encoding::percent_decode_str;
 
 use super::error::ApiError;
-use crate::domain::{Column, Key, RepoName, ServerName, Sort, list_elements};
+use crate::domain::{Column, Key, RepoName, ServerName, Sort, boolean, list_elements};
 use crate::render::Shape;
 
 /// The largest `limit` of an answer from the published snapshot.
@@ -176,15 +176,6 @@ pub(super) fn unknown_parameter(name: &str, known: &[&str]) -> ApiError {
 /// Returns the error for a wrong value; `accepted` says what a right one is.
 pub(super) fn must_be(name: &str, accepted: &str) -> ApiError {
     ApiError::BadQuery(format!("{name} must be {accepted}"))
-}
-
-/// Reads a boolean.
-pub(super) fn boolean(word: &str) -> Option<bool> {
-    match word {
-        "true" | "1" => Some(true),
-        "false" | "0" => Some(false),
-        _ => None,
-    }
 }
 
 fn number(text: &str) -> Option<usize> {

@@ -6,11 +6,11 @@ use super::context::{PageContext, PageError};
 use super::frame::Frame;
 use super::moment::Moment;
 use super::near::{Missing, Offer, offers};
-use super::parameters::{LITERAL, Parameters};
+use super::parameters::Parameters;
 use super::row::Row;
 use super::tiles::{self, SET_BY_TILES, Tile};
 use super::wall::wall;
-use crate::domain::{Column, Effort, Order, Selection, Snapshot, Sort, SyncStatus, Tally};
+use crate::domain::{Column, Effort, LITERAL, Order, Selection, Snapshot, Sort, SyncStatus, Tally};
 
 /// How the overview is laid out.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]

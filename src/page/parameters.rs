@@ -4,7 +4,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::domain::Names;
+use crate::domain::{LITERAL, Names, boolean};
 
 /// The characters to encode: all except the unreserved ones of RFC 3986 and the comma of lists.
 const ENCODED: &AsciiSet =
@@ -12,8 +12,6 @@ const ENCODED: &AsciiSet =
 
 /// The filters whose values may be lists and patterns.
 const NAME_FILTERS: [&str; 4] = ["repo", "server", "file", "revision"];
-/// The parameter that turns lists and patterns off.
-pub(super) const LITERAL: &str = "literal";
 
 /// Parameters and their values, in order. A name may occur more than once.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
@@ -47,7 +45,7 @@ impl Parameters {
     /// Whether the values of name filters are taken as they are.
     #[must_use]
     pub fn is_literal(&self) -> bool {
-        self.values(LITERAL).any(|value| matches!(value, "true" | "1"))
+        self.values(LITERAL).any(|value| boolean(value) == Some(true))
     }
 
     /// Whether every name means the same when it is taken as it is.

@@ -7,8 +7,8 @@ use askama::Template;
 
 use super::frame::Frame;
 use super::moment::Moment;
-use super::parameters::{LITERAL, Parameters};
-use crate::domain::{Entry, Selected, Tally, Timestamp};
+use super::parameters::Parameters;
+use crate::domain::{Entry, LITERAL, Selected, Tally, Timestamp};
 
 /// The repositories that fit on a screen.
 const REPOS_SHOWN: usize = 48;

@@ -8,12 +8,12 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::html::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
-use crate::domain::{Column, Effort, Order, Selection, Snapshot, Sort};
+use crate::domain::{Column, Effort, LITERAL, Order, Selection, Snapshot, Sort, boolean};
 use crate::http::access::Caller;
 use crate::http::error::ApiError;
 use crate::http::etag::Strength;
-use crate::http::filters::{self, LITERAL, with_plain_names};
-use crate::http::query::{Parameter, QueryString, boolean, must_be, split, unknown_parameter};
+use crate::http::filters::{self, with_plain_names};
+use crate::http::query::{Parameter, QueryString, must_be, split, unknown_parameter};
 use crate::http::representation::{Rendered, Representation, Weight};
 use crate::http::sending::Rendering;
 use crate::http::services::Services;
