@@ -113,6 +113,9 @@ impl HttpServiceFactory for Route {
     }
 }
 
+/// The pages that no program means that asks for something of an API.
+const PAGES: [&str; 2] = ["/entry", "/file"];
+
 fn no_such_path(
     request: &HttpRequest,
     services: &Services,
@@ -128,12 +131,18 @@ fn no_such_path(
 }
 
 /// Returns the known path that a wrong one ends with, apart from case and superfluous slashes. What
-/// comes before it may be a prefix that a proxy should have removed.
+/// comes before it may be a prefix that a proxy should have removed, or the version of another API.
 fn meant(path: &str, known: &[&'static str]) -> Option<&'static str> {
     let segments = path.split('/').filter(|segment| !matches!(*segment, "" | "."));
     let plain = format!("/{}", segments.collect::<Vec<&str>>().join("/")).to_ascii_lowercase();
-    let ends = known.iter().filter(|known| **known != "/" && plain.ends_with(**known));
-    ends.max_by_key(|known| known.len()).copied()
+    let is_of_api = plain.contains("/api/");
+    let fits = |known: &&'static str| {
+        let end = if is_of_api { known.strip_prefix("/api").unwrap_or(known) } else { known };
+        let is_path = *known != "/" && !known.contains('{');
+        is_path && !(is_of_api && PAGES.contains(known)) && plain.ends_with(end)
+    };
+    let fitting = known.iter().copied().filter(fits);
+    fitting.max_by_key(|known| (is_of_api && known.starts_with("/api/"), known.len()))
 }
 
 #[cfg(test)]
@@ -176,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_with_a_slash_too_many_in_capitals_or_under_a_prefix_is_recognized() {
+    fn a_path_with_a_slash_too_many_in_capitals_under_a_prefix_or_with_a_version_is_recognized() {
         let known = table().map(|route| route.path);
         for (path, expected) in [
             ("/api/status/", Some("/api/status")),
@@ -187,6 +196,13 @@ mod tests {
             ("/drift/api/status", Some("/api/status")),
             ("/drift/status.json/", Some("/status.json")),
             ("/api/statuses", None),
+            ("/drift/entry", Some("/entry")),
+            ("/api/v2/status", Some("/api/status")),
+            ("/api/v1/api/repos", Some("/api/repos")),
+            ("/api/status.json", Some("/status.json")),
+            ("/api/v2/entry", None),
+            ("/api/", None),
+            ("/foo/assets/{name}", None),
             ("/xapi/status", None),
             ("/status", None),
             ("//", None),
