@@ -4,8 +4,8 @@ use thiserror::Error;
 
 use super::board::Board;
 use crate::domain::{
-    Effort, Filter, GivenUp, HistoryPage, HistoryQuery, Key, KeyRef, Selection, Snapshot, Timeline,
-    TimelineQuery,
+    Effort, Filter, GivenUp, HistoryPage, HistoryQuery, Key, KeyRef, LineKind, Selection, Snapshot,
+    Timeline, TimelineQuery,
 };
 use crate::store::StoreError;
 
@@ -15,9 +15,12 @@ pub enum Unanswered {
     /// It takes too long.
     #[error("the question takes too long")]
     TooSlow,
-    /// More entries than rows are asked for.
+    /// There are more entries, each with a line of its own, than rows are asked for.
     #[error("the question is about too many entries")]
     TooManyEntries,
+    /// There are more entries than the lines of names sum up.
+    #[error("the question is about names with too many entries")]
+    TooManyToSumUp,
     /// The store cannot be read.
     #[error("the history cannot be read: {0}")]
     Unavailable(#[source] StoreError),
@@ -56,7 +59,7 @@ impl Board {
             (None, None) => filter.is_by_names_only() && filter.names_match(key),
         };
         let timeline = self.archive.timeline(query, &filter.repo, &passes).await;
-        timeline.map_err(unanswered)?.ok_or(Unanswered::TooManyEntries)
+        timeline.map_err(unanswered)?.ok_or(too_many(query.lines))
     }
 }
 
@@ -71,9 +74,28 @@ fn keys(
     Ok(selected.standings().map(|standing| standing.entry().report.to_key()).collect())
 }
 
+fn too_many(lines: LineKind) -> Unanswered {
+    match lines {
+        LineKind::Entry => Unanswered::TooManyEntries,
+        LineKind::Repo | LineKind::Server => Unanswered::TooManyToSumUp,
+    }
+}
+
 fn unanswered(error: StoreError) -> Unanswered {
     match error {
         StoreError::TooSlow(_) | StoreError::Interrupted => Unanswered::TooSlow,
         other => Unanswered::Unavailable(other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_limit_helps_against_too_many_entries_of_names() {
+        assert!(matches!(too_many(LineKind::Entry), Unanswered::TooManyEntries));
+        assert!(matches!(too_many(LineKind::Repo), Unanswered::TooManyToSumUp));
+        assert!(matches!(too_many(LineKind::Server), Unanswered::TooManyToSumUp));
     }
 }

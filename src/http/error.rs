@@ -92,8 +92,11 @@ fn reason_of(refusal: Refusal) -> &'static str {
 fn reason_for_no_answer(unanswered: &Unanswered) -> &'static str {
     match unanswered {
         Unanswered::TooManyEntries => {
-            "limit must be at least the number of entries (with by, of names, of at most 100000 \
-             entries): raise it, or ask for fewer by repo or server"
+            "limit must be at least the number of entries: raise it, to at most 100000, or ask for \
+             fewer entries by repo or server"
+        }
+        Unanswered::TooManyToSumUp => {
+            "by sums up at most 100000 entries: ask for fewer entries by repo or server"
         }
         Unanswered::TooSlow => {
             "The answer takes too long to find: ask for less by repo, server, from or to"
@@ -146,7 +149,9 @@ impl ApiError {
             | Self::InvalidSyncStatus
             | Self::InvalidField(_)
             | Self::InvalidFiles(_)
-            | Self::Unanswered(Unanswered::TooManyEntries) => Answer::of(StatusCode::BAD_REQUEST),
+            | Self::Unanswered(Unanswered::TooManyEntries | Unanswered::TooManyToSumUp) => {
+                Answer::of(StatusCode::BAD_REQUEST)
+            }
             Self::NoSuchPath { .. } | Self::Refused(Refusal::Refused(Refused::NoSuchEntry)) => {
                 Answer::of(StatusCode::NOT_FOUND)
             }

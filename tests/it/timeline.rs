@@ -152,7 +152,8 @@ fn above_the_limit_time_is_divided_into_steps_that_keep_the_worst_state() {
     assert!(few.len() <= 6, "{few:?}");
     assert_eq!(few[..2], ["0 a 1", "0 calm 0"]);
     let message = app.get("/api/timeline?limit=1").error(400);
-    assert!(message.contains("limit must be at least the number of entries"), "{message}");
+    let advice = "raise it, to at most 100000, or ask for fewer entries by repo or server";
+    assert_eq!(message, format!("limit must be at least the number of entries: {advice}"));
     assert_eq!(rows(&app, start, "?limit=1&server=calm"), ["0 calm 0"]);
 }
 
