@@ -17,6 +17,18 @@ pub enum LineKind {
     Server,
 }
 
+impl LineKind {
+    /// Whether a line sums up entries. Then it shows a drifted entry as out of sync, as the counts of
+    /// names do: see [`super::Transition::condition_in_sum`].
+    #[must_use]
+    pub const fn sums_up(self) -> bool {
+        match self {
+            Self::Entry => false,
+            Self::Repo | Self::Server => true,
+        }
+    }
+}
+
 /// One line.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub enum Line {

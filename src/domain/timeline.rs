@@ -116,6 +116,13 @@ pub struct Past {
 pub struct LastSeen(pub [Option<Cursor>; 4]);
 
 impl LastSeen {
+    /// Adds a transition.
+    pub fn take(&mut self, cursor: Cursor, condition: Condition) {
+        for (seen, _) in self.0.iter_mut().zip(Condition::ALL).filter(|(_, it)| *it == condition) {
+            *seen = (*seen).max(Some(cursor));
+        }
+    }
+
     /// Returns the condition at that moment; `None` if the entry was not known.
     #[must_use]
     pub fn latest(&self) -> Option<Condition> {

@@ -160,6 +160,19 @@ impl Transition {
         }
     }
 
+    /// Returns the entry's condition afterwards as the line of a name counts it: a drifted entry is
+    /// out of sync, also by its count alone and also while its reporter is silent.
+    #[must_use]
+    pub fn condition_in_sum(&self) -> Condition {
+        match self.condition() {
+            Condition::Ended => Condition::Ended,
+            Condition::Synced | Condition::Stale | Condition::OutOfSync if self.is_drifted() => {
+                Condition::OutOfSync
+            }
+            condition @ (Condition::Synced | Condition::Stale | Condition::OutOfSync) => condition,
+        }
+    }
+
     /// Estimates its size in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {

@@ -195,7 +195,7 @@ fn a_name_is_in_the_worst_state_of_its_entries_and_ends_with_null_when_all_are_g
 fn of_a_name_a_drift_is_worse_than_a_silence_and_that_is_worse_than_being_in_sync() {
     let app = TestApp::spawn();
     let start = app.clock.read().wall;
-    app.accept(report("r", "silent", "OUT_OF_SYNC", &[]));
+    app.accept(report("r", "silent", "SYNCED", &[]));
     for hour in 1..=4 {
         app.advance(HOUR);
         let status = if hour == 3 { "OUT_OF_SYNC" } else { "SYNCED" };
@@ -203,10 +203,49 @@ fn of_a_name_a_drift_is_worse_than_a_silence_and_that_is_worse_than_being_in_syn
     }
     app.advance(MINUTE);
     wait_until("the silence is recorded", || rows(&app, start, "?by=repo").len() == 4);
-    let expected = ["0 r 1", "120 r 2", "180 r 1", "240 r 2"];
+    let expected = ["0 r 0", "120 r 2", "180 r 1", "240 r 2"];
     assert_eq!(rows(&app, start, "?by=repo"), expected);
-    let expected = ["0 silent 1", "60 talks 0", "120 silent 2", "180 talks 1", "240 talks 0"];
+    let expected = ["0 silent 0", "60 talks 0", "120 silent 2", "180 talks 1", "240 talks 0"];
     assert_eq!(rows(&app, start, "?by=server"), expected);
+}
+
+/// The band of a repository went from red to grey, while the counts still said that it was drifted.
+#[test]
+fn the_drift_of_a_name_does_not_end_because_its_reporter_falls_silent() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    post(&app, "a", "OUT_OF_SYNC");
+    app.advance(3 * HOUR);
+    wait_until("the silence is recorded", || rows(&app, start, "").len() == 2);
+    assert_eq!(rows(&app, start, ""), ["0 a 1", "120 a 2"], "of an entry");
+    let later = format!("&from={}", start.plus(150 * MINUTE).millis());
+    for by in ["repo", "server"] {
+        let rows = |query: &str| rows(&app, start, &format!("?by={by}{query}"));
+        let name = if by == "repo" { "r" } else { "a" };
+        assert_eq!(rows(""), [format!("0 {name} 1")]);
+        assert_eq!(rows(&later), [format!("150 {name} 1")], "it began before");
+        assert_eq!(app.get(&format!("/api/{by}s")).json()[0]["drifted"], 1);
+    }
+    app.advance(MINUTE);
+    remove(&app, "r", "a");
+    app.advance(MINUTE);
+    assert_eq!(rows(&app, start, "?by=repo"), ["0 r 1", "181 r null"]);
+}
+
+#[test]
+fn a_name_is_out_of_sync_while_the_counts_say_that_it_is_drifted() {
+    let app = TestApp::spawn();
+    let start = app.clock.read().wall;
+    let mut expected = Vec::new();
+    for (minute, files) in [(0, &[][..]), (1, &["x.conf"]), (2, &[])] {
+        app.accept(report("r", "a", "SYNCED", files));
+        let drifted = &app.get("/api/repos").json()[0]["drifted"];
+        expected.push(format!("{minute} r {drifted}"));
+        app.advance(MINUTE);
+    }
+    assert_eq!(expected[1], "1 r 1");
+    assert_eq!(rows(&app, start, "?by=repo"), expected);
+    assert_eq!(rows(&app, start, ""), ["0 a 0"], "an entry shows its status");
 }
 
 #[test]

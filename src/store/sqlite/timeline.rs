@@ -10,7 +10,7 @@ use tokio::task::coop::consume_budget;
 
 use super::pairs::{self, Pairs};
 use crate::domain::{
-    Condition, Cursor, Grouping, Key, LastSeen, Names, Past, Phases, TimeRange, Timeline,
+    Condition, Cursor, Grouping, Key, LastSeen, LineKind, Names, Past, Phases, TimeRange, Timeline,
     TimelineQuery, Timestamp,
 };
 use crate::store::{KeyPredicate, StoreError};
@@ -28,22 +28,27 @@ const COUNT: &str = "\
         limit $4 \
     )";
 
-/// The transitions of some pairs in a range.
+/// The transitions of some pairs in a range. With `$4`, those of drifted entries are out of sync.
 const POINTS: &str = "\
-    select pair.key as pair, at, transitions.id, state \
+    select pair.key as pair, at, transitions.id, \
+        iif($4 and state in (0, 2) and (sync_status = 'OUT_OF_SYNC' or drift_count > 0), 1, state) \
+            as state \
     from json_each($1) as pair cross join transitions \
     where repo = pair.value ->> 0 and server = pair.value ->> 1 and state in (0, 1, 2, 3) \
         and at >= $2 and at < $3 \
     order by pair.key, at, transitions.id";
 
-/// The last transition to each state before some moments, for some pairs.
+/// The last transition to each state before some moments, for some pairs. With `$3`, a `d` follows
+/// that of an entry that was drifted, which only its row says.
 const LAST_SEEN: &str = "\
     with pairs (key, repo, server) as materialized ( \
         select key, value ->> 0, value ->> 1 from json_each($1) \
     ) \
     select pairs.key as pair, moment.value as moment, \
         ( \
-            select at || '.' || id from transitions as seen where seen.repo = pairs.repo \
+            select at || '.' || id \
+                || iif($3 and (sync_status = 'OUT_OF_SYNC' or drift_count > 0), 'd', '') \
+            from transitions as seen where seen.repo = pairs.repo \
                 and seen.server = pairs.server and state = 0 and at < moment.value \
             order by at desc, id desc limit 1 \
         ) as synced, \
@@ -53,7 +58,9 @@ const LAST_SEEN: &str = "\
             order by at desc, id desc limit 1 \
         ) as out_of_sync, \
         ( \
-            select at || '.' || id from transitions as seen where seen.repo = pairs.repo \
+            select at || '.' || id \
+                || iif($3 and (sync_status = 'OUT_OF_SYNC' or drift_count > 0), 'd', '') \
+            from transitions as seen where seen.repo = pairs.repo \
                 and seen.server = pairs.server and state = 2 and at < moment.value \
             order by at desc, id desc limit 1 \
         ) as stale, \
@@ -115,10 +122,11 @@ pub(super) async fn read(
     let (phases, step) = if let Some(step) = step {
         let ends = step.starts(range).chain([range.to]);
         let mut phases = Phases::default();
-        last_seen(connection, &pairs, ends, |pair, end, seen| phases.take(pair, end, seen)).await?;
+        let take = |pair, end, seen| phases.take(pair, end, seen);
+        last_seen(connection, &pairs, query.lines, ends, take).await?;
         (grouping.merge_steps(&query, &phases.finish()), Some(step))
     } else {
-        query.show(&grouping.merge(read_lives(connection, &pairs, entries, range).await?))
+        query.show(&grouping.merge(read_lives(connection, &pairs, entries, query).await?))
     };
     Ok(Some(Timeline::new(grouping.lines, phases, step)))
 }
@@ -179,10 +187,11 @@ async fn read_lives(
     connection: &mut SqliteConnection,
     pairs: &str,
     count: usize,
-    range: TimeRange,
+    query: TimelineQuery,
 ) -> Result<Vec<Past>, StoreError> {
+    let TimelineQuery { range, lines, .. } = query;
     let mut pasts: Vec<Past> = (0..count).map(|line| Past { line, ..Past::default() }).collect();
-    last_seen(connection, pairs, [range.from].into_iter(), |pair, _, seen| {
+    last_seen(connection, pairs, lines, [range.from].into_iter(), |pair, _, seen| {
         if let Some(past) = pasts.get_mut(pair) {
             past.carried = seen.latest();
         }
@@ -191,7 +200,8 @@ async fn read_lives(
     let question = sqlx::query(POINTS)
         .bind(pairs.to_owned())
         .bind(range.from.millis())
-        .bind(range.to.millis());
+        .bind(range.to.millis())
+        .bind(lines.sums_up());
     let mut rows = question.fetch(connection);
     while let Some(row) = rows.try_next().await? {
         consume_budget().await;
@@ -215,27 +225,30 @@ async fn read_lives(
 async fn last_seen(
     connection: &mut SqliteConnection,
     pairs: &str,
+    lines: LineKind,
     moments: impl Iterator<Item = Timestamp>,
     mut take: impl FnMut(usize, Timestamp, LastSeen),
 ) -> Result<(), StoreError> {
     let moments = pairs::json(&moments.map(Timestamp::millis).collect::<Vec<_>>())?;
-    let question = sqlx::query(LAST_SEEN).bind(pairs.to_owned()).bind(moments);
+    let question =
+        sqlx::query(LAST_SEEN).bind(pairs.to_owned()).bind(moments).bind(lines.sums_up());
     let mut rows = question.fetch(connection);
     while let Some(row) = rows.try_next().await? {
         consume_budget().await;
-        let place = |column: &str| {
-            let text: Option<&str> = row.try_get(column)?;
-            Ok::<_, sqlx::Error>(text.and_then(Cursor::parse))
-        };
-        let seen = Condition::ALL.map(|condition| match condition {
-            Condition::Ended => place("ended"),
-            Condition::Synced => place("synced"),
-            Condition::OutOfSync => place("out_of_sync"),
-            Condition::Stale => place("stale"),
-        });
-        let [ended, synced, stale, out_of_sync] = seen;
-        let moment = Timestamp::from_millis(row.try_get("moment")?);
-        take(pair_of(&row)?, moment, LastSeen([ended?, synced?, stale?, out_of_sync?]));
+        let mut seen = LastSeen::default();
+        for (column, condition) in [
+            ("ended", Condition::Ended),
+            ("synced", Condition::Synced),
+            ("stale", Condition::Stale),
+            ("out_of_sync", Condition::OutOfSync),
+        ] {
+            let Some(text) = row.try_get::<Option<&str>, _>(column)? else { continue };
+            let drifted = text.strip_suffix('d');
+            if let Some(cursor) = Cursor::parse(drifted.unwrap_or(text)) {
+                seen.take(cursor, drifted.map_or(condition, |_| Condition::OutOfSync));
+            }
+        }
+        take(pair_of(&row)?, Timestamp::from_millis(row.try_get("moment")?), seen);
     }
     Ok(())
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::{Backend, Pair, now, report};
 use gitops_status_server::domain::{
-    Condition, Cursor, Event, Filter, HistoryItem, HistoryQuery, Key, KeyRef, Line, LineKind,
-    Names, Plan, RepoName, ServerName, Snapshot, TimeRange, TimelineQuery, Timestamp,
+    Condition, Cursor, DriftCount, Event, Filter, HistoryItem, HistoryQuery, Key, KeyRef, Line,
+    LineKind, Names, Plan, RepoName, ServerName, Snapshot, SyncStatus, TimeRange, TimelineQuery,
+    Timestamp,
 };
 
 const SERVERS: [&str; 5] = ["a", "b", "b,c", "ü", "z"];
@@ -28,7 +29,7 @@ impl Random {
 async fn live(store: Arc<dyn Backend>, random: &mut Random, changes: i64) -> Snapshot {
     let mut pair = Pair::new(store);
     let mut at = 1_776_767_535_000;
-    for _ in 0..changes {
+    for change in 0..changes {
         at += random.below(4) * random.below(30) * 17_000;
         let server = SERVERS[usize::try_from(random.below(5)).unwrap()];
         let what = random.below(10);
@@ -41,6 +42,9 @@ async fn live(store: Arc<dyn Backend>, random: &mut Random, changes: i64) -> Sna
             } else {
                 let mut report = report(server, files);
                 report.sync_status = status(random.below(100));
+                // From some moment on, one is always drifted by its count alone.
+                let counts = server == "z" && change > changes / 3 * 2;
+                report.drift_count = drifts(report.sync_status == SyncStatus::OutOfSync || counts);
                 plan.apply(snapshot, report, now(at));
             }
         })
@@ -52,9 +56,12 @@ async fn live(store: Arc<dyn Backend>, random: &mut Random, changes: i64) -> Sna
     pair.snapshot
 }
 
-fn status(percent: i64) -> gitops_status_server::domain::SyncStatus {
-    use gitops_status_server::domain::SyncStatus::{OutOfSync, Synced};
-    if percent < 85 { Synced } else { OutOfSync }
+fn status(percent: i64) -> SyncStatus {
+    if percent < 85 { SyncStatus::Synced } else { SyncStatus::OutOfSync }
+}
+
+fn drifts(some: bool) -> DriftCount {
+    DriftCount::parse(u64::from(some)).unwrap()
 }
 
 /// Records a silence at the end of time, since the policy of these tests has no silence. So the
@@ -124,7 +131,11 @@ fn lives(all: &[HistoryItem], kind: LineKind) -> Vec<(Line, Vec<Life>)> {
             repo: RepoName::parse(transition.repo.as_str()).unwrap(),
             server: ServerName::parse(transition.server.as_str()).unwrap(),
         };
-        entries.entry(key).or_default().push((*cursor, transition.condition()));
+        let condition = match kind {
+            LineKind::Entry => transition.condition(),
+            LineKind::Repo | LineKind::Server => transition.condition_in_sum(),
+        };
+        entries.entry(key).or_default().push((*cursor, condition));
     }
     let mut lives: BTreeMap<Line, Vec<Life>> = BTreeMap::new();
     for (key, life) in entries {
