@@ -97,18 +97,21 @@ fn the_log_stays_small_while_clients_search_the_history_continuously() {
         let searchers = [scope.spawn(search), scope.spawn(search), scope.spawn(search)];
         let updates = scope.spawn(|| {
             wait_until("questions are answered", || answers.load(Ordering::Relaxed) > 0);
-            let sizes = (0..700).map(|number| {
+            // On a slow machine the searches are less often in the way.
+            let (mut number, mut largest) = (0, 0);
+            while number < 700 || (largest <= SMALL && number < 7000) {
                 server.accept(large_change(number));
-                log_bytes(&path)
-            });
-            sizes.max()
+                largest = largest.max(log_bytes(&path));
+                number += 1;
+            }
+            largest
         });
         let largest = updates.join();
         is_over.store(true, Ordering::Relaxed);
         for searcher in searchers {
             searcher.join().unwrap();
         }
-        let largest = largest.unwrap().unwrap();
+        let largest = largest.unwrap();
         assert!(largest > SMALL, "nobody was in its way: {largest} bytes");
         assert!(largest < BOUND, "{largest} bytes");
     });

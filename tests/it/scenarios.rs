@@ -114,8 +114,9 @@ fn replay(alertmanager: &Alertmanager, incident: &Incident) {
     let changes: BTreeSet<u32> = firing.iter().flat_map(|it| [it.from, it.to]).collect();
     let (start, mut began) = (Instant::now(), BTreeMap::new());
     for minute in changes {
-        let wait = MINUTE * (minute - begins);
-        wait_until("this minute has come", || start.elapsed() >= wait);
+        for past in 0..=minute - begins {
+            wait_until("this minute has come", || start.elapsed() >= MINUTE * past);
+        }
         let now = now();
         let changing = firing.iter().enumerate();
         let changing = changing.filter(|(_, it)| it.from == minute || it.to == minute);
