@@ -33,12 +33,13 @@ PAGES = {
 }
 
 
-def faults(chromium, address, viewport, scheme):
-    """Returns what axe finds wrong with a page."""
+def faults(chromium, address, viewport, scheme, first="true"):
+    """Returns what axe finds wrong with a page after a script that says whether it did its work."""
     # The page's content security policy would refuse axe itself.
     context = chromium.new_context(viewport=viewport, color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     page.goto(address)
+    assert page.evaluate(first)
     page.evaluate(AXE)
     found = page.evaluate("axe.run()")
     context.close()
@@ -56,6 +57,21 @@ def test_axe_finds_no_fault(fleet, chromium, name, viewport, scheme):
 @pytest.mark.parametrize("viewport", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_axe_finds_no_fault_in_the_page_of_an_empty_server(server, chromium, viewport):
     assert faults(chromium, server.address, viewport, "light") == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault_in_a_row_that_flashes(fleet, chromium, scheme):
+    flash = """() => {
+        for (const row of document.querySelectorAll("tbody tr")) {
+            row.classList.add("new");
+            for (const animation of row.getAnimations()) {
+                animation.pause();
+                animation.currentTime = 0;
+            }
+        }
+        return document.querySelectorAll("tr.new").length;
+    }"""
+    assert faults(chromium, fleet.address, DESKTOP, scheme, first=flash) == []
 
 
 def test_nothing_overflows_a_phone_screen(fleet, browse):
