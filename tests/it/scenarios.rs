@@ -111,7 +111,8 @@ fn now() -> String {
 /// Sends each alert of an incident at the minute when it begins and when it ends.
 fn replay(alertmanager: &Alertmanager, incident: &Incident) {
     let Incident { begins, firing, .. } = incident;
-    let changes: BTreeSet<u32> = firing.iter().flat_map(|it| [it.from, it.to]).collect();
+    let changes = firing.iter().flat_map(|it| [it.from, it.to]);
+    let changes: BTreeSet<u32> = changes.filter(|minute| *minute != END).collect();
     let (start, mut began) = (Instant::now(), BTreeMap::new());
     for minute in changes {
         for past in 0..=minute - begins {
