@@ -16,8 +16,8 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, RevisionUrl};
 use crate::domain::{Capacity, Policy, Retention, Timestamp};
 use crate::http::{
-    Bodies, ConnectionLimits, Connections, Limits, Links, RefusedUpdates, Sending, Services,
-    Stopping, WholeLists, Work,
+    Bodies, ConnectionLimits, Connections, Limits, Links, Sending, Services, Stopping, UpdateLog,
+    WholeLists, Work,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -38,6 +38,7 @@ pub struct App {
     pub(super) feed: Feed,
     pub(super) checker: Checker,
     pub(super) connections: Connections,
+    pub(super) update_log: Arc<UpdateLog>,
     pub(super) stopping: Stopping,
     pub(super) idle_timeout: Duration,
     pub(super) shutdown_delay: Duration,
@@ -83,6 +84,7 @@ impl App {
         let stopping = Stopping::default();
         let patience = UNTAKEN.min(config.idle_timeout);
         let connections = Connections::new(room, patience, metrics.connections.clone());
+        let update_log = Arc::new(UpdateLog::new(Arc::clone(&clock)));
         let services = Services {
             sending: Sending::new(Arc::clone(&clock)),
             board,
@@ -90,7 +92,7 @@ impl App {
             whole_lists: WholeLists::default(),
             work: Work::new(&metrics.overload),
             bodies: Bodies::default(),
-            refused: RefusedUpdates::default(),
+            update_log: Arc::clone(&update_log),
             limits: limits(config, room),
             links: links(config),
             stopping: stopping.clone(),
@@ -105,6 +107,7 @@ impl App {
             feed,
             checker,
             connections,
+            update_log,
             stopping,
             idle_timeout: config.idle_timeout,
             shutdown_delay: config.shutdown_delay,

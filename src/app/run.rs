@@ -1,5 +1,6 @@
 //! Runs the application: starts its tasks, and stops them in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -8,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::App;
 use super::error::AppError;
-use crate::http::Connections;
+use crate::http::{Connections, UpdateLog};
 
 /// The part of the grace that is reserved for the writer and the store.
 const SHARE_OF_STORE: Duration = Duration::from_secs(2);
@@ -21,21 +22,21 @@ impl App {
     /// [`AppError::TaskDied`] if a task ends early, [`AppError::Unanswered`] if requests are
     /// unanswered when the grace runs out.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
-        let Self { server, writer, feed, checker, connections, stopping, .. } = self;
+        let Self { server, writer, feed, checker, connections, update_log, stopping, .. } = self;
         let handle = server.handle();
         let stop_writer = CancellationToken::new();
         let mut writer = start(writer.run(stop_writer.clone()));
         let stop_feed = CancellationToken::new();
         let mut feed = start(feed.run(stop_feed.clone()));
         let mut checker = start(checker.run(stop_feed.clone()));
-        let mut reaper = start(reap(connections.clone(), self.idle_timeout));
+        let mut housekeeper = start(keep_house(connections.clone(), self.idle_timeout, update_log));
         let mut server = start(server);
         tokio::select! {
             () = shutdown.cancelled() => {}
             _ = &mut writer => return Err(AppError::TaskDied("writer")),
             _ = &mut feed => return Err(AppError::TaskDied("feed")),
             _ = &mut checker => return Err(AppError::TaskDied("checker")),
-            _ = &mut reaper => return Err(AppError::TaskDied("reaper of connections")),
+            _ = &mut housekeeper => return Err(AppError::TaskDied("housekeeper")),
             _ = &mut server => return Err(AppError::TaskDied("server")),
         }
         log::info!("Stopping");
@@ -60,7 +61,7 @@ impl App {
             timeout_at(end, answered(&connections)).await.ok();
         }
         close_idle.abort();
-        reaper.abort();
+        housekeeper.abort();
         if !is_closed {
             log::warn!("The database was not closed within the grace; no data is lost");
         }
@@ -92,12 +93,13 @@ async fn answered(connections: &Connections) {
     }
 }
 
-/// Closes stalled connections, until aborted.
-async fn reap(connections: Connections, limit: Duration) {
+/// Closes stalled connections and sums up the log of wrong updates, until aborted.
+async fn keep_house(connections: Connections, limit: Duration, update_log: Arc<UpdateLog>) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1).min(limit / 2));
     loop {
         ticks.tick().await;
         connections.close_stalled(limit);
+        update_log.sum_up();
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) fn bind(
     .max_connections(room.most_at_once().div_ceil(config.workers))
     // Otherwise an answer in several writes waits for the client's acknowledgement.
     .tcp_nodelay(true)
-    // The reaper closes idle connections.
+    // The housekeeper closes idle connections.
     .keep_alive(KeepAlive::Os)
     // Workers hold connections until the writer has answered; `App::run` enforces the grace.
     .shutdown_timeout(config.shutdown_grace.as_secs().saturating_add(1))

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bodies::Bodies;
-use super::refused::RefusedUpdates;
 use super::sending::Sending;
 use super::stopping::Stopping;
+use super::update_log::UpdateLog;
 use super::whole_list::WholeLists;
 use super::work::Work;
 use crate::board::Board;
@@ -28,8 +28,8 @@ pub struct Services {
     pub bodies: Bodies,
     /// What all answers share that are rendered while they are sent.
     pub sending: Sending,
-    /// The log of refused updates.
-    pub refused: RefusedUpdates,
+    /// The log of wrong updates.
+    pub update_log: Arc<UpdateLog>,
     /// The limits of requests.
     pub limits: Limits,
     /// Where links to the outside lead.

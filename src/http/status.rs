@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::access::Caller;
 use super::error::ApiError;
 use super::query::QueryString;
+use super::sent_names::SentNames;
 use super::services::Services;
 use super::warning::{self, Warning};
 use super::{answer, body, wire};
@@ -19,10 +20,7 @@ pub(super) async fn post(
     payload: Payload,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let read = read(&request, payload, &services).await;
-    let (report, mut warnings) = read.inspect_err(|error| {
-        services.refused.note(&request, error, services.clock.monotonic());
-    })?;
+    let (report, mut warnings) = read(&request, payload, &services).await?;
     warnings.extend(warning::of_lifetime(services.board.shortened(&report)));
     for warning in &warnings {
         let (repo, server) = (report.repo.as_str(), report.server.as_str());
@@ -42,13 +40,18 @@ pub(super) async fn post(
     Ok(answer::json(wire::updated_with(&warnings)?))
 }
 
-/// Reads a report, and the warnings about it. The body is freed before the commit.
+/// Reads a report, and the warnings about it, or logs its fault. The body is freed before the commit.
 async fn read(
     request: &HttpRequest,
     payload: Payload,
     services: &Services,
 ) -> Result<(Report, Vec<Warning>), ApiError> {
-    wire::parse_report(&body::read_json(request, payload, services).await?.bytes)
+    let mut names = SentNames::default();
+    let read = body::read_json(request, payload, services).await.and_then(|body| {
+        let report = wire::parse_report(&body.bytes);
+        report.inspect_err(|_| names = SentNames::in_body(&body.bytes))
+    });
+    read.inspect_err(|error| services.update_log.note_refusal(request, &names, error))
 }
 
 /// Returns the word for the outcome of an update in the metrics.

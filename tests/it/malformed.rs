@@ -244,18 +244,30 @@ fn a_path_that_is_nearly_right_gets_the_right_one_in_the_error() {
 }
 
 #[test]
-fn a_refused_update_is_logged_with_its_reason_and_many_are_not() {
+fn each_refused_reporter_is_logged_with_its_names_and_reason_once_a_minute() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("status.db"), &[""; 0]);
     for _ in 0..50 {
         server.post("{\"\u{202e}\n").error(400);
+        server.post("{\"repo\":\"r\",\"server\":\"\u{202e}\",\"drift_count\":,}").error(400);
     }
+    server.post(r#"{"repo":"quiet","server":"web-1","drift_count":,}"#).error(400);
+    server.send("POST", "/api/status", &[("Content-Type", "text/plain")], b"{}").error(415);
     server.accept(valid());
     let line = "INFO ] POST /api/status from 127.0.0.1 was refused: Invalid JSON payload: \
                 the string at 1 has a control character at 5; write it as \\u000a\n";
     wait_until("the update is logged", || server.log().contains("Status update: repo:server"));
-    assert_eq!(server.log().matches("was refused").count(), 1, "{}", server.log());
-    assert!(server.log().contains(line), "{}", server.log());
+    let from = "INFO ] POST /api/status from 127.0.0.1";
+    let reason = "was refused: Invalid JSON payload: \"drift_count\" has no value at";
+    for line in [
+        line,
+        &format!("{from} for r:\\u{{202e}} {reason} "),
+        &format!("{from} for quiet:web-1 {reason} 47\n"),
+        &format!("{from} was refused: Content-Type must be application/json"),
+    ] {
+        assert_eq!(server.log().matches(line).count(), 1, "{line}: {}", server.log());
+    }
+    assert_eq!(server.log().matches("was refused").count(), 4, "{}", server.log());
 
     let mut command = Process::command(&folder.path().join("other.db"));
     let server = Process::run(command.env("RUST_LOG", "requests=debug"));

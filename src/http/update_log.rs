@@ -1,0 +1,67 @@
+//! What the log says of wrong updates, by which a broken reporter is found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::{HttpRequest, ResponseError};
+
+use super::error::ApiError;
+use super::request_log::Asked;
+use super::sent_names::SentNames;
+use super::throttle::{Subject, Throttle};
+use crate::clock::Clock;
+
+/// How much of a fault tells it from others.
+const MOST_CHARACTERS: usize = 200;
+
+/// Logs wrong updates: about each subject a line a minute at most, and not too many in all.
+pub struct UpdateLog {
+    refusals: Throttle,
+    clock: Arc<dyn Clock>,
+}
+
+impl UpdateLog {
+    /// Makes a log to which nothing has happened yet.
+    #[must_use]
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { refusals: Throttle::default(), clock }
+    }
+
+    /// Logs an update that was refused for a fault of its own.
+    pub(super) fn note_refusal(&self, request: &HttpRequest, names: &SentNames, error: &ApiError) {
+        if !error.status_code().is_client_error() {
+            return;
+        }
+        let reason = error.reason().unwrap_or_default();
+        // Positions and counts differ from one update to the next.
+        let fault = reason.chars().filter(|character| !character.is_ascii_digit());
+        let fault = fault.take(MOST_CHARACTERS).collect();
+        let (sender, entry) = (Asked::of(request).to_string(), names.to_string());
+        let line = format!("{sender}{entry} was refused");
+        if let Some(others) = self.refusals.admit(Subject { sender, fault, entry }, self.now()) {
+            log::info!("{line}{}: {reason}", and_others(others));
+        }
+    }
+
+    /// Logs how many lines were left out in the minutes that are over. Call this every second or so.
+    pub fn sum_up(&self) {
+        let refusals = self.refusals.settle(self.now());
+        for (Subject { sender, entry, fault: _ }, count) in refusals.alike {
+            log::info!("{sender}{entry} was refused {count} more times");
+        }
+        if refusals.others > 0 {
+            log::info!("{} more updates, of other reporters, were refused", refusals.others);
+        }
+    }
+
+    fn now(&self) -> Duration {
+        self.clock.monotonic()
+    }
+}
+
+fn and_others(count: u64) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(" (and {count} like it, which were not logged)"),
+    }
+}
