@@ -44,7 +44,7 @@ pub(super) struct Asked {
     method: &'static str,
     /// The pattern of the path, because a path may contain anything, even secrets.
     route: String,
-    caller: String,
+    pub(super) caller: String,
 }
 
 impl Asked {

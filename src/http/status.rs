@@ -22,13 +22,15 @@ pub(super) async fn post(
 ) -> Result<HttpResponse, ApiError> {
     let (report, mut warnings) = read(&request, payload, &services).await?;
     warnings.extend(warning::of_lifetime(services.board.shortened(&report)));
-    for warning in &warnings {
-        let (repo, server) = (report.repo.as_str(), report.server.as_str());
-        log::warn!("Update of {}:{}: {warning}", repo.escape_debug(), server.escape_debug());
-    }
+    let key = (!warnings.is_empty()).then(|| report.to_key());
     let outcome = submit(&services, caller, Action::Report(report)).await;
     services.metrics.updates.outcomes.note(word(outcome));
-    if let Done::Recorded(omitted) = outcome? {
+    let done = outcome?;
+    if let Some(key) = key {
+        services.update_log.note_warnings(&request, &key, &warnings);
+    }
+    if let Done::Recorded(omitted) = done {
+        // The writer logs them with the change.
         warnings.extend(warning::of_omitted(omitted));
     }
     if warnings.is_empty() {

@@ -78,6 +78,29 @@ fn a_time_to_live_that_is_not_above_the_time_to_be_stale_is_a_warning() {
 }
 
 #[test]
+fn a_wrong_template_of_a_job_is_a_warning_a_minute_in_the_log_and_none_if_nothing_is_stored() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Process::start(&folder.path().join("status.db"), &["--max-entries=21"]);
+    let post = |repo: &str, name: usize| {
+        let name = format!("s{name}");
+        let mut body: Value = serde_json::from_str(&report(repo, &name, "SYNCED", &[])).unwrap();
+        body["url"] = json!("//actions/runs/");
+        server.post(body.to_string())
+    };
+    for name in 0..20 {
+        assert_eq!(post("noisy", name).json()["warnings"].as_array().unwrap().len(), 1);
+    }
+    assert_eq!(post("quiet", 0).status, 200);
+    post("full", 0).error(507);
+    server.accept(report("noisy", "s1", "OUT_OF_SYNC", &[]));
+    wait_until("all is logged", || server.log().contains("noisy:s1 -> OUT_OF_SYNC"));
+    let log = server.log();
+    assert!(log.contains("WARN ] Update of noisy:s0: url: not stored"), "{log}");
+    assert!(log.contains("WARN ] Update of quiet:s0: url: not stored"), "{log}");
+    assert_eq!(log.matches("WARN ] Update of ").count(), 2, "{log}");
+}
+
+#[test]
 fn a_field_that_was_left_out_is_logged_with_its_entry_and_the_reason() {
     let folder = tempfile::tempdir().unwrap();
     let server = Process::start(&folder.path().join("status.db"), &[""; 0]);
