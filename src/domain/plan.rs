@@ -241,10 +241,7 @@ impl Plan {
         now: Now,
     ) -> Option<Change> {
         let (place, standing) = self.find(snapshot, key);
-        let can_be_removed = |standing: &&Standing| {
-            standing.is_listed() || standing.is_expired_drifted() || standing.is_remembered()
-        };
-        let standing = standing.filter(can_be_removed)?.clone();
+        let standing = standing.filter(|standing| standing.can_be_removed())?.clone();
         let deleted = vec![Transition::of(standing.entry(), Event::Deleted, now.at)];
         let mut transitions = Vec::from_iter(unrecorded_silence(&standing, now));
         if !standing.is_listed() && now.confirms_silence_since(standing.entry().updated_at) {

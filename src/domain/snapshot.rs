@@ -173,6 +173,13 @@ impl Snapshot {
         self.find(key).1.filter(|standing| standing.is_listed())
     }
 
+    /// Returns the entry of a key if it can be removed, though no answer may show it: see
+    /// [`Standing::can_be_removed`].
+    #[must_use]
+    pub fn get_removable(&self, key: KeyRef<'_>) -> Option<&Standing> {
+        self.find(key).1.filter(|standing| standing.can_be_removed())
+    }
+
     /// Returns the place of a key, or where it belongs, and its entry, expired or not.
     pub(super) fn find(&self, key: KeyRef<'_>) -> (Place, Option<&Standing>) {
         let guess = self.positions.guess(key);

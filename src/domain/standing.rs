@@ -188,7 +188,13 @@ impl Standing {
         self.shown.silence == Silence::Expired && self.entry.report.is_drifted()
     }
 
-    /// Returns when the entry expires; [`Timestamp::NEVER`] if it does not.
+    /// Whether the entry can be removed: if answers show it, or it expired while drifted.
+    #[must_use]
+    pub fn can_be_removed(&self) -> bool {
+        self.is_listed() || self.is_expired_drifted() || self.is_remembered()
+    }
+
+    /// Returns when the entry expires, or expired; [`Timestamp::NEVER`] if it does not.
     #[must_use]
     pub fn expires_at(&self) -> Timestamp {
         self.deadlines.expires_at

@@ -30,7 +30,7 @@ pub enum EntryHistory {
 pub struct EntryPage<'a> {
     /// The pair.
     pub key: KeyRef<'a>,
-    /// The entry, if there is one.
+    /// The entry, if there is one, also if it expired while drifted.
     pub standing: Option<&'a Standing>,
     /// Its history.
     pub history: EntryHistory,
@@ -64,7 +64,9 @@ impl EntryPage<'_> {
         };
         let history = items.iter().map(|item| HistoryRow::new(&item.transition, context));
         let older = next.map(|cursor| pair.with(&[("cursor", Some(&cursor.to_string()))]));
-        let report = self.standing.map(|standing| &standing.entry().report);
+        let listed = self.standing.filter(|standing| standing.is_listed());
+        let expired = self.standing.filter(|standing| !standing.is_listed());
+        let report = listed.map(|standing| &standing.entry().report);
         let files = report.map_or(&[][..], |report| &report.files);
         let revision = report.and_then(|report| report.revision.as_ref());
         let template = EntryTemplate {
@@ -74,7 +76,8 @@ impl EntryPage<'_> {
             of_repo: alone("repo", repo),
             of_server: alone("server", server),
             of_revision: revision.map(|revision| alone("revision", revision.as_str())),
-            row: self.standing.map(|standing| Row::new(standing, context)),
+            row: listed.map(|standing| Row::new(standing, context)),
+            expired: expired.map(|standing| ExpiredDrifted::new(standing, context)),
             files: first_links(files, FILES_SHOWN, FILE_BYTES_SHOWN),
             files_in_all: files.len(),
             all_files: filters.with(&[("fields", Some("files"))]).link("status.json"),
@@ -100,6 +103,7 @@ struct EntryTemplate<'a> {
     of_server: String,
     of_revision: Option<String>,
     row: Option<Row<'a>>,
+    expired: Option<ExpiredDrifted>,
     files: Vec<FileLink<'a>>,
     files_in_all: usize,
     all_files: String,
@@ -110,6 +114,23 @@ struct EntryTemplate<'a> {
     origin: &'a str,
     api: String,
     history_as_json: String,
+}
+
+/// An entry that no list shows, since it expired while drifted.
+struct ExpiredDrifted {
+    at: Option<Moment>,
+    drifted_since: Option<Moment>,
+}
+
+impl ExpiredDrifted {
+    fn new(standing: &Standing, context: &PageContext) -> Self {
+        let entry = standing.entry();
+        let at = entry.recorded.expired_at.unwrap_or_else(|| standing.expires_at());
+        Self {
+            at: Moment::new(at, context.now),
+            drifted_since: Moment::new(entry.state_since(), context.now),
+        }
+    }
 }
 
 /// One transition as a row of the history table.

@@ -125,6 +125,24 @@ fn what_expires_before_a_start_is_a_series_at_once_and_can_be_removed() {
 }
 
 #[test]
+fn the_page_that_its_alert_links_to_says_what_happened_and_offers_to_remove_it() {
+    let said = ["This entry expired while drifted", "up to a week", "id=\"remove\"", "-X DELETE"];
+    let app = with_expired(&["s"]);
+    let page = || app.get("/entry?repo=repo&server=s");
+    let text = page().text();
+    assert!(said.iter().all(|said| text.contains(said)), "{text}");
+    assert!(text.contains("The drift began <time") && text.contains(">14 d ago<"), "{text}");
+    assert_eq!(remove(&app, "s"), 200);
+    let text = page().text();
+    assert!(said.iter().all(|said| !text.contains(said)), "{text}");
+    assert!(text.contains("There is no entry of this repo and server any more."), "{text}");
+    let app = TestApp::spawn();
+    app.accept(report("repo", "s", "OUT_OF_SYNC", &["a.conf"]));
+    let text = app.restart_after(14 * DAY).get("/entry?repo=repo&server=s").text();
+    assert!(said.iter().all(|said| text.contains(said)), "just after a start: {text}");
+}
+
+#[test]
 fn an_update_ends_it_as_the_first_of_a_new_entry() {
     let app = with_expired(&["a", "b"]);
     app.accept(report("repo", "a", "OUT_OF_SYNC", &["a.conf"]));

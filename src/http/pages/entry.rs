@@ -48,7 +48,7 @@ pub(in crate::http) async fn entry(
     let page = services.work.short_reads.run(&request, move |_| {
         let page = EntryPage {
             key: key.borrow(),
-            standing: snapshot.get(key.borrow()),
+            standing: snapshot.get_removable(key.borrow()),
             history,
             is_older: after.is_some(),
         };
