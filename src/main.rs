@@ -20,10 +20,12 @@ use tokio_util::sync::CancellationToken;
 fn main() -> ExitCode {
     match cli::from_process() {
         Ok(Invocation::Serve(config)) => {
-            with_log(LevelFilter::Info, async |log, signals| serve(&config, log, signals).await)
+            with_log(LevelFilter::Info, Signals::listen, async |log, signals| {
+                serve(&config, log, signals).await
+            })
         }
         Ok(Invocation::Demo(config, options)) => {
-            with_log(LevelFilter::Warn, async |log, signals| {
+            with_log(LevelFilter::Warn, Signals::listen_in_terminal, async |log, signals| {
                 demo(*config, options, log, signals).await
             })
         }
@@ -53,6 +55,7 @@ fn maintain(work: impl Future<Output = Result<String, OpenError>>) -> ExitCode {
 /// Runs what serves, with a log of messages from `level` on.
 fn with_log(
     level: LevelFilter,
+    listen: fn() -> io::Result<Signals>,
     work: impl AsyncFnOnce(&Log, Signals) -> anyhow::Result<()>,
 ) -> ExitCode {
     let log = match logging::start(level) {
@@ -60,7 +63,7 @@ fn with_log(
         Err(error) => return say(format_args!("The log cannot be started: {error}"), 1),
     };
     let system = actix_web::rt::System::new();
-    let outcome = system.block_on(async { work(&log, Signals::listen()?).await });
+    let outcome = system.block_on(async { work(&log, listen()?).await });
     // Dropping it would wait for threads that a hanging disk blocks.
     std::mem::forget(system);
     match outcome {

@@ -108,6 +108,35 @@ fn a_stop_while_the_past_is_stored_leaves_no_file() {
 }
 
 #[test]
+fn a_demo_ends_with_its_terminal_and_leaves_no_file() {
+    let folder = tempfile::tempdir().unwrap();
+    for signal in ["HUP", "QUIT"] {
+        let mut command = command(folder.path(), &[]);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut demo = Process::launch(&mut command);
+        wait_until("the folder is there", || !is_empty(folder.path()));
+        demo.signal(signal);
+        assert_eq!(demo.wait().code(), Some(0), "{signal}");
+        assert!(is_empty(folder.path()), "{signal}");
+    }
+}
+
+#[test]
+fn a_demo_that_nohup_started_outlives_its_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new("nohup");
+    command.env_clear().env("TMPDIR", folder.path()).env("RUST_LOG", "info");
+    command.arg(env!("CARGO_BIN_EXE_gitops-status-server")).arg("demo");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut demo = Process::launch(&mut command);
+    wait_until("the folder is there", || !is_empty(folder.path()));
+    demo.signal("HUP");
+    wait_until("it is logged", || demo.log().contains("SIGHUP: there is nothing"));
+    assert_eq!(demo.terminate().code(), Some(0));
+    assert!(is_empty(folder.path()));
+}
+
+#[test]
 fn the_demo_uses_no_database_of_others_and_explains_its_options() {
     let folder = tempfile::tempdir().unwrap();
     for words in [
