@@ -81,7 +81,7 @@ pub fn overview(
     let rows: Vec<Row<'_>> = page.standings().map(|standing| Row::new(standing, context)).collect();
     let offers = if page.total == 0 { offers(snapshot, asked, effort)? } else { Vec::new() };
     let first_page = parameters.without(&["offset"]);
-    let in_reach = filters.with(&[("sort", parameters.values("sort").next())]);
+    let in_reach = filters.with(&[("sort", sort_of_lists(selection, parameters))]);
     let template = Overview {
         frame,
         notices,
@@ -105,6 +105,20 @@ pub fn overview(
         origin: &context.origin,
     };
     Ok(template.render()?)
+}
+
+/// Returns the `sort` that gives lists the order of the page; `None` if there is none.
+fn sort_of_lists<'a>(selection: &Selection, parameters: &'a Parameters) -> Option<&'a str> {
+    let Order::ByStateSince { descending } = selection.order else {
+        return parameters.values("sort").next();
+    };
+    // For drifted entries the page sorts by another field than for the others.
+    match (selection.filter.drifted?, descending) {
+        (true, false) => Some("drifted_since"),
+        (true, true) => Some("-drifted_since"),
+        (false, false) => Some("status_since"),
+        (false, true) => Some("-status_since"),
+    }
 }
 
 fn title(tally: &Tally) -> String {

@@ -166,6 +166,40 @@ fn commands_on_pages_name_the_url_where_people_reach_the_server() {
 }
 
 #[test]
+fn the_lists_that_the_page_links_to_have_its_order() {
+    let app = TestApp::spawn();
+    for (repo, status, count) in [("c", "SYNCED", 1), ("b", "OUT_OF_SYNC", 1), ("a", "SYNCED", 0)] {
+        let mut body: Value = serde_json::from_str(&report(repo, "s", status, &[])).unwrap();
+        body["drift_count"] = count.into();
+        app.accept(body.to_string());
+        app.advance(Duration::from_mins(1));
+    }
+    // Its drift is older than its status.
+    drifted(&app, "c");
+    for query in ["sort=status_since&drifted=true", "sort=-status_since&drifted=true"] {
+        let page = text_of(&app.get(&format!("/?{query}")));
+        let (_, link) = page.split_once("href=\"status.json?").unwrap();
+        let link = link.split('"').next().unwrap().replace("&#38;", "&");
+        let listed = app.list(&format!("?{link}"));
+        let listed: Vec<_> = listed.iter().map(|row| row["repo"].as_str().unwrap()).collect();
+        assert_eq!(repos(&page), listed, "{query}: {link}");
+    }
+    for (query, sort) in [
+        ("sort=status_since", None),
+        ("sort=status_since&drifted=false", Some("status_since")),
+        ("sort=-server", Some("-server")),
+    ] {
+        let page = text_of(&app.get(&format!("/?{query}")));
+        for list in ["json", "csv"] {
+            let (_, link) = page.split_once(&format!("href=\"status.{list}")).unwrap();
+            let link = link.split('"').next().unwrap();
+            let sent = link.split_once("sort=").map(|(_, sort)| sort.split('&').next().unwrap());
+            assert_eq!(sent, sort, "{query}: {link}");
+        }
+    }
+}
+
+#[test]
 fn a_page_is_compressed_if_asked_and_takes_head() {
     let app = TestApp::spawn();
     drifted(&app, "nginx");
