@@ -37,6 +37,22 @@ function goBack(done) {
   location.replace(address);
 }
 
+// Shows a name as the pages do: each character that only changes the direction of text in a box.
+function shown(name) {
+  const bdi = document.createElement("bdi");
+  for (const [index, piece] of name.split(/([\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069])/).entries()) {
+    // What the split keeps of its separators is every second piece.
+    if (index % 2 === 0) {
+      bdi.append(piece);
+      continue;
+    }
+    const mark = Object.assign(document.createElement("span"), { className: "control", dir: "ltr", textContent: piece });
+    mark.dataset.mark = `U+${piece.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}`;
+    bdi.append(mark);
+  }
+  return bdi;
+}
+
 function tellDone() {
   const done = recall("done");
   remember("done", null);
@@ -45,8 +61,7 @@ function tellDone() {
   if (list?.address === location.href) scrollTo(0, list.top);
   const said = Object.assign(document.createElement("p"), { id: "done" });
   const text = document.createElement("span");
-  const [repo, server] = [done.repo, done.server].map((name) => Object.assign(document.createElement("bdi"), { textContent: name }));
-  text.append(repo, " on ", server, " has been removed.");
+  text.append(shown(done.repo), " on ", shown(done.server), " has been removed.");
   const close = Object.assign(document.createElement("button"), { type: "button", textContent: "Close" });
   close.addEventListener("click", () => said.remove());
   said.append(text, close);

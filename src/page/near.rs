@@ -29,8 +29,9 @@ pub(super) struct Offer<'a> {
     pub(super) missing: Missing<'a>,
     /// How many entries have names that contain these.
     pub(super) count: usize,
-    /// What their names contain, where it is spelled in another way than the name asked for.
-    pub(super) spelled: Option<String>,
+    /// What their names contain, where it is spelled in another way than the name asked for; else
+    /// nothing.
+    pub(super) spelled: Vec<String>,
     pub(super) link: String,
 }
 
@@ -208,7 +209,11 @@ impl<'a> Offer<'a> {
         Self {
             missing,
             count,
-            spelled: (!is_as_asked).then(|| spelled.join(" or ")),
+            spelled: if is_as_asked {
+                Vec::new()
+            } else {
+                spelled.into_iter().map(str::to_owned).collect()
+            },
             link: page.link("./"),
         }
     }

@@ -71,6 +71,18 @@ def test_a_name_cannot_be_shown_in_another_order_than_it_has(server, browse, bef
         assert not set(before) & set(page.title())
 
 
+def test_the_note_of_a_removal_shows_what_only_changes_the_direction_of_its_name(server, browse):
+    name = "web\u202e-\u20661"
+    server.report("nginx", name)
+    page = browse(f"{server.address}entry?repo=nginx&server={quote(name)}")
+    page.get_by_role("button", name="Remove…").click()
+    page.get_by_role("button", name="Remove", exact=True).click()
+    note = page.locator("#done")
+    expect(note.locator("bdi").last).to_have_text(name)
+    marks = note.locator(".control").evaluate_all("marks => marks.map(mark => mark.dataset.mark)")
+    assert marks == ["U+202E", "U+2066"]
+
+
 def test_a_link_to_a_run_sends_no_referrer(server, browse):
     url = "https://ci.example.net/run?id=1&x='\"<>"
     server.report("nginx", "web-1", ["a"], url=url, revision="4f1c2ab9d3e7")

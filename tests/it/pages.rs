@@ -200,6 +200,15 @@ fn the_lists_that_the_page_links_to_have_its_order() {
 }
 
 #[test]
+fn characters_that_only_change_direction_are_visible_in_the_names_that_are_offered() {
+    let app = TestApp::spawn();
+    synced(&app, "A\u{202e}nigx");
+    let page = text_of(&app.get("/?repo=a%E2%80%AEni"));
+    let offer = page.split("class=\"offer\"").nth(1).unwrap().split("show it").next().unwrap();
+    assert_eq!(offer.matches("data-mark=\"U+202E\"").count(), 2, "asked and offered: {offer}");
+}
+
+#[test]
 fn a_page_is_compressed_if_asked_and_takes_head() {
     let app = TestApp::spawn();
     drifted(&app, "nginx");
