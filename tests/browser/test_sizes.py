@@ -82,3 +82,17 @@ def test_on_a_phone_links_are_large_enough_for_a_finger_and_fields_do_not_zoom(f
             "places => places.filter(place => place.getBoundingClientRect().height < 24).map(place => place.outerHTML)"
         )
         assert small == [], target
+
+
+def lines(page, selector):
+    """Returns on how many lines each of some texts stands."""
+    return page.locator(selector).evaluate_all("texts => texts.map(text => text.getClientRects().length)")
+
+
+@pytest.mark.parametrize("width", [1121, 1280, 1440])
+def test_a_usual_name_of_a_server_stands_on_one_line(fleet, browse, width):
+    for place in ("ams2", "fra1"):
+        fleet.report("unattended-upgrades", f"kafka-14.{place}.example.com", ["sites-enabled/shop.example.com.conf"], stale_after_seconds=1)
+    page = browse(fleet.address, viewport={"width": width, "height": 900})
+    assert set(lines(page, "[data-label=Server] bdi")) == {1}
+    assert sideways(page) <= 0
