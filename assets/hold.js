@@ -1,5 +1,6 @@
 // Holds the order of a table's rows while the pointer is over them or the focus is in them, so that no
 // other row comes under the pointer. Held rows change in place; the reader may have them sorted again.
+// A pointer that was left over the table, or a focus, holds them no longer than a minute.
 "use strict";
 
 const resort = Object.assign(document.createElement("button"), { type: "button", id: "resort", hidden: true });
@@ -16,8 +17,14 @@ function isAimedAt(node) {
     || document.hasFocus() && node.contains(document.activeElement);
 }
 
+const HOLD_PATIENCE = 60000;
+let lastAimed = Date.now();
+for (const sign of ["pointermove", "wheel", "keydown"]) {
+  document.addEventListener(sign, () => { lastAimed = Date.now(); }, { capture: true, passive: true });
+}
+
 // News wait for the reader; the rows of another filter do not.
-const isOrderHeld = () => isNews && [rowsBody(), resort].some((node) => node && isAimedAt(node));
+const isOrderHeld = () => isNews && Date.now() - lastAimed < HOLD_PATIENCE && [rowsBody(), resort].some((node) => node && isAimedAt(node));
 
 // Changes the rows that are shown. Rows that have come or gone do so when the rows are sorted.
 function changeHeldRows(body, fresh) {
@@ -30,12 +37,23 @@ function changeHeldRows(body, fresh) {
     row.style.setProperty("--held-height", `${heights[place]}px`);
     row.classList.toggle("gone", !next);
     if (next) changeRow(row, next);
+    else tellGone(row);
   });
   rightOrder = fresh;
   const text = difference(rows.map(keyOf), [...wanted.keys()]);
   if (!resort.isConnected) document.body.append(resort);
-  resort.hidden = !text;
-  resort.textContent = `${text}: sort again`;
+  const offer = text && `${text}: sort again`;
+  resort.hidden = !offer;
+  if (resort.textContent === offer) return;
+  resort.textContent = offer;
+  if (offer) speakSoon();
+}
+
+// The state of a row that the list no longer has is not known.
+function tellGone(row) {
+  const said = document.createElement("span");
+  said.textContent = "no longer in this list";
+  row.querySelector("[data-label=State]")?.replaceChildren(said);
 }
 
 // Says how the rows that are shown differ from the right ones.
@@ -67,6 +85,7 @@ function withoutMoving(change) {
 // Ends the hold, before the rows are put in order.
 function letGo(body) {
   resort.hidden = true;
+  resort.textContent = "";
   rightOrder = null;
   document.body.style.minHeight = "";
   for (const row of body?.children ?? []) {
@@ -90,6 +109,7 @@ function sortIfLeft() {
 }
 
 resort.addEventListener("click", sortAgain);
+setInterval(sortIfLeft, 1000);
 for (const leaving of ["pointerout", "focusout"]) {
   // Where the pointer or the focus goes is known only afterwards.
   document.addEventListener(leaving, () => { if (rightOrder) setTimeout(sortIfLeft); });

@@ -144,7 +144,7 @@ const sentence = () => document.getElementById("sentence")?.textContent.trim().r
 function speakSoon() {
   speaking ??= setTimeout(() => {
     [speaking, lastSpeaking] = [null, Date.now()];
-    spoken.textContent = sentence();
+    spoken.textContent = resort.hidden ? sentence() : `${sentence()} ${resort.textContent}`;
   }, Math.max(0, lastSpeaking + SPEAKING_INTERVAL - Date.now()));
 }
 

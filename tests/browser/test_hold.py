@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from conftest import rows, tile, wait_until_live
+from conftest import AXE, rows, tile, wait_until_live
 
 FILES = ["nginx.conf", "conf.d/tls.conf", "conf.d/limits.conf"]
 
@@ -111,3 +111,52 @@ def test_another_filter_shows_its_rows_though_the_pointer_is_over_the_table(flee
     assert rows(page)[0] == "nginx/web-10"
     expect(offer(page)).to_be_hidden()
     expect(page.locator("tr.gone")).to_have_count(0)
+
+
+def test_a_hold_ends_a_minute_after_the_reader_last_moved(fleet, browse):
+    page = browse(fleet.address)
+    page.clock.install()
+    page.reload()
+    wait_until_live(page)
+    point_at(page, "web-03")
+    fleet.report("nginx", "web-05", FILES)
+    expect(offer(page)).to_be_visible()
+    page.clock.fast_forward(50_000)
+    page.mouse.wheel(0, 1)
+    page.clock.fast_forward(50_000)
+    expect(offer(page)).to_be_visible()
+    assert rows(page)[0] == "nginx/web-00"
+    page.clock.fast_forward(15_000)
+    expect(offer(page)).to_be_hidden()
+    expect(page.locator("tbody tr").first).to_contain_text("web-05")
+    fleet.report("nginx", "web-09", FILES)
+    expect(page.locator("tbody tr").nth(1)).to_contain_text("web-09")
+
+
+def test_a_screen_reader_hears_that_rows_have_moved(fleet, browse):
+    page = browse(fleet.address)
+    wait_until_live(page)
+    point_at(page, "web-03")
+    fleet.report("nginx", "web-05", FILES)
+    expect(page.get_by_role("status")).to_have_text("50 entries: 1 drifted, 0 stale. 1 row has moved: sort again")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_held_row_that_left_the_list_says_so_legibly_and_shows_no_old_state(fleet, chromium, scheme):
+    fleet.report("nginx", "web-01", FILES)
+    fleet.report("nginx", "web-02", FILES)
+    # The page's content security policy would refuse axe itself.
+    page = chromium.new_context(color_scheme=scheme, bypass_csp=True, reduced_motion="reduce").new_page()
+    page.goto(fleet.address + "?drifted=true")
+    wait_until_live(page)
+    point_at(page, "web-02")
+    fleet.report("nginx", "web-01")
+    gone = page.locator("tr.gone")
+    expect(gone.locator("[data-label=State]")).to_have_text("no longer in this list")
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run()")
+    assert [(fault["id"], [node["target"] for node in fault["nodes"]]) for fault in found["violations"]] == []
+    fleet.report("nginx", "web-01", FILES)
+    expect(page.locator("tbody tr", has_text="web-01").locator("[data-label=State]")).to_have_text("▲ Drifted")
+    expect(gone).to_have_count(0)
+    page.context.close()
