@@ -95,3 +95,20 @@ def test_a_wall_without_its_server_is_grey_with_a_bar_across_it(fleet, browse, s
     fleet.start()
     wait_until_live(page)
     assert page.locator("body").evaluate(ground) == before[0]
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (390, 844), (320, 640)])
+def test_the_bar_across_a_wall_hides_no_row(server, browse, size):
+    for number in range(60):
+        server.report(f"repo-{number:02}", "web-1")
+    page = browse(server.address + "?view=wall", viewport=dict(zip(("width", "height"), size)), timezone_id="UTC")
+    page.clock.install()
+    page.reload()
+    wait_until_live(page)
+    server.stop()
+    expect(page.locator("#lamp")).to_contain_text("No answer. Last heard")
+    page.clock.fast_forward(72 * 3600 * 1000)
+    expect(page.locator("#lamp")).to_contain_text("Last heard 3 d ago")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
+    last = page.locator(".repos .tile").last.bounding_box()
+    assert last["y"] + last["height"] <= page.locator("#lamp").bounding_box()["y"]

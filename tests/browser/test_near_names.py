@@ -24,6 +24,8 @@ def test_typing_part_of_a_server_says_that_none_is_called_so_and_offers_what_con
     page = browse(fleet.address)
     page.get_by_label("Server").press_sequentially("web-01", delay=20)
     expect(offer(page)).to_have_text("No server is called web-01. 2 entries contain it: show them")
+    expect(page.locator(".empty p")).to_have_count(1)
+    expect(page.get_by_role("link", name="Clear filters")).to_have_count(1)
     page.get_by_role("link", name="show them").click()
     expect(page).to_have_url(fleet.address + "?server=%2Aweb-01%2A")
     assert sorted(rows(page)) == ["haproxy/web-01.fra1.example.com", "nginx/web-01.fra1.example.com"]
@@ -103,4 +105,5 @@ def test_of_several_names_the_wrong_one_is_named(fleet, browse):
 def test_nothing_is_offered_where_nothing_contains_it(fleet, browse):
     page = browse(fleet.address + "?server=mail")
     expect(page.get_by_role("heading", name="No entry matches")).to_be_visible()
+    expect(page.get_by_text("none that these filters let pass")).to_be_visible()
     expect(offer(page)).to_have_count(0)

@@ -1,6 +1,7 @@
 """Screens of every size: nothing leaves its place, and fingers hit what they point at."""
 
 import pytest
+from playwright.sync_api import expect
 
 from conftest import sideways, wait_until_live
 
@@ -96,3 +97,45 @@ def test_a_usual_name_of_a_server_stands_on_one_line(fleet, browse, width):
     page = browse(fleet.address, viewport={"width": width, "height": 900})
     assert set(lines(page, "[data-label=Server] bdi")) == {1}
     assert sideways(page) <= 0
+
+
+def test_state_and_repo_of_a_card_stand_on_one_line(fleet, browse):
+    page = browse(fleet.address, viewport={"width": 800, "height": 900})
+    bottoms = page.locator("tbody tr").evaluate_all("""rows => rows.map(row => ["State", "Repo"].map(label => {
+        const range = document.createRange();
+        range.selectNodeContents(row.querySelector(`[data-label=${label}]`).querySelector(".state, bdi").lastChild);
+        return range.getBoundingClientRect().bottom;
+    }))""")
+    assert bottoms and all(abs(state - repo) < 1 for state, repo in bottoms)
+
+
+def test_on_a_phone_the_first_command_is_whole_and_is_copied_exactly(server, browse):
+    command = "node => node.textContent"
+    wide = browse(server.address, viewport={"width": 1280, "height": 900}).locator("#first")
+    narrow = browse(server.address, viewport={"width": 390, "height": 844}).locator("#first")
+    assert narrow.evaluate("node => node.scrollWidth - node.clientWidth") <= 0
+    selected = narrow.evaluate("node => { getSelection().selectAllChildren(node); return String(getSelection()); }")
+    without_time = lambda text: [line for line in text.splitlines() if "last_check" not in line]
+    assert without_time(selected) == without_time(wide.evaluate(command)), "no end of a line is added"
+
+
+def test_on_a_phone_a_note_of_a_tile_is_not_broken(fleet, browse):
+    fleet.report("nginx", "web-50", ["a.conf"], stale_after_seconds=1)
+    page = browse(fleet.address + "?stale=true", viewport={"width": 390, "height": 844})
+    assert page.locator(".tile small").count() > 0
+    assert set(lines(page, ".tile small")) == {1}
+
+
+def test_the_outline_of_the_chosen_tile_is_around_all_of_it(fleet, browse):
+    chosen = browse(fleet.address).locator(".tile:has([aria-current])")
+    expect(chosen).to_have_count(1)
+    expect(chosen).to_have_css("outline-style", "solid")
+    expect(chosen.locator("a")).to_have_css("outline-style", "none")
+
+
+def test_a_number_on_the_wall_is_not_parted_from_its_word(fleet, browse):
+    fleet.report("nginx", "web-50", ["a.conf"])
+    page = browse(fleet.address + "?view=wall")
+    count = page.locator(".repos .tile span", has_text="stale").last
+    expect(count).to_have_text("5 stale")
+    expect(count).to_have_css("white-space", "nowrap")
