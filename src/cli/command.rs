@@ -39,7 +39,7 @@ pub(super) fn command() -> Command {
 }
 
 /// Makes the flag of a setting. Its default and its variable are applied by `config`, not by clap.
-fn flag(setting: &'static Setting) -> Arg {
+pub(super) fn flag(setting: &'static Setting) -> Arg {
     let arg = Arg::new(setting.name)
         .long(setting.long())
         .value_name(setting.placeholder())
@@ -56,10 +56,14 @@ fn flag(setting: &'static Setting) -> Arg {
     arg
 }
 
+/// Says what a setting is if it is not given; nothing if it has no default.
+pub(super) fn default(value: &str) -> String {
+    if value.is_empty() { String::new() } else { format!("[default: {value}] ") }
+}
+
 fn help(setting: &Setting) -> String {
-    let Setting { help, default, .. } = setting;
     let variable = setting.variable();
     let by_file = if setting.is_secret() { " or ..._FILE" } else { "" };
-    let default = if default.is_empty() { String::new() } else { format!("[default: {default}] ") };
-    format!("{help}\n{default}[env: {variable}{by_file}]")
+    let default = default(setting.default);
+    format!("{}\n{default}[env: {variable}{by_file}]", setting.help)
 }

@@ -7,10 +7,10 @@ use std::time::Duration;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 
-use super::command::DEMO;
+use super::command::{DEMO, default, flag};
 use super::error::CliError;
 use super::invocation::Invocation;
-use crate::config::{Lookup, Resolved, parse_duration};
+use crate::config::{CONFIG_FILE, Lookup, Resolved, SETTINGS, Setting, parse_duration};
 use crate::demo::HIGHEST_SPEED;
 use crate::domain::{ReportedTime, Timestamp};
 
@@ -20,6 +20,8 @@ const DEFAULTS: [(&str, &str); 2] = [
     // The folder for temporary files may be in memory.
     ("history_max_bytes", "67108864"),
 ];
+/// Settings that a demo has by itself, and their flags.
+const REFUSED: [(&str, &str); 2] = [("database_url", "--database-url"), ("config", "--config")];
 /// A speed at which two minutes show a bad deploy from its beginning to its end.
 const SPEED: u32 = 60;
 /// A time that is the same in each run.
@@ -75,6 +77,20 @@ pub(super) fn command() -> Command {
                 .value_parser(parse_time)
                 .default_value(START),
         ])
+        .args(SETTINGS.iter().copied().chain([&CONFIG_FILE]).map(setting_flag))
+}
+
+/// Makes the flag of a setting, whose help says what holds for a demo.
+fn setting_flag(setting: &'static Setting) -> Arg {
+    let of_demo = DEFAULTS.iter().find(|(name, _)| *name == setting.name);
+    let value = match (setting.name, of_demo) {
+        ("listen", _) => "a free port of 127.0.0.1",
+        (_, Some((_, value))) => value,
+        (_, None) => setting.default,
+    };
+    let help = format!("{}\n{}", setting.help, default(value));
+    let is_refused = REFUSED.iter().any(|(name, _)| *name == setting.name);
+    flag(setting).help(help.trim_end().to_owned()).hide(is_refused)
 }
 
 fn parse_time(text: &str) -> Result<Timestamp, crate::domain::InvalidField> {
@@ -91,7 +107,7 @@ pub(super) fn read(
     flags: &Lookup<'_>,
     environment: &Lookup<'_>,
 ) -> Result<Invocation, CliError> {
-    for (setting, flag) in [("database_url", "--database-url"), ("config", "--config")] {
+    for (setting, flag) in REFUSED {
         if flags(setting).is_some() {
             let reason =
                 format!("{flag} cannot be used with demo, which has a database of its own");

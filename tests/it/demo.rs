@@ -164,6 +164,11 @@ fn the_demo_uses_no_database_of_others_and_explains_its_options() {
         assert!(docs.contains(&format!("| `--{option}")), "docs/demo.md lacks {option}");
     }
     assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+    for untrue in ["--database-url", "--config", "[env", "GITOPS_STATUS_", "8080"] {
+        assert!(!help.contains(untrue), "{untrue}: {help}");
+    }
+    assert!(help.contains("[default: a free port"), "{help}");
+    assert!(help.contains("[default: 67108864]"), "{help}");
 }
 
 #[test]
