@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Condition, Cursor, Key, Past, Phase, RepoName, ServerName, TimelineQuery};
+use super::{Key, RepoName, ServerName};
 
 /// What has a line of its own.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -41,11 +41,11 @@ pub enum Line {
 }
 
 impl Line {
-    fn of(key: Key, kind: LineKind) -> Self {
+    fn of(key: &Key, kind: LineKind) -> Self {
         match kind {
-            LineKind::Entry => Self::Entry(key),
-            LineKind::Repo => Self::Repo(key.repo),
-            LineKind::Server => Self::Server(key.server),
+            LineKind::Entry => Self::Entry(key.clone()),
+            LineKind::Repo => Self::Repo(key.repo.clone()),
+            LineKind::Server => Self::Server(key.server.clone()),
         }
     }
 
@@ -79,10 +79,10 @@ pub struct Grouping {
 impl Grouping {
     /// Groups entries by their lines.
     #[must_use]
-    pub fn new(entries: Vec<Key>, kind: LineKind) -> Self {
+    pub fn new(entries: &[Key], kind: LineKind) -> Self {
         let mut members: BTreeMap<Line, Vec<usize>> = BTreeMap::new();
         let mut line_of_entry = vec![0; entries.len()];
-        for (entry, key) in entries.into_iter().enumerate() {
+        for (entry, key) in entries.iter().enumerate() {
             members.entry(Line::of(key, kind)).or_default().push(entry);
         }
         let entries = members.values().enumerate();
@@ -94,71 +94,9 @@ impl Grouping {
         Self { lines: members.into_keys().collect(), line_of_entry }
     }
 
-    /// Merges the pasts of entries into those of lines.
+    /// Returns the line of an entry.
     #[must_use]
-    pub fn merge(&self, entries: Vec<Past>) -> Vec<Past> {
-        let mut members: Vec<Vec<Past>> = self.lines.iter().map(|_| Vec::new()).collect();
-        for past in entries {
-            let line = self.line_of_entry.get(past.line);
-            if let Some(members) = line.and_then(|line| members.get_mut(*line)) {
-                members.push(past);
-            }
-        }
-        (0..).zip(members).map(|(line, members)| worst_of(line, members)).collect()
-    }
-
-    /// Merges the phases of entries, which follow each other, into those of lines. All of them are
-    /// at the starts of steps.
-    #[must_use]
-    pub fn merge_steps(&self, query: &TimelineQuery, entries: &[Phase]) -> Vec<Phase> {
-        let pasts = entries.chunk_by(|a, b| a.line == b.line).filter_map(|phases| {
-            let points = phases.iter().map(|it| (Cursor { at: it.at, id: 0 }, it.condition));
-            Some(Past { line: phases.first()?.line, carried: None, points: points.collect() })
-        });
-        query.phases(&self.merge(pasts.collect()), None)
-    }
-}
-
-/// Returns the worst of some pasts at each moment.
-fn worst_of(line: usize, pasts: Vec<Past>) -> Past {
-    let mut census = Census::default();
-    let mut conditions: Vec<Option<Condition>> = pasts.iter().map(|past| past.carried).collect();
-    conditions.iter().flatten().for_each(|condition| *census.of(*condition) += 1);
-    let carried = census.worst();
-    let members = pasts.into_iter().enumerate();
-    let mut points: Vec<(Cursor, usize, Condition)> = members
-        .flat_map(|(member, past)| past.points.into_iter().map(move |(at, it)| (at, member, it)))
-        .collect();
-    points.sort_unstable_by_key(|(cursor, member, _)| (*cursor, *member));
-    let mut worst = carried;
-    let points = points.into_iter().filter_map(|(cursor, member, condition)| {
-        if let Some(before) = conditions.get_mut(member)?.replace(condition) {
-            *census.of(before) -= 1;
-        }
-        *census.of(condition) += 1;
-        let before = std::mem::replace(&mut worst, census.worst());
-        Some((cursor, worst.filter(|_| worst != before)?))
-    });
-    Past { line, carried, points: points.collect() }
-}
-
-/// How many entries are in each condition, in the order of [`Condition::ALL`].
-#[derive(Debug, Default)]
-struct Census([usize; 4]);
-
-impl Census {
-    fn of(&mut self, condition: Condition) -> &mut usize {
-        let Self([ended, synced, stale, out_of_sync]) = self;
-        match condition {
-            Condition::Ended => ended,
-            Condition::Synced => synced,
-            Condition::Stale => stale,
-            Condition::OutOfSync => out_of_sync,
-        }
-    }
-
-    fn worst(&self) -> Option<Condition> {
-        let counted = self.0.iter().zip(Condition::ALL).rev();
-        counted.filter(|(count, _)| **count > 0).map(|(_, condition)| condition).next()
+    pub fn line_of(&self, entry: usize) -> Option<usize> {
+        self.line_of_entry.get(entry).copied()
     }
 }

@@ -35,6 +35,7 @@ mod tally;
 mod texts;
 mod time_step;
 mod timeline;
+mod timeline_by_name;
 mod timestamp;
 mod transition;
 
@@ -68,5 +69,6 @@ pub use tally::Tally;
 pub use texts::Texts;
 pub use time_step::TimeStep;
 pub use timeline::{LastSeen, Past, Phase, Phases, Timeline, TimelineQuery};
+pub use timeline_by_name::TimelineByName;
 pub use timestamp::{ReportedTime, Rfc3339, Timestamp};
 pub use transition::{Event, FileDelta, MAX_DELTA_NAMES, Transition};

@@ -8,8 +8,11 @@ use super::{Condition, Cursor, Line, LineKind, TimeRange, TimeStep, Timestamp};
 /// How many entries the lines of names sum up at most.
 const MOST_ENTRIES_OF_NAMES: usize = 100_000;
 
-/// How many transitions of them to read one by one, and how many of their steps to look up.
+/// How many transitions of them to read by entry, and how many of their steps to look up.
 const MOST_POINTS_OF_NAMES: usize = 200_000;
+
+/// How many transitions of all entries to pass by in the order of time instead.
+const MOST_PASSED_BY: usize = 1_000_000;
 
 /// A query for a timeline. The entries come separately, since the current snapshot selects them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,17 +25,20 @@ pub struct TimelineQuery {
     pub limit: usize,
     /// How many transitions to read one by one. Of more, read only what the steps need.
     pub most_points: usize,
+    /// How many transitions of all entries to pass by in the order of time, if there are more than
+    /// those. It is useful only to lines that sum up entries.
+    pub most_passed_by: usize,
 }
 
 impl TimelineQuery {
     /// Makes a query that reads as many transitions as suits its lines.
     #[must_use]
     pub const fn new(range: TimeRange, lines: LineKind, limit: usize) -> Self {
-        let most_points = match lines {
-            LineKind::Entry => limit.saturating_mul(8),
-            LineKind::Repo | LineKind::Server => MOST_POINTS_OF_NAMES,
+        let (most_points, most_passed_by) = match lines {
+            LineKind::Entry => (limit.saturating_mul(8), 0),
+            LineKind::Repo | LineKind::Server => (MOST_POINTS_OF_NAMES, MOST_PASSED_BY),
         };
-        Self { range, lines, limit, most_points }
+        Self { range, lines, limit, most_points, most_passed_by }
     }
 
     /// Returns how many entries there may be.
@@ -62,10 +68,23 @@ impl TimelineQuery {
     #[must_use]
     pub fn step_for(&self, lines: usize, entries: usize) -> Option<TimeStep> {
         let most = self.limit.checked_div(lines)?.min(self.most_points.checked_div(entries)?);
-        TimeStep::ladder().find(|step| step.starts(self.range).nth(most).is_none())
+        TimeStep::ladder().find(|step| self.has_at_most(most, *step))
     }
 
-    pub(super) fn phases(&self, pasts: &[Past], step: Option<TimeStep>) -> Vec<Phase> {
+    /// Returns steps to cut a number of lines by, the finest first. The last one is the finest that
+    /// keeps the lines within the limit, whatever they did.
+    pub(super) fn steps_to_try(&self, lines: usize, most: usize) -> Vec<TimeStep> {
+        let each = self.limit.checked_div(lines).unwrap_or(self.limit);
+        let too_fine = TimeStep::ladder().take_while(|step| !self.has_at_most(each, *step)).count();
+        let skipped = (too_fine + 1).saturating_sub(most);
+        TimeStep::ladder().take(too_fine + 1).skip(skipped).collect()
+    }
+
+    fn has_at_most(&self, count: usize, step: TimeStep) -> bool {
+        step.starts(self.range).nth(count).is_none()
+    }
+
+    fn phases(&self, pasts: &[Past], step: Option<TimeStep>) -> Vec<Phase> {
         let mut phases = Phases::default();
         for past in pasts {
             phases.begin(past.line);

@@ -18,6 +18,7 @@ use gitops_status_server::store::{
 
 use past::{
     a_timeline_agrees_with_the_whole_history, a_timeline_has_only_entries_that_pass_the_filter,
+    a_timeline_of_names_is_as_fine_of_many_transitions_as_of_few,
     pages_of_any_size_and_filter_are_parts_of_the_whole,
 };
 
@@ -323,5 +324,6 @@ backends!(sqlite => {
     a_closed_store_takes_nothing,
     pages_of_any_size_and_filter_are_parts_of_the_whole,
     a_timeline_agrees_with_the_whole_history,
+    a_timeline_of_names_is_as_fine_of_many_transitions_as_of_few,
     a_timeline_has_only_entries_that_pass_the_filter,
 });

@@ -29,6 +29,7 @@ mod sql;
 mod store;
 mod stored_entries;
 mod timeline;
+mod timeline_by_name;
 mod upkeep;
 mod wal;
 

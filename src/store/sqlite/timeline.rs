@@ -9,9 +9,10 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use tokio::task::coop::consume_budget;
 
 use super::pairs::{self, Pairs};
+use super::timeline_by_name;
 use crate::domain::{
-    Condition, Cursor, Grouping, Key, LastSeen, LineKind, Names, Past, Phases, TimeRange, Timeline,
-    TimelineQuery, Timestamp,
+    Condition, Cursor, Grouping, Key, LastSeen, LineKind, Names, Past, Phase, Phases, TimeRange,
+    TimeStep, Timeline, TimelineQuery, Timestamp,
 };
 use crate::store::{KeyPredicate, StoreError};
 
@@ -28,11 +29,9 @@ const COUNT: &str = "\
         limit $4 \
     )";
 
-/// The transitions of some pairs in a range. With `$4`, those of drifted entries are out of sync.
+/// The transitions of some pairs in a range.
 const POINTS: &str = "\
-    select pair.key as pair, at, transitions.id, \
-        iif($4 and state in (0, 2) and (sync_status = 'OUT_OF_SYNC' or drift_count > 0), 1, state) \
-            as state \
+    select pair.key as pair, at, transitions.id, state \
     from json_each($1) as pair cross join transitions \
     where repo = pair.value ->> 0 and server = pair.value ->> 1 and state in (0, 1, 2, 3) \
         and at >= $2 and at < $3 \
@@ -111,24 +110,47 @@ pub(super) async fn read(
     };
     let query = TimelineQuery { range, ..query };
     let keys = in_range(connection, keys, range).await?;
-    let (pairs, entries) = (pairs::parameter(&keys)?, keys.len());
-    let grouping = Grouping::new(keys, query.lines);
-    if entries > query.most_entries() || grouping.lines.len() > query.limit {
+    let grouping = Grouping::new(&keys, query.lines);
+    if keys.len() > query.most_entries() || grouping.lines.len() > query.limit {
         return Ok(None);
     }
-    let count = count_points(connection, &pairs, query).await?;
-    let step = query.step_for(grouping.lines.len(), entries);
-    let step = step.filter(|_| count > query.most_points);
-    let (phases, step) = if let Some(step) = step {
-        let ends = step.starts(range).chain([range.to]);
-        let mut phases = Phases::default();
-        let take = |pair, end, seen| phases.take(pair, end, seen);
-        last_seen(connection, &pairs, query.lines, ends, take).await?;
-        (grouping.merge_steps(&query, &phases.finish()), Some(step))
-    } else {
-        query.show(&grouping.merge(read_lives(connection, &pairs, entries, query).await?))
+    let (phases, step) = match query.lines {
+        LineKind::Entry => read_entries(connection, &query, &keys).await?,
+        LineKind::Repo | LineKind::Server => {
+            timeline_by_name::read(connection, &query, &keys, &grouping).await?
+        }
     };
     Ok(Some(Timeline::new(grouping.lines, phases, step)))
+}
+
+/// Reads the phases of entries, each of which is a line.
+async fn read_entries(
+    connection: &mut SqliteConnection,
+    query: &TimelineQuery,
+    keys: &[Key],
+) -> Result<(Vec<Phase>, Option<TimeStep>), StoreError> {
+    let pairs = pairs::parameter(keys)?;
+    let step = query.step_for(keys.len(), keys.len());
+    if let Some(step) = step
+        && !has_few_points(connection, &pairs, query).await?
+    {
+        return Ok((read_steps(connection, &pairs, query, step).await?, Some(step)));
+    }
+    Ok(query.show(&read_lives(connection, &pairs, keys.len(), query).await?))
+}
+
+/// Reads the phases of entries, divided into steps, entry by entry.
+pub(super) async fn read_steps(
+    connection: &mut SqliteConnection,
+    pairs: &str,
+    query: &TimelineQuery,
+    step: TimeStep,
+) -> Result<Vec<Phase>, StoreError> {
+    let mut phases = Phases::default();
+    let ends = step.starts(query.range).chain([query.range.to]);
+    let take = |pair, end, seen| phases.take(pair, end, seen);
+    last_seen(connection, pairs, query.lines, ends, take).await?;
+    Ok(phases.finish())
 }
 
 /// Drops the pairs that have nothing to show in a range.
@@ -166,11 +188,12 @@ async fn within_extent(
     Ok((from < to).then_some(TimeRange { from, to: to.min(end) }))
 }
 
-async fn count_points(
+/// Whether some pairs have few enough transitions to read each.
+pub(super) async fn has_few_points(
     connection: &mut SqliteConnection,
     pairs: &str,
-    query: TimelineQuery,
-) -> Result<usize, StoreError> {
+    query: &TimelineQuery,
+) -> Result<bool, StoreError> {
     let most = i64::try_from(query.most_points).unwrap_or(i64::MAX);
     let count: i64 = sqlx::query_scalar(COUNT)
         .bind(pairs.to_owned())
@@ -179,7 +202,7 @@ async fn count_points(
         .bind(most.saturating_add(1))
         .fetch_one(connection)
         .await?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+    Ok(count <= most)
 }
 
 /// Reads every transition in a range, and how each entry stood before it.
@@ -187,9 +210,9 @@ async fn read_lives(
     connection: &mut SqliteConnection,
     pairs: &str,
     count: usize,
-    query: TimelineQuery,
+    query: &TimelineQuery,
 ) -> Result<Vec<Past>, StoreError> {
-    let TimelineQuery { range, lines, .. } = query;
+    let TimelineQuery { range, lines, .. } = *query;
     let mut pasts: Vec<Past> = (0..count).map(|line| Past { line, ..Past::default() }).collect();
     last_seen(connection, pairs, lines, [range.from].into_iter(), |pair, _, seen| {
         if let Some(past) = pasts.get_mut(pair) {
@@ -200,19 +223,13 @@ async fn read_lives(
     let question = sqlx::query(POINTS)
         .bind(pairs.to_owned())
         .bind(range.from.millis())
-        .bind(range.to.millis())
-        .bind(lines.sums_up());
+        .bind(range.to.millis());
     let mut rows = question.fetch(connection);
     while let Some(row) = rows.try_next().await? {
         consume_budget().await;
         let at = Timestamp::from_millis(row.try_get("at")?);
         let place = Cursor { at, id: row.try_get("id")? };
-        let condition = match row.try_get("state")? {
-            0_i64 => Condition::Synced,
-            1 => Condition::OutOfSync,
-            2 => Condition::Stale,
-            _ => Condition::Ended,
-        };
+        let condition = condition_of(row.try_get("state")?);
         if let Some(past) = pasts.get_mut(pair_of(&row)?) {
             past.points.push((place, condition));
         }
@@ -222,7 +239,7 @@ async fn read_lives(
 
 /// Finds the last transition to each state, for each of some pairs at each of some moments, in
 /// order.
-async fn last_seen(
+pub(super) async fn last_seen(
     connection: &mut SqliteConnection,
     pairs: &str,
     lines: LineKind,
@@ -253,7 +270,17 @@ async fn last_seen(
     Ok(())
 }
 
-fn pair_of(row: &SqliteRow) -> Result<usize, StoreError> {
+/// Returns the condition that the store writes as a number.
+pub(super) const fn condition_of(state: i64) -> Condition {
+    match state {
+        0 => Condition::Synced,
+        1 => Condition::OutOfSync,
+        2 => Condition::Stale,
+        _ => Condition::Ended,
+    }
+}
+
+pub(super) fn pair_of(row: &SqliteRow) -> Result<usize, StoreError> {
     let pair: i64 = row.try_get("pair")?;
     Ok(usize::try_from(pair).unwrap_or(usize::MAX))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Backend, Pair, now, report};
 use gitops_status_server::domain::{
@@ -11,6 +12,8 @@ use gitops_status_server::domain::{
 };
 
 const SERVERS: [&str; 5] = ["a", "b", "b,c", "ü", "z"];
+/// When the changes begin, in milliseconds.
+const BEGIN: i64 = 1_776_767_535_000;
 
 /// A small seeded random generator, so that a failure can be repeated.
 struct Random(u64);
@@ -28,7 +31,7 @@ impl Random {
 /// Commits every kind of change to some entries, often at equal times and not always in order.
 async fn live(store: Arc<dyn Backend>, random: &mut Random, changes: i64) -> Snapshot {
     let mut pair = Pair::new(store);
-    let mut at = 1_776_767_535_000;
+    let mut at = BEGIN;
     for change in 0..changes {
         at += random.below(4) * random.below(30) * 17_000;
         let server = SERVERS[usize::try_from(random.below(5)).unwrap()];
@@ -213,8 +216,9 @@ pub(super) async fn a_timeline_agrees_with_the_whole_history(store: Arc<dyn Back
             let range =
                 TimeRange { from: Timestamp::from_millis(from), to: Timestamp::from_millis(to) };
             let limit = count + usize::try_from(random.below(more)).unwrap();
-            let asked =
-                TimelineQuery { most_points: limit * 8, ..TimelineQuery::new(range, lines, limit) };
+            let usual = TimelineQuery::new(range, lines, limit);
+            let most_passed_by = if round % 2 == 0 { 0 } else { 1000 };
+            let asked = TimelineQuery { most_points: limit * 8, most_passed_by, ..usual };
             let timeline = store.timeline(asked, &Names::Any, &|_| true).await.unwrap().unwrap();
             assert!(timeline.phases.len() <= limit);
             stepped += usize::from(timeline.step.is_some());
@@ -227,6 +231,29 @@ pub(super) async fn a_timeline_agrees_with_the_whole_history(store: Arc<dyn Back
             assert_eq!(rows, expected, "round {round}: {asked:?}");
         }
         assert!((20..180).contains(&stepped), "{stepped} of 200 {lines:?} were cut into steps");
+    }
+}
+
+/// A year of many entries was one solid band of red, since each entry made the steps longer.
+pub(super) async fn a_timeline_of_names_is_as_fine_of_many_transitions_as_of_few(
+    store: Arc<dyn Backend>,
+) {
+    let mut random = Random(13);
+    live(Arc::clone(&store), &mut random, 900).await;
+    let from = Timestamp::from_millis(BEGIN);
+    let range = TimeRange { from, to: from.plus(Duration::from_hours(5 * 24)) };
+    for lines in [LineKind::Repo, LineKind::Server] {
+        for limit in [5, 8, 20, 100, 1000] {
+            let few = TimelineQuery::new(range, lines, limit);
+            let many = TimelineQuery { most_points: 0, ..few };
+            for servers in [&SERVERS[..], &["a", "z"], &["nobody"]] {
+                let passes = |key: KeyRef<'_>| servers.contains(&key.server);
+                let few = store.timeline(few, &Names::Any, &passes).await.unwrap().unwrap();
+                let many = store.timeline(many, &Names::Any, &passes).await.unwrap().unwrap();
+                assert_eq!(few.phases.is_empty(), servers == ["nobody"]);
+                assert_eq!(many, few, "{limit} rows of {servers:?}");
+            }
+        }
     }
 }
 
