@@ -34,7 +34,12 @@ impl BareLog {
 #[async_trait]
 impl Store for BareLog {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        Ok(Loaded { store_id: String::new(), revision: Revision(0), entries: Vec::new() })
+        Ok(Loaded {
+            store_id: String::new(),
+            revision: Revision(0),
+            entries: Vec::new(),
+            outages: Vec::new(),
+        })
     }
 
     async fn commit(

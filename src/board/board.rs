@@ -14,7 +14,8 @@ use super::upkeep::Upkeep;
 use super::writer::Writer;
 use crate::clock::{Clock, Reading, Steadiness};
 use crate::domain::{
-    Action, Capacity, Now, Outage, Policy, Refused, Report, Request, Retention, Shortened, Snapshot,
+    Action, Capacity, Now, Outage, Outages, Policy, Refused, Report, Request, Retention, Shortened,
+    Snapshot,
 };
 use crate::metrics::{Commits, Gauges};
 use crate::store::{Archive, Loaded, Soundness, Store, Usage};
@@ -60,17 +61,18 @@ impl Board {
         let reading: Reading = clock.read();
         let mut steadiness = Steadiness::begin(reading);
         let (now, _): (Now, bool) = steadiness.observe(reading);
-        let Loaded { store_id: _, revision, entries } = loaded;
-        let outage = Outage::before(now.at, entries.iter().map(|entry| entry.updated_at));
-        outage.into_iter().for_each(log_outage);
-        let snapshot = Snapshot::load(Policy { outage, ..policy }, revision, entries, now);
+        let Loaded { store_id: _, revision, entries, outages: noted } = loaded;
+        let updates = entries.iter().map(|entry| entry.updated_at);
+        let outages = Outages::before(now.at, noted.clone(), updates);
+        outages.latest().into_iter().for_each(log_outage);
+        let snapshot = Snapshot::load(Policy { outages, ..policy }, revision, entries, now);
         let published = Arc::new(Published::new(snapshot, capacity, usage));
         published.soundness().lost_commits = store.lost_commits();
         let (queue, requests) = queue::queue();
         let feed = Feed::new(Arc::clone(&published));
         let time = Timekeeper::new(Arc::clone(&published), clock, steadiness);
         let committer = Committer::new(Arc::clone(&published), Arc::clone(&store), commits);
-        let upkeep = Upkeep::new(Arc::clone(&published), Arc::clone(&store));
+        let upkeep = Upkeep::new(Arc::clone(&published), Arc::clone(&store), noted);
         let pruner = Pruner::new(
             Arc::clone(&published),
             Arc::clone(&store),

@@ -380,7 +380,8 @@ impl Committer {
 
     /// Publishes all that the store has, in place of the published snapshot.
     async fn reload(&self, time: &mut Timekeeper) -> Result<(), StoreError> {
-        let Loaded { store_id: _, revision, entries } = time.meanwhile(self.store.load()).await?;
+        let loaded = time.meanwhile(self.store.load()).await?;
+        let Loaded { store_id: _, revision, entries, outages: _ } = loaded;
         let (now, policy) = (time.now(), Arc::clone(self.published.snapshot().policy()));
         self.published.replace(Snapshot::load(policy, revision, entries, now));
         Ok(())

@@ -6,6 +6,7 @@ use futures_util::future::BoxFuture;
 
 use super::published::Published;
 use super::timekeeper::Timekeeper;
+use crate::domain::Outage;
 use crate::store::{Store, Usage};
 
 /// Every how many ticks the store is looked at.
@@ -23,11 +24,17 @@ pub(super) struct Upkeep {
     pause: u32,
     /// The measurement of space that is under way.
     look: Option<BoxFuture<'static, Usage>>,
+    /// The outages that the store knows.
+    noted: Vec<Outage>,
 }
 
 impl Upkeep {
-    pub(super) fn new(published: Arc<Published>, store: Arc<dyn Store>) -> Self {
-        Self { published, store, ticks: 0, pause: 0, look: None }
+    pub(super) fn new(
+        published: Arc<Published>,
+        store: Arc<dyn Store>,
+        noted: Vec<Outage>,
+    ) -> Self {
+        Self { published, store, ticks: 0, pause: 0, look: None, noted }
     }
 
     /// Counts a tick. Returns whether the store should be looked at, and begins to measure its space
@@ -64,6 +71,7 @@ impl Upkeep {
         if !self.published.is_storing() {
             return;
         }
+        self.note_outages(time).await;
         let has_time = is_idle && self.pause == 0;
         self.pause = self.pause.saturating_sub(1);
         if let Err(error) = time.meanwhile(self.store.tend(has_time)).await {
@@ -71,6 +79,23 @@ impl Upkeep {
                 log::warn!("Could not shrink the database; will retry: {error}");
             }
             self.pause = PAUSE;
+        }
+    }
+
+    /// Notes for later starts the outages that the store does not know: once after a start, and again
+    /// after the clock was set.
+    pub(super) async fn note_outages(&mut self, time: &mut Timekeeper) {
+        let snapshot = self.published.snapshot();
+        let kept = snapshot.policy().outages.kept();
+        if self.pause > 0 || kept == self.noted {
+            return;
+        }
+        match time.meanwhile(self.store.note_outages(kept)).await {
+            Ok(()) => self.noted = kept.to_vec(),
+            Err(error) => {
+                log::warn!("The last outage could not be stored; will retry: {error}");
+                self.pause = PAUSE;
+            }
         }
     }
 

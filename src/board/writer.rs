@@ -36,6 +36,8 @@ impl Writer {
 
     /// Runs until `stop`, then finishes what has been queued and closes the store.
     pub async fn run(mut self, stop: CancellationToken) {
+        // Before any update, since these begin what a later start takes for the next outage.
+        self.upkeep.note_outages(&mut self.time).await;
         // Batches alternate with other work that is due. An unbiased `select!` would now and then
         // let a waiting request see a dozen other things go first.
         let mut requests_go_first = true;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, KeyRef, Names, Outage, Report, ReporterSchedule, Timestamp};
+use super::{Entry, KeyRef, Names, Outages, Report, ReporterSchedule, Timestamp};
 
 /// The moments at which an entry changes by itself; [`Timestamp::NEVER`] if it does not.
 ///
@@ -25,8 +25,8 @@ pub struct Policy {
     pub ttl: Option<Duration>,
     /// The settings for some entries, which go before these. An entry has the first that is its.
     pub schedules: Vec<Schedule>,
-    /// The outage before the start, which is nobody's silence.
-    pub outage: Option<Outage>,
+    /// The outages of the server, which are nobody's silence.
+    pub outages: Outages,
 }
 
 /// Settings for some entries. A zero is never; `None` means the setting for all.
@@ -55,7 +55,7 @@ impl Policy {
     /// Makes settings without schedules.
     #[must_use]
     pub const fn new(stale_after: Option<Duration>, ttl: Option<Duration>) -> Self {
-        Self { stale_after, ttl, schedules: Vec::new(), outage: None }
+        Self { stale_after, ttl, schedules: Vec::new(), outages: Outages::NONE }
     }
 
     /// Finds the schedule of an entry.
@@ -87,10 +87,7 @@ impl Policy {
             |span: Option<Duration>| span.map_or(Timestamp::NEVER, |span| since.plus(span));
         let Lifetime { stale_after, ttl } = self.lifetime(number, entry.report.schedule);
         let deadlines = Deadlines { stale_at: deadline(stale_after), expires_at: deadline(ttl) };
-        match self.outage {
-            Some(outage) if !entry.recorded.stale => outage.forgiven(since, deadlines),
-            Some(_) | None => deadlines,
-        }
+        if entry.recorded.stale { deadlines } else { self.outages.forgiven(since, deadlines) }
     }
 
     /// Returns how long an entry lasts whose reporter has this schedule.

@@ -54,7 +54,7 @@ pub use history::{Cursor, HistoryItem, HistoryPage, HistoryQuery, PageBuilder, T
 pub use invalid::InvalidField;
 pub use line::{Grouping, Line, LineKind};
 pub use name::{Actor, FileName, GitRevision, MAX_FILE_NAME, RepoName, RunUrl, ServerName};
-pub use outage::Outage;
+pub use outage::{Outage, Outages};
 pub use pattern::{LITERAL, Names, boolean, list_elements, means_all};
 pub use plan::{ByKey, Change, Plan, RowChange};
 pub use report::{DriftCount, FileNames, MAX_FILES, Report, ReporterSchedule, SyncStatus};

@@ -1,8 +1,13 @@
-//! The server's own outage, which is not the silence of reporters.
+//! The server's own outages, which are not the silence of reporters.
 
 use std::time::Duration;
 
 use super::{Deadlines, Timestamp};
+
+/// The most outages that are known: an older one is forgotten.
+const MOST: usize = 100;
+/// A shorter outage need not be known to later starts.
+const WORTH_KEEPING: Duration = Duration::from_secs(1);
 
 /// The time before a start of the program in which no update was stored.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -14,33 +19,124 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// Finds the outage before a start, given when entries were updated. An update from the future,
-    /// by a clock that was wrong, says nothing.
-    pub fn before(start: Timestamp, updates: impl IntoIterator<Item = Timestamp>) -> Option<Self> {
-        let from = updates.into_iter().filter(|at| *at <= start).max()?;
-        Some(Self { from, to: start })
-    }
-
     /// Returns how long it was.
     #[must_use]
     pub fn length(self) -> Duration {
         between(self.from, self.to)
     }
+}
 
-    /// Returns the deadlines of an entry that was updated at `since`, without the outage as silence.
-    /// An entry that was updated later, or was stale before, keeps its deadlines.
+/// The outages before this start and before earlier ones.
+///
+/// They are facts of their starts: updates that are stored later do not change them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Outages {
+    /// Those of earlier starts, as they were stored.
+    earlier: Vec<Outage>,
+    /// When the last update was stored before this start: of all updates, and of those that are not
+    /// from the future by the clock of the start.
+    last_updates: [Option<Timestamp>; 2],
+    /// The one before this start.
+    latest: Option<Outage>,
+    /// All that count, in order and apart from each other.
+    counted: Vec<Outage>,
+    /// All that later starts are to know, in order.
+    kept: Vec<Outage>,
+}
+
+impl Outages {
+    /// No outages.
+    pub const NONE: Self = Self {
+        earlier: Vec::new(),
+        last_updates: [None; 2],
+        latest: None,
+        counted: Vec::new(),
+        kept: Vec::new(),
+    };
+
+    /// Finds the outage before a start, given those before earlier starts, and when entries were
+    /// updated. An update from the future, by a clock that was wrong, says nothing.
+    #[must_use]
+    pub fn before(
+        start: Timestamp,
+        earlier: Vec<Outage>,
+        updates: impl IntoIterator<Item = Timestamp>,
+    ) -> Self {
+        let mut last_updates = [None; 2];
+        let [last, last_before] = &mut last_updates;
+        for at in updates {
+            *last = (*last).max(Some(at));
+            *last_before = (*last_before).max(Some(at).filter(|at| *at <= start));
+        }
+        Self { earlier, last_updates, ..Self::NONE }.by_the_clock(start)
+    }
+
+    /// Returns the same by a clock that was set: by this one, the program started at `start`.
+    #[must_use]
+    pub fn by_the_clock(&self, start: Timestamp) -> Self {
+        let Self { earlier, last_updates, .. } = self;
+        let from = last_updates.iter().flatten().filter(|at| **at < start).max();
+        let latest = from.map(|from| Outage { from: *from, to: start });
+        let to_keep = latest.filter(|latest| latest.length() >= WORTH_KEEPING);
+        // If nothing was stored between two starts, the later one's outage has the earlier one's in it.
+        let has_another_beginning =
+            |outage: &&Outage| to_keep.is_none_or(|latest| latest.from != outage.from);
+        let others = earlier.iter().filter(has_another_beginning).copied();
+        let mut kept = others.chain(to_keep).collect::<Vec<_>>();
+        kept.sort_by_key(|outage| outage.from);
+        kept.drain(..kept.len().saturating_sub(MOST));
+        let counted = apart(kept.iter().copied().chain(latest).filter(|outage| outage.to <= start));
+        Self { earlier: earlier.clone(), last_updates: *last_updates, latest, counted, kept }
+    }
+
+    /// Returns the outage before this start.
+    #[must_use]
+    pub fn latest(&self) -> Option<Outage> {
+        self.latest
+    }
+
+    /// Returns the outages that later starts are to know, each with a beginning of its own.
+    #[must_use]
+    pub fn kept(&self) -> &[Outage] {
+        &self.kept
+    }
+
+    /// Returns the deadlines of an entry that was updated at `since`, without the outages as silence.
+    /// An outage after it was stale does not count.
     ///
     /// At most the time for which the entry is fresh is left out: several starts without an update
     /// must not put a silence off for ever. The entry does not expire later, and is stale before it
     /// expires.
-    pub(super) fn forgiven(self, since: Timestamp, deadlines: Deadlines) -> Deadlines {
+    pub(super) fn forgiven(&self, since: Timestamp, deadlines: Deadlines) -> Deadlines {
         let Deadlines { stale_at, expires_at } = deadlines;
-        if since > self.from || stale_at <= self.from || stale_at == Timestamp::NEVER {
+        if stale_at == Timestamp::NEVER {
             return deadlines;
         }
+        let first = self.counted.partition_point(|outage| outage.to <= since);
+        let mut moved = stale_at;
+        for outage in self.counted.iter().skip(first) {
+            if outage.from >= moved {
+                break;
+            }
+            moved = moved.plus(between(outage.from.max(since), outage.to));
+        }
         let most = between(since, stale_at).min(between(stale_at, expires_at) / 2);
-        Deadlines { stale_at: stale_at.plus(self.length().min(most)), expires_at }
+        Deadlines { stale_at: moved.min(stale_at.plus(most)), expires_at }
     }
+}
+
+/// Joins outages that overlap. The first come first.
+fn apart(outages: impl IntoIterator<Item = Outage>) -> Vec<Outage> {
+    let mut outages = outages.into_iter().collect::<Vec<_>>();
+    outages.sort_by_key(|outage| outage.from);
+    outages.dedup_by(|next, outage| {
+        let overlap = next.from <= outage.to;
+        if overlap {
+            outage.to = outage.to.max(next.to);
+        }
+        overlap
+    });
+    outages
 }
 
 fn between(earlier: Timestamp, later: Timestamp) -> Duration {
@@ -56,22 +152,49 @@ mod tests {
         Timestamp::from_millis(minute * 60_000)
     }
 
+    fn outage(from: i64, to: i64) -> Outage {
+        Outage { from: at(from), to: at(to) }
+    }
+
+    fn before(start: i64, earlier: &[Outage], updates: &[i64]) -> Outages {
+        Outages::before(at(start), earlier.to_vec(), updates.iter().copied().map(at))
+    }
+
     #[test]
     fn an_outage_lasts_from_the_last_update_that_is_not_from_the_future() {
-        let before = |updates: &[Timestamp]| Outage::before(at(100), updates.iter().copied());
-        assert_eq!(before(&[]), None);
-        assert_eq!(before(&[at(101)]), None);
-        let outage = Outage { from: at(30), to: at(100) };
-        assert_eq!(before(&[at(10), at(30), at(500)]), Some(outage));
+        assert_eq!(before(100, &[], &[]).latest(), None);
+        assert_eq!(before(100, &[], &[101]).latest(), None);
+        assert_eq!(before(100, &[], &[10, 30, 500]).latest(), Some(outage(30, 100)));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_moves_the_end_of_an_outage_and_finds_one_that_was_not_found() {
+        let outages = before(100, &[], &[10, 30, 500]);
+        assert_eq!(outages.by_the_clock(at(90)).latest(), Some(outage(30, 90)));
+        assert_eq!(outages.by_the_clock(at(600)).latest(), Some(outage(500, 600)));
+        assert_eq!(before(5, &[], &[10, 30]).by_the_clock(at(90)).latest(), Some(outage(30, 90)));
+    }
+
+    #[test]
+    fn outages_are_kept_for_later_starts_each_once_and_the_newest_only() {
+        assert_eq!(before(100, &[outage(1, 2)], &[30]).kept(), [outage(1, 2), outage(30, 100)]);
+        assert_eq!(before(100, &[outage(30, 50)], &[30]).kept(), [outage(30, 100)]);
+        let second = Timestamp::from_millis(100_999);
+        let short = Outages::before(second, vec![], [Timestamp::from_millis(100_000)]);
+        assert_eq!(short.kept(), []);
+        let many: Vec<_> = (0..200).map(|number| outage(2 * number, 2 * number + 1)).collect();
+        let kept = before(1000, &many, &[900]);
+        assert_eq!(kept.kept().len(), MOST);
+        assert_eq!(kept.kept().last(), Some(&outage(900, 1000)));
     }
 
     #[test]
     fn an_outage_does_not_count_as_silence_but_for_what_exceeds_the_time_to_be_fresh() {
         let stale_at = |since: i64, stale_after: i64, ttl: Option<i64>, to: i64| {
-            let outage = Outage { from: at(1000), to: at(to) };
+            let outages = before(to, &[], &[1000]);
             let stale_at = at(since + stale_after);
             let expires_at = ttl.map_or(Timestamp::NEVER, |ttl| at(since + ttl));
-            let forgiven = outage.forgiven(at(since), Deadlines { stale_at, expires_at });
+            let forgiven = outages.forgiven(at(since), Deadlines { stale_at, expires_at });
             assert_eq!(forgiven.expires_at, expires_at, "it does not expire later");
             forgiven.stale_at
         };
@@ -79,14 +202,27 @@ mod tests {
         assert_eq!(stale_at(900, 120, None, 1030), at(1050));
         assert_eq!(stale_at(1000, 120, None, 1180), at(1240), "at most twice as long");
         assert_eq!(stale_at(880, 120, None, 1180), at(1000), "it was stale before");
-        assert_eq!(stale_at(1001, 120, None, 1180), at(1121), "it was updated since");
+        assert_eq!(stale_at(1180, 120, None, 1180), at(1300), "it was updated since");
         assert_eq!(stale_at(1000, 120, Some(180), 1180), at(1150), "stale before it expires");
+    }
+
+    #[test]
+    fn outages_add_up_and_overlapping_ones_count_once() {
+        let stale_at = |earlier: &[Outage], since: i64| {
+            let deadlines = Deadlines { stale_at: at(since + 120), expires_at: Timestamp::NEVER };
+            before(1100, earlier, &[1090]).forgiven(at(since), deadlines).stale_at
+        };
+        assert_eq!(stale_at(&[], 1000), at(1130));
+        assert_eq!(stale_at(&[outage(1000, 1020)], 1000), at(1150));
+        assert_eq!(stale_at(&[outage(990, 1020), outage(1010, 1030)], 1000), at(1160));
+        assert_eq!(stale_at(&[outage(960, 1000)], 960), at(1130), "the first puts off the second");
+        assert_eq!(stale_at(&[outage(960, 965)], 960), at(1085), "it was stale between them");
+        assert_eq!(stale_at(&[outage(1000, 2000)], 1000), at(1130), "a clock was wrong");
     }
 
     #[test]
     fn what_is_never_stale_stays_so() {
         let deadlines = Deadlines { stale_at: Timestamp::NEVER, expires_at: Timestamp::NEVER };
-        let outage = Outage { from: at(10), to: at(20) };
-        assert_eq!(outage.forgiven(at(0), deadlines), deadlines);
+        assert_eq!(before(20, &[], &[10]).forgiven(at(0), deadlines), deadlines);
     }
 }

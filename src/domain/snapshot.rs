@@ -7,9 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::positions::Positions;
 use super::segment::SEGMENT_ENTRIES;
-use super::{
-    Derived, Entry, Key, KeyRef, Now, Outage, Policy, RepoName, Segment, Standing, Timestamp,
-};
+use super::{Derived, Entry, Key, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
 
 /// The number of a commit; each commit has the next one.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -260,10 +258,8 @@ impl Snapshot {
     /// `started`.
     pub fn reschedule(&mut self, now: Now, started: Timestamp) {
         self.memo = WholeMemo::default();
-        let standings = self.segments.iter().flat_map(|segment| segment.standings());
-        let updates = standings.map(|standing| standing.entry().updated_at);
-        let outage = Outage::before(started, updates);
-        self.policy = Arc::new(Policy { outage, ..Policy::clone(&self.policy) });
+        let outages = self.policy.outages.by_the_clock(started);
+        self.policy = Arc::new(Policy { outages, ..Policy::clone(&self.policy) });
         for segment in &mut self.segments {
             Arc::make_mut(segment).reschedule(&self.policy, now.at);
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{CommitError, Examination, StoreError};
-use crate::domain::{Changes, Entry, Plan, Revision, TransitionId};
+use crate::domain::{Changes, Entry, Outage, Plan, Revision, TransitionId};
 
 /// The present, as a store holds it.
 #[derive(Debug)]
@@ -18,6 +18,8 @@ pub struct Loaded {
     pub revision: Revision,
     /// All entries, ordered by (repo, server).
     pub entries: Vec<Arc<Entry>>,
+    /// The server's outages before earlier starts.
+    pub outages: Vec<Outage>,
 }
 
 /// The space that a store takes and has, in bytes; `None` where the store cannot tell.
@@ -104,6 +106,13 @@ pub trait Store: Send + Sync {
 
     /// Returns what has changed since a revision, or `None` if that is too long ago to tell.
     async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError>;
+
+    /// Keeps the server's outages for later loads, in place of those that it has. This is no commit.
+    /// After an error, those that it had may be gone or not. Only the writer may call this. A store
+    /// may forget them: reporters then seem silent for longer.
+    async fn note_outages(&self, _outages: &[Outage]) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Deletes transitions. After an error they may or may not be deleted. Only the writer may call
     /// this.

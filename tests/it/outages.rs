@@ -146,3 +146,79 @@ fn an_outage_is_measured_by_the_right_clock_once_a_wrong_one_is_set() {
         wait_until("it is stale", || stale(&app) == ["repo/s"]);
     }
 }
+
+#[test]
+fn an_update_between_two_restarts_does_not_take_the_first_outage_back() {
+    let app = TestApp::spawn();
+    for server in ["a", "b", "other"] {
+        post(&app, server);
+    }
+    let app = app.restart_after(3 * HOUR);
+    post(&app, "other");
+    let mut app = app.restart_after(2 * SECOND);
+    assert_eq!(stale(&app), [""; 0]);
+    for _ in 0..3 {
+        app.advance(20 * SECOND);
+        post(&app, "other");
+        app = app.restart_after(2 * SECOND);
+        assert_eq!(stale(&app), [""; 0]);
+    }
+    app.advance(HOUR - 69 * SECOND);
+    post(&app, "witness");
+    assert_eq!(stale(&app), [""; 0], "but for two of three hours");
+    app.advance(HOUR);
+    wait_until("four hours are the most", || stale(&app) == ["repo/a", "repo/b"]);
+}
+
+#[test]
+fn two_outages_with_updates_between_them_add_up() {
+    let app = TestApp::spawn();
+    post(&app, "a");
+    let app = app.restart_after(30 * MINUTE);
+    post(&app, "b");
+    let app = app.restart_after(40 * MINUTE);
+    pass(&app, 2 * HOUR - SECOND);
+    assert_eq!(stale(&app), [""; 0]);
+    app.advance(SECOND);
+    wait_until("70 minutes do not count", || stale(&app) == ["repo/a", "repo/b"]);
+    let rows = stored(&app.database(), "select cast((ended - began) / 60000 as text) from outages");
+    assert_eq!(rows, ["30", "40"]);
+}
+
+#[test]
+fn a_clock_that_is_set_after_a_start_does_not_take_the_outage_back() {
+    for is_ahead in [true, false] {
+        let app = TestApp::spawn();
+        post(&app, "a");
+        let app = app.restart_after(3 * HOUR);
+        post(&app, "other");
+        let wall = app.clock.read().wall;
+        let wall = if is_ahead { wall.plus(10 * SECOND) } else { wall.minus(10 * SECOND) };
+        app.clock.set_wall(wall);
+        pass(&app, HOUR - 22 * SECOND);
+        assert_eq!(stale(&app), [""; 0]);
+        let app = app.restart_after(SECOND);
+        assert_eq!(stale(&app), [""; 0]);
+        app.advance(32 * SECOND);
+        wait_until("four hours are the most", || stale(&app) == ["repo/a"]);
+    }
+}
+
+#[test]
+fn an_end_that_a_wrong_clock_gave_an_outage_does_not_stay() {
+    let app = TestApp::spawn();
+    post(&app, "s");
+    let start = app.clock.read().wall;
+    let (clock, path) = (app.clock.clone(), app.database());
+    let app = app.restart_between(|| clock.set_wall(start.plus(1000 * 24 * HOUR)));
+    let ends = || stored(&path, "select cast((ended - began) / 60000 as text) from outages");
+    wait_until("it is stored", || ends() == ["1440000"]);
+    app.clock.set_wall(start.plus(30 * MINUTE));
+    wait_until("it is stored anew", || ends() == ["30"]);
+    // The clock is put right only while the program does not run.
+    let app = app.restart_between(|| clock.set_wall(start.plus(1000 * 24 * HOUR)));
+    wait_until("it is stored", || ends() == ["1440000"]);
+    let app = app.restart_between(|| clock.set_wall(start.plus(HOUR)));
+    wait_until("it is stored anew", || ends() == ["60"]);
+    drop(app);
+}

@@ -83,8 +83,9 @@ fn damaged(table: &str, reason: &str) -> Rejected {
     let (part, way_out) = match table {
         "transitions" => ("its history is damaged", REPAIR),
         "entries" | "sightings" => ("its entries are damaged", RESTORE),
-        // A new file needs neither the recently removed pairs nor the list of free pages.
-        "tombstones" | "sqlite_schema" => ("it is damaged", REPAIR),
+        // A new file needs neither the recently removed pairs nor the outages nor the list of free
+        // pages.
+        "tombstones" | "outages" | "sqlite_schema" => ("it is damaged", REPAIR),
         _ => ("it is damaged", RESTORE),
     };
     Rejected::refused(format!("{part} ({reason})"), way_out)

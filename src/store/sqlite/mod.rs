@@ -16,6 +16,7 @@ mod gate;
 mod history;
 mod inspect;
 mod open;
+mod outages;
 mod pairs;
 mod prune;
 mod readers;

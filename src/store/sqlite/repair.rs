@@ -34,6 +34,7 @@ const COPY_PRESENT: [&str; 2] = [
     "insert into entries select * from damaged.entries",
 ];
 const COPY_SIGHTINGS: &str = "insert into sightings select * from damaged.sightings";
+const COPY_OUTAGES: &str = "insert into outages select * from damaged.outages";
 
 /// Every version has these columns.
 const COPY_HISTORY: &str = concat!(
@@ -161,6 +162,8 @@ async fn copy(
     if present.has_sightings {
         sqlx::query(COPY_SIGHTINGS).execute(&mut new).await?;
     }
+    // Older versions have none, and damaged ones are no loss.
+    sqlx::query(COPY_OUTAGES).execute(&mut new).await.ok();
     if let HistoryRepair::Kept(_) = history {
         sqlx::query(COPY_HISTORY).execute(&mut new).await?;
     }

@@ -214,6 +214,16 @@ pub(super) const SIGHTINGS_AFTER: &str =
 pub(super) const REMOVED_SINCE: &str = "select repo, server from tombstones \
      where revision > $1 and (repo, server) not in (select repo, server from entries)";
 
+/// The outages of the server.
+pub(super) const OUTAGES: &str = "select began, ended from outages order by began";
+/// Puts outages in place of others, in two steps.
+pub(super) const PUT_OUTAGES: [&str; 2] = [
+    "insert into outages (began, ended) \
+     select value ->> 0, value ->> 1 from json_each($1) where true \
+     on conflict (began) do update set ended = excluded.ended",
+    "delete from outages where began not in (select value ->> 0 from json_each($1))",
+];
+
 /// Deletes some transitions.
 pub(super) const PRUNE: &str =
     "delete from transitions where id in (select value from json_each($1))";

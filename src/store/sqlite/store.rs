@@ -14,10 +14,10 @@ use super::readers::Readers;
 use super::sightings::Sightings;
 use super::stored_entries::{Everything, read_all, read_changes, read_unfolded};
 use super::upkeep::Sizes;
-use super::{connection, history, pairs, prune, sql, timeline};
+use super::{connection, history, outages, pairs, prune, sql, timeline};
 use crate::domain::{
-    Changes, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule, Revision, Timeline,
-    TimelineQuery, TransitionId,
+    Changes, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule, Revision,
+    Timeline, TimelineQuery, TransitionId,
 };
 use crate::store::{
     Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
@@ -183,6 +183,13 @@ impl Store for SqliteStore {
         let mut connection = self.take(&mut writing).await?;
         let outcome = read_changes(&mut connection, revision).await;
         self.give_back(&mut writing, connection, outcome).await
+    }
+
+    async fn note_outages(&self, outages: &[Outage]) -> Result<(), StoreError> {
+        let mut writing = self.writing.lock().await;
+        let mut connection = self.take(&mut writing).await?;
+        let done = outages::write(&mut connection, outages).await;
+        self.give_back(&mut writing, connection, done).await
     }
 
     async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError> {

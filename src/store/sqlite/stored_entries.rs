@@ -9,8 +9,8 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::sighting_log::{self, Sighted, SightingLog};
-use super::{pairs, result_code as code, sql};
-use crate::domain::{Changes, Entry, KeyRef, Revision};
+use super::{outages, pairs, result_code as code, sql};
+use crate::domain::{Changes, Entry, KeyRef, Outage, Revision};
 use crate::store::{Loaded, StoreError, record};
 
 /// The most entries in a page.
@@ -22,10 +22,11 @@ const FILE_BYTES_AT_ONCE: i64 = 1024 * 1024;
 /// A repository and a server.
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// The identity and revision of a database.
+/// The identity and revision of a database, and the outages of its server.
 pub(super) struct Meta {
     store_id: String,
     revision: Revision,
+    outages: Vec<Outage>,
 }
 
 /// The present, as a database stores it.
@@ -95,8 +96,8 @@ impl Everything {
     /// Applies the log of sightings to the rows.
     pub(super) fn new((meta, mut rows): (Meta, Rows), log: SightingLog) -> Self {
         let unfolded = rows.see(log);
-        let Meta { store_id, revision } = meta;
-        Self { loaded: Loaded { store_id, revision, entries: rows.entries }, unfolded }
+        let Meta { store_id, revision, outages } = meta;
+        Self { loaded: Loaded { store_id, revision, entries: rows.entries, outages }, unfolded }
     }
 }
 
@@ -111,8 +112,11 @@ pub(super) async fn read_rows(
     connection: &mut SqliteConnection,
 ) -> Result<(Meta, Rows), StoreError> {
     let meta = sqlx::query(sql::META).fetch_one(&mut *connection).await?;
-    let meta =
-        Meta { store_id: meta.try_get("store_id")?, revision: Revision(meta.try_get("revision")?) };
+    let meta = Meta {
+        store_id: meta.try_get("store_id")?,
+        revision: Revision(meta.try_get("revision")?),
+        outages: outages::read(connection).await?,
+    };
     let mut rows = Rows::default();
     // Names are not empty, so this is before every pair.
     let mut page = read_page(connection, KeyRef { repo: "", server: "" }).await?;

@@ -371,7 +371,8 @@ impl Database {
 
     pub fn load(&self) -> Loaded {
         let entries = self.commits[self.last()].rows.values().cloned().collect();
-        Loaded { store_id: "fake".to_owned(), revision: revision(self.last()), entries }
+        let (store_id, revision) = ("fake".to_owned(), revision(self.last()));
+        Loaded { store_id, revision, entries, outages: Vec::new() }
     }
 }
 

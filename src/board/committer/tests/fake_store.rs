@@ -75,7 +75,8 @@ impl Store for FakeStore {
         let truth = self.0.lock().unwrap();
         let standings = truth.snapshot.segments().iter().flat_map(|segment| segment.standings());
         let entries = standings.map(|standing| Arc::clone(standing.entry())).collect();
-        Ok(Loaded { store_id: String::new(), revision: truth.snapshot.revision(), entries })
+        let revision = truth.snapshot.revision();
+        Ok(Loaded { store_id: String::new(), revision, entries, outages: Vec::new() })
     }
 
     async fn commit(

@@ -3,10 +3,11 @@
 use crate::store::Part;
 
 /// Small tables, each checked as a whole. Checking `sqlite_schema` includes the free pages.
-pub(super) const SMALL: [(&str, Part); 4] = [
+pub(super) const SMALL: [(&str, Part); 5] = [
     ("sqlite_schema", Part::Other),
     ("_sqlx_migrations", Part::Other),
     ("tombstones", Part::Other),
+    ("outages", Part::Other),
     ("meta", Part::Entries),
 ];
 
