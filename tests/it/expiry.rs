@@ -30,6 +30,12 @@ fn counted(app: &TestApp, name: &str) -> String {
     line.unwrap_or_default().to_owned()
 }
 
+/// Waits until so many ends are stored: they are shown a little earlier.
+fn wait_for_ends(app: &TestApp, count: usize) {
+    let expected = count.to_string();
+    wait_until("they have expired", || counted(app, "gitops_status_expired_total") == expected);
+}
+
 fn remove(app: &TestApp, server: &str) -> u16 {
     app.send("DELETE", &format!("/api/status?repo=repo&server={server}"), &[], b"").status
 }
@@ -47,7 +53,8 @@ fn with_expired(servers: &[&str]) -> TestApp {
         app.accept(report("repo", server, "OUT_OF_SYNC", &["a.conf"]));
     }
     app.advance(14 * DAY);
-    wait_until("they have expired", || shown(&app).len() == servers.len());
+    wait_for_ends(&app, servers.len());
+    assert_eq!(shown(&app).len(), servers.len());
     app
 }
 
@@ -66,9 +73,8 @@ fn what_expires_while_drifted_is_counted_apart_and_is_a_series() {
     app.accept(report("repo", "alive", "OUT_OF_SYNC", &["a.conf"]));
     assert_eq!(shown(&app), [""; 0]);
     app.advance(MINUTE);
-    let expected = [series("by-count"), series("drifted")];
-    wait_until("they have expired", || shown(&app) == expected);
-    assert_eq!(counted(&app, "gitops_status_expired_total"), "3");
+    wait_for_ends(&app, 3);
+    assert_eq!(shown(&app), [series("by-count"), series("drifted")]);
     assert_eq!(counted(&app, "gitops_status_expired_while_drifted_total"), "2");
     assert_eq!(app.names(""), ["repo/alive"]);
     assert_eq!(app.get("/health").json()["tracked_repos"], 1);
@@ -118,8 +124,7 @@ fn what_expires_before_a_start_is_a_series_at_once_and_can_be_removed() {
     assert_eq!(events(&app, "a"), ["first", "deleted"]);
     assert_eq!(app.get("/health").json()["tracked_repos"], 0);
     app.advance(10 * MINUTE);
-    let expired = || counted(&app, "gitops_status_expired_total") == "2";
-    wait_until("the clock is believed", expired);
+    wait_for_ends(&app, 2);
     assert_eq!(shown(&app), [series("b")]);
     assert_eq!(events(&app, "b"), ["first", "stale", "expired"]);
 }
@@ -176,8 +181,7 @@ fn it_takes_no_room_from_others() {
     app.accept(report("repo", "s", "OUT_OF_SYNC", &["a.conf"]));
     assert_eq!(app.post(report("repo", "other", "SYNCED", &[])).status, 507);
     app.advance(14 * DAY);
-    // It is a series a moment before its end is recorded.
-    wait_until("it has expired", || counted(&app, "gitops_status_expired_total") == "1");
+    wait_for_ends(&app, 1);
     assert_eq!(shown(&app), [series("s")]);
     app.accept(report("repo", "other", "SYNCED", &[]));
     assert_eq!(app.post(report("repo", "s", "SYNCED", &[])).status, 507, "it is new again");
