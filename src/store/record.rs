@@ -256,11 +256,18 @@ impl StoredEntry<'_> {
             revision: self.report_revision.as_deref().map(GitRevision::parse).transpose()?,
             url: self.url.as_deref().map(RunUrl::parse).transpose()?,
         };
+        // A drift has a beginning: where something else wrote the row without one, the earliest
+        // moment that is known to belong to it.
+        let drifted_since = self.drifted_since.or_else(|| {
+            let is_by_status = report.sync_status == SyncStatus::OutOfSync;
+            let known = if is_by_status { self.status_since } else { self.updated_at };
+            report.is_drifted().then_some(known)
+        });
         Ok(Entry {
             report,
             updated_at: Timestamp::from_millis(self.updated_at),
             status_since: Timestamp::from_millis(self.status_since),
-            drifted_since: self.drifted_since.map_or(Timestamp::NEVER, Timestamp::from_millis),
+            drifted_since: drifted_since.map_or(Timestamp::NEVER, Timestamp::from_millis),
             recorded: Recorded {
                 stale: self.stale_recorded != 0,
                 expired_at: self.expired_at.map(Timestamp::from_millis),

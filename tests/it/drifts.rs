@@ -218,3 +218,26 @@ fn the_history_tells_the_same_as_what_was_noted_meanwhile() {
     });
     outcome.unwrap();
 }
+
+#[test]
+fn a_stored_drift_without_a_beginning_begins_at_the_earliest_moment_that_is_known() {
+    let app = TestApp::spawn();
+    for (server, status, count) in
+        [("count", "SYNCED", 1), ("status", "OUT_OF_SYNC", 1), ("synced", "SYNCED", 0)]
+    {
+        app.advance(Duration::from_mins(1));
+        update(&app, server, status, count);
+    }
+    app.advance(Duration::from_mins(1));
+    update(&app, "status", "OUT_OF_SYNC", 2);
+    let path = app.database();
+    let app = app.restart_with(|_| run_sql(&path, "update entries set drifted_since = null"));
+    let rows = app.list("");
+    let known = [("count", "updated_at"), ("status", "status_since")];
+    let expected = known.map(|(server, field)| {
+        let row = rows.iter().find(|row| row["server"] == server).unwrap();
+        (server, row[field].as_str().unwrap())
+    });
+    assert_eq!(drifts(&rows), expected);
+    assert!(!app.get("/metrics").text().contains("9223372036854"), "no moment that never comes");
+}
