@@ -140,10 +140,12 @@ fn an_older_database_learns_since_when_its_entries_are_drifted() {
         ("seen-again", "2026-04-21T10:32:15.000Z"),
         ("silent", "2026-04-21T10:33:15.000Z"),
     ];
-    for _ in ["migrated", "started again"] {
+    for what in ["migrated", "started again"] {
         let mut server = Process::start(&path, &KEEP);
         let rows = server.list("");
         assert_eq!((rows.len(), drifts(&rows)), (12, expected.to_vec()));
+        let is_said = server.log().contains("The database is of an older version and is brought");
+        assert_eq!(is_said, what == "migrated", "{what}: {}", server.log());
         assert_eq!(server.terminate().code(), Some(0));
     }
 }
