@@ -74,6 +74,15 @@ impl Fleet {
         acts.into_iter().map(|(at, action)| Act { at: pace.clock_at(at), action }).collect()
     }
 
+    /// Returns only the removals of a time, in no order.
+    pub(super) fn removals(&self, from: i64, until: i64, pace: &Pace) -> Vec<Act> {
+        let mut acts = Vec::new();
+        if from < until {
+            self.replace_servers(from, until, &mut Vec::new(), &mut acts);
+        }
+        acts.into_iter().map(|(at, action)| Act { at: pace.clock_at(at), action }).collect()
+    }
+
     /// Adds the checks with which each deploy ends on each server.
     fn follow_deploys(&self, incidents: &Incidents, checks: &mut Vec<Check>) {
         for bad in &incidents.bad_deploys {
@@ -175,6 +184,18 @@ mod tests {
         }
         assert_eq!(counted, count);
         assert_eq!(pieces, shown(whole));
+    }
+
+    #[test]
+    fn the_removals_of_a_time_are_those_among_its_acts() {
+        let (fleet, pace) = (Fleet::new(7), pace());
+        let removed = |acts: Vec<Act>| {
+            let acts = acts.into_iter().filter(|act| matches!(act.action, Action::Remove(_)));
+            acts.map(|act| format!("{act:?}")).collect::<BTreeSet<String>>()
+        };
+        let removals = fleet.removals(0, 9 * HOUR, &pace);
+        assert!(removals.len() >= 25, "{removals:?}");
+        assert_eq!(removed(removals), removed(fleet.acts(0, 9 * HOUR, &pace)));
     }
 
     #[test]

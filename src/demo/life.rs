@@ -9,11 +9,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Client;
 use super::fleet::Fleet;
-use super::pace::Pace;
+use super::pace::{MINUTE, Pace};
 use crate::clock::{Clock, Reading};
 
 /// How often what is due is sent.
 const TICK: Duration = Duration::from_millis(200);
+
+/// How much of the fleet's time is lived at once. After a suspension of hours, all of it would be
+/// millions of reports.
+const MOST_AT_ONCE: i64 = 10 * MINUTE;
 
 /// A fleet that reports to a server.
 pub struct Life {
@@ -54,7 +58,11 @@ impl Life {
             let until = self.pace.lived_in(passed);
             // The wall clock may have been set, or the machine may have slept.
             let pace = self.pace.starting_at(wall.minus(passed));
-            let failure = self.client.ask(&self.fleet.acts(lived, until, &pace)).await;
+            let from = lived.max(until.saturating_sub(MOST_AT_ONCE));
+            // Nothing else would take out what is listed of a server that no longer exists.
+            let mut acts = self.fleet.removals(lived, from, &pace);
+            acts.extend(self.fleet.acts(from, until, &pace));
+            let failure = self.client.ask(&acts).await;
             lived = until;
             let is_well = failure.is_none();
             if let Some(reason) = failure

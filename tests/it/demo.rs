@@ -5,9 +5,14 @@ use std::fs;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
 
+use gitops_status_server::clock::{Clock as _, ManualClock};
+use gitops_status_server::demo::{Fleet, Life, Pace};
 use gitops_status_server::domain::ReportedTime;
 use serde_json::Value;
+use tokio_util::sync::CancellationToken;
 
 use crate::support::{Process, TestApp, wait_until};
 
@@ -119,6 +124,28 @@ fn a_demo_ends_with_its_terminal_and_leaves_no_file() {
         assert_eq!(demo.wait().code(), Some(0), "{signal}");
         assert!(is_empty(folder.path()), "{signal}");
     }
+}
+
+#[test]
+fn a_fleet_that_was_suspended_makes_up_for_ten_minutes_only() {
+    let app = TestApp::spawn();
+    let clock = ManualClock::at(app.clock.read().wall);
+    let began = clock.read();
+    let pace = Pace::with_a_slow_past(began.wall, 60);
+    clock.advance(Duration::from_mins(2));
+    let life = Life::new(Fleet::new(1), pace, Arc::new(clock), began, app.address);
+    let stop = CancellationToken::new();
+    let stopped = stop.clone();
+    let living = std::thread::spawn(move || {
+        actix_web::rt::System::new().block_on(life.run(stopped));
+    });
+    wait_until("it reports", || !app.list("?limit=1").is_empty());
+    stop.cancel();
+    // It ends once the reports that are due have been answered.
+    living.join().unwrap();
+    // 7,500 entries report about every hour.
+    let entries = app.list("").len();
+    assert!((600..2500).contains(&entries), "{entries}");
 }
 
 #[test]
