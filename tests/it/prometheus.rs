@@ -130,7 +130,13 @@ fn every_alert_leads_to_its_chapter_by_an_absolute_address() {
         let url = format!("runbook_url: {base}/docs/alerts.md#{}\n", name.to_lowercase());
         assert!(rule.contains(&url), "{name}");
     }
-    assert!(fs::read_to_string(shipped("README.md")).unwrap().contains(&format!("s,{base},")));
+    let runbook = fs::read_to_string(repository("docs/alerts.md")).unwrap();
+    assert!(runbook.contains(&format!("s,{base},")));
+    // A query in a link would run once for every alert at every evaluation.
+    let page = "https://gitops-status.example";
+    assert!(runbook.contains(&format!("s,{page},")));
+    let rules = rules();
+    assert_eq!(rules.matches("link: ").count(), rules.matches(&format!("link: {page}/")).count());
 }
 
 fn first_word(text: &str) -> &str {

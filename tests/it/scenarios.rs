@@ -95,6 +95,8 @@ fn configuration(receiver: &Receiver) -> String {
         (": 30s\n", 30),
         (": 5m\n", 300),
         (": 4h\n", 14_400),
+        (": 8h\n", 28_800),
+        (": 1m\n", 60),
     ] {
         assert!(text.contains(shipped), "the example has no {shipped}");
         let here = MINUTE * seconds / 60;
@@ -134,7 +136,7 @@ fn replay(alertmanager: &Alertmanager, incident: &Incident) {
 fn wait_for_all_groups(alertmanager: &Alertmanager, receiver: &Receiver) {
     for count in 1..=2 {
         alertmanager.post(&[json!({
-            "labels": { "alertname": "Last", "severity": "warning", "number": count.to_string() },
+            "labels": { "alertname": "Last", "severity": "warning", "repo": count.to_string() },
             "startsAt": now(), "endsAt": "2999-01-01T00:00:00Z",
         })]);
         wait_until("every group has had its turn", || {

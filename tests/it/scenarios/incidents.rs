@@ -112,6 +112,7 @@ pub fn all() -> Vec<Incident> {
         dead_runner(),
         dead_runner_of_all(),
         silent_server(),
+        drifted_server(),
         outage(),
         restart(),
         upgrade(),
@@ -155,12 +156,12 @@ fn dead_runner() -> Incident {
     it
 }
 
-/// A runner serves a third of the servers, for all repositories. (promtool loads at most 10,000
+/// A runner serves a sixth of the servers, for all repositories. (promtool loads at most 10,000
 /// samples, so it cannot do all 7,500 entries.)
 fn dead_runner_of_all() -> Incident {
     let mut it = Incident::new("dead-runners", &["GitopsStatusManySilent firing"]).with_server();
     for repository in 0..REPOSITORIES {
-        for number in 0..SERVERS / 3 {
+        for number in 0..SERVERS / 6 {
             it.entry("gitops_status_stale", repository, number, 10, 130);
             let labels = [repo(repository), server(number)];
             it.fires("GitopsStatusSilent", (15, 130), &labels);
@@ -170,14 +171,31 @@ fn dead_runner_of_all() -> Incident {
     it
 }
 
+/// Its jobs are hourly, so that its entries turn stale one by one.
 fn silent_server() -> Incident {
-    let mut it = Incident::new("silent-server", &["GitopsStatusServerSilent firing"]).with_server();
+    let messages = &["GitopsStatusSilent firing", "GitopsStatusServerSilent firing"];
+    let mut it = Incident::new("silent-server", messages).with_server();
     for repository in 0..REPOSITORIES {
-        it.entry("gitops_status_stale", repository, 7, 10, 130);
-        it.fires("GitopsStatusSilent", (15, 130), &[repo(repository), server(7)]);
+        let step = 5 * (repository / 2);
+        it.entry("gitops_status_stale", repository, 7, 10 + step, 180);
+        it.fires("GitopsStatusSilent", (15 + step, 180), &[repo(repository), server(7)]);
         it.entry("gitops_status_stale", repository, 8, 1000, 1000);
     }
-    it.fires("GitopsStatusServerSilent", (15, 130), &[server(7)]);
+    it.fires("GitopsStatusServerSilent", (45, 180), &[server(7)]);
+    it
+}
+
+/// Somebody rebuilds a server by hand, and its hourly jobs find the drifts one by one.
+fn drifted_server() -> Incident {
+    let mut it =
+        Incident::new("drifted-server", &["GitopsStatusServerDrifted firing"]).with_server();
+    for repository in 0..REPOSITORIES {
+        let step = 5 * (repository / 2);
+        it.entry("gitops_status_drifted", repository, 7, 10 + step, 1000);
+        it.fires("GitopsStatusDrifted", (70 + step, END), &[repo(repository), server(7)]);
+        it.entry("gitops_status_drifted", repository, 8, 1000, 1000);
+    }
+    it.fires("GitopsStatusServerDrifted", (70, END), &[server(7)]);
     it
 }
 
