@@ -122,7 +122,7 @@ def test_on_a_phone_the_first_command_is_whole_and_is_copied_exactly(server, bro
 def test_on_a_phone_a_note_of_a_tile_is_not_broken(fleet, browse):
     fleet.report("nginx", "web-50", ["a.conf"], stale_after_seconds=1)
     page = browse(fleet.address + "?stale=true", viewport={"width": 390, "height": 844})
-    assert page.locator(".tile small").count() > 0
+    expect(page.locator(".tile small")).to_have_text("2 drifted")
     assert set(lines(page, ".tile small")) == {1}
 
 
