@@ -118,11 +118,11 @@ def test_a_hold_ends_a_minute_after_the_reader_last_moved(fleet, browse):
     page.clock.install()
     page.reload()
     wait_until_live(page)
-    point_at(page, "web-03")
+    x, y = point_at(page, "web-03")
     fleet.report("nginx", "web-05", FILES)
     expect(offer(page)).to_be_visible()
     page.clock.fast_forward(50_000)
-    page.mouse.wheel(0, 1)
+    page.mouse.move(x + 1, y)
     page.clock.fast_forward(50_000)
     expect(offer(page)).to_be_visible()
     assert rows(page)[0] == "nginx/web-00"
