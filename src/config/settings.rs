@@ -29,9 +29,9 @@ settings! {
         allow_anonymous_writes: bool = "false", switch;
     }
     "Links" {
-        /// Where people reach this server, such as https://example.org/gitops-status
+        /// Where people reach this server: an http or https URL, for links in badges and alerts
         external_url: Option<ExternalUrl> = "", ExternalUrl::parse;
-        /// The page of a commit, such as https://git.example/{repo}/commit/{revision}
+        /// The page of a commit: a URL with {revision}, and with {repo} if it needs that
         revision_url: Option<RevisionUrl> = "", RevisionUrl::parse;
     }
     "Storage" {
