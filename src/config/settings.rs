@@ -29,7 +29,7 @@ settings! {
         allow_anonymous_writes: bool = "false", switch;
     }
     "Links" {
-        /// Where people reach this server: an http or https URL, for links in badges and alerts
+        /// Where people reach this server: an http or https URL, for badges and copied commands
         external_url: Option<ExternalUrl> = "", ExternalUrl::parse;
         /// The page of a commit: a URL with {revision}, and with {repo} if it needs that
         revision_url: Option<RevisionUrl> = "", RevisionUrl::parse;
