@@ -118,7 +118,10 @@ impl Board {
     /// because its time to live is not longer.
     #[must_use]
     pub fn shortened(&self, report: &Report) -> Option<Shortened> {
-        self.published.policy.shortened(report)
+        // Without a time to live of its own, no entry can expire before it is stale. Most reports have
+        // none, and do not wait for the lock.
+        report.schedule.ttl_seconds?;
+        self.snapshot().policy().shortened(report)
     }
 
     /// Returns the entries as they are on disk, as stale or expired as they are now.

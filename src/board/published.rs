@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use crate::domain::{Capacity, Full, KeyRef, Policy, Snapshot, Timestamp};
+use crate::domain::{Capacity, Full, KeyRef, Snapshot, Timestamp};
 use crate::mutex::locked;
 use crate::store::{Part, Soundness, Usage};
 
@@ -18,7 +18,6 @@ pub(super) struct Published {
     snapshot: Mutex<Arc<Snapshot>>,
     /// Notified of each new snapshot. Only the feed waits for it.
     pub(super) has_changed: Notify,
-    pub(super) policy: Arc<Policy>,
     pub(super) capacity: Capacity,
     /// Whether the snapshot takes no new entries. Asked for each update, without the lock.
     is_full: AtomicBool,
@@ -32,7 +31,6 @@ impl Published {
     pub(super) fn new(snapshot: Snapshot, capacity: Capacity, usage: Usage) -> Self {
         let is_full = capacity.reached(snapshot.kept(), snapshot.row_bytes()).is_some();
         Self {
-            policy: Arc::clone(snapshot.policy()),
             snapshot: Mutex::new(Arc::new(snapshot)),
             has_changed: Notify::new(),
             capacity,

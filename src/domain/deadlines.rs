@@ -100,8 +100,6 @@ impl Policy {
     /// and the settings, if the entry is stale earlier because its time to live is not longer.
     #[must_use]
     pub fn shortened(&self, report: &Report) -> Option<Shortened> {
-        // Without a time to live of its own, no entry can expire before it is stale.
-        report.schedule.ttl_seconds?;
         let wished = self.wished(self.schedule_of(report.key()), report.schedule);
         let to = wished.stale_before_expired().stale_after?;
         (wished.stale_after != Some(to)).then_some(Shortened { from: wished.stale_after, to })
