@@ -1,6 +1,5 @@
 //! Durations as people write them: `90s`, `30m`, `12h`, `7d`, and `0` for "off".
 //!
-//! One whole number and one unit, so that every duration has one shortest spelling.
 //! This module must not know which setting a duration belongs to.
 
 use std::time::Duration;
@@ -8,14 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::value::{InvalidValue, Kind, SettingValue};
-
-const DAY_SECONDS: u64 = 24 * 60 * 60;
-
-/// Units from the largest to the smallest, with their length in seconds.
-const UNITS: [(char, u64); 4] = [('d', DAY_SECONDS), ('h', 60 * 60), ('m', 60), ('s', 1)];
-
-/// The longest duration that is accepted: added to any time of this millennium, it cannot overflow.
-const LONGEST_DAYS: u64 = 3650;
+use crate::domain::{InvalidSpan, LONGEST_SPAN_DAYS, SPAN_UNITS, parse_span};
 
 impl SettingValue for Duration {
     const KIND: Kind = Kind::Duration;
@@ -33,19 +25,12 @@ pub(super) fn parse(text: &str) -> Result<Duration, InvalidValue> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    let Some((digits, unit_seconds)) = split(text) else {
-        return Err(InvalidValue::new(
+    parse_span(text).map_err(|invalid| match invalid {
+        InvalidSpan::Malformed => InvalidValue::new(
             "expected a whole number with a unit, s, m, h or d, such as 90s, 30m, 12h or 7d, or 0",
-        ));
-    };
-    // A number that overflows is too long as well.
-    digits
-        .parse::<u64>()
-        .ok()
-        .and_then(|count| count.checked_mul(unit_seconds))
-        .filter(|&seconds| seconds <= LONGEST_DAYS * DAY_SECONDS)
-        .map(Duration::from_secs)
-        .ok_or_else(|| InvalidValue::new(format!("expected at most {LONGEST_DAYS}d")))
+        ),
+        InvalidSpan::TooLong => InvalidValue::new(format!("expected at most {LONGEST_SPAN_DAYS}d")),
+    })
 }
 
 /// Parses a duration; 0 turns off what it limits.
@@ -71,18 +56,10 @@ pub(super) fn format(duration: Duration) -> String {
     if seconds == 0 {
         return "0".to_owned();
     }
-    UNITS.iter().find(|(_, length)| seconds.is_multiple_of(*length)).map_or_else(
+    SPAN_UNITS.iter().find(|(_, length)| seconds.is_multiple_of(*length)).map_or_else(
         || format!("{seconds}s"),
         |(unit, length)| format!("{}{unit}", seconds / length),
     )
-}
-
-/// Splits `90s` into its digits and the seconds in its unit.
-fn split(text: &str) -> Option<(&str, u64)> {
-    let (_, length) = UNITS.iter().find(|(unit, _)| text.ends_with(*unit))?;
-    let digits = text.get(..text.len() - 1)?;
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then_some((digits, *length))
 }
 
 #[cfg(test)]

@@ -1,18 +1,13 @@
 //! Points in time in query strings: `from` and `to`, in every spelling.
 
-use std::time::Duration;
-
 use super::error::ApiError;
 use super::query::{QueryString, must_be};
-use crate::domain::{ReportedTime, TimeRange, Timestamp};
+use crate::domain::{ReportedTime, TimeRange, Timestamp, parse_span};
 
 /// What a point in time must be.
 const ACCEPTED: &str = "a time such as 2026-04-21T10:32:15Z, a date such as 2026-04-21 (midnight in \
                         UTC), now, now-24h or now-7d (units s, m, h and d), or a number of seconds or \
                         milliseconds since 1970";
-
-/// The longest span before now.
-const LONGEST_AGO: Duration = Duration::from_hours(24 * 3650);
 
 impl QueryString<'_> {
     /// Reads `from` and `to`.
@@ -56,25 +51,13 @@ fn timestamp(text: &str, now: Timestamp) -> Option<Timestamp> {
     Some(Timestamp::from_millis(seconds * 1000 + i64::from(nanos.div_ceil(1_000_000))))
 }
 
-/// Reads what follows `now`: nothing, or `-`, a whole number and a unit.
+/// Reads what follows `now`: nothing, or `-` and a span.
 fn relative(ago: &str, now: Timestamp) -> Option<Timestamp> {
     if ago.is_empty() {
         return Some(now);
     }
-    let span = ago.strip_prefix('-')?;
-    let (digits, unit) = span.split_at_checked(span.len().checked_sub(1)?)?;
-    let unit = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 60 * 60,
-        "d" => 24 * 60 * 60,
-        _ => return None,
-    };
-    if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let span = Duration::from_secs(digits.parse::<u64>().ok()?.checked_mul(unit)?);
-    (span <= LONGEST_AGO).then(|| now.minus(span))
+    let span = parse_span(ago.strip_prefix('-')?).ok()?;
+    Some(now.minus(span))
 }
 
 /// Reads seconds or milliseconds since 1970. The two overlap nowhere: seconds reach to the year 5138,
