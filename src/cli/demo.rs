@@ -12,7 +12,7 @@ use super::error::CliError;
 use super::invocation::Invocation;
 use crate::config::{CONFIG_FILE, Lookup, Resolved, SETTINGS, Setting, parse_duration};
 use crate::demo::HIGHEST_SPEED;
-use crate::domain::{ReportedTime, Timestamp};
+use crate::domain::{InvalidField, ReportedTime, Timestamp};
 
 /// Settings that have another default here than when the program serves.
 const DEFAULTS: [(&str, &str); 2] = [
@@ -93,9 +93,8 @@ fn setting_flag(setting: &'static Setting) -> Arg {
     flag(setting).help(help.trim_end().to_owned()).hide(is_refused)
 }
 
-fn parse_time(text: &str) -> Result<Timestamp, crate::domain::InvalidField> {
-    let (seconds, nanos) = ReportedTime::parse(text)?.instant();
-    Ok(Timestamp::from_millis(seconds * 1000 + i64::from(nanos / 1_000_000)))
+fn parse_time(text: &str) -> Result<Timestamp, InvalidField> {
+    ReportedTime::parse(text).map(ReportedTime::to_the_millisecond)
 }
 
 /// Reads the options, and the settings that flags give.

@@ -89,6 +89,12 @@ impl ReportedTime {
         Self { seconds: moment.0.div_euclid(1000), nanos: 0, digits: 0 }
     }
 
+    /// Returns the moment without what is below a millisecond.
+    #[must_use]
+    pub fn to_the_millisecond(self) -> Timestamp {
+        Timestamp(self.seconds * 1000 + i64::from(self.nanos / 1_000_000))
+    }
+
     /// Returns the seconds since 1970 and the nanoseconds, which order moments.
     #[must_use]
     pub const fn instant(self) -> (i64, u32) {

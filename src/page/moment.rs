@@ -29,9 +29,7 @@ impl Moment {
 
     /// Describes a time of a reporter.
     pub(super) fn reported(at: ReportedTime, now: Timestamp) -> Self {
-        let (seconds, nanos) = at.instant();
-        let millis = seconds.saturating_mul(1000).saturating_add(i64::from(nanos / 1_000_000));
-        let moment = Timestamp::from_millis(millis);
+        let moment = at.to_the_millisecond();
         Self {
             datetime: at.to_string(),
             distance: distance(moment, now),
