@@ -248,9 +248,9 @@ impl Repository<'_> {
     /// Notes how many entries it has, if one of them has series.
     fn end(&self, repositories: &mut Vec<(Vec<u8>, usize)>) {
         if self.has_row {
-            let mut label = b"{repo=\"".to_vec();
-            write_escaped(self.name, &mut label);
-            label.extend_from_slice(b"\"} ");
+            let mut label = Vec::new();
+            write_repo(self.name, &mut label);
+            label.extend_from_slice(b"} ");
             repositories.push((label, self.entries));
         }
     }
@@ -258,11 +258,17 @@ impl Repository<'_> {
 
 /// Writes the labels of an entry, and the space before a value.
 pub(super) fn write_labels(KeyRef { repo, server }: KeyRef<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"{repo=\"");
-    write_escaped(repo, out);
-    out.extend_from_slice(b"\",server=\"");
+    write_repo(repo, out);
+    out.extend_from_slice(b",server=\"");
     write_escaped(server, out);
     out.extend_from_slice(b"\"} ");
+}
+
+/// Writes the first label, and the brace before it.
+fn write_repo(name: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{repo=\"");
+    write_escaped(name, out);
+    out.push(b'"');
 }
 
 fn write_escaped(name: &str, out: &mut Vec<u8>) {
