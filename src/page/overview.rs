@@ -70,7 +70,9 @@ pub fn overview(
     let in_any_state = Selection { filter: others, ..Selection::default() };
     let in_any_state = in_any_state.select(snapshot, effort)?;
     let all = in_any_state.narrowed(&by_tiles, effort)?;
-    let tally = Tally::of(all.standings());
+    let tally_in_any_state = Tally::of(in_any_state.standings());
+    let tally =
+        if by_tiles.is_empty() { tally_in_any_state.clone() } else { Tally::of(all.standings()) };
     let filters = parameters.without(&OTHER_PARAMETERS);
     // The tiles follow the entries in every state.
     let frame = Frame::live(title(&tally), context, &filters.without(&SET_BY_TILES));
@@ -85,7 +87,7 @@ pub fn overview(
     let template = Overview {
         frame,
         notices,
-        tiles: tiles::tiles(&Tally::of(in_any_state.standings()), &selection.filter, &first_page),
+        tiles: tiles::tiles(&tally_in_any_state, &selection.filter, &first_page),
         sentence: sentence(&tally),
         oldest: tally.drifted_since.and_then(|at| Moment::new(at, context.now)),
         form: Form::new(asked),
