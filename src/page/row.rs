@@ -1,5 +1,7 @@
 //! One entry as a row of a table.
 
+use std::time::Duration;
+
 use super::context::PageContext;
 use super::moment::{Moment, span_between};
 use super::parameters::Parameters;
@@ -96,8 +98,7 @@ pub(super) struct Row<'a> {
     /// The number of files that only the entry's own page shows.
     pub(super) files_left: usize,
     pub(super) since: Option<Moment>,
-    /// How long it had been in sync when its reporter was last heard; `None` if for less than a
-    /// second, as after a single report.
+    /// See [`was_in_sync_for`].
     pub(super) was_in_sync_for: Option<String>,
     pub(super) last_check: Moment,
     pub(super) updated_at: Option<Moment>,
@@ -129,12 +130,7 @@ impl<'a> Row<'a> {
             more_files,
             files_left,
             since: Moment::new(entry.state_since(), now),
-            was_in_sync_for: (entry
-                .updated_at
-                .millis()
-                .saturating_sub(entry.state_since().millis())
-                >= 1000)
-                .then(|| span_between(entry.state_since(), entry.updated_at)),
+            was_in_sync_for: was_in_sync_for(standing),
             last_check: Moment::reported(report.last_check, now),
             updated_at: Moment::new(entry.updated_at, now),
             expires_at: Moment::new(standing.expires_at(), now),
@@ -142,4 +138,13 @@ impl<'a> Row<'a> {
             url: report.url.as_ref().map(RunUrl::as_str),
         }
     }
+}
+
+/// Returns for how long a silent entry had been in sync when its reporter was last heard; `None` if
+/// for less than a second, as after a single report.
+fn was_in_sync_for(standing: &Standing) -> Option<String> {
+    let entry = standing.entry();
+    let (since, until) = (entry.state_since(), entry.updated_at);
+    let is_told = standing.is_stale() && until >= since.plus(Duration::from_secs(1));
+    is_told.then(|| span_between(since, until))
 }
