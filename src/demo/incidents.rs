@@ -29,7 +29,7 @@ const DEAD_RUNNER_PHASE: i64 = 80 * MINUTE;
 const DEAD_RUNNER_LASTS: i64 = 3 * HOUR + 15 * MINUTE;
 
 const DECOMMISSION_EVERY: i64 = 150 * MINUTE;
-/// Every job has reported by then.
+/// By this time of the fleet, every job has reported once.
 const FIRST_DECOMMISSION: i64 = BIRTH + 70 * MINUTE;
 /// How long it takes until somebody takes a decommissioned server's entries out.
 const NOTICED_AFTER: i64 = 5 * HOUR;

@@ -12,7 +12,7 @@ use super::fleet::Fleet;
 use super::pace::{MINUTE, Pace};
 use crate::clock::{Clock, Reading};
 
-/// How often what is due is sent.
+/// The time between two sendings of the reports that are due.
 const TICK: Duration = Duration::from_millis(200);
 
 /// How much of the fleet's time is lived at once. After a suspension of hours, all of it would be

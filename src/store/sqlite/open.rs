@@ -90,8 +90,8 @@ pub(super) fn take_lock(path: &Path) -> Result<(PathBuf, Lock), OpenError> {
 async fn migrate(file: &Arc<DatabaseFile>) -> Result<(), StoreError> {
     // The program does not listen yet, and this is the only sign of life.
     log::info!(
-        "The database is of an older version and is brought up to this one, which takes up to some \
-         20 seconds for a long history"
+        "The database is of an older version and is brought up to this one. With a long history this \
+         takes a while"
     );
     let mut connection = open_connection(file).await?;
     MIGRATOR.run(&mut connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
