@@ -4,8 +4,9 @@
 //! cost depends on the number of steps, not on the size of the history.
 
 use futures_util::TryStreamExt;
-use sqlx::Row;
-use sqlx::sqlite::{SqliteConnection, SqliteRow};
+use sqlx::query::QueryScalar;
+use sqlx::sqlite::{SqliteArguments, SqliteConnection, SqliteRow};
+use sqlx::{Row, Sqlite};
 use tokio::task::coop::consume_budget;
 
 use super::pairs::{self, Pairs};
@@ -194,11 +195,22 @@ pub(super) async fn has_few_points(
     pairs: &str,
     query: &TimelineQuery,
 ) -> Result<bool, StoreError> {
-    let most = i64::try_from(query.most_points).unwrap_or(i64::MAX);
-    let count: i64 = sqlx::query_scalar(COUNT)
-        .bind(pairs.to_owned())
-        .bind(query.range.from.millis())
-        .bind(query.range.to.millis())
+    let count = sqlx::query_scalar(COUNT).bind(pairs.to_owned());
+    is_at_most(connection, count, query.range, query.most_points).await
+}
+
+/// Whether a count of the transitions in a range is at most a number. It is bound to the range and
+/// then to one more than that number, up to which it has to count.
+pub(super) async fn is_at_most(
+    connection: &mut SqliteConnection,
+    count: QueryScalar<'_, Sqlite, i64, SqliteArguments>,
+    range: TimeRange,
+    most: usize,
+) -> Result<bool, StoreError> {
+    let most = i64::try_from(most).unwrap_or(i64::MAX);
+    let count = count
+        .bind(range.from.millis())
+        .bind(range.to.millis())
         .bind(most.saturating_add(1))
         .fetch_one(connection)
         .await?;

@@ -11,7 +11,7 @@ use sqlx::sqlite::SqliteConnection;
 use tokio::task::coop::consume_budget;
 
 use super::pairs;
-use super::timeline::{condition_of, has_few_points, last_seen, pair_of, read_steps};
+use super::timeline::{condition_of, has_few_points, is_at_most, last_seen, pair_of, read_steps};
 use crate::domain::{
     Condition, Grouping, Key, KeyRef, Phase, TimeStep, TimelineByName, TimelineQuery, Timestamp,
 };
@@ -82,14 +82,7 @@ async fn can_pass_by(
     connection: &mut SqliteConnection,
     query: &TimelineQuery,
 ) -> Result<bool, StoreError> {
-    let most = i64::try_from(query.most_passed_by).unwrap_or(i64::MAX);
-    let count: i64 = sqlx::query_scalar(COUNT)
-        .bind(query.range.from.millis())
-        .bind(query.range.to.millis())
-        .bind(most.saturating_add(1))
-        .fetch_one(connection)
-        .await?;
-    Ok(count <= most)
+    is_at_most(connection, sqlx::query_scalar(COUNT), query.range, query.most_passed_by).await
 }
 
 /// Reads how each entry stood just before the range.
