@@ -21,7 +21,7 @@ use crate::mutex::locked;
 /// How much of an answer the system accepts ahead of sending it, in bytes. Its default is megabytes,
 /// and a slow client that reads those looks as if it made no progress. Much less costs speed: the
 /// compressed list of 20,000 entries should be handed over at once.
-const UNSENT: u32 = 256 * 1024;
+const UNSENT: u32 = 512 * 1024;
 
 /// All open connections; clones share them.
 #[derive(Clone, Debug)]
