@@ -10,11 +10,13 @@
 //! - [`page`]: entries as HTML.
 //! - [`metrics`]: the metrics for Prometheus.
 //! - [`board`]: the service that takes updates and publishes the entries.
+//! - [`access`]: tokens and rights.
 //! - [`http`]: paths, parameters, bodies, answers.
 //! - [`demo`]: a fleet that reports, for `demo`.
 //! - [`config`], [`cli`], [`logging`], [`shutdown`]: settings, command line, log, signals.
 //! - [`app`]: builds and runs all of it.
 
+pub mod access;
 pub mod app;
 pub mod board;
 pub mod cli;

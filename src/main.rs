@@ -90,6 +90,7 @@ async fn serve(config: &Config, log: &Log, mut signals: Signals) -> anyhow::Resu
     log::info!("Listening on http://{}", app.address());
     let _serving = log.serve();
     let shutdown = CancellationToken::new();
+    let app = app.reloading_on(signals.reloads());
     until_signal(app.run(shutdown.clone()), &shutdown, signals).await
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// A second signal within this time of the first counts as the same one: supervisors signal both
@@ -19,6 +20,8 @@ pub struct Signals {
     interrupt: Signal,
     hang_up: Signal,
     is_hang_up_to_stop: bool,
+    /// Tells those who wait that there was a SIGHUP.
+    reload: watch::Sender<()>,
     quit: Option<Signal>,
     user_1: Signal,
     user_2: Signal,
@@ -36,6 +39,7 @@ impl Signals {
             interrupt: signal(SignalKind::interrupt())?,
             hang_up: signal(SignalKind::hangup())?,
             is_hang_up_to_stop: false,
+            reload: watch::Sender::new(()),
             quit: None,
             user_1: signal(SignalKind::user_defined1())?,
             user_2: signal(SignalKind::user_defined2())?,
@@ -51,6 +55,12 @@ impl Signals {
         let is_hang_up_to_stop = !is_hang_up_ignored();
         let quit = Some(signal(SignalKind::quit())?);
         Ok(Self { is_hang_up_to_stop, quit, ..Self::listen()? })
+    }
+
+    /// Returns a receiver that hears of each SIGHUP, unless that asks the program to stop.
+    #[must_use]
+    pub fn reloads(&self) -> watch::Receiver<()> {
+        self.reload.subscribe()
     }
 
     /// Waits until the program is asked to stop. A further call waits for another request, at least
@@ -69,7 +79,8 @@ impl Signals {
                 _ = quit => {}
                 _ = self.hang_up.recv() => {
                     if !self.is_hang_up_to_stop {
-                        log::info!("SIGHUP: there is nothing to reload");
+                        log::info!("SIGHUP: reloading");
+                        self.reload.send_replace(());
                         continue;
                     }
                 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use actix_web::dev::Server;
 use actix_web::web::Data;
 use tokio::runtime::Handle;
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::error::AppError;
 use super::server::{bind, connection_limits};
+use super::tokens::TokenKeeper;
 use crate::board::{Board, BoardSettings, Checker, Feed, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, RevisionUrl};
@@ -37,6 +39,9 @@ pub struct App {
     pub(super) writer: Writer,
     pub(super) feed: Feed,
     pub(super) checker: Checker,
+    pub(super) tokens: TokenKeeper,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) reload: watch::Receiver<()>,
     pub(super) connections: Connections,
     pub(super) update_log: Arc<UpdateLog>,
     pub(super) stopping: Stopping,
@@ -52,8 +57,9 @@ impl App {
     /// # Errors
     /// See [`AppError`].
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
+        let tokens = TokenKeeper::begin(config)?;
         let (store, archive) = open(config.database_url.clone()).await?;
-        Self::with_store(config, clock, store, archive).await
+        Self::assemble(config, clock, store, archive, tokens).await
     }
 
     /// Builds the application with a store and an archive that are already open, instead of the
@@ -67,14 +73,20 @@ impl App {
         store: Arc<dyn Store>,
         archive: Arc<dyn Archive>,
     ) -> Result<Self, AppError> {
+        Self::assemble(config, clock, store, archive, TokenKeeper::begin(config)?).await
+    }
+
+    async fn assemble(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        store: Arc<dyn Store>,
+        archive: Arc<dyn Archive>,
+        tokens: TokenKeeper,
+    ) -> Result<Self, AppError> {
         let room = connection_limits(config);
         let loaded = store.load().await?;
-        log::info!(
-            "Database {}: {} entries at revision {}",
-            loaded.store_id,
-            loaded.entries.len(),
-            loaded.revision.0
-        );
+        let (id, entries, revision) = (&loaded.store_id, loaded.entries.len(), loaded.revision.0);
+        log::info!("Database {id}: {entries} entries at revision {revision}");
         let metrics = Arc::new(metrics(config, clock.read().wall));
         let (commits, usage) = (metrics.commits.clone(), store.usage().await);
         let settings = board_settings(config);
@@ -88,6 +100,7 @@ impl App {
         let services = Services {
             sending: Sending::new(Arc::clone(&clock)),
             board,
+            access: Arc::clone(&tokens.access),
             clock,
             whole_lists: WholeLists::default(),
             work: Work::new(&metrics.overload),
@@ -96,7 +109,7 @@ impl App {
             limits: limits(config, room),
             links: links(config),
             stopping: stopping.clone(),
-            metrics,
+            metrics: Arc::clone(&metrics),
         };
         let (server, address) = bind(config, Data::new(services), &connections, room)
             .map_err(|error| AppError::Listen { address: config.listen, error })?;
@@ -106,6 +119,9 @@ impl App {
             writer,
             feed,
             checker,
+            tokens,
+            metrics,
+            reload: watch::Sender::new(()).subscribe(),
             connections,
             update_log,
             stopping,
@@ -113,6 +129,12 @@ impl App {
             shutdown_delay: config.shutdown_delay,
             shutdown_grace: config.shutdown_grace,
         })
+    }
+
+    /// Reads files that may change, such as the one of tokens, also whenever this receiver says so.
+    #[must_use]
+    pub fn reloading_on(self, reload: watch::Receiver<()>) -> Self {
+        Self { reload, ..self }
     }
 
     /// Returns the bound address, with the real port if port 0 was configured.

@@ -7,12 +7,16 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::config::ConfigError;
 use crate::demo::PastError;
 use crate::store::{OpenError, StoreError};
 
 /// Why the application does not start, or stops.
 #[derive(Debug, Error)]
 pub enum AppError {
+    /// The file of tokens is not valid.
+    #[error("{0}")]
+    Tokens(#[from] ConfigError),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -56,6 +60,7 @@ impl AppError {
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self {
+            Self::Tokens(_) => 2,
             Self::Open(OpenError::InUse(_)) => 75,
             Self::Open(OpenError::Refused { .. }) => 65,
             Self::Open(OpenError::Unusable { .. })

@@ -5,6 +5,7 @@ mod demo;
 mod error;
 mod run;
 mod server;
+mod tokens;
 
 pub use build::App;
 pub use demo::Demo;

@@ -23,6 +23,7 @@ impl App {
     /// unanswered when the grace runs out.
     pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
         let Self { server, writer, feed, checker, connections, update_log, stopping, .. } = self;
+        let tokens = self.tokens.run(self.metrics, self.reload);
         let handle = server.handle();
         let stop_writer = CancellationToken::new();
         let mut writer = start(writer.run(stop_writer.clone()));
@@ -30,6 +31,7 @@ impl App {
         let mut feed = start(feed.run(stop_feed.clone()));
         let mut checker = start(checker.run(stop_feed.clone()));
         let mut housekeeper = start(keep_house(connections.clone(), self.idle_timeout, update_log));
+        let mut tokens = start(tokens);
         let mut server = start(server);
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -37,6 +39,7 @@ impl App {
             _ = &mut feed => return Err(AppError::TaskDied("feed")),
             _ = &mut checker => return Err(AppError::TaskDied("checker")),
             _ = &mut housekeeper => return Err(AppError::TaskDied("housekeeper")),
+            _ = &mut tokens => return Err(AppError::TaskDied("keeper of the tokens")),
             _ = &mut server => return Err(AppError::TaskDied("server")),
         }
         log::info!("Stopping");
@@ -62,6 +65,7 @@ impl App {
         }
         close_idle.abort();
         housekeeper.abort();
+        tokens.abort();
         if !is_closed {
             log::warn!("The database was not closed within the grace; no data is lost");
         }

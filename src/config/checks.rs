@@ -11,6 +11,7 @@ impl Config {
     /// The first combination that is not accepted.
     pub(super) fn check(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
         self.check_writers(sources)?;
+        self.check_readers(sources)?;
         self.check_lifetimes(sources)
     }
 
@@ -33,18 +34,33 @@ impl Config {
     /// Refuses to let other machines write unless the operator has allowed it.
     fn check_writers(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
         // `::ffff:127.0.0.1` is loopback too.
-        if self.allow_anonymous_writes || self.listen.ip().to_canonical().is_loopback() {
+        let is_loopback = self.listen.ip().to_canonical().is_loopback();
+        if is_loopback || self.tokens_file.is_some() || self.allow_anonymous_writes {
             return Ok(());
         }
-        let (listen, allow) = (&Self::listen, &Self::allow_anonymous_writes);
+        let (listen, tokens) = (&Self::listen, &Self::tokens_file);
+        let allow = &Self::allow_anonymous_writes;
         Err(sources.find(listen)?.refused(&format!(
-            "is not a loopback address, and nothing would protect the entries: listen on a \
-             loopback address such as {}, or set --{} ({}=true), which allows every client \
-             that reaches the port to write",
+            "is not a loopback address, and nothing would protect the entries: set --{} ({}), \
+             listen on a loopback address such as {}, or set --{} ({}=true), which allows every \
+             client that reaches the port to write",
+            tokens.long(),
+            tokens.variable(),
             listen.default,
             allow.long(),
             allow.variable(),
         )))
+    }
+
+    /// Refuses to require tokens where there are none.
+    fn check_readers(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
+        if !self.require_read_token || self.tokens_file.is_some() {
+            return Ok(());
+        }
+        let tokens = Self::tokens_file.long();
+        Err(sources
+            .find(&Self::require_read_token)?
+            .refused(&format!("needs --{tokens}: without tokens nobody could read")))
     }
 
     /// Refuses entries that would expire before they are stale.

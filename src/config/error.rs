@@ -17,7 +17,7 @@ pub struct ConfigError {
 }
 
 impl ConfigError {
-    pub(super) fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
+    pub(crate) fn new(place: impl Into<String>, reason: impl Into<String>) -> Self {
         Self { place: place.into(), reason: reason.into() }
     }
 }
@@ -28,7 +28,7 @@ pub(super) fn shown_path(path: &Path) -> String {
 }
 
 /// Shows a value in quotes and in one line, truncated to 80 characters.
-pub(super) fn shown_value(text: &str) -> String {
+pub(crate) fn shown_value(text: &str) -> String {
     const MOST_CHARACTERS: usize = 80;
     let mut characters = text.chars();
     let start: String = characters.by_ref().take(MOST_CHARACTERS).collect();

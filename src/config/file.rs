@@ -7,12 +7,13 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::error::{ConfigError, shown_path, shown_value};
+use super::error::{ConfigError, shown_value};
 use super::schedules::{self, ScheduleTable};
 use super::setting::Setting;
 use super::text_file;
+use super::toml_text::{self, line_number, place, type_name, unknown_key};
 use super::value::Kind;
 
 /// A file that has been read and has no unknown keys.
@@ -52,19 +53,10 @@ impl ConfigFile {
     }
 
     fn parse(path: &Path, content: &str, known: &[&'static Setting]) -> Result<Self, ConfigError> {
-        let (table, mistakes) = DeTable::parse_recoverable(content);
-        // Report the first mistake: the others often follow from it.
-        let offset = |mistake: &toml::de::Error| mistake.span().map_or(0, |span| span.start);
-        if let Some(mistake) = mistakes.iter().min_by_key(|mistake| offset(mistake)) {
-            let line = line_number(content, offset(mistake));
-            return Err(ConfigError::new(
-                place(path, line),
-                format!("not TOML: {}", mistake.message()),
-            ));
-        }
+        let table = toml_text::parse(path, content)?;
         let mut values = BTreeMap::new();
         let mut schedules = Vec::new();
-        for (key, value) in table.get_ref() {
+        for (key, value) in &table {
             let number = line_number(content, key.span().start);
             if key.get_ref() == schedules::KEY {
                 schedules = schedules::read(path, content, number, value.get_ref())?;
@@ -91,16 +83,6 @@ fn key_place(path: &Path, line: usize, setting: &Setting) -> String {
     format!("{} key {}", place(path, line), setting.name)
 }
 
-/// Names a line of a file.
-pub(super) fn place(path: &Path, line: usize) -> String {
-    format!("{} line {line}", shown_path(path))
-}
-
-/// Returns the number of the line, from 1, that has the byte at `offset`.
-pub(super) fn line_number(content: &str, offset: usize) -> usize {
-    1 + content.bytes().take(offset).filter(|&byte| byte == b'\n').count()
-}
-
 /// Finds the setting of a key, or lists the known keys.
 fn find(key: &str, known: &[&'static Setting]) -> Result<&'static Setting, String> {
     if let Some(setting) = known.iter().copied().find(|setting| setting.name == key) {
@@ -108,9 +90,7 @@ fn find(key: &str, known: &[&'static Setting]) -> Result<&'static Setting, Strin
     }
     let names = known.iter().map(|setting| setting.name).chain([schedules::KEY]);
     let names: Vec<&'static str> = names.collect();
-    let hint = nearest(key, &names).map(|name| format!(" (did you mean {name}?)"));
-    let (key, hint, known) = (shown_value(key), hint.unwrap_or_default(), names.join(", "));
-    Err(format!("unknown key {key}{hint}; known keys: {known}"))
+    Err(unknown_key(key, &names))
 }
 
 /// Writes a TOML value as it would be written on the command line.
@@ -125,30 +105,6 @@ fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
         Kind::Switch => (value.as_bool().map(|on| on.to_string()), "true or false without quotes"),
     };
     text.ok_or_else(|| format!("expected {accepted}, not {}", type_name(value)))
-}
-
-pub(super) fn type_name(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "a string",
-        DeValue::Integer(_) => "a number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "a boolean",
-        DeValue::Datetime(_) => "a date or time",
-        DeValue::Array(_) => "an array",
-        DeValue::Table(_) => "a table",
-    }
-}
-
-/// Returns the name that at most two typing mistakes turn into `key`.
-pub(super) fn nearest(key: &str, names: &[&'static str]) -> Option<&'static str> {
-    const MOST_EDITS: usize = 2;
-    let key: String = key.to_lowercase().replace('-', "_").chars().take(64).collect();
-    names
-        .iter()
-        .map(|name| (strsim::levenshtein(&key, name), *name))
-        .min()
-        .filter(|(edits, _)| *edits <= MOST_EDITS)
-        .map(|(_, name)| name)
 }
 
 #[cfg(test)]

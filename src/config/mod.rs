@@ -9,6 +9,7 @@ mod database_url;
 mod duration;
 mod error;
 mod file;
+mod file_path;
 mod resolved;
 mod schedules;
 mod setting;
@@ -16,13 +17,15 @@ mod settings;
 mod sources;
 #[cfg(test)]
 mod tests;
-mod text_file;
+pub(crate) mod text_file;
+pub(crate) mod toml_text;
 mod value;
 mod web_url;
 
 pub use database_url::DatabaseUrl;
 pub use duration::parse_above_zero as parse_duration;
 pub use error::ConfigError;
+pub use file_path::FilePath;
 pub use resolved::{Resolved, listen_address};
 pub use setting::{CONFIG_FILE, Setting};
 pub use settings::{Config, SETTINGS};

@@ -11,9 +11,9 @@ use toml::de::{DeTable, DeValue};
 
 use super::duration;
 use super::error::{ConfigError, shown_value};
-use super::file::{line_number, nearest, place, type_name};
+use super::toml_text::{check_keys, line_number, patterns, place, type_name};
 use super::value::InvalidValue;
-use crate::domain::{Lifetime, Names, Policy, Schedule, list_elements};
+use crate::domain::{Lifetime, Names, Policy, Schedule};
 
 /// The key of the tables.
 pub(super) const KEY: &str = "schedule";
@@ -66,14 +66,7 @@ pub(super) fn read(
 type Parsed = (Schedule, Vec<(&'static str, Value)>);
 
 fn parse(table: &DeTable<'_>) -> Result<Parsed, String> {
-    for key in table.keys() {
-        if !KEYS.contains(&&**key.get_ref()) {
-            let hint = nearest(key.get_ref(), &KEYS);
-            let hint = hint.map_or(String::new(), |name| format!(" (did you mean {name}?)"));
-            let (key, known) = (shown_value(key.get_ref()), KEYS.join(", "));
-            return Err(format!("unknown key {key}{hint}; known keys: {known}"));
-        }
-    }
+    check_keys(table, &KEYS)?;
     let mut values = Vec::new();
     let mut names = |key| {
         let Some(value) = table.get(key) else { return Ok(Names::Any) };
@@ -100,42 +93,6 @@ fn parse(table: &DeTable<'_>) -> Result<Parsed, String> {
         }
         (stale_after, ttl) => Ok((Schedule { repo, server, stale_after, ttl }, values)),
     }
-}
-
-/// Reads patterns as filters have them: one text, or an array of texts.
-fn patterns(value: &DeValue<'_>) -> Result<(Names, Value), String> {
-    let expected = |value: &DeValue<'_>| {
-        format!("expected a string in quotes or an array of them, not {}", type_name(value))
-    };
-    let texts: Vec<String> = match value {
-        DeValue::String(text) => vec![text.as_ref().to_owned()],
-        DeValue::Array(texts) => {
-            let text = |value: &DeValue<'_>| {
-                value.as_str().map(str::to_owned).ok_or_else(|| expected(value))
-            };
-            texts.iter().map(|value| text(value.get_ref())).collect::<Result<_, _>>()?
-        }
-        other => return Err(expected(other)),
-    };
-    if texts.iter().all(|text| list_elements(text).is_empty()) {
-        return Err("is empty; leave it out to match every name".to_owned());
-    }
-    for text in &texts {
-        let is_no_name =
-            |element: &&str| element.trim() != *element || element.contains(char::is_control);
-        if let Some(element) = list_elements(text).into_iter().find(is_no_name) {
-            let element = shown_value(element);
-            return Err(format!(
-                "{element}: no name has control characters, or white space at either end"
-            ));
-        }
-    }
-    let names = Names::parse(texts.iter().map(String::as_str));
-    let value = match <[String; 1]>::try_from(texts) {
-        Ok([text]) => text.into(),
-        Err(texts) => texts.into(),
-    };
-    Ok((names, value))
 }
 
 /// Reads a duration.

@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::database_url::DatabaseUrl;
 use super::duration;
 use super::error::ConfigError;
+use super::file_path::FilePath;
 use super::setting::{Setting, settings};
 use super::sources::Sources;
 use super::value::{SettingValue, address, limit, number, switch};
@@ -27,6 +28,12 @@ settings! {
         listen: SocketAddr = "127.0.0.1:8080", address;
         /// Allow an address beyond loopback: anyone who reaches the port may write
         allow_anonymous_writes: bool = "false", switch;
+    }
+    "Access" {
+        /// TOML file of tokens, and what each may do; see `token new`
+        tokens_file: Option<FilePath> = "", FilePath::parse;
+        /// Refuse to let anyone read without a token that may read
+        require_read_token: bool = "false", switch;
     }
     "Links" {
         /// Where people reach this server: an http or https URL, for badges and copied commands

@@ -20,7 +20,7 @@ const PIPE_TIMEOUT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// # Errors
 /// Anything else, such as a device; more than 1 MiB; a pipe without a writer, or whose writer is
 /// silent for five seconds; any error of the system.
-pub(super) fn read(path: &Path) -> io::Result<String> {
+pub(crate) fn read(path: &Path) -> io::Result<String> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());

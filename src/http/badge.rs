@@ -5,14 +5,14 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::access::Caller;
+use super::caller::Caller;
 use super::error::ApiError;
 use super::etag::Strength;
 use super::query::{QueryString, must_be, split};
 use super::representation::{Rendered, Representation, Weight};
 use super::sending::Rendering;
 use super::services::Services;
-use crate::domain::{Effort, Selection, Snapshot};
+use crate::domain::{Effort, Selection, Snapshot, Timestamp};
 use crate::page::Parameters;
 use crate::render::{self, RenderError};
 
@@ -37,6 +37,11 @@ pub(super) async fn badge(
         body: BadgeQuery::body,
     };
     badge.answer(&request, &services).await
+}
+
+/// Checks a query string.
+pub(super) fn check_query(query: &str, _: Timestamp) -> Result<(), ApiError> {
+    BadgeQuery::parse(query, None).map(drop)
 }
 
 /// Which entries a badge is about, the text on its left, and the page that it links to.

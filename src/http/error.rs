@@ -4,15 +4,19 @@ use std::fmt;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 use thiserror::Error;
 
 use super::bodies::NoRoom;
+use crate::access::Right;
 use crate::board::{Refusal, Unanswered};
 use crate::domain::{Full, InvalidField, Refused};
 use crate::render::RenderError;
+
+/// Makes browsers ask for a user name and a password.
+const BASIC: &str = "Basic realm=\"gitops-status-server\", charset=\"UTF-8\"";
 
 /// Why a request fails, with the message that the client gets.
 #[derive(Debug, Error)]
@@ -33,6 +37,12 @@ pub(crate) enum ApiError {
     NoSuchPath { meant: Option<&'static str> },
     #[error("This path does not take this method; it takes {allowed}")]
     MethodNotAllowed { allowed: String },
+    #[error("{}", reason_for_no_caller(*.is_missing))]
+    Unauthorized { is_missing: bool, offers_basic: bool },
+    #[error("{}", reason_for_no_right(*.right, *.has_token))]
+    Forbidden { right: Right, has_token: bool },
+    #[error("The token may not {} of repo {repo:?} on server {server:?}", deed(*.right))]
+    OutsideRights { right: Right, repo: String, server: String },
     #[error("The body did not arrive in time")]
     BodyTooSlow,
     #[error("The body must be at most {limit} bytes")]
@@ -67,6 +77,32 @@ pub(crate) enum ApiError {
     Internal(RenderError),
     #[error("Internal error; see the server's log")]
     Lost,
+}
+
+fn reason_for_no_caller(is_missing: bool) -> &'static str {
+    if is_missing {
+        "This needs a token: send it in the header 'Authorization: Bearer TOKEN'"
+    } else {
+        "The token is not valid: it is unknown or has expired"
+    }
+}
+
+fn reason_for_no_right(right: Right, has_token: bool) -> String {
+    let deed = deed(right);
+    if has_token {
+        format!("The token may not {deed}")
+    } else {
+        format!("Nobody may {deed} here, since this server has no tokens; see its tokens_file")
+    }
+}
+
+/// Says what a right allows.
+fn deed(right: Right) -> &'static str {
+    match right {
+        Right::Write => "report the status",
+        Right::Delete => "remove the entry",
+        Right::Read | Right::Probe => "read",
+    }
 }
 
 fn question(meant: Option<&str>) -> String {
@@ -108,7 +144,7 @@ fn reason_for_no_answer(unanswered: &Unanswered) -> &'static str {
 /// What the client gets for an error beside its message.
 struct Answer<'a> {
     status: StatusCode,
-    header: Option<(HeaderName, &'a str)>,
+    headers: Vec<(HeaderName, &'a str)>,
     /// Whether the connection ends with the answer, because the rest of the body is not worth
     /// reading.
     closes: bool,
@@ -119,7 +155,7 @@ struct Answer<'a> {
 
 impl<'a> Answer<'a> {
     fn of(status: StatusCode) -> Self {
-        Self { status, header: None, closes: false, fault: None }
+        Self { status, headers: Vec::new(), closes: false, fault: None }
     }
 
     /// Answers 503: the client should try again after this many seconds.
@@ -127,8 +163,9 @@ impl<'a> Answer<'a> {
         Self::of(StatusCode::SERVICE_UNAVAILABLE).with(RETRY_AFTER, retry_after)
     }
 
-    fn with(self, name: HeaderName, value: &'a str) -> Self {
-        Self { header: Some((name, value)), ..self }
+    fn with(mut self, name: HeaderName, value: &'a str) -> Self {
+        self.headers.push((name, value));
+        self
     }
 
     fn closing(self) -> Self {
@@ -157,6 +194,14 @@ impl ApiError {
             }
             Self::MethodNotAllowed { allowed } => {
                 Answer::of(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, allowed)
+            }
+            Self::Unauthorized { is_missing: _, offers_basic } => {
+                let answer = Answer::of(StatusCode::UNAUTHORIZED);
+                let answer = answer.with(WWW_AUTHENTICATE, "Bearer realm=\"gitops-status-server\"");
+                if *offers_basic { answer.with(WWW_AUTHENTICATE, BASIC) } else { answer }
+            }
+            Self::Forbidden { .. } | Self::OutsideRights { .. } => {
+                Answer::of(StatusCode::FORBIDDEN)
             }
             Self::BodyTooSlow => Answer::of(StatusCode::REQUEST_TIMEOUT).closing(),
             Self::BodyTooLarge { .. } => Answer::of(StatusCode::PAYLOAD_TOO_LARGE).closing(),
@@ -223,11 +268,11 @@ impl ResponseError for ApiError {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        let Answer { status, header, closes, fault: _ } = self.answer();
+        let Answer { status, headers, closes, fault: _ } = self.answer();
         let mut response = HttpResponse::build(status);
         response.insert_header((CONTENT_TYPE, "application/json"));
-        if let Some(header) = header {
-            response.insert_header(header);
+        for header in headers {
+            response.append_header(header);
         }
         if closes {
             response.force_close();

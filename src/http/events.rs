@@ -16,14 +16,14 @@ use futures_util::stream;
 use serde::Serialize;
 use tokio::time::timeout;
 
-use super::access::Caller;
+use super::caller::Caller;
 use super::connections;
 use super::error::ApiError;
 use super::query::QueryString;
 use super::request_log::Asked;
 use super::services::Services;
 use crate::board::{Listener, Step};
-use crate::domain::{Column, Difference, Filter};
+use crate::domain::{Column, Difference, Filter, Timestamp};
 use crate::render::{self, Layout, RenderError, Shape};
 
 /// The most that is handed over at once, so also the most that waits for a client that does not read.
@@ -73,6 +73,11 @@ pub(super) async fn events(
         Some((piece.inspect_err(|error| events.asked.note_broken(error)), events))
     });
     Ok(response.streaming(pieces))
+}
+
+/// Checks a query string.
+pub(super) fn check_query(query: &str, _: Timestamp) -> Result<(), ApiError> {
+    EventsQuery::parse(query).map(drop)
 }
 
 /// Which changes a client listens to, how entries are written, and after which event.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{Handler, HttpRequest, HttpResponse};
 
-use super::access::Caller;
+use super::caller::Caller;
 use super::error::ApiError;
 use super::query::{MAX_LIMIT, QueryString};
 use super::representation::{Rendered, Representation, Weight};
@@ -23,6 +23,11 @@ pub(super) fn figures(
         let figures = Representation::json(query, FiguresQuery::weight, FiguresQuery::body);
         figures.answer(&request, &services).await
     }
+}
+
+/// Checks a query string.
+pub(super) fn check_query(query: &str, figures: Figures) -> Result<(), ApiError> {
+    FiguresQuery::parse(query, figures).map(drop)
 }
 
 /// Which entries to count, by what, and which rows and columns to show.

@@ -5,8 +5,8 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
 
-use super::access::Caller;
 use super::answer;
+use super::caller::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::services::Services;
@@ -46,6 +46,9 @@ fn message(services: &Services) -> Option<String> {
     let is_storing = services.board.is_storing();
     let soundness = services.board.soundness();
     let mut said: Vec<_> = soundness.meanings().collect();
+    if services.access.is_file_bad() {
+        said.push("the file of tokens is not valid, so the tokens from before are in force");
+    }
     said.push(match (is_storing, said.is_empty()) {
         (true, true) => return None,
         (true, false) => "updates go on; see the server's log",

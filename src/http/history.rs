@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::access::Caller;
+use super::caller::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::{QueryString, must_be};
@@ -33,6 +33,11 @@ pub(super) async fn history(
         Ok(Rendering::begin(render::history(page, flat))?.coded(coding)?)
     });
     Ok(services.sending.json(&request, rendering.await?, grant))
+}
+
+/// Checks a query string.
+pub(super) fn check_query(query: &str, now: Timestamp) -> Result<(), ApiError> {
+    parse(query, now).map(drop)
 }
 
 /// Reads filters, `event`, `from`, `to`, `limit` and `cursor`; and `flat`, which is returned beside

@@ -6,8 +6,8 @@ use actix_web::http::header::{CONTENT_DISPOSITION, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{Handler, HttpRequest, HttpResponse};
 
-use super::access::Caller;
 use super::answer::{self, Content};
+use super::caller::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::{MAX_LIMIT, QueryString};
@@ -71,6 +71,11 @@ async fn whole_list(request: &HttpRequest, services: &Services) -> Result<HttpRe
         body: services.sending.ready(parts),
     };
     Ok(answer::content(&tag, content))
+}
+
+/// Checks a query string.
+pub(super) fn check_query(query: &str, format: Format) -> Result<(), ApiError> {
+    ListQuery::parse(query, format).map(drop)
 }
 
 /// Which entries to list, and how to write them.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::access::Caller;
 use super::answer;
+use super::caller::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::services::Services;

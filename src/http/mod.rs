@@ -3,11 +3,11 @@
 //! Handlers are thin: who asks, for what, do it, answer. The domain decides what updates and filters
 //! mean, `render` what rows look like, and `wire` what JSON is accepted.
 
-mod access;
 mod answer;
 mod badge;
 mod bodies;
 mod body;
+mod caller;
 mod coding;
 mod connections;
 mod document;

@@ -7,8 +7,8 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
-use super::access::Caller;
 use super::answer;
+use super::caller::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::services::Services;

@@ -9,7 +9,7 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder};
 
-use super::access::{Needs, Right, WithCaller};
+use super::caller::{CheckQuery, Need, Needs, WithCaller};
 use super::error::ApiError;
 use super::measure::{self, Meter};
 use super::services::Services;
@@ -17,31 +17,39 @@ use super::{
     badge, events, figures, health, history, list, methods, metrics, openapi, pages, status,
     timeline,
 };
+use crate::access::Right;
 use crate::render::{Figures, Format};
 
 /// Returns every path of the API.
 fn table() -> [Route; 20] {
     [
-        Route::at("/api/status").on(Method::POST, Right::WriteStatus, status::post).on(
-            Method::DELETE,
-            Right::DeleteStatus,
-            status::delete,
-        ),
-        Route::reading("/status.json", Right::Read, list::list(Format::Json)),
-        Route::reading("/status.csv", Right::Read, list::list(Format::Csv)),
-        Route::reading("/api/history", Right::Read, history::history),
-        Route::reading("/api/timeline", Right::Read, timeline::timeline),
-        Route::reading("/api/events", Right::Read, events::events),
-        Route::reading("/api/summary", Right::Read, figures::figures(Figures::Summary)),
-        Route::reading("/api/repos", Right::Read, figures::figures(Figures::Repos)),
-        Route::reading("/api/servers", Right::Read, figures::figures(Figures::Servers)),
-        Route::reading("/api/files", Right::Read, figures::figures(Figures::Files)),
-        Route::reading("/badge.svg", Right::Read, badge::badge),
+        Route::at("/api/status")
+            .on(Method::POST, Right::Write, status::post)
+            .on(Method::DELETE, Right::Delete, status::delete)
+            .with_query(status::check_query),
+        Route::reading("/status.json", Right::Read, list::list(Format::Json))
+            .with_query(|query, _| list::check_query(query, Format::Json)),
+        Route::reading("/status.csv", Right::Read, list::list(Format::Csv))
+            .with_query(|query, _| list::check_query(query, Format::Csv)),
+        Route::reading("/api/history", Right::Read, history::history)
+            .with_query(history::check_query),
+        Route::reading("/api/timeline", Right::Read, timeline::timeline)
+            .with_query(timeline::check_query),
+        Route::reading("/api/events", Right::Read, events::events).with_query(events::check_query),
+        Route::reading("/api/summary", Right::Read, figures::figures(Figures::Summary))
+            .with_query(|query, _| figures::check_query(query, Figures::Summary)),
+        Route::reading("/api/repos", Right::Read, figures::figures(Figures::Repos))
+            .with_query(|query, _| figures::check_query(query, Figures::Repos)),
+        Route::reading("/api/servers", Right::Read, figures::figures(Figures::Servers))
+            .with_query(|query, _| figures::check_query(query, Figures::Servers)),
+        Route::reading("/api/files", Right::Read, figures::figures(Figures::Files))
+            .with_query(|query, _| figures::check_query(query, Figures::Files)),
+        Route::reading("/badge.svg", Right::Read, badge::badge).with_query(badge::check_query),
         Route::reading("/", Right::Read, pages::overview::overview),
         Route::reading("/entry", Right::Read, pages::entry::entry),
         Route::reading("/file", Right::Read, pages::file::file),
         Route::reading("/assets/{name}", Right::Read, pages::asset),
-        Route::reading("/metrics", Right::Metrics, metrics::metrics),
+        Route::reading("/metrics", Right::Read, metrics::metrics),
         Route::reading("/openapi.json", Right::Read, openapi::openapi),
         Route::reading("/health", Right::Probe, health::health),
         Route::reading("/livez", Right::Probe, health::livez),
@@ -82,8 +90,18 @@ impl Route {
         A: FromRequest + WithCaller + 'static,
         H::Output: Responder + 'static,
     {
-        self.needs.0.push((method.clone(), right));
+        // Most methods ignore the query string.
+        let check_query = |_: &str, _| Ok(());
+        self.needs.0.push(Need { method: method.clone(), right, check_query });
         self.handlers = self.handlers.route(web::method(method).to(handler));
+        self
+    }
+
+    /// Sets what checks the query string, which `POST /api/status` alone ignores.
+    fn with_query(mut self, check_query: CheckQuery) -> Self {
+        for need in self.needs.0.iter_mut().filter(|need| need.method != Method::POST) {
+            need.check_query = check_query;
+        }
         self
     }
 
@@ -102,7 +120,7 @@ impl Route {
 impl HttpServiceFactory for Route {
     fn register(self, config: &mut AppService) {
         let Self { path, needs, handlers } = self;
-        let allowed: Vec<&str> = needs.0.iter().map(|(method, _)| method.as_str()).collect();
+        let allowed: Vec<&str> = needs.0.iter().map(|need| need.method.as_str()).collect();
         let others = methods::others(allowed.join(", "));
         let meter = Meter::new(path);
         handlers
@@ -157,7 +175,7 @@ mod tests {
     fn rights() -> BTreeMap<(&'static str, String), Right> {
         let table = table();
         let rights = table.iter().flat_map(|Route { path, needs, .. }| {
-            needs.0.iter().map(|(method, right)| ((*path, method.to_string()), *right))
+            needs.0.iter().map(|need| ((*path, need.method.to_string()), need.right))
         });
         let rights: Vec<_> = rights.collect();
         let by_route: BTreeMap<_, _> = rights.iter().cloned().collect();
@@ -213,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn only_updates_removals_scrapes_and_probes_need_another_right_than_to_read() {
+    fn only_updates_removals_and_probes_need_another_right_than_to_read() {
         let rights = rights();
         let others: Vec<(&str, &str, Right)> = rights
             .iter()
@@ -223,14 +241,12 @@ mod tests {
         assert_eq!(
             others,
             [
-                ("/api/status", "DELETE", Right::DeleteStatus),
-                ("/api/status", "POST", Right::WriteStatus),
+                ("/api/status", "DELETE", Right::Delete),
+                ("/api/status", "POST", Right::Write),
                 ("/health", "GET", Right::Probe),
                 ("/health", "HEAD", Right::Probe),
                 ("/livez", "GET", Right::Probe),
                 ("/livez", "HEAD", Right::Probe),
-                ("/metrics", "GET", Right::Metrics),
-                ("/metrics", "HEAD", Right::Metrics),
                 ("/readyz", "GET", Right::Probe),
                 ("/readyz", "HEAD", Right::Probe),
             ]

@@ -9,6 +9,7 @@ use super::stopping::Stopping;
 use super::update_log::UpdateLog;
 use super::whole_list::WholeLists;
 use super::work::Work;
+use crate::access::Access;
 use crate::board::Board;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -18,6 +19,8 @@ use crate::page::CommitLinks;
 pub struct Services {
     /// Takes updates, and publishes the snapshot that they lead to.
     pub board: Board,
+    /// Decides who may do what.
+    pub access: Arc<Access>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// The list of everything, rendered once for all requests that wait for it.

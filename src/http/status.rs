@@ -3,15 +3,16 @@
 use actix_web::web::{Data, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::access::Caller;
+use super::caller::Caller;
 use super::error::ApiError;
 use super::query::QueryString;
 use super::sent_names::SentNames;
 use super::services::Services;
 use super::warning::{self, Warning};
 use super::{answer, body, wire};
+use crate::access::Right;
 use crate::board::Refusal;
-use crate::domain::{Action, Done, Refused, Report, Request};
+use crate::domain::{Action, Done, Key, Refused, Report, Request, Timestamp};
 
 /// `POST /api/status`: stores an update, and answers once it is on disk.
 pub(super) async fn post(
@@ -21,11 +22,17 @@ pub(super) async fn post(
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let (report, mut warnings) = read(&request, payload, &services).await?;
+    caller.check(Right::Write, report.key(), &services)?;
     warnings.extend(warning::of_lifetime(services.board.shortened(&report)));
     let key = (!warnings.is_empty()).then(|| report.to_key());
+    let without_token = caller.is_anonymous() && services.access.has_tokens();
+    let without_token = without_token.then(|| report.repo.clone());
     let outcome = submit(&services, caller, Action::Report(report)).await;
     services.metrics.updates.outcomes.note(word(outcome));
     let done = outcome?;
+    if let Some(repo) = without_token {
+        services.metrics.tokens.note_update_without_token(&repo);
+    }
     if let Some(key) = key {
         services.update_log.note_warnings(&request, &key, &warnings);
     }
@@ -72,14 +79,24 @@ pub(super) async fn delete(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let sent = QueryString::parse(request.query_string(), &["repo", "server"])?;
-    let key = sent.key("given: which entry is to be removed")?;
+    let key = removed(request.query_string())?;
+    caller.check(Right::Delete, key.borrow(), &services)?;
     submit(&services, caller, Action::Remove(key)).await?;
     Ok(answer::json(wire::REMOVED))
 }
 
+/// Reads which entry is to be removed.
+fn removed(query: &str) -> Result<Key, ApiError> {
+    QueryString::parse(query, &["repo", "server"])?.key("given: which entry is to be removed")
+}
+
+/// Checks the query string of a removal.
+pub(super) fn check_query(query: &str, _: Timestamp) -> Result<(), ApiError> {
+    removed(query).map(drop)
+}
+
 /// Submits one request, and waits until it is done.
 async fn submit(services: &Services, caller: Caller, action: Action) -> Result<Done, Refusal> {
-    let answers = services.board.submit(vec![Request { action, by: caller.actor }]).await;
+    let answers = services.board.submit(vec![Request { action, by: caller.actor() }]).await;
     answers.into_iter().next().unwrap_or(Err(Refusal::NotStored))
 }

@@ -6,7 +6,7 @@ use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::access::Caller;
+use super::caller::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::{QueryString, must_be};
@@ -47,6 +47,11 @@ pub(super) async fn timeline(
         response.headers_mut().insert(STEP, step);
     }
     Ok(response)
+}
+
+/// Checks a query string.
+pub(super) fn check_query(query: &str, now: Timestamp) -> Result<(), ApiError> {
+    parse(query, now).map(drop)
 }
 
 /// Reads filters, `by`, `from`, `to` and `limit`.

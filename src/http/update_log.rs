@@ -11,6 +11,7 @@ use super::request_log::Asked;
 use super::sent_names::SentNames;
 use super::throttle::{Subject, Throttle};
 use super::warning::Warning;
+use crate::access::Unauthorized;
 use crate::clock::Clock;
 use crate::domain::Key;
 
@@ -41,6 +42,18 @@ impl UpdateLog {
         let fault = reason.chars().filter(|character| !character.is_ascii_digit());
         let fault = fault.take(MOST_CHARACTERS).collect();
         let (sender, entry) = (Asked::of(request).to_string(), names.to_string());
+        let line = format!("{sender}{entry} was refused");
+        if let Some(others) = self.refusals.admit(Subject { sender, fault, entry }, self.now()) {
+            log::info!("{line}{}: {reason}", and_others(others));
+        }
+    }
+
+    /// Logs a request whose token is missing or not valid. A secret is never shown, nor is an id that
+    /// no token has: it may be a part of a secret.
+    pub(super) fn note_unauthorized(&self, request: &HttpRequest, reason: &Unauthorized) {
+        let sender = Asked::of(request).to_string();
+        let fault = reason.to_string();
+        let entry = reason.id().map(|id| format!(" with the token {id}")).unwrap_or_default();
         let line = format!("{sender}{entry} was refused");
         if let Some(others) = self.refusals.admit(Subject { sender, fault, entry }, self.now()) {
             log::info!("{line}{}: {reason}", and_others(others));

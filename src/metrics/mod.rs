@@ -12,6 +12,7 @@ mod registry;
 mod requests;
 mod series;
 mod text;
+mod tokens;
 mod updates;
 
 pub use commits::Commits;
@@ -21,4 +22,5 @@ pub use instruments::Breakdown;
 pub use registry::{MEDIA_TYPE, Metrics};
 pub use requests::{RequestCounter, Requests};
 pub use series::EntrySeries;
+pub use tokens::TokenUse;
 pub use updates::Updates;

@@ -5,7 +5,9 @@ use bytes::Bytes;
 use super::expired_drifted;
 use super::series::Written;
 use super::text::Text;
-use super::{Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests, Updates};
+use super::{
+    Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests, TokenUse, Updates,
+};
 use crate::domain::Timestamp;
 
 /// The media type of a scrape: a format that every version of Prometheus since 0.4 reads.
@@ -22,6 +24,8 @@ pub struct Metrics {
     pub overload: Breakdown,
     /// Valid updates, by outcome.
     pub updates: Updates,
+    /// The use of tokens.
+    pub tokens: TokenUse,
     /// Connections.
     pub connections: ConnectionCounts,
     entries: EntrySeries,
@@ -45,6 +49,7 @@ impl Metrics {
             commits: Commits::new(),
             overload: Breakdown::new(&["bodies", "history", "metrics", "reads"]),
             updates: Updates::new(),
+            tokens: TokenUse::new(),
             connections: ConnectionCounts::new(),
             entries,
             started,
@@ -80,6 +85,7 @@ impl Metrics {
             &self.overload,
         );
         self.updates.write(&mut text);
+        self.tokens.write(&mut text);
         self.connections.write(&mut text);
         let mut parts = vec![Bytes::from(text.into_string())];
         if self.entries.is_on {

@@ -271,6 +271,14 @@ fn write_repo(name: &str, out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// Returns a name as the value of a label.
+pub(super) fn escaped(name: &str) -> String {
+    let mut out = Vec::with_capacity(name.len());
+    write_escaped(name, &mut out);
+    // Only ASCII was added.
+    String::from_utf8(out).unwrap_or_default()
+}
+
 fn write_escaped(name: &str, out: &mut Vec<u8>) {
     // The format also escapes line breaks, but no name has one.
     let is_special = |byte: &u8| matches!(byte, b'\\' | b'"');

@@ -12,9 +12,11 @@ use std::thread;
 
 use run::Run;
 
-const NAMES: [&str; 22] = [
+const NAMES: [&str; 24] = [
     "listen",
     "allow_anonymous_writes",
+    "tokens_file",
+    "require_read_token",
     "external_url",
     "revision_url",
     "database_url",

@@ -19,6 +19,7 @@
     reason = "a test stops at the first surprise, waits in real time, and may be a long table"
 )]
 
+mod access;
 mod backup;
 mod badge;
 mod board;

@@ -16,13 +16,20 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("page", &["domain"]),
     ("metrics", &["domain", "mutex", "store"]),
     ("demo", &["clock", "domain", "store"]),
+    ("access", &["config", "domain", "mutex"]),
     ("board", &["clock", "domain", "metrics", "mutex", "store"]),
-    ("http", &["board", "clock", "domain", "metrics", "mutex", "page", "render"]),
+    ("http", &["access", "board", "clock", "domain", "metrics", "mutex", "page", "render"]),
     ("config", &["domain"]),
-    ("cli", &["config", "demo", "domain", "store"]),
+    ("cli", &["access", "config", "demo", "domain", "store"]),
     ("logging", &["mutex"]),
     ("shutdown", &[]),
-    ("app", &["board", "clock", "config", "demo", "domain", "http", "logging", "metrics", "store"]),
+    (
+        "app",
+        &[
+            "access", "board", "clock", "config", "demo", "domain", "http", "logging", "metrics",
+            "store",
+        ],
+    ),
 ];
 
 fn root() -> PathBuf {

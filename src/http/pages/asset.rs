@@ -4,8 +4,8 @@ use actix_web::web::Path;
 use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 
-use crate::http::access::Caller;
 use crate::http::answer;
+use crate::http::caller::Caller;
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
 use crate::page::{self, Asset};

@@ -6,7 +6,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::html::{self, context, problem, unwritable};
 use crate::domain::{Cursor, Filter, HistoryQuery, Key, Names, TimeRange};
-use crate::http::access::Caller;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::query::{QueryString, must_be};
 use crate::http::request_log;

@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, HttpResponse};
 
 use super::html::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
 use crate::domain::{Column, Effort, LITERAL, Order, Selection, Snapshot, Sort, boolean};
-use crate::http::access::Caller;
+use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::etag::Strength;
 use crate::http::filters::{self, with_plain_names};
