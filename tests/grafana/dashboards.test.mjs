@@ -162,7 +162,7 @@ test('times are ages, and a time that is not there is empty', async () => {
   const [never, usual] = [cells(all)[rowOf(all, 'lives', 'for-ever')], cells(all)[rowOf(all, 'nginx', 'web-1')]];
   assert.equal(never.Expires, '');
   assert.equal(usual.Expires, 'in 14 days');
-  assert.equal(usual.Since, 'a few seconds ago');
+  assert.equal(usual['Status since'], 'a few seconds ago');
   const [changes] = await show('history.json', 'Changes');
   assert.match(cells(changes)[0].Time, /^20\d\d-\d\d-\d\d \d\d:\d\d:\d\d/);
 });
