@@ -16,6 +16,8 @@ use incidents::{END, Firing, Incident};
 
 /// How long a minute takes in Alertmanager.
 const MINUTE: Duration = Duration::from_millis(100);
+/// The same where hours pass.
+const SHORT_MINUTE: Duration = Duration::from_millis(25);
 /// The minutes between two evaluations of the rules.
 const STEP: u32 = 5;
 
@@ -84,7 +86,7 @@ fn the_rules_fire_few_alerts_for_an_incident_and_none_for_its_quiet_counterpart(
 }
 
 /// Returns the shipped example with our receiver, and with its durations scaled down.
-fn configuration(receiver: &Receiver) -> String {
+fn configuration(receiver: &Receiver, minute: Duration) -> String {
     let mut text = fs::read_to_string(shipped("alertmanager/alertmanager.yml")).unwrap();
     let bridge = "chat-bridge.observability-stack.svc.cluster.local";
     text = text.replace(bridge, &receiver.address.to_string());
@@ -99,7 +101,7 @@ fn configuration(receiver: &Receiver) -> String {
         (": 1m\n", 60),
     ] {
         assert!(text.contains(shipped), "the example has no {shipped}");
-        let here = MINUTE * seconds / 60;
+        let here = minute * seconds / 60;
         text = text.replace(shipped, &format!(": {}ms\n", here.as_millis()));
     }
     text
@@ -152,7 +154,7 @@ fn an_incident_is_at_most_three_messages_and_an_upgrade_is_none() {
     let folder = tempfile::tempdir().unwrap();
     let receiver = Receiver::start();
     let file = folder.path().join("alertmanager.yml");
-    fs::write(&file, configuration(&receiver)).unwrap();
+    fs::write(&file, configuration(&receiver, MINUTE)).unwrap();
     let alertmanager = Alertmanager::start(&file, &folder.path().join("data"));
     let incidents = incidents::all();
     std::thread::scope(|scope| {
@@ -171,4 +173,56 @@ fn an_incident_is_at_most_three_messages_and_an_upgrade_is_none() {
         assert_eq!(ours, incident.messages, "{}", incident.name);
         assert!(ours.len() <= 3);
     }
+}
+
+/// Returns an alert that fires.
+fn alert(name: &str, cluster: &str, labels: &[(&str, &str)]) -> Value {
+    let mut all = json!({ "alertname": name, "cluster": cluster, "severity": "warning" });
+    for (label, value) in labels {
+        all[*label] = (*value).into();
+    }
+    json!({ "labels": all, "startsAt": now(), "endsAt": "2999-01-01T00:00:00Z" })
+}
+
+#[test]
+fn alerts_about_the_program_come_first_and_a_drifted_repository_is_told_again_the_same_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start();
+    let file = folder.path().join("alertmanager.yml");
+    fs::write(&file, configuration(&receiver, SHORT_MINUTE)).unwrap();
+    let alertmanager = Alertmanager::start(&file, &folder.path().join("data"));
+    let (repo, server, instance) = (("repo", "r"), ("server", "s"), ("instance", "a"));
+    // A server that does not answer explains the silences; one that was removed does not.
+    alertmanager.post(&[
+        alert("GitopsStatusDown", "outage", &[instance, ("severity", "critical")]),
+        alert("GitopsStatusDown", "removed", &[("severity", "critical")]),
+    ]);
+    alertmanager.post(&[
+        alert("GitopsStatusSilent", "outage", &[repo, server]),
+        alert("GitopsStatusSilent", "removed", &[repo, server]),
+        alert("GitopsStatusDrifted", "other", &[repo, ("server", "t")]),
+        alert("GitopsStatusRepoDrifted", "day", &[repo]),
+        alert("GitopsStatusStoreFull", "other", &[instance]),
+    ]);
+    let sent = |name: &str, cluster: &str| {
+        let messages = receiver.messages();
+        let is_it = |it: &Value| {
+            it["groupLabels"]["alertname"] == name && it["groupLabels"]["cluster"] == cluster
+        };
+        messages
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| is_it(it))
+            .map(|(at, _)| at)
+            .collect::<Vec<_>>()
+    };
+    wait_until("the drifts of the repository are told again", || {
+        sent("GitopsStatusRepoDrifted", "day").len() == 2
+    });
+    let [program, drift] =
+        ["GitopsStatusStoreFull", "GitopsStatusDrifted"].map(|name| sent(name, "other"));
+    assert_eq!((program.len(), drift.len()), (1, 1), "told again too");
+    assert!(program < drift, "an alert about an entry did not wait for others");
+    assert_eq!(sent("GitopsStatusSilent", "removed").len(), 1);
+    assert!(sent("GitopsStatusSilent", "outage").is_empty());
 }
