@@ -87,6 +87,9 @@ async fn serve(config: &Config, log: &Log, mut signals: Signals) -> anyhow::Resu
     if let Some(url) = &config.external_url {
         log::info!("External URL: {}", url.as_str());
     }
+    if let Some(address) = app.admin_address() {
+        log::info!("Probes and metrics on http://{address}");
+    }
     log::info!("Listening on http://{}", app.address());
     let _serving = log.serve();
     let shutdown = CancellationToken::new();

@@ -4,22 +4,20 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::web::Data;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::error::AppError;
-use super::server::{bind, connection_limits};
+use super::server::{Port, bind, connection_limits};
 use super::tokens::TokenKeeper;
 use crate::board::{Board, BoardSettings, Checker, Feed, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, RevisionUrl};
 use crate::domain::{Capacity, Policy, Retention, Timestamp};
 use crate::http::{
-    Bodies, ConnectionLimits, Connections, Limits, Links, Sending, Services, Stopping, UpdateLog,
-    WholeLists, Work,
+    Bodies, ConnectionLimits, Limits, Links, Sending, Services, Stopping, UpdateLog, WholeLists,
+    Work,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -29,20 +27,16 @@ use crate::store::{Archive, Store};
 /// The longest silence on an event stream: proxies close streams that are silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How long a client may read nothing of an answer before its connection is closed.
-const UNTAKEN: Duration = Duration::from_mins(1);
-
 /// A built application: its store is open and its address is bound.
 pub struct App {
-    pub(super) server: Server,
-    address: SocketAddr,
+    pub(super) main: Port,
+    pub(super) admin: Option<Port>,
     pub(super) writer: Writer,
     pub(super) feed: Feed,
     pub(super) checker: Checker,
     pub(super) tokens: TokenKeeper,
     pub(super) metrics: Arc<Metrics>,
     pub(super) reload: watch::Receiver<()>,
-    pub(super) connections: Connections,
     pub(super) update_log: Arc<UpdateLog>,
     pub(super) stopping: Stopping,
     pub(super) idle_timeout: Duration,
@@ -94,8 +88,6 @@ impl App {
             Board::new(loaded, store, archive, Arc::clone(&clock), settings, commits, usage);
         let checker = Checker::new(&board, Arc::clone(&clock));
         let stopping = Stopping::default();
-        let patience = UNTAKEN.min(config.idle_timeout);
-        let connections = Connections::new(room, patience, metrics.connections.clone());
         let update_log = Arc::new(UpdateLog::new(Arc::clone(&clock)));
         let services = Services {
             sending: Sending::new(Arc::clone(&clock)),
@@ -111,18 +103,16 @@ impl App {
             stopping: stopping.clone(),
             metrics: Arc::clone(&metrics),
         };
-        let (server, address) = bind(config, Data::new(services), &connections, room)
-            .map_err(|error| AppError::Listen { address: config.listen, error })?;
+        let (main, admin) = bind(config, services, room)?;
         Ok(Self {
-            server,
-            address,
+            main,
+            admin,
             writer,
             feed,
             checker,
             tokens,
             metrics,
             reload: watch::Sender::new(()).subscribe(),
-            connections,
             update_log,
             stopping,
             idle_timeout: config.idle_timeout,
@@ -140,7 +130,13 @@ impl App {
     /// Returns the bound address, with the real port if port 0 was configured.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.main.address
+    }
+
+    /// Returns the bound address of the port for probes and metrics, if there is one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
     }
 }
 

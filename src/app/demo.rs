@@ -69,8 +69,8 @@ impl Demo {
         let app = App::with_store(&config, Arc::clone(&clock), store, archive).await?;
         let address = app.address();
         let life = Life::new(fleet, pace, clock, began, address).run(shutdown.clone());
-        let running = app.run(shutdown);
-        tokio::pin!(life, running);
+        let mut running = Box::pin(app.run(shutdown));
+        tokio::pin!(life);
         announce(address);
         tokio::select! {
             outcome = &mut running => outcome,

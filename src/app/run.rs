@@ -1,6 +1,5 @@
 //! Runs the application: starts its tasks, and stops them in order.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -9,20 +8,44 @@ use tokio_util::sync::CancellationToken;
 
 use super::build::App;
 use super::error::AppError;
-use crate::http::{Connections, UpdateLog};
+use super::server::Port;
+use crate::http::Connections;
 
 /// The part of the grace that is reserved for the writer and the store.
 const SHARE_OF_STORE: Duration = Duration::from_secs(2);
 
+/// How long the last answers on the port of `admin_listen` may take, beyond the grace.
+const LAST_ANSWERS: Duration = Duration::from_millis(250);
+
 impl App {
     /// Serves until `shutdown`, then stops in this order: report "not ready", stop accepting
-    /// connections, answer the requests in flight, commit the queued updates, close the store.
+    /// connections, answer the requests in flight, commit the queued updates, close the store, close
+    /// the port of `admin_listen`.
     ///
     /// # Errors
     /// [`AppError::TaskDied`] if a task ends early, [`AppError::Unanswered`] if requests are
     /// unanswered when the grace runs out.
-    pub async fn run(self, shutdown: CancellationToken) -> Result<(), AppError> {
-        let Self { server, writer, feed, checker, connections, update_log, stopping, .. } = self;
+    pub async fn run(mut self, shutdown: CancellationToken) -> Result<(), AppError> {
+        let Some(Port { server, connections, .. }) = self.admin.take() else {
+            return Box::pin(self.run_main(shutdown)).await;
+        };
+        let handle = server.handle();
+        let server = start(server);
+        let housekeeper = start(keep_house(connections.clone(), self.idle_timeout, || {}));
+        let outcome = tokio::select! {
+            outcome = Box::pin(self.run_main(shutdown)) => outcome,
+            _ = housekeeper => return Err(AppError::TaskDied("housekeeper of admin_listen")),
+            _ = server => return Err(AppError::TaskDied("server of admin_listen")),
+        };
+        timeout(LAST_ANSWERS, answered(&connections)).await.ok();
+        handle.stop(false).await;
+        outcome
+    }
+
+    /// Does so without the port of `admin_listen`.
+    async fn run_main(self, shutdown: CancellationToken) -> Result<(), AppError> {
+        let Self { main, writer, feed, checker, update_log, stopping, .. } = self;
+        let Port { server, connections, .. } = main;
         let tokens = self.tokens.run(self.metrics, self.reload);
         let handle = server.handle();
         let stop_writer = CancellationToken::new();
@@ -30,7 +53,8 @@ impl App {
         let stop_feed = CancellationToken::new();
         let mut feed = start(feed.run(stop_feed.clone()));
         let mut checker = start(checker.run(stop_feed.clone()));
-        let mut housekeeper = start(keep_house(connections.clone(), self.idle_timeout, update_log));
+        let sum_up = move || update_log.sum_up();
+        let mut housekeeper = start(keep_house(connections.clone(), self.idle_timeout, sum_up));
         let mut tokens = start(tokens);
         let mut server = start(server);
         tokio::select! {
@@ -69,10 +93,7 @@ impl App {
         if !is_closed {
             log::warn!("The database was not closed within the grace; no data is lost");
         }
-        match connections.unanswered() {
-            0 => Ok(()),
-            requests => Err(AppError::Unanswered { requests, grace }),
-        }
+        all_answered(&connections, grace)
     }
 }
 
@@ -89,6 +110,14 @@ fn share_of_connections(grace: Duration) -> Duration {
     grace.saturating_sub(SHARE_OF_STORE).max(grace / 2)
 }
 
+/// Fails if requests that were received whole have had no answer within the grace.
+fn all_answered(connections: &Connections, grace: Duration) -> Result<(), AppError> {
+    match connections.unanswered() {
+        0 => Ok(()),
+        requests => Err(AppError::Unanswered { requests, grace }),
+    }
+}
+
 /// Waits until every request that was received whole has its answer.
 async fn answered(connections: &Connections) {
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
@@ -97,13 +126,13 @@ async fn answered(connections: &Connections) {
     }
 }
 
-/// Closes stalled connections and sums up the log of wrong updates, until aborted.
-async fn keep_house(connections: Connections, limit: Duration, update_log: Arc<UpdateLog>) {
+/// Closes stalled connections, and does something else each time, until aborted.
+async fn keep_house(connections: Connections, limit: Duration, each_time: impl Fn()) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1).min(limit / 2));
     loop {
         ticks.tick().await;
         connections.close_stalled(limit);
-        update_log.sum_up();
+        each_time();
     }
 }
 

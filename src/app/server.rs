@@ -1,63 +1,155 @@
-//! The HTTP server, and the number of connections that the process can have.
+//! The HTTP servers, and the number of connections that the process can have.
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
 use actix_web::middleware::DefaultHeaders;
-use actix_web::web::Data;
+use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as Routes, HttpServer};
 
+use super::error::AppError;
 use crate::config::Config;
 use crate::http::{self, ConnectionLimits, Connections, Services};
+use crate::metrics::ConnectionCounts;
 
-/// Binds the configured address. Returns it with the real port if port 0 was configured.
+/// How many connections the port of `admin_listen` may have: kubelets and Prometheus need a few.
+const ADMIN_CONNECTIONS: usize = 64;
+
+/// How long a client may read nothing of an answer before its connection is closed.
+const UNTAKEN: Duration = Duration::from_mins(1);
+
+/// How a port is served.
+struct Plan<R> {
+    address: SocketAddr,
+    /// The threads that serve it, and no other port.
+    workers: usize,
+    room: ConnectionLimits,
+    routes: R,
+    /// For how many seconds it waits for connections to end when it is told to stop in order.
+    patience: u64,
+}
+
+/// A bound port. The system accepts connections; they are served once the server runs.
+pub(super) struct Port {
+    pub(super) server: Server,
+    /// The address, with the real port if port 0 was configured.
+    pub(super) address: SocketAddr,
+    pub(super) connections: Connections,
+}
+
+/// Binds the port of `listen`, and that of `admin_listen` if it is set.
+///
+/// # Errors
+/// [`AppError::Listen`].
 pub(super) fn bind(
     config: &Config,
-    services: Data<Services>,
-    connections: &Connections,
+    services: Services,
     room: ConnectionLimits,
-) -> io::Result<(Server, SocketAddr)> {
-    let stopping = services.stopping.clone();
-    let connections = connections.clone();
-    let server = HttpServer::new(move || {
-        let stopping = stopping.clone();
-        Routes::new()
-            .app_data(services.clone())
-            .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
-            .wrap_fn(move |request, service| http::track(request, service, stopping.clone()))
-            .configure(http::routes)
-    })
-    .on_connect(move |io, data| http::note_connection(&connections, io, data))
-    .workers(config.workers)
-    .max_connections(room.most_at_once().div_ceil(config.workers))
-    // Otherwise an answer in several writes waits for the client's acknowledgement.
-    .tcp_nodelay(true)
-    // The housekeeper closes idle connections.
-    .keep_alive(KeepAlive::Os)
-    // Workers hold connections until the writer has answered; `App::run` enforces the grace.
-    .shutdown_timeout(config.shutdown_grace.as_secs().saturating_add(1))
-    .disable_signals()
-    .bind(config.listen)?;
-    let address = server.addrs().first().copied().unwrap_or(config.listen);
-    Ok((server.run(), address))
+) -> Result<(Port, Option<Port>), AppError> {
+    let patience = UNTAKEN.min(config.idle_timeout);
+    let beside = services.of_another_port();
+    let connections = Connections::new(room, patience, services.metrics.connections.clone());
+    let main = main_port(config, room).bind(Data::new(services), connections)?;
+    let admin = config.admin_listen.map(|address| {
+        let connections =
+            Connections::new(admin_connections(), patience, ConnectionCounts::default());
+        admin_port(address, main.address).bind(Data::new(beside), connections)
+    });
+    Ok((main, admin.transpose()?))
+}
+
+impl<R: Fn(&mut ServiceConfig) + Clone + Send + 'static> Plan<R> {
+    /// Binds the port.
+    ///
+    /// # Errors
+    /// [`AppError::Listen`].
+    fn bind(self, services: Data<Services>, connections: Connections) -> Result<Port, AppError> {
+        let address = self.address;
+        self.try_bind(services, connections).map_err(|error| AppError::Listen { address, error })
+    }
+
+    fn try_bind(self, services: Data<Services>, connections: Connections) -> io::Result<Port> {
+        let Self { address, workers, room, routes, patience } = self;
+        let (stopping, watched) = (services.stopping.clone(), connections.clone());
+        let server = HttpServer::new(move || {
+            let stopping = stopping.clone();
+            Routes::new()
+                .app_data(services.clone())
+                .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+                .wrap_fn(move |request, service| http::track(request, service, stopping.clone()))
+                .configure(routes.clone())
+        })
+        .on_connect(move |io, data| http::note_connection(&watched, io, data))
+        .workers(workers)
+        .max_connections(room.most_at_once().div_ceil(workers))
+        // Otherwise an answer in several writes waits for the client's acknowledgement.
+        .tcp_nodelay(true)
+        // The housekeeper closes idle connections.
+        .keep_alive(KeepAlive::Os)
+        .shutdown_timeout(patience)
+        .disable_signals()
+        .bind(address)?;
+        let address = server.addrs().first().copied().unwrap_or(address);
+        Ok(Port { server: server.run(), address, connections })
+    }
+}
+
+/// Returns how the port of `listen` is served.
+fn main_port(
+    config: &Config,
+    room: ConnectionLimits,
+) -> Plan<impl Fn(&mut ServiceConfig) + Clone + Send + 'static> {
+    Plan {
+        address: config.listen,
+        workers: config.workers,
+        room,
+        routes: http::routes,
+        // Workers hold connections until the writer has answered; `App::run` enforces the grace.
+        patience: config.shutdown_grace.as_secs().saturating_add(1),
+    }
+}
+
+/// Returns how the port of `admin_listen` is served, beside the main port of this address. It has a
+/// thread of its own, so that no client of the main port can delay its answers.
+fn admin_port(
+    address: SocketAddr,
+    main: SocketAddr,
+) -> Plan<impl Fn(&mut ServiceConfig) + Clone + Send + 'static> {
+    Plan {
+        address,
+        workers: 1,
+        room: admin_connections(),
+        routes: move |paths: &mut ServiceConfig| http::admin_routes(paths, main.port()),
+        patience: 0,
+    }
+}
+
+/// Returns the limits of connections to the port of `admin_listen`.
+fn admin_connections() -> ConnectionLimits {
+    ConnectionLimits { port: "admin_listen", total: ADMIN_CONNECTIONS, per_address: None }
 }
 
 /// Returns the configured limits of connections, or lower ones if the process cannot open enough
 /// files.
 pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
-    let total = files_for_connections(config.max_connections, config.workers);
-    ConnectionLimits { total, per_address: config.max_connections_per_address }
+    let total = files_for_connections(config);
+    ConnectionLimits { port: "listen", total, per_address: config.max_connections_per_address }
 }
 
 /// Raises the process's limit of open files to what its connections need, if possible. Returns the
-/// number of connections that the limit allows.
-fn files_for_connections(max_connections: usize, workers: usize) -> usize {
+/// number of connections to the main port that the limit allows.
+fn files_for_connections(config: &Config) -> usize {
+    let max_connections = config.max_connections;
     // The database, the log and the listener need 32, each worker needs 4, and the connections per
     // worker are rounded up. A connection has two handles.
-    let others = 32 + 6 * workers as u64;
-    let limits = ConnectionLimits { total: max_connections, per_address: None };
+    let mut others = 32 + 6 * config.workers as u64;
+    if config.admin_listen.is_some() {
+        others += 8 + 2 * admin_connections().most_at_once() as u64;
+    }
+    let limits = ConnectionLimits { port: "listen", total: max_connections, per_address: None };
     let needed = others + 2 * limits.most_at_once() as u64;
     match rlimit::increase_nofile_limit(needed) {
         Ok(limit) if limit >= needed => max_connections,

@@ -68,8 +68,8 @@ pub fn parse(
         Some(DEMO) => demo::read(matches, &flags, environment)?,
         // `healthcheck`, the last of the commands.
         Some(_) => {
-            let listen = config::listen_address(&flags, environment)?;
-            Invocation::Healthcheck(reachable(listen))
+            let address = config::probed_address(&flags, environment)?;
+            Invocation::Healthcheck(reachable(address))
         }
     })
 }
@@ -156,6 +156,16 @@ mod tests {
                 Invocation::Healthcheck(asked.parse().unwrap())
             );
         }
+    }
+
+    #[test]
+    fn a_health_check_asks_the_port_of_probes_if_there_is_one() {
+        let environment = [("GITOPS_STATUS_ADMIN_LISTEN", "0.0.0.0:9090")];
+        let asked = |words: &[&str]| parse_words(words, &environment).unwrap();
+        let at = |address: &str| Invocation::Healthcheck(address.parse().unwrap());
+        assert_eq!(asked(&["healthcheck", "--listen", "192.0.2.1:83"]), at("127.0.0.1:9090"));
+        assert_eq!(asked(&["healthcheck", "--admin-listen", "[::1]:84"]), at("[::1]:84"));
+        assert_eq!(asked(&["healthcheck", "--admin-listen="]), at("127.0.0.1:8080"));
     }
 
     #[test]

@@ -11,6 +11,7 @@ impl Config {
     /// The first combination that is not accepted.
     pub(super) fn check(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
         self.check_writers(sources)?;
+        self.check_ports(sources)?;
         self.check_readers(sources)?;
         self.check_lifetimes(sources)
     }
@@ -49,6 +50,22 @@ impl Config {
             listen.default,
             allow.long(),
             allow.variable(),
+        )))
+    }
+
+    /// Refuses one port for two purposes.
+    fn check_ports(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
+        let Some(admin) = self.admin_listen else { return Ok(()) };
+        let (one, other) = (admin.ip().to_canonical(), self.listen.ip().to_canonical());
+        // An unspecified address stands for every other one. Port 0 is a free port each time.
+        let overlap = one == other || one.is_unspecified() || other.is_unspecified();
+        if admin.port() != self.listen.port() || admin.port() == 0 || !overlap {
+            return Ok(());
+        }
+        let listen = sources.find(&Self::listen)?;
+        Err(sources.find(&Self::admin_listen)?.refused(&format!(
+            "must have another port than listen, which is {} ({})",
+            listen.text, listen.origin,
         )))
     }
 

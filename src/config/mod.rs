@@ -26,7 +26,7 @@ pub use database_url::DatabaseUrl;
 pub use duration::parse_above_zero as parse_duration;
 pub use error::ConfigError;
 pub use file_path::FilePath;
-pub use resolved::{Resolved, listen_address};
+pub use resolved::{Resolved, probed_address};
 pub use setting::{CONFIG_FILE, Setting};
 pub use settings::{Config, SETTINGS};
 pub use sources::{Effective, Lookup};

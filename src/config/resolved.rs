@@ -8,7 +8,7 @@ use super::error::ConfigError;
 use super::schedules::ScheduleTable;
 use super::settings::{Config, MOST_WORKERS, SETTINGS};
 use super::sources::{Effective, Lookup, Sources};
-use super::value::address;
+use super::value::{address, address_or_none};
 use crate::domain::Policy;
 
 /// Settings that have been found, parsed and checked.
@@ -63,16 +63,20 @@ impl Resolved {
     }
 }
 
-/// Finds the address to listen on and ignores every other setting.
+/// Finds the address of the probes, `admin_listen` or else `listen`, and ignores every other setting.
 ///
 /// A health check has to find the server even where its environment lacks the flags that the
 /// server was started with.
 ///
 /// # Errors
 /// An address or a TOML file that is not accepted.
-pub fn listen_address(
+pub fn probed_address(
     flags: &Lookup<'_>,
     environment: &Lookup<'_>,
 ) -> Result<SocketAddr, ConfigError> {
-    Sources::open(flags, environment, SETTINGS)?.read(&Config::listen, address)
+    let mut sources = Sources::open(flags, environment, SETTINGS)?;
+    match sources.read(&Config::admin_listen, address_or_none)? {
+        Some(admin) => Ok(admin),
+        None => sources.read(&Config::listen, address),
+    }
 }

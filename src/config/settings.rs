@@ -12,7 +12,7 @@ use super::error::ConfigError;
 use super::file_path::FilePath;
 use super::setting::{Setting, settings};
 use super::sources::Sources;
-use super::value::{SettingValue, address, limit, number, switch};
+use super::value::{SettingValue, address, address_or_none, limit, number, switch};
 use super::web_url::{ExternalUrl, RevisionUrl};
 use crate::domain::Schedule;
 
@@ -26,6 +26,8 @@ settings! {
     "Network" {
         /// Address to serve on: IP:PORT or localhost:PORT
         listen: SocketAddr = "127.0.0.1:8080", address;
+        /// Address of a second port, for probes and metrics only: IP:PORT or localhost:PORT
+        admin_listen: Option<SocketAddr> = "", address_or_none;
         /// Allow an address beyond loopback: anyone who reaches the port may write
         allow_anonymous_writes: bool = "false", switch;
     }

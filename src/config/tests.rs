@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::settings::MOST_WORKERS;
-use super::{DatabaseUrl, Resolved, SETTINGS, listen_address};
+use super::{DatabaseUrl, Resolved, SETTINGS, probed_address};
 
 /// Loads from flags and environment variables, each written as `name=value`.
 fn load(flags: &[&str], environment: &[&str]) -> Result<Resolved, String> {
@@ -204,9 +204,9 @@ fn a_value_overridden_by_a_flag_is_not_looked_at() {
 }
 
 #[test]
-fn the_listen_address_is_found_without_the_other_settings() {
+fn the_probed_address_is_found_without_the_other_settings() {
     let flags = map(&["listen=0.0.0.0:9", "ttl=nonsense"]);
-    let address = listen_address(&|name| flags.get(name).cloned(), &|_| None).unwrap();
+    let address = probed_address(&|name| flags.get(name).cloned(), &|_| None).unwrap();
     assert_eq!(address.to_string(), "0.0.0.0:9");
 }
 

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
 use thiserror::Error;
 use toml::Value;
@@ -55,6 +56,15 @@ impl SettingValue for SocketAddr {
     }
 }
 
+/// `None` is written as an empty text.
+impl SettingValue for Option<SocketAddr> {
+    const KIND: Kind = Kind::Address;
+
+    fn to_toml(&self) -> Value {
+        self.map(|address| address.to_string()).unwrap_or_default().into()
+    }
+}
+
 impl SettingValue for usize {
     const KIND: Kind = Kind::Number;
 
@@ -72,8 +82,14 @@ impl SettingValue for bool {
     }
 }
 
+/// A type that has a zero, which turns a setting off.
+pub(super) trait WithZero: SettingValue + Copy + Default {}
+
+impl WithZero for usize {}
+impl WithZero for Duration {}
+
 /// `None` is written as 0.
-impl<T: SettingValue + Copy + Default> SettingValue for Option<T> {
+impl<T: WithZero> SettingValue for Option<T> {
     const KIND: Kind = T::KIND;
 
     fn to_toml(&self) -> Value {
@@ -142,6 +158,14 @@ pub(super) fn address(text: &str) -> Result<SocketAddr, InvalidValue> {
             "expected IP:PORT or localhost:PORT, such as 127.0.0.1:8080 or [::1]:8080",
         )
     })
+}
+
+/// Parses an address to listen on, or an empty text for none.
+///
+/// # Errors
+/// As [`address`].
+pub(super) fn address_or_none(text: &str) -> Result<Option<SocketAddr>, InvalidValue> {
+    if text.is_empty() { Ok(None) } else { address(text).map(Some) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Every answer that is not a success: one table.
 
 use std::fmt;
+use std::sync::Arc;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -35,6 +36,8 @@ pub(crate) enum ApiError {
     InvalidFiles(String),
     #[error("There is nothing at this path{}", question(*.meant))]
     NoSuchPath { meant: Option<&'static str> },
+    #[error("Only {here} are on this port; all other paths are on port {main_port}")]
+    OnMainPort { here: Arc<str>, main_port: u16 },
     #[error("This path does not take this method; it takes {allowed}")]
     MethodNotAllowed { allowed: String },
     #[error("{}", reason_for_no_caller(*.is_missing))]
@@ -189,7 +192,9 @@ impl ApiError {
             | Self::Unanswered(Unanswered::TooManyEntries | Unanswered::TooManyToSumUp) => {
                 Answer::of(StatusCode::BAD_REQUEST)
             }
-            Self::NoSuchPath { .. } | Self::Refused(Refusal::Refused(Refused::NoSuchEntry)) => {
+            Self::NoSuchPath { .. }
+            | Self::OnMainPort { .. }
+            | Self::Refused(Refusal::Refused(Refused::NoSuchEntry)) => {
                 Answer::of(StatusCode::NOT_FOUND)
             }
             Self::MethodNotAllowed { allowed } => {

@@ -48,7 +48,7 @@ mod work;
 pub use bodies::Bodies;
 pub use connections::{ConnectionLimits, Connections};
 pub(crate) use connections::{note_connection, track};
-pub(crate) use routes::routes;
+pub(crate) use routes::{admin_routes, routes};
 pub use sending::Sending;
 pub use services::{Limits, Links, Services};
 pub use stopping::Stopping;

@@ -3,6 +3,7 @@
 //! A route that names no right does not compile, nor does a handler that takes no [`Caller`].
 
 use std::future::ready;
+use std::sync::Arc;
 
 use actix_web::dev::{AppService, HttpServiceFactory};
 use actix_web::http::{Method, StatusCode};
@@ -49,11 +50,11 @@ fn table() -> [Route; 20] {
         Route::reading("/entry", Right::Read, pages::entry::entry),
         Route::reading("/file", Right::Read, pages::file::file),
         Route::reading("/assets/{name}", Right::Read, pages::asset),
-        Route::reading("/metrics", Right::Read, metrics::metrics),
+        Route::reading("/metrics", Right::Read, metrics::metrics).on_admin_port_too(),
         Route::reading("/openapi.json", Right::Read, openapi::openapi),
-        Route::reading("/health", Right::Probe, health::health),
-        Route::reading("/livez", Right::Probe, health::livez),
-        Route::reading("/readyz", Right::Probe, health::readyz),
+        Route::reading("/health", Right::Probe, health::health).on_admin_port_too(),
+        Route::reading("/livez", Right::Probe, health::livez).on_admin_port_too(),
+        Route::reading("/readyz", Right::Probe, health::readyz).on_admin_port_too(),
     ]
 }
 
@@ -65,7 +66,24 @@ pub(crate) fn routes(paths: &mut ServiceConfig) {
         paths.service(route);
     }
     let others = move |request: HttpRequest, services: Data<Services>| {
-        ready(no_such_path(&request, &services, &known))
+        let nowhere = ApiError::NoSuchPath { meant: meant(request.path(), &known) };
+        ready(no_route(&request, &services, "GET, HEAD, POST, DELETE", nowhere))
+    };
+    paths.default_service(web::to(others));
+}
+
+/// Registers the paths of the port of `admin_listen`; all others are on the main port, of this number.
+pub(crate) fn admin_routes(paths: &mut ServiceConfig, main_port: u16) {
+    let here = table().into_iter().filter(|route| route.is_on_admin_port);
+    let here: Vec<Route> = here.collect();
+    let known: Vec<&str> = here.iter().map(|route| route.path).collect();
+    let known: Arc<str> = known.join(", ").into();
+    for route in here {
+        paths.service(route);
+    }
+    let others = move |request: HttpRequest, services: Data<Services>| {
+        let elsewhere = ApiError::OnMainPort { here: Arc::clone(&known), main_port };
+        ready(no_route(&request, &services, "GET, HEAD", elsewhere))
     };
     paths.default_service(web::to(others));
 }
@@ -73,6 +91,8 @@ pub(crate) fn routes(paths: &mut ServiceConfig) {
 /// One path of the API.
 struct Route {
     path: &'static str,
+    /// Whether the path is on the port of `admin_listen` as well as on the main one.
+    is_on_admin_port: bool,
     needs: Needs,
     handlers: Resource,
 }
@@ -80,7 +100,8 @@ struct Route {
 impl Route {
     /// Begins a path without methods.
     fn at(path: &'static str) -> Self {
-        Self { path, needs: Needs::default(), handlers: web::resource(path) }
+        let (needs, handlers) = (Needs::default(), web::resource(path));
+        Self { path, is_on_admin_port: false, needs, handlers }
     }
 
     /// Adds a method, the right that it needs and its handler.
@@ -105,6 +126,11 @@ impl Route {
         self
     }
 
+    /// Puts the path on the port of `admin_listen` too.
+    fn on_admin_port_too(self) -> Self {
+        Self { is_on_admin_port: true, ..self }
+    }
+
     /// Begins a path that can only be read: by GET, and by HEAD for the same without a body.
     fn reading<H, A>(path: &'static str, right: Right, handler: H) -> Self
     where
@@ -119,7 +145,7 @@ impl Route {
 
 impl HttpServiceFactory for Route {
     fn register(self, config: &mut AppService) {
-        let Self { path, needs, handlers } = self;
+        let Self { path, is_on_admin_port: _, needs, handlers } = self;
         let allowed: Vec<&str> = needs.0.iter().map(|need| need.method.as_str()).collect();
         let others = methods::others(allowed.join(", "));
         let meter = Meter::new(path);
@@ -134,18 +160,20 @@ impl HttpServiceFactory for Route {
 /// The pages that no program means that asks for something of an API.
 const PAGES: [&str; 2] = ["/entry", "/file"];
 
-fn no_such_path(
+/// Answers a request for a path that is not on this port, and counts it.
+fn no_route(
     request: &HttpRequest,
     services: &Services,
-    known: &[&'static str],
+    methods: &str,
+    error: ApiError,
 ) -> Result<HttpResponse, ApiError> {
     // `OPTIONS *` asks about the server, not about a path.
     if request.method() == Method::OPTIONS && request.path() == "*" {
         measure::note_no_route(request, services, StatusCode::NO_CONTENT);
-        return Ok(methods::options("GET, HEAD, POST, DELETE"));
+        return Ok(methods::options(methods));
     }
     measure::note_no_route(request, services, StatusCode::NOT_FOUND);
-    Err(ApiError::NoSuchPath { meant: meant(request.path(), known) })
+    Err(error)
 }
 
 /// Returns the known path that a wrong one ends with, apart from case and superfluous slashes. What

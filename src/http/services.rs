@@ -43,6 +43,29 @@ pub struct Services {
     pub metrics: Arc<Metrics>,
 }
 
+impl Services {
+    /// Returns the services of another port. They share the state of the server, and nothing that the
+    /// clients of one port could use up for those of the other.
+    #[must_use]
+    pub fn of_another_port(&self) -> Self {
+        let Self { board, access, clock, update_log, limits, links, stopping, metrics, .. } = self;
+        Self {
+            board: board.clone(),
+            access: Arc::clone(access),
+            clock: Arc::clone(clock),
+            whole_lists: WholeLists::default(),
+            work: Work::new(&metrics.overload),
+            bodies: Bodies::default(),
+            sending: Sending::new(Arc::clone(clock)),
+            update_log: Arc::clone(update_log),
+            limits: *limits,
+            links: links.clone(),
+            stopping: stopping.clone(),
+            metrics: Arc::clone(metrics),
+        }
+    }
+}
+
 /// Where links to the outside lead.
 #[derive(Clone, Debug)]
 pub struct Links {

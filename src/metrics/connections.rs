@@ -27,12 +27,14 @@ pub struct ConnectionCounts {
     closed: Breakdown,
 }
 
-impl ConnectionCounts {
-    pub(super) fn new() -> Self {
+impl Default for ConnectionCounts {
+    fn default() -> Self {
         let closed = Breakdown::new(&["full", "address", "idle", "stalled"]);
         Self { open: Arc::default(), capacity: Arc::default(), closed }
     }
+}
 
+impl ConnectionCounts {
     /// Sets how many connections may be open.
     pub fn set_capacity(&self, connections: usize) {
         self.capacity.store(connections, Ordering::Relaxed);

@@ -50,7 +50,7 @@ impl Metrics {
             overload: Breakdown::new(&["bodies", "history", "metrics", "reads"]),
             updates: Updates::new(),
             tokens: TokenUse::new(),
-            connections: ConnectionCounts::new(),
+            connections: ConnectionCounts::default(),
             entries,
             started,
             external_url,

@@ -1,19 +1,18 @@
 //! The settings and the command line from outside: output and exit status of the program.
 
+mod addresses;
 mod files;
 mod run;
 mod schedules;
 
 use std::fs;
-use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
 use std::path::Path;
-use std::thread;
 
 use run::Run;
 
-const NAMES: [&str; 24] = [
+const NAMES: [&str; 25] = [
     "listen",
+    "admin_listen",
     "allow_anonymous_writes",
     "tokens_file",
     "require_read_token",
@@ -351,32 +350,4 @@ fn help_and_version_are_answers_and_not_errors() {
     let outcome = Run::new(&["--version"]).finish();
     let version = concat!("gitops-status-server ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!((outcome.status, outcome.out.as_str()), (Some(0), version));
-}
-
-#[test]
-fn a_health_check_without_a_server_fails_in_one_line() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let outcome = Run::new(&["healthcheck", "--listen", &address.to_string()]).finish();
-    assert_eq!((outcome.status, outcome.out.as_str()), (Some(1), ""));
-    assert!(outcome.err.starts_with(&format!("error: {address} is not healthy: ")));
-    assert_eq!(outcome.err.lines().count(), 1);
-    assert_eq!(outcome.created, [""; 0]);
-}
-
-/// The health check of a container does not know the flags of its server.
-#[test]
-fn a_health_check_reads_only_the_address_setting() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = listener.local_addr().unwrap().port();
-    let server = thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let _ = stream.read(&mut [0; 1024]).unwrap();
-        stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").unwrap();
-    });
-    let outcome = Run::new(&["healthcheck"])
-        .env("GITOPS_STATUS_LISTEN", format!("0.0.0.0:{port}"))
-        .env("GITOPS_STATUS_DATABASE_URL_FILE", "missing")
-        .finish();
-    assert_eq!((outcome.status, outcome.err.as_str()), (Some(0), ""));
-    server.join().unwrap();
 }

@@ -124,6 +124,19 @@ fn a_disk_that_hangs_does_not_keep_the_program_from_stopping() {
 }
 
 #[test]
+fn probes_are_answered_on_their_port_while_a_hanging_disk_delays_the_end() {
+    let disk = Disk::new();
+    let mut server = Process::run(disk.command().args(["--admin-listen", "127.0.0.1:0"]));
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    disk.hang(SYNCS);
+    server.signal("TERM");
+    wait_until("the main port is closed", || server.client.try_connect().is_none());
+    assert_eq!(server.admin().get("/livez").status, 200);
+    server.admin().get("/readyz").error(503);
+    assert_eq!(server.wait().code(), Some(0));
+}
+
+#[test]
 fn a_stop_that_cannot_answer_updates_of_a_hanging_commit_is_a_failure() {
     for calls in [LOOKS, SYNCS] {
         let disk = Disk::new();

@@ -20,6 +20,7 @@
 )]
 
 mod access;
+mod admin;
 mod backup;
 mod badge;
 mod board;

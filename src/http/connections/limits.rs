@@ -6,6 +6,8 @@ const OVERLAP: usize = 16;
 /// How many connections may be open.
 #[derive(Clone, Copy, Debug)]
 pub struct ConnectionLimits {
+    /// The setting of the port, for the log.
+    pub port: &'static str,
     /// Of all addresses.
     pub total: usize,
     /// Of one address, or of one IPv6 network of 64 bits; `None` is any number.
@@ -35,7 +37,7 @@ mod tests {
     fn connections_that_come_in_while_others_leave_are_within_what_there_is() {
         for at_once in 2..10_000 {
             let total = ConnectionLimits::total_within(at_once);
-            let limits = ConnectionLimits { total, per_address: None };
+            let limits = ConnectionLimits { port: "listen", total, per_address: None };
             assert!(limits.most_at_once() > total && limits.most_at_once() <= at_once);
             assert!(limits.most_at_once() + 2 > at_once, "{at_once}");
         }

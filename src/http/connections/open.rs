@@ -131,7 +131,8 @@ impl OpenConnections {
         let mut excess = (self.open.len() - self.ending).saturating_sub(self.limits.total);
         if excess > 0 && self.logged_at.is_none_or(|logged_at| now - logged_at >= LOGGED_AGAIN) {
             self.logged_at = Some(now);
-            log::warn!("All {} connections are taken: idle ones are closed", self.limits.total);
+            let ConnectionLimits { port, total, .. } = self.limits;
+            log::warn!("All {total} connections of {port} are taken: idle ones are closed");
         }
         while excess > 0
             && let Some(id) = self.next_idle(now)

@@ -108,6 +108,13 @@ impl Process {
         (status, log.lock().unwrap().clone())
     }
 
+    /// Returns a client of the port for probes and metrics.
+    pub fn admin(&self) -> Client {
+        let log = self.log();
+        let address = address_after("Probes and metrics on http://", &log);
+        Client { address: address.expect("there is no such port") }
+    }
+
     /// Returns what the program has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
@@ -193,7 +200,11 @@ fn end_of(child: &mut Running) -> ExitStatus {
 
 /// Finds the listening address in the output of a program.
 fn address_in(log: &str) -> Option<SocketAddr> {
-    let (_, rest) = log.split_once("Listening on http://")?;
+    address_after("Listening on http://", log)
+}
+
+fn address_after(words: &str, log: &str) -> Option<SocketAddr> {
+    let (_, rest) = log.split_once(words)?;
     rest.lines().next()?.parse().ok()
 }
 
