@@ -136,6 +136,12 @@ impl Access {
 }
 
 impl Holder {
+    /// Returns their token.
+    #[must_use]
+    pub fn token(&self) -> Option<&Token> {
+        self.token.as_deref()
+    }
+
     /// Returns the name of their token.
     #[must_use]
     pub fn id(&self) -> Option<&TokenId> {
@@ -175,7 +181,6 @@ impl Holder {
 mod tests {
     use super::*;
     use crate::access::{Minted, Scope, mint};
-    use crate::domain::Names;
 
     const NOW: Timestamp = Timestamp::from_millis(1_000_000);
 
@@ -185,7 +190,7 @@ mod tests {
     }
 
     fn rsyslog() -> Rights {
-        let scope = Scope { repo: Names::literal("rsyslog"), server: Names::parse(["web-*"]) };
+        let scope = Scope::parse("repo=rsyslog,server=web-*").unwrap();
         Rights { write: vec![scope], ..Rights::default() }
     }
 

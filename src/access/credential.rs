@@ -13,8 +13,9 @@ use crate::domain::Actor;
 pub(super) const PREFIX: &str = "gss_";
 /// The length of a secret: 256 bits in base64url without padding.
 pub(super) const SECRET_LENGTH: usize = 43;
-/// The most characters of an id.
-const LONGEST_ID: usize = 64;
+/// The most characters of an id: fewer than a secret or a digest has, so that neither can be taken for
+/// an id, which people are shown.
+const LONGEST_ID: usize = 40;
 
 /// Whether a text claims to be one of our tokens.
 #[must_use]
@@ -28,7 +29,7 @@ pub struct TokenId(Arc<str>);
 
 impl TokenId {
     /// What an id must be.
-    pub const ACCEPTED: &str = "1 to 64 characters of a-z, A-Z, 0-9, - and .";
+    pub const ACCEPTED: &str = "1 to 40 characters of a-z, A-Z, 0-9, - and .";
 
     /// Checks an id. The underscore separates it from the secret, so it has none.
     #[must_use]
@@ -145,7 +146,7 @@ mod tests {
             format!("gss_a b_{SECRET}"),
             format!("gss_ä_{SECRET}"),
             format!("gss_a_{SECRET} "),
-            format!("gss_{}_{SECRET}", "a".repeat(65)),
+            format!("gss_{}_{SECRET}", "a".repeat(41)),
         ] {
             assert!(Credential::parse(&refused).is_none(), "{refused}");
         }

@@ -6,6 +6,7 @@
 mod access;
 mod credential;
 mod mint;
+mod redacted;
 mod rights;
 mod token;
 mod tokens;
@@ -14,7 +15,8 @@ mod tokens_file;
 pub use access::{Access, Holder, Unauthorized};
 pub use credential::{Credential, Digest, TokenId, is_credential};
 pub use mint::{Minted, mint};
+pub use redacted::redacted;
 pub use rights::{Right, Rights, Scope};
 pub use token::Token;
 pub use tokens::Tokens;
-pub use tokens_file::TokensFile;
+pub use tokens_file::{TokensFile, moment};

@@ -1,5 +1,13 @@
 //! Rights, and the names that they cover.
 
+use std::borrow::Cow;
+use std::fmt;
+
+use toml::Value;
+use toml::de::DeValue;
+
+use crate::config::Config;
+use crate::config::toml_text::{self, BadPattern};
 use crate::domain::{KeyRef, Names};
 
 /// What a caller needs to be allowed to do. The table of routes names one right for each method of
@@ -23,16 +31,84 @@ pub struct Scope {
     pub repo: Names,
     /// The servers.
     pub server: Names,
+    written: Cow<'static, str>,
 }
 
 impl Scope {
     /// Every pair.
-    pub const ALL: Self = Self { repo: Names::Any, server: Names::Any };
+    pub const ALL: Self = Self {
+        repo: Names::Any,
+        server: Names::Any,
+        written: Cow::Borrowed("{ repo = \"*\", server = \"*\" }"),
+    };
+
+    /// Takes the patterns of both names, each with its text in TOML.
+    pub(super) fn new(repo: (Names, Value), server: (Names, Value)) -> Self {
+        let written = format!("{{ repo = {}, server = {} }}", repo.1, server.1);
+        Self { repo: repo.0, server: server.0, written: written.into() }
+    }
+
+    /// Reads `repo=PATTERN,server=PATTERN`, as the command line has it. A pattern may be a list such
+    /// as `a,b`.
+    ///
+    /// # Errors
+    /// What is accepted. It shows nothing of the text.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let mut found: Vec<(&str, String)> = Vec::new();
+        for part in text.split(',') {
+            match (part.trim_start().split_once('='), found.last_mut()) {
+                (Some((key @ ("repo" | "server"), start)), _) => {
+                    found.push((key, start.to_owned()));
+                }
+                (_, Some((_, pattern))) => {
+                    pattern.push(',');
+                    pattern.push_str(part);
+                }
+                (_, None) => return Err("expected repo=PATTERN,server=PATTERN".to_owned()),
+            }
+        }
+        let names = |key| {
+            let mut patterns = found.iter().filter(|(known, _)| *known == key);
+            match (patterns.next(), patterns.next()) {
+                (Some((_, pattern)), None) => names(key, pattern),
+                (None, _) => Err(missing(key)),
+                (Some(_), Some(_)) => Err(format!("{key} is given twice")),
+            }
+        };
+        Ok(Self::new(names("repo")?, names("server")?))
+    }
 
     /// Whether a pair is among them.
     #[must_use]
     pub fn covers(&self, key: KeyRef<'_>) -> bool {
         self.repo.matches(key.repo) && self.server.matches(key.server)
+    }
+}
+
+/// Writes it as in the file of tokens.
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.written)
+    }
+}
+
+/// Reads the patterns of one name.
+fn names(key: &str, pattern: &str) -> Result<(Names, Value), String> {
+    let read = toml_text::patterns(&DeValue::String(pattern.into()));
+    read.map_err(|reason| bad_pattern(key, &reason))
+}
+
+/// Says that a name is missing: nothing is covered by leaving it out.
+pub(super) fn missing(key: &str) -> String {
+    format!("{key} is missing; \"*\" is every name")
+}
+
+/// Says what is wrong with patterns, without the text that is wrong.
+pub(super) fn bad_pattern(key: &str, reason: &BadPattern) -> String {
+    match reason {
+        BadPattern::Empty => format!("{key} {reason}"),
+        BadPattern::NoText(_) => format!("{key}: {reason}"),
+        BadPattern::NoName(_) => format!("{key}: {}", BadPattern::NO_NAME),
     }
 }
 
@@ -52,6 +128,18 @@ impl Rights {
     #[must_use]
     pub fn all() -> Self {
         Self { write: vec![Scope::ALL], delete: vec![Scope::ALL], read: true }
+    }
+
+    /// Returns what callers without a token may do, by settings that have been checked.
+    #[must_use]
+    pub fn without_token(config: &Config) -> Self {
+        let Config { tokens_file, allow_anonymous_writes, require_read_token, .. } = config;
+        if tokens_file.is_none() && !allow_anonymous_writes {
+            // This is a loopback address.
+            return Self::all();
+        }
+        let write = if *allow_anonymous_writes { vec![Scope::ALL] } else { Vec::new() };
+        Self { write, delete: Vec::new(), read: !require_read_token }
     }
 
     /// Whether there is this right, for some pair at least.
@@ -74,6 +162,43 @@ impl Rights {
             Right::Delete => any(&self.delete),
             Right::Read => self.read,
             Right::Probe => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scope_on_the_command_line_has_the_patterns_of_the_file() {
+        for (text, written) in [
+            ("repo=rsyslog,server=*", "{ repo = \"rsyslog\", server = \"*\" }"),
+            ("server=web-*, repo=a,b", "{ repo = \"a,b\", server = \"web-*\" }"),
+            ("repo={a,b},server=x=y", "{ repo = \"{a,b}\", server = \"x=y\" }"),
+        ] {
+            assert_eq!(Scope::parse(text).unwrap().to_string(), written, "{text}");
+        }
+        let scope = Scope::parse("repo=a,b,server=web-*").unwrap();
+        let covers = |repo, server| scope.covers(KeyRef { repo, server });
+        assert!(covers("a", "web-1") && covers("b", "web-") && !covers("c", "web-1"));
+        assert_eq!(Scope::parse("repo=*,server=*").unwrap(), Scope::ALL);
+    }
+
+    #[test]
+    fn a_scope_that_leaves_something_out_is_refused_and_not_repeated() {
+        for (text, reason) in [
+            ("", "expected repo=PATTERN,server=PATTERN"),
+            ("hunter2", "expected repo=PATTERN,server=PATTERN"),
+            ("repo=hunter2", "server is missing; \"*\" is every name"),
+            ("server=*", "repo is missing; \"*\" is every name"),
+            ("repo=hunter2,servr=*", "server is missing; \"*\" is every name"),
+            ("repo=a,repo=b,server=*", "repo is given twice"),
+            ("repo=,server=*", "repo is empty; \"*\" matches every name"),
+            ("repo=hunter2 ,server=*", "repo: no name has control characters, or white space"),
+        ] {
+            let error = Scope::parse(text).unwrap_err();
+            assert!(error.starts_with(reason) && !error.contains("hunter2"), "{text}: {error}");
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The file of tokens: TOML with a `[[token]]` table for each.
 //!
-//! No error shows a value of it: somebody may have written a token where its digest belongs.
+//! No error shows a value of it, nor a long key: somebody may have written a secret there.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use toml::Spanned;
@@ -9,11 +11,12 @@ use toml::de::{DeTable, DeValue};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::credential::{Digest, TokenId};
-use super::rights::{Rights, Scope};
+use super::redacted::{redacted, token_in};
+use super::rights::{Rights, Scope, bad_pattern, missing};
 use super::token::Token;
 use super::tokens::Tokens;
-use crate::config::toml_text::{self, check_keys, line_number, patterns, place, type_name};
-use crate::config::{ConfigError, text_file};
+use crate::config::toml_text::{self, line_number, patterns, place, type_name, unknown_key};
+use crate::config::{ConfigError, shown_value, text_file};
 use crate::domain::{ReportedTime, Timestamp};
 
 /// The key of the tables.
@@ -23,6 +26,8 @@ const SCOPE_KEYS: [&str; 2] = ["repo", "server"];
 
 /// The most tokens of a file.
 const MOST: usize = 10_000;
+/// The longest unknown key that an error shows. A secret is longer.
+const LONGEST_SHOWN_KEY: usize = 20;
 
 /// A file of tokens, and how it was when it was read last.
 #[derive(Debug)]
@@ -45,7 +50,9 @@ impl TokensFile {
     pub fn read(&mut self) -> Option<Result<Tokens, ConfigError>> {
         let Self { path, last } = self;
         let content = text_file::read(path).map_err(|error| {
-            ConfigError::new(place_of_file(path), format!("cannot read: {error}"))
+            let path = path.to_string_lossy();
+            let place = format!("tokens_file {}", redacted(&shown_value(&path)));
+            ConfigError::new(place, format!("cannot read: {error}"))
         });
         let fingerprint = content.as_ref().map(|content| xxh3_128(content.as_bytes()));
         let now = fingerprint.map_err(ConfigError::clone);
@@ -57,106 +64,200 @@ impl TokensFile {
     }
 }
 
+/// What is wrong in a file, and where.
+struct Mistake {
+    /// The first byte of it.
+    at: usize,
+    reason: String,
+}
+
+impl Mistake {
+    fn at(span: Range<usize>, reason: impl Into<String>) -> Self {
+        Self { at: span.start, reason: reason.into() }
+    }
+}
+
 impl Tokens {
     /// Reads the content of a file of tokens; `path` is for errors only.
     ///
     /// # Errors
     /// The first mistake.
     pub fn parse(path: &Path, content: &str) -> Result<Self, ConfigError> {
+        let line = |at| redacted(&place(path, line_number(content, at))).into_owned();
+        let refused = |Mistake { at, reason }| ConfigError::new(line(at), reason);
+        refuse_tokens(content).map_err(refused)?;
         let file = toml_text::parse(path, content)?;
-        let refused = |reason| ConfigError::new(place_of_file(path), reason);
         check_keys(&file, &[KEY]).map_err(refused)?;
         let mut tokens = Self::default();
-        let Some(tables) = file.get(KEY) else { return Ok(tokens) };
-        let no_tables = |value: &DeValue<'_>| {
-            let found = type_name(value);
-            refused(format!("{KEY}: expected tables, each under [[{KEY}]], not {found}"))
-        };
-        let tables = tables.get_ref().as_array().ok_or_else(|| no_tables(tables.get_ref()))?;
-        if tables.len() > MOST {
-            return Err(refused(format!("expected at most {MOST} tokens")));
-        }
-        for (table, number) in tables.iter().zip(1..) {
-            let line = line_number(content, table.span().start);
-            let place = format!("{} {KEY} {number}", place(path, line));
-            let table = table.get_ref().as_table().ok_or_else(|| no_tables(table.get_ref()))?;
-            let token = token(table).map_err(|reason| ConfigError::new(&place, reason))?;
-            if let Some(earlier) = tokens.add(token) {
-                let reason = format!("there is another token of the id {}", earlier.id);
-                return Err(ConfigError::new(place, reason));
+        let mut digests = BTreeSet::new();
+        for (table, number) in tables(&file).map_err(refused)?.iter().zip(1..) {
+            let refused = |Mistake { at, reason }| {
+                ConfigError::new(format!("{} {KEY} {number}{}", line(at), id_of(table)), reason)
+            };
+            let token = token(table).map_err(refused)?;
+            let again = |what: &str| {
+                let reason =
+                    format!("another token has the same {what}, which belongs to one only");
+                refused(Mistake::at(table.span(), reason))
+            };
+            if !digests.insert(token.digest.to_string()) {
+                return Err(again("sha256"));
+            }
+            if tokens.add(token).is_some() {
+                return Err(again("id"));
             }
         }
         Ok(tokens)
     }
 }
 
-fn place_of_file(path: &Path) -> String {
-    place(path, 1)
+/// Refuses a file with a token in it, even in a comment: those who can read the file could use it.
+fn refuse_tokens(content: &str) -> Result<(), Mistake> {
+    let Some(at) = token_in(content) else { return Ok(()) };
+    let reason = "this is a token, and the file has only the sha256 of it: take it out, and replace \
+                  that token, since others may have read it";
+    Err(Mistake { at, reason: reason.to_owned() })
 }
 
-fn token(table: &DeTable<'_>) -> Result<Token, String> {
-    check_keys(table, &KEYS)?;
-    let id = text(table, "id")?.ok_or("id is missing")?;
-    let id = TokenId::parse(id).ok_or(format!("id must be {}", TokenId::ACCEPTED))?;
-    let digest = text(table, "sha256")?.ok_or("sha256 is missing")?;
-    let digest = Digest::from_hex(digest)
-        .ok_or("sha256 must be the 64 hexadecimal digits that `token new` prints")?;
-    let note = text(table, "note")?.map(str::to_owned);
-    let expires = table.get("expires").map(|value| moment(value.get_ref())).transpose()?;
-    let read = match table.get("read").map(Spanned::get_ref) {
-        None => false,
-        Some(value) => value.as_bool().ok_or_else(|| {
-            format!("read: expected true or false without quotes, not {}", type_name(value))
-        })?,
+/// Returns the tables of all tokens.
+fn tables<'a>(file: &'a DeTable<'_>) -> Result<&'a [Spanned<DeValue<'a>>], Mistake> {
+    let Some(tables) = file.get(KEY) else { return Ok(&[]) };
+    let array = tables.get_ref().as_array().ok_or_else(|| no_table(tables))?;
+    if array.len() > MOST {
+        return Err(Mistake::at(tables.span(), format!("expected at most {MOST} tokens")));
+    }
+    Ok(array)
+}
+
+fn no_table(value: &Spanned<DeValue<'_>>) -> Mistake {
+    let found = type_name(value.get_ref());
+    let reason = format!("{KEY}: expected tables, each under [[{KEY}]], not {found}");
+    Mistake::at(value.span(), reason)
+}
+
+/// Names the token of a table, if its id can be read.
+fn id_of(table: &Spanned<DeValue<'_>>) -> String {
+    let id = table.get_ref().as_table().and_then(|table| table.get("id"));
+    let id = id.and_then(|id| TokenId::parse(id.get_ref().as_str()?));
+    id.map(|id| format!(" ({id})")).unwrap_or_default()
+}
+
+/// Refuses a table with a key that is not among the known ones.
+fn check_keys(table: &DeTable<'_>, known: &[&'static str]) -> Result<(), Mistake> {
+    let Some(key) = table.keys().find(|key| !known.contains(&&**key.get_ref())) else {
+        return Ok(());
     };
+    let name = key.get_ref();
+    let reason = if name.len() > LONGEST_SHOWN_KEY {
+        format!("a key is not known; known keys: {}", known.join(", "))
+    } else {
+        unknown_key(name, known)
+    };
+    Err(Mistake::at(key.span(), reason))
+}
+
+fn token(value: &Spanned<DeValue<'_>>) -> Result<Token, Mistake> {
+    let table = value.get_ref().as_table().ok_or_else(|| no_table(value))?;
+    check_keys(table, &KEYS)?;
+    let required = |key| {
+        let text = text(table, key)?;
+        text.ok_or_else(|| Mistake::at(value.span(), format!("{key} is missing")))
+    };
+    let id =
+        required("id")?.parsed(TokenId::parse, || format!("id must be {}", TokenId::ACCEPTED))?;
+    let digest = required("sha256")?.parsed(Digest::from_hex, || {
+        "sha256 must be the 64 hexadecimal digits that `token new` prints".to_owned()
+    })?;
+    let note = text(table, "note")?.map(|note| note.text.to_owned());
+    let expires = table.get("expires").map(expiry).transpose()?;
+    let read = table.get("read").map(boolean).transpose()?.unwrap_or(false);
     let rights = Rights { write: scopes(table, "write")?, delete: scopes(table, "delete")?, read };
     Ok(Token { id, digest, note, expires, rights })
 }
 
-fn text<'a>(table: &'a DeTable<'_>, key: &str) -> Result<Option<&'a str>, String> {
-    let Some(value) = table.get(key) else { return Ok(None) };
-    let value = value.get_ref();
-    let text = value.as_str();
-    text.map(Some).ok_or_else(|| format!("{key}: expected a string, not {}", type_name(value)))
+/// A text of the file.
+struct Text<'a> {
+    text: &'a str,
+    span: Range<usize>,
 }
 
-/// Reads a moment: a time with a zone, or a date, whose midnight in UTC counts.
-fn moment(value: &DeValue<'_>) -> Result<Timestamp, String> {
-    let text = match value {
-        DeValue::Datetime(moment) => moment.to_string(),
-        DeValue::String(text) => text.as_ref().to_owned(),
-        other => return Err(format!("expires: expected a time, not {}", type_name(other))),
-    };
-    let read = ReportedTime::parse(&text);
-    let read = read.or_else(|_| ReportedTime::parse(&format!("{text}T00:00:00Z")));
-    read.map(ReportedTime::to_the_millisecond).map_err(|_| {
-        "expires must be a time with a zone, such as 2027-04-21T10:32:15Z, or a date".to_owned()
-    })
-}
-
-/// Reads what a right covers: a table, or an array of them.
-fn scopes(table: &DeTable<'_>, right: &str) -> Result<Vec<Scope>, String> {
-    let scope = |value: &DeValue<'_>| {
-        let table = value.as_table().ok_or_else(|| {
-            let found = type_name(value);
-            format!("{right}: expected {{ repo = \"...\", server = \"...\" }}, not {found}")
-        })?;
-        scope(table).map_err(|reason| format!("{right}: {reason}"))
-    };
-    match table.get(right).map(Spanned::get_ref) {
-        None => Ok(Vec::new()),
-        Some(DeValue::Array(array)) => array.iter().map(|value| scope(value.get_ref())).collect(),
-        Some(value) => Ok(vec![scope(value)?]),
+impl Text<'_> {
+    fn parsed<T>(
+        self,
+        parse: impl FnOnce(&str) -> Option<T>,
+        accepted: impl FnOnce() -> String,
+    ) -> Result<T, Mistake> {
+        parse(self.text).ok_or_else(|| Mistake::at(self.span, accepted()))
     }
 }
 
-/// Reads the pairs that a right covers. Nothing is covered by leaving something out.
-fn scope(table: &DeTable<'_>) -> Result<Scope, String> {
-    check_keys(table, &SCOPE_KEYS)?;
-    let names = |key| {
-        let value = table.get(key).ok_or(format!("{key} is missing; \"*\" is every name"))?;
-        let (names, _) = patterns(value.get_ref()).map_err(|reason| format!("{key} {reason}"))?;
-        Ok::<_, String>(names)
+fn text<'a>(table: &'a DeTable<'_>, key: &str) -> Result<Option<Text<'a>>, Mistake> {
+    let Some(value) = table.get(key) else { return Ok(None) };
+    let wrong = || {
+        let reason = format!("{key}: expected a string, not {}", type_name(value.get_ref()));
+        Mistake::at(value.span(), reason)
     };
-    Ok(Scope { repo: names("repo")?, server: names("server")? })
+    let text = value.get_ref().as_str().ok_or_else(wrong)?;
+    Ok(Some(Text { text, span: value.span() }))
+}
+
+fn boolean(value: &Spanned<DeValue<'_>>) -> Result<bool, Mistake> {
+    value.get_ref().as_bool().ok_or_else(|| {
+        let found = type_name(value.get_ref());
+        let reason = format!("read: expected true or false without quotes, not {found}");
+        Mistake::at(value.span(), reason)
+    })
+}
+
+fn expiry(value: &Spanned<DeValue<'_>>) -> Result<Timestamp, Mistake> {
+    let text = match value.get_ref() {
+        DeValue::Datetime(moment) => moment.to_string(),
+        DeValue::String(text) => text.as_ref().to_owned(),
+        other => {
+            let reason = format!("expires: expected a time, not {}", type_name(other));
+            return Err(Mistake::at(value.span(), reason));
+        }
+    };
+    moment(&text).ok_or_else(|| {
+        let reason = "expires must be a time with a zone, such as 2027-04-21T10:32:15Z, or a date";
+        Mistake::at(value.span(), reason)
+    })
+}
+
+/// Reads a moment: a time with a zone, or a date, whose midnight in UTC counts.
+#[must_use]
+pub fn moment(text: &str) -> Option<Timestamp> {
+    let read = ReportedTime::parse(text);
+    let read = read.or_else(|_| ReportedTime::parse(&format!("{text}T00:00:00Z")));
+    read.map(ReportedTime::to_the_millisecond).ok()
+}
+
+/// Reads what a right covers: a table, or an array of them.
+fn scopes(table: &DeTable<'_>, right: &str) -> Result<Vec<Scope>, Mistake> {
+    let Some(value) = table.get(right) else { return Ok(Vec::new()) };
+    match value.get_ref() {
+        DeValue::Array(array) => array.iter().map(|value| scope(value, right)).collect(),
+        _ => Ok(vec![scope(value, right)?]),
+    }
+}
+
+/// Reads the pairs that a right covers.
+fn scope(value: &Spanned<DeValue<'_>>, right: &str) -> Result<Scope, Mistake> {
+    let table = value.get_ref().as_table().ok_or_else(|| {
+        let found = type_name(value.get_ref());
+        let reason =
+            format!("{right}: expected {{ repo = \"...\", server = \"...\" }}, not {found}");
+        Mistake::at(value.span(), reason)
+    })?;
+    let of_right = |Mistake { at, reason }| Mistake { at, reason: format!("{right}: {reason}") };
+    check_keys(table, &SCOPE_KEYS).map_err(of_right)?;
+    let names = |key| {
+        let patterns = match table.get(key) {
+            None => Err(Mistake::at(value.span(), missing(key))),
+            Some(value) => patterns(value.get_ref())
+                .map_err(|reason| Mistake::at(value.span(), bad_pattern(key, &reason))),
+        };
+        patterns.map_err(of_right)
+    };
+    Ok(Scope::new(names("repo")?, names("server")?))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
-use crate::access::{Access, Rights, Scope, Tokens, TokensFile};
+use crate::access::{Access, Rights, Tokens, TokensFile};
 use crate::config::{Config, ConfigError, FilePath};
 use crate::metrics::Metrics;
 
@@ -28,7 +28,7 @@ impl TokenKeeper {
         let path = config.tokens_file.as_ref().map(FilePath::as_path);
         let mut file = path.map(|path| TokensFile::new(path.to_owned()));
         let tokens = file.as_mut().and_then(TokensFile::read).transpose()?;
-        let access = Arc::new(Access::new(anonymous(config), tokens));
+        let access = Arc::new(Access::new(Rights::without_token(config), tokens));
         Ok(Self { file, access })
     }
 
@@ -75,15 +75,4 @@ fn note_bad_file(access: &Access, metrics: &Metrics, error: &ConfigError) {
     log::error!("{error}; the tokens from before stay in force");
     access.note_bad_file();
     metrics.tokens.note_bad_file();
-}
-
-/// Returns what callers without a token may do.
-fn anonymous(config: &Config) -> Rights {
-    let Config { tokens_file, allow_anonymous_writes, require_read_token, .. } = config;
-    if tokens_file.is_none() && !allow_anonymous_writes {
-        // The settings have been checked: this is a loopback address.
-        return Rights::all();
-    }
-    let write = if *allow_anonymous_writes { vec![Scope::ALL] } else { Vec::new() };
-    Rights { write, delete: Vec::new(), read: !require_read_token }
 }

@@ -8,6 +8,9 @@ use toml::Value;
 
 use super::value::{InvalidValue, Kind, SettingValue};
 
+/// A name that begins like a token and is longer than this is taken for one.
+const LONGEST_LIKE_A_TOKEN: usize = 43;
+
 /// The path of a file; relative ones count from the working directory.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct FilePath(PathBuf);
@@ -20,6 +23,9 @@ impl FilePath {
     pub(super) fn parse(text: &str) -> Result<Option<Self>, InvalidValue> {
         if text.contains('\0') {
             return Err(InvalidValue::new("expected the path of a file"));
+        }
+        if text.starts_with("gss_") && text.len() > LONGEST_LIKE_A_TOKEN {
+            return Err(InvalidValue::new("expected a path, not a token"));
         }
         Ok((!text.is_empty()).then(|| Self(text.into())))
     }

@@ -25,6 +25,7 @@ mod web_url;
 pub use database_url::DatabaseUrl;
 pub use duration::parse_above_zero as parse_duration;
 pub use error::ConfigError;
+pub(crate) use error::shown_value;
 pub use file_path::FilePath;
 pub use resolved::{Resolved, probed_address};
 pub use setting::{CONFIG_FILE, Setting};

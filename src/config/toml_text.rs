@@ -4,6 +4,7 @@
 
 use std::path::Path;
 
+use thiserror::Error;
 use toml::Value;
 use toml::de::{DeTable, DeValue};
 
@@ -71,11 +72,26 @@ fn nearest(key: &str, names: &[&'static str]) -> Option<&'static str> {
         .map(|(_, name)| name)
 }
 
+/// Why patterns are not accepted.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+pub(crate) enum BadPattern {
+    /// It is neither a text nor an array of texts, but this.
+    #[error("expected a string in quotes or an array of them, not {0}")]
+    NoText(&'static str),
+    #[error("is empty; \"*\" matches every name")]
+    Empty,
+    /// This one matches no name.
+    #[error("{}: {}", shown_value(.0), Self::NO_NAME)]
+    NoName(String),
+}
+
+impl BadPattern {
+    pub(crate) const NO_NAME: &str = "no name has control characters, or white space at either end";
+}
+
 /// Reads patterns as filters have them: one text, or an array of texts.
-pub(crate) fn patterns(value: &DeValue<'_>) -> Result<(Names, Value), String> {
-    let expected = |value: &DeValue<'_>| {
-        format!("expected a string in quotes or an array of them, not {}", type_name(value))
-    };
+pub(crate) fn patterns(value: &DeValue<'_>) -> Result<(Names, Value), BadPattern> {
+    let expected = |value: &DeValue<'_>| BadPattern::NoText(type_name(value));
     let texts: Vec<String> = match value {
         DeValue::String(text) => vec![text.as_ref().to_owned()],
         DeValue::Array(texts) => {
@@ -87,16 +103,13 @@ pub(crate) fn patterns(value: &DeValue<'_>) -> Result<(Names, Value), String> {
         other => return Err(expected(other)),
     };
     if texts.iter().all(|text| list_elements(text).is_empty()) {
-        return Err("is empty; \"*\" matches every name".to_owned());
+        return Err(BadPattern::Empty);
     }
     for text in &texts {
         let is_no_name =
             |element: &&str| element.trim() != *element || element.contains(char::is_control);
         if let Some(element) = list_elements(text).into_iter().find(is_no_name) {
-            let element = shown_value(element);
-            return Err(format!(
-                "{element}: no name has control characters, or white space at either end"
-            ));
+            return Err(BadPattern::NoName(element.to_owned()));
         }
     }
     let names = Names::parse(texts.iter().map(String::as_str));

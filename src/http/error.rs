@@ -1,5 +1,6 @@
 //! Every answer that is not a success: one table.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::bodies::NoRoom;
-use crate::access::Right;
+use crate::access::{Right, redacted};
 use crate::board::{Refusal, Unanswered};
 use crate::domain::{Full, InvalidField, Refused};
 use crate::render::RenderError;
@@ -234,10 +235,16 @@ impl ApiError {
         }
     }
 
+    /// Returns what the client gets. It may repeat what they have sent: a token in a wrong place is
+    /// hidden.
+    fn message(&self) -> String {
+        redacted(&self.to_string()).into_owned()
+    }
+
     /// Returns what is said beside the message, whose words are promised.
-    fn detail(&self) -> Option<&str> {
+    fn detail(&self) -> Option<Cow<'_, str>> {
         match self {
-            Self::InvalidJson(detail) => Some(detail),
+            Self::InvalidJson(detail) => Some(redacted(detail)),
             _ => None,
         }
     }
@@ -247,8 +254,8 @@ impl ApiError {
     pub(super) fn reason(&self) -> Option<String> {
         match (self, self.detail()) {
             (Self::BadQuery(_), _) => None,
-            (_, None) => Some(self.to_string()),
-            (_, Some(detail)) => Some(format!("{self}: {detail}")),
+            (_, None) => Some(self.message()),
+            (_, Some(detail)) => Some(format!("{}: {detail}", self.message())),
         }
     }
 
@@ -264,7 +271,7 @@ struct ErrorBody<'a> {
     status: &'static str,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<&'a str>,
+    detail: Option<Cow<'a, str>>,
 }
 
 impl ResponseError for ApiError {
@@ -283,7 +290,7 @@ impl ResponseError for ApiError {
             response.force_close();
         }
         let detail = self.detail();
-        response.json(ErrorBody { status: "error", message: self.to_string(), detail })
+        response.json(ErrorBody { status: "error", message: self.message(), detail })
     }
 }
 

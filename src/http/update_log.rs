@@ -11,7 +11,7 @@ use super::request_log::Asked;
 use super::sent_names::SentNames;
 use super::throttle::{Subject, Throttle};
 use super::warning::Warning;
-use crate::access::Unauthorized;
+use crate::access::{Unauthorized, redacted};
 use crate::clock::Clock;
 use crate::domain::Key;
 
@@ -41,7 +41,8 @@ impl UpdateLog {
         // Positions and counts differ from one update to the next.
         let fault = reason.chars().filter(|character| !character.is_ascii_digit());
         let fault = fault.take(MOST_CHARACTERS).collect();
-        let (sender, entry) = (Asked::of(request).to_string(), names.to_string());
+        let sender = Asked::of(request).to_string();
+        let entry = redacted(&names.to_string()).into_owned();
         let line = format!("{sender}{entry} was refused");
         if let Some(others) = self.refusals.admit(Subject { sender, fault, entry }, self.now()) {
             log::info!("{line}{}: {reason}", and_others(others));
