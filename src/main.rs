@@ -7,10 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gitops_status_server::app::{App, AppError, Demo};
-use gitops_status_server::cli::{self, DemoOptions, Invocation};
-use gitops_status_server::clock::SystemClock;
+use gitops_status_server::cli::{self, CheckToken, DemoOptions, Invocation, Verdict};
+use gitops_status_server::clock::{Clock as _, SystemClock};
 use gitops_status_server::config::Config;
 use gitops_status_server::demo::{Fleet, Pace, write_lines};
+use gitops_status_server::domain::Timestamp;
 use gitops_status_server::logging::{self, Log};
 use gitops_status_server::shutdown::Signals;
 use gitops_status_server::store::OpenError;
@@ -35,10 +36,31 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => say(&error, error.exit_status()),
         },
+        Ok(Invocation::NewToken(options)) => match cli::new_token(options, now()) {
+            Ok(text) => print(&text),
+            Err(error) => say(&error, error.exit_status()),
+        },
+        Ok(Invocation::CheckToken(check)) => check_token(&check),
         Ok(Invocation::Compact(database)) => maintain(cli::compact(&database)),
         Ok(Invocation::Repair(database)) => maintain(cli::repair(&database)),
         Err(error) => say(&error, error.exit_status()),
     }
+}
+
+/// Says what a token may do; the exit status is 1 if it may not do what was asked.
+fn check_token(check: &CheckToken) -> ExitCode {
+    match cli::check_token(check, io::stdin(), now()) {
+        Ok(Verdict { text, is_allowed: true }) => print(&text),
+        Ok(Verdict { text, is_allowed: false }) => {
+            print(&text);
+            ExitCode::FAILURE
+        }
+        Err(error) => say(&error, error.exit_status()),
+    }
+}
+
+fn now() -> Timestamp {
+    SystemClock::start().read().wall
 }
 
 /// Runs a command on a database that no server has open.

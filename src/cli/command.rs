@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::demo;
+use super::{demo, token};
 use crate::config::{CONFIG_FILE, Kind, SETTINGS, Setting};
 
 pub(super) const CHECK_CONFIG: &str = "check-config";
@@ -35,7 +35,14 @@ pub(super) fn command() -> Command {
         .disable_help_subcommand(true)
         .next_line_help(true)
         .args(settings)
-        .subcommands([check_config, healthcheck, compact, repair, demo::command()])
+        .subcommands([
+            check_config,
+            healthcheck,
+            compact,
+            repair,
+            token::command(),
+            demo::command(),
+        ])
 }
 
 /// Makes the flag of a setting. Its default and its variable are applied by `config`, not by clap.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use thiserror::Error;
 
+use crate::access::redacted;
 use crate::config::ConfigError;
 
 /// Why the program does not do what it was asked to. The text is meant for standard error.
@@ -13,8 +14,11 @@ pub enum CliError {
     #[error("{0}")]
     Usage(String),
     /// A setting is not accepted.
-    #[error("error: {0}")]
+    #[error("error: {}", redacted(&.0.to_string()))]
     Settings(#[from] ConfigError),
+    /// There can be no new token.
+    #[error("error: the system gives no random numbers: {0}")]
+    NoRandomness(getrandom::Error),
     /// The server did not answer that it is healthy.
     #[error("error: {address} is not healthy: {reason}")]
     Unhealthy {
@@ -31,7 +35,7 @@ impl CliError {
     pub fn exit_status(&self) -> u8 {
         match self {
             Self::Usage(_) | Self::Settings(_) => 2,
-            Self::Unhealthy { .. } => 1,
+            Self::NoRandomness(_) | Self::Unhealthy { .. } => 1,
         }
     }
 }

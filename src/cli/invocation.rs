@@ -10,6 +10,8 @@ use super::command::{CHECK_CONFIG, COMPACT, DEMO, REPAIR, command};
 use super::demo::{self, DemoOptions};
 use super::error::CliError;
 use super::healthcheck::reachable;
+use super::token::{self, CheckToken, NewToken, TOKEN};
+use crate::access::redacted;
 use crate::config::{self, Config, DatabaseUrl, Lookup, Resolved};
 
 /// What the program is asked to do.
@@ -26,6 +28,10 @@ pub enum Invocation {
     Compact(DatabaseUrl),
     /// Repair this database; see [`repair`](super::repair()).
     Repair(DatabaseUrl),
+    /// Make a token, by [`new_token`](super::new_token()).
+    NewToken(NewToken),
+    /// Say what a token may do, by [`check_token`](super::check_token()).
+    CheckToken(CheckToken),
     /// Serve a simulated fleet from a temporary database.
     Demo(Box<Config>, DemoOptions),
     /// Write the reports of that fleet to standard output, as lines of JSON.
@@ -65,6 +71,7 @@ pub fn parse(
         Some(CHECK_CONFIG) => Invocation::CheckConfig(resolved()?.to_toml()),
         Some(COMPACT) => Invocation::Compact(resolved()?.config.database_url),
         Some(REPAIR) => Invocation::Repair(resolved()?.config.database_url),
+        Some(TOKEN) => token::read(matches, environment)?,
         Some(DEMO) => demo::read(matches, &flags, environment)?,
         // `healthcheck`, the last of the commands.
         Some(_) => {
@@ -79,7 +86,8 @@ fn help_or_usage(error: &clap::Error) -> Result<Invocation, CliError> {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Print(text)),
-        _ => Err(CliError::Usage(text.trim_end().to_owned())),
+        // Somebody may have written a token there.
+        _ => Err(CliError::Usage(redacted(text.trim_end()).into_owned())),
     }
 }
 

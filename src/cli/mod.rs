@@ -10,6 +10,7 @@ mod error;
 mod healthcheck;
 mod invocation;
 mod repair;
+mod token;
 
 pub use compact::compact;
 pub use demo::DemoOptions;
@@ -17,3 +18,4 @@ pub use error::CliError;
 pub use healthcheck::healthcheck;
 pub use invocation::{Invocation, from_process, parse};
 pub use repair::repair;
+pub use token::{CheckToken, NewToken, Verdict, check_token, new_token};
