@@ -2,7 +2,7 @@
 
 mod addresses;
 mod files;
-mod run;
+pub mod run;
 mod schedules;
 
 use std::fs;

@@ -5,8 +5,8 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::support::TestApp;
 use crate::support::dashboards::{Dashboard, dashboards, references, repository, walk};
+use crate::support::{Minted, TestApp};
 
 /// Grafana's built-in variables and data sources.
 const GLOBAL: [&str; 7] =
@@ -126,4 +126,33 @@ fn the_provisioned_data_source_is_the_one_that_the_dashboards_prefer() {
     let app = TestApp::spawn();
     let health = app.get(value("customHealthCheckUrl:"));
     assert_eq!((health.status, health.text().as_str()), (200, "[]"), "Infinity wants a body");
+}
+
+#[test]
+fn the_data_source_with_a_token_reads_where_reading_needs_one() {
+    let read = |folder: &str| {
+        let file = format!("deploy/grafana/provisioning/{folder}/gitops-status.yaml");
+        fs::read_to_string(repository(&file)).unwrap()
+    };
+    let (plain, with_token) = (read("datasources"), read("datasources-with-token"));
+    let settings = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    let added = settings(&with_token).split_off(settings(&plain).len());
+    assert!(settings(&with_token).starts_with(&settings(&plain)), "they differ in more");
+    // The names of Infinity; `$__file` is Grafana's own.
+    assert_eq!(added[..2], ["      auth_method: bearerToken", "    secureJsonData:"]);
+    assert!(added[2].starts_with("      bearerToken: $__file{/"), "{}", added[2]);
+    assert_eq!(added.len(), 3);
+    let folder = tempfile::tempdir().unwrap();
+    let grafana = Minted::new(&["--id=grafana", "--read"]);
+    let file = Minted::file(folder.path(), &[&grafana]);
+    let app = TestApp::with_settings(&[("tokens_file", &file), ("require_read_token", "true")]);
+    let (_, health) = plain.split_once("customHealthCheckUrl: ").unwrap();
+    let health = health.lines().next().unwrap();
+    assert_eq!(app.get(health).status, 401);
+    // So does Infinity send it.
+    let reply = app.get_with(health, &[("Authorization", &grafana.bearer())]);
+    assert_eq!((reply.status, reply.text().as_str()), (200, "[]"));
 }

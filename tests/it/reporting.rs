@@ -2,13 +2,14 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Process, TestApp, run_tool, wait_until};
+use crate::support::{Minted, Process, TestApp, run_tool, wait_until};
 
 /// A folder with the script, which is the first block of bash in the document.
 fn script() -> TempDir {
@@ -72,6 +73,49 @@ fn the_script_fails_when_its_report_is_refused_and_shows_the_message() {
     assert_eq!(output.status.code(), Some(22), "{}", said(&output));
     assert!(said(&output).contains("server must be a string of 1 to 255"), "{}", said(&output));
     assert_eq!(app.get("/status.json").text(), "[]");
+}
+
+/// Stands in for curl, and notes its arguments and what others see of them.
+const CURL: &str = "#!/bin/sh
+printf '%s\\n' \"$@\" >> arguments
+tr '\\0' '\\n' < /proc/$$/cmdline >> arguments
+exec /usr/bin/curl \"$@\"
+";
+
+#[test]
+fn the_script_sends_its_token_from_a_file_or_a_variable_and_never_as_an_argument() {
+    let folder = script();
+    let ci = Minted::new(&["--id=ci", "--write=repo=rsyslog,server=web-*"]);
+    let file = Minted::file(folder.path(), &[&ci]);
+    let app = TestApp::with_settings(&[("tokens_file", &file)]);
+    let (token, curl) = (folder.path().join("token"), folder.path().join("curl"));
+    fs::write(&token, format!("{}\n", ci.token)).unwrap();
+    fs::write(&curl, CURL).unwrap();
+    fs::set_permissions(&curl, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:{}", folder.path().display(), std::env::var("PATH").unwrap());
+    let run = |name: &str, variable: &str, value: &str| {
+        let mut command = reporter(&folder, app.client.address, name, "echo a.conf");
+        command.env("PATH", &path).env(variable, value).output().unwrap()
+    };
+    let by_file = run("web-1", "GITOPS_STATUS_TOKEN_FILE", token.to_str().unwrap());
+    let by_variable = run("web-2", "GITOPS_STATUS_TOKEN", &ci.token);
+    for output in [by_file, by_variable] {
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    assert_eq!(app.names(""), ["rsyslog/web-1", "rsyslog/web-2"]);
+    for (name, variable, value, reason) in [
+        ("db-1", "GITOPS_STATUS_TOKEN", ci.token.as_str(), "The token may not report"),
+        ("web-3", "GITOPS_STATUS_TOKEN", "", "This needs a token"),
+        ("web-3", "GITOPS_STATUS_TOKEN_FILE", "missing", "missing: No such file"),
+    ] {
+        let output = run(name, variable, value);
+        assert!(!output.status.success() && said(&output).contains(reason), "{}", said(&output));
+        assert!(!said(&output).contains(&ci.token[8..]), "{}", said(&output));
+    }
+    assert_eq!(app.names("").len(), 2);
+    let arguments = fs::read_to_string(folder.path().join("arguments")).unwrap();
+    assert!(arguments.contains("--data-binary") && arguments.contains("/dev/fd/"), "{arguments}");
+    assert!(!arguments.contains("gss_"), "{arguments}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::dashboards::{dashboards, shipped};
 use crate::support::variables::interpolate;
-use crate::support::{Process, Prometheus, report, run_tool, wait_until};
+use crate::support::{Minted, Process, Prometheus, report, run_tool, wait_until};
 
 /// How long Prometheus may take to scrape a few times and to evaluate the rules.
 const SCRAPING: Duration = Duration::from_mins(1);
@@ -117,4 +117,44 @@ fn interpolate_for_prometheus(expression: &str) -> String {
     let filled = expression.replace("$__rate_interval", "1m");
     let filled = filled.replace("$instance", ".*").replace("$cluster", ".*");
     interpolate(&filled, &|name, _| panic!("{expression} refers to {name}"))
+}
+
+#[test]
+fn prometheus_scrapes_with_the_token_of_a_file() {
+    let read = |name: &str| fs::read_to_string(shipped(&format!("prometheus/{name}"))).unwrap();
+    let (plain, with_token) = (read("prometheus.yml"), read("prometheus-with-token.yml"));
+    let settings = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+        lines.map(str::to_owned).collect()
+    };
+    let added = ["    authorization:", "      credentials_file: gitops-status.token"];
+    let mut others = settings(&with_token);
+    others.retain(|line| !added.contains(&line.as_str()));
+    assert_eq!(others, settings(&plain));
+    assert_eq!(settings(&with_token).len(), others.len() + added.len());
+
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let reader = Minted::new(&["--id=prometheus", "--read"]);
+    let file = Minted::file(folder, &[&reader]);
+    let flags = ["--tokens-file", &file, "--require-read-token"];
+    let server = Process::start(&folder.join("status.db"), &flags);
+    assert_eq!(server.get("/metrics").status, 401);
+    fs::write(folder.join("gitops-status.token"), format!("{}\n", reader.token)).unwrap();
+    let here = with_token
+        .replace(
+            "gitops-status-server.observability-stack.svc.cluster.local:80",
+            &server.address.to_string(),
+        )
+        .replace("scrape_interval: 30s", "scrape_interval: 1s")
+        .replace("alertmanager.observability-stack.svc.cluster.local:9093", "127.0.0.1:9");
+    let configuration = folder.join("prometheus.yml");
+    fs::write(&configuration, here).unwrap();
+    run_tool("promtool", "prometheus", &["check", "config", configuration.to_str().unwrap()], "");
+    let prometheus = Prometheus::start(&configuration, &folder.join("data"));
+    let expression =
+        "gitops_status_token_requests_total{id=\"prometheus\",outcome=\"allowed\"} > 0";
+    wait_until("Prometheus has scraped with its token", || {
+        !prometheus.query(expression).is_empty()
+    });
 }
