@@ -237,7 +237,7 @@ impl ApiError {
 
     /// Returns what the client gets. It may repeat what they have sent: a token in a wrong place is
     /// hidden.
-    fn message(&self) -> String {
+    pub(super) fn message(&self) -> String {
         redacted(&self.to_string()).into_owned()
     }
 

@@ -86,6 +86,12 @@ impl Run<'_> {
 
     /// Puts a token where none belongs.
     fn use_wrongly(&mut self, token: &str, valid: &[(&str, &str)]) {
+        let page = "entry?repo=rsyslog&server=web-1&";
+        for (path, end) in
+            [("?", ""), ("?token=", ""), ("?limit=", ""), (page, "=1"), ("file?", "=1")]
+        {
+            self.send("GET", &format!("/{path}{token}{end}"), valid, "");
+        }
         for path in ["", "api/status/", "assets/", "status.json/", "entry/"] {
             self.send("GET", &format!("/{path}{token}"), valid, "");
         }

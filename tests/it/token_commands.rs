@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::config::run::Run;
-use crate::support::{Minted, run_tool};
+use crate::support::dashboards::repository;
+use crate::support::{Minted, run_tool, wait_until};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gitops-status-server");
 
@@ -83,16 +84,47 @@ fn a_script_can_take_the_token_and_the_lines_apart_as_the_help_says() {
         ["gitops-status-server", "head", "tail"].iter().any(|it| line.starts_with(it))
     };
     let commands: Vec<_> = commands.iter().filter(is_shown).copied().collect();
-    assert_eq!(commands.len(), 3, "{}", help.out);
+    assert_eq!(commands.len(), 4, "{}", help.out);
     assert!(!help.out.contains("--stale-after"), "{}", help.out);
     let folder = tempfile::tempdir().unwrap();
     let bin = Path::new(PROGRAM).parent().unwrap().display();
     let script =
         format!("cd {} && PATH={bin}:$PATH && {}", folder.path().display(), commands.join(" && "));
-    run_tool("sh", "dash", &["-c", &script], "");
+    let said = run_tool("bash", "bash", &["-c", &script], "");
     let token = fs::read_to_string(folder.path().join("rsyslog.token")).unwrap();
-    let (status, said) = check(folder.path(), &token, &["--token-stdin"]);
-    assert_eq!(status, Some(0), "{said}");
+    for token in [token, said] {
+        assert_eq!(token.lines().count(), 1, "{token}");
+        let (mut status, mut answer) = (None, String::new());
+        // The shell does not wait for the end of `tail`.
+        wait_until("the tokens file has the token", || {
+            (status, answer) = check(folder.path(), &token, &["--token-stdin"]);
+            status == Some(0)
+        });
+    }
+}
+
+#[test]
+fn the_example_of_the_document_is_what_token_check_says() {
+    let document = fs::read_to_string(repository("docs/security.md")).unwrap();
+    // Its time must not pass.
+    let document = document.replace("2027-04-01", "2147-04-01");
+    let block = |name: &str| {
+        let block = document.split(&format!("```{name}\n")).nth(1).unwrap();
+        block.split("```").next().unwrap().to_owned()
+    };
+    let (file, example) = (block("toml"), block("console"));
+    let ci = Minted::new(&["--id=rsyslog-ci", "--read"]);
+    let sample = file.split("sha256 = \"").nth(1).unwrap().split('"').next().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tokens.toml"), file.replace(sample, ci.sha256())).unwrap();
+    fs::write(folder.path().join("rsyslog.token"), &ci.token).unwrap();
+    let (command, answer) = example.split_once('\n').unwrap();
+    let command = command.strip_prefix("$ gitops-status-server ").unwrap();
+    let words: Vec<_> = command.split(' ').collect();
+    let output = Command::new(PROGRAM).env_clear().current_dir(&folder).args(words).output();
+    let output = output.unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), answer);
 }
 
 #[test]

@@ -53,6 +53,8 @@ fn new() -> Command {
              gitops-status-server token new --write 'repo=rsyslog,server=*' > new\n  \
              head -n 1 new > rsyslog.token\n  \
              tail -n +2 new >> tokens.toml\n\n\
+             In bash, a pipe that hands only the token on:\n\n  \
+             gitops-status-server token new --read | tee >(tail -n +2 >> tokens.toml) | head -n 1\n\n\
              A PATTERN is a name in which * stands for any characters, or a list of them: a,web-*.",
         )
         .args([

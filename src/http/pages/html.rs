@@ -85,7 +85,7 @@ pub(super) fn problem(
 ) -> Result<HttpResponse, ApiError> {
     let status = error.status_code();
     let heading = status.canonical_reason().unwrap_or("Error");
-    let text = page::problem(heading, &error.to_string(), &context(request, services));
+    let text = page::problem(heading, &error.message(), &context(request, services));
     page(request, status, text.map_err(unwritable)?)
 }
 

@@ -99,7 +99,7 @@ fn may_look_further(selection: &Selection, snapshot: &Snapshot) -> bool {
 fn parse(query: &str) -> OverviewQuery {
     let mut notices = Vec::new();
     let sent = split(query).unwrap_or_else(|error| {
-        notices.push(format!("{error}. Nothing is filtered."));
+        notices.push(format!("{}. Nothing is filtered.", error.message()));
         Vec::new()
     });
     let known = [&filters::PARAMETERS[..], &OTHER_PARAMETERS].concat();
@@ -109,14 +109,15 @@ fn parse(query: &str) -> OverviewQuery {
     groups.sort_by_key(|(name, _)| name != LITERAL);
     for (name, values) in groups {
         if !known.contains(&name.as_str()) {
-            notices.push(format!("{}. It is ignored.", unknown_parameter(&name, &known)));
+            let error = unknown_parameter(&name, &known);
+            notices.push(format!("{}. It is ignored.", error.message()));
             continue;
         }
         let literal = understood.iter().filter(|(understood, _)| understood == LITERAL);
         let alone = literal.chain(&values).cloned().collect();
         match selection(&QueryString::of_known(alone)) {
             Ok(_) => understood.extend(values),
-            Err(error) => notices.push(format!("{error}. It is ignored.")),
+            Err(error) => notices.push(format!("{}. It is ignored.", error.message())),
         }
     }
     let parameters =
@@ -124,7 +125,7 @@ fn parse(query: &str) -> OverviewQuery {
     // Each parameter was read before, and depends on no other but that one, so this does not fail.
     let read = selection(&QueryString::of_known(understood));
     let (selection, view) = read.unwrap_or_else(|error| {
-        notices.push(format!("{error}. Nothing is filtered."));
+        notices.push(format!("{}. Nothing is filtered.", error.message()));
         (Selection::default(), View::Table)
     });
     OverviewQuery { selection, view, parameters, notices }
