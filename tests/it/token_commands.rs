@@ -15,7 +15,7 @@ fn new(words: &[&str]) -> Run {
 }
 
 /// Runs `token check` in a folder with a file of tokens, and with a token on standard input.
-fn check(folder: &Path, token: &str, words: &[&str]) -> (Option<i32>, String) {
+fn check_in(folder: &Path, token: &str, words: &[&str]) -> (Option<i32>, String) {
     fs::write(folder.join("input"), token).unwrap();
     let output = Command::new(PROGRAM)
         .env_clear()
@@ -97,7 +97,7 @@ fn a_script_can_take_the_token_and_the_lines_apart_as_the_help_says() {
         let (mut status, mut answer) = (None, String::new());
         // The shell does not wait for the end of `tail`.
         wait_until("the tokens file has the token", || {
-            (status, answer) = check(folder.path(), &token, &["--token-stdin"]);
+            (status, answer) = check_in(folder.path(), &token, &["--token-stdin"]);
             status == Some(0)
         });
     }
@@ -167,7 +167,7 @@ fn token_check_lists_the_tokens_of_the_file() {
         (Minted::new(&["--id=old", "--read"]), Minted::new(&["--id=grafana", "--read"]));
     let old = Minted { lines: old.lines + "expires = 2020-01-01\n", ..old };
     Minted::file(folder.path(), &[&ci, &old, &grafana]);
-    let (status, said) = check(folder.path(), "", &[]);
+    let (status, said) = check_in(folder.path(), "", &[]);
     assert_eq!(status, Some(0), "{said}");
     assert_eq!(
         said,
@@ -264,7 +264,7 @@ fn token_check_says_what_a_token_may_do_and_why_not() {
         ),
         (&ci.token, &["--token-file=input"], yes, "ci: valid\n"),
     ] {
-        let (ended, said) = check(folder.path(), token, words);
+        let (ended, said) = check_in(folder.path(), token, words);
         assert_eq!(ended, status, "{words:?}: {said}");
         assert!(said.contains(answer), "{words:?}: {said}");
         for secret in [&ci, &other, &old, &unknown].map(|minted| &minted.token[8..40]) {
@@ -286,7 +286,7 @@ fn names_that_no_entry_can_have_and_half_a_question_are_refused() {
         (&["--token-stdin", "--token-file=x"], "cannot be used with"),
         (&["--token-stdin", "--right=write"], "--repo"),
     ] {
-        let (status, said) = check(folder.path(), &ci.token, words);
+        let (status, said) = check_in(folder.path(), &ci.token, words);
         assert_eq!(status, Some(2), "{words:?}: {said}");
         assert!(said.starts_with("error: ") && said.contains(reason), "{words:?}: {said}");
     }
@@ -338,4 +338,30 @@ fn no_command_shows_a_token_that_was_given_in_a_wrong_place() {
     let outcome = Run::new(&[]).env("GITOPS_STATUS_TOKENS_FILE", token).finish();
     assert_eq!(outcome.status, Some(2), "{}", outcome.err);
     assert!(!outcome.err.contains(&token[8..]), "{}", outcome.err);
+}
+
+#[test]
+fn a_server_is_secured_by_the_commands_at_the_beginning_of_the_document() {
+    let document = fs::read_to_string(repository("docs/security.md")).unwrap();
+    let (_, rest) = document.split_once("## In short\n").unwrap();
+    let chapter = rest.split("\n## ").next().unwrap();
+    let spans: Vec<_> = chapter.split('`').skip(1).step_by(2).collect();
+    let is_command = |span: &&&str| {
+        ["gitops-status-server ", "tail ", "head ", "rm "].iter().any(|it| span.starts_with(it))
+    };
+    let commands: Vec<_> = spans.iter().filter(is_command).copied().collect();
+    assert_eq!(commands.len(), 4, "{chapter}");
+    let setting = spans.iter().find(|span| span.starts_with("tokens_file = ")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("settings.toml"), setting).unwrap();
+    let bin = Path::new(PROGRAM).parent().unwrap().display();
+    let check = "gitops-status-server check-config --config settings.toml --listen 0.0.0.0:8080";
+    let (place, commands) = (folder.path().display(), commands.join(" && "));
+    let script = format!("cd {place} && PATH={bin}:$PATH && {commands} && {check}");
+    run_tool("sh", "dash", &["-c", &script], "");
+    let token = fs::read_to_string(folder.path().join("rsyslog.token")).unwrap();
+    let asked = ["--token-stdin", "--repo=rsyslog", "--server=web-1"];
+    let (status, said) = check_in(folder.path(), &token, &asked);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(!folder.path().join("new").exists());
 }

@@ -161,6 +161,9 @@ fn a_tokens_file_that_cannot_be_read_is_named_with_the_reason() {
         assert!(outcome.err.contains("tokens") && outcome.err.contains(reason), "{}", outcome.err);
         assert!(!outcome.err.contains("hunter2"), "{}", outcome.err);
     }
+    let large = Run::new(&["token", "check", "--tokens-file", "large"]);
+    let large = large.file("large", &"#".repeat(1024 * 1024 + 1));
+    large.refused(&["tokens_file \"large\": cannot read: it has more than 1048576 bytes"]);
     let unset = Run::new(&["token", "check"]);
     unset.refused(&[
         "error: tokens_file: is not set",
