@@ -24,6 +24,11 @@ def refresh(path: Path, about: list[str], body: list[list[str]], samples: Sample
         "table": table.markdown(table.HEADER, body),
         "costs": table.markdown(["processor time", "of the server"], table.costs(samples)),
     }
+    replace(path, parts)
+
+
+def replace(path: Path, parts: dict[str, str]) -> None:
+    """Replaces the text between the marks of each name."""
     text = path.read_text()
     for name, part in parts.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"

@@ -3,8 +3,6 @@
 import argparse
 import http.client
 import json
-import multiprocessing
-import socket
 import threading
 import time
 from collections.abc import Callable
@@ -13,16 +11,13 @@ from itertools import islice, permutations
 from pathlib import Path
 from urllib.parse import quote
 
+from .attacks import CLIENTS, PATTERNS, TEXTS, ask, leave_at_once, many_files, stay, thousands_of_files, under
 from .past import flap
 from .servers import TARGET, Ours
 from .updates import fill, update
 
 ENTRIES = 20_000
-CLIENTS = 200
 SECONDS = 20
-# 100 texts that nearly match every name.
-TEXTS = "/status.json?" + "&".join(f"q={'a' * 39}b{number:02}" for number in range(100))
-PATTERNS = "/status.json?file=" + ",".join(f"*a*a*a*a*a*a*a*a*a*b{number:02}" for number in range(100))
 PAIRS, DAYS, LONG_QUESTIONS = 12_000, 6, 50
 JSON = {"Content-Type": "application/json"}
 
@@ -69,44 +64,6 @@ def beside(goods: dict[str, Good]):
         print(good.told(name), flush=True)
 
 
-def ask(port: int, path: str, headers: str = "") -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", port), timeout=15)
-    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n".encode())
-    return connection
-
-
-def beset(attack: Callable, *arguments):
-    """Runs an attack in another process, so that it does not slow the good clients in this one."""
-    process = multiprocessing.Process(target=attack, args=arguments)
-    process.start()
-    time.sleep(SECONDS)
-    process.kill()
-    process.join()
-
-
-def leave_at_once(port: int, path: str):
-    """Many clients send a request and close the connection, once a second."""
-    while True:
-        for connection in [ask(port, path) for _ in range(CLIENTS)]:
-            connection.close()
-        time.sleep(1)
-
-
-def stay(port: int, path: str, count: int = CLIENTS):
-    """Many clients send a request, wait for the answer, and repeat."""
-
-    def client():
-        while True:
-            try:
-                with ask(port, path) as connection:
-                    connection.recv(4096)
-            except OSError:
-                pass
-
-    for _ in range(count):
-        threading.Thread(target=client).start()
-
-
 def seconds_until_idle(server: Ours) -> float:
     """Waits until the server uses at most a tenth of a core for half a second."""
     start = time.monotonic()
@@ -116,14 +73,6 @@ def seconds_until_idle(server: Ours) -> float:
         if server.cpu_seconds() - before <= 0.05:
             return time.monotonic() - start - 0.5
     return float("inf")
-
-
-def many_files(key: int) -> bytes:
-    """An update with 20 names that nearly match."""
-    report = json.loads(update(key))
-    report["files"] = [{"name": f"{'a' * 39}{file:02}"} for file in range(20)]
-    report["sync_status"], report["drift_count"] = "OUT_OF_SYNC", 20
-    return json.dumps(report).encode()
 
 
 def questions(binary: Path):
@@ -142,9 +91,7 @@ def questions(binary: Path):
                 "/livez": Good(server.port, "GET", "/livez"),
             }
             with beside(goods):
-                if attack:
-                    beset(attack, server.port, path)
-                else:
+                with under(*([(attack, (server.port, path))] if attack else [])):
                     time.sleep(SECONDS)
             print(f"  idle after {seconds_until_idle(server):.1f} s", flush=True)
 
@@ -163,16 +110,9 @@ def history(binary: Path):
             "POST": Good(server.port, "POST", "/api/status", update(1)),
         }
         with beside(goods):
-            beset(stay, server.port, "/api/history?q=nosuchthing", LONG_QUESTIONS)
+            with under((stay, (server.port, "/api/history?q=nosuchthing", LONG_QUESTIONS))):
+                time.sleep(SECONDS)
         print(f"  idle after {seconds_until_idle(server):.1f} s", flush=True)
-
-
-def thousands_of_files(key: int) -> bytes:
-    """An update of nearly a megabyte."""
-    report = json.loads(update(key))
-    report["files"] = [{"name": f"{key:03}-{file:04}{'x' * 90}"} for file in range(9000)]
-    report["sync_status"], report["drift_count"] = "OUT_OF_SYNC", 9000
-    return json.dumps(report, separators=(",", ":")).encode()
 
 
 def silent_readers(binary: Path):

@@ -106,9 +106,13 @@ class Ours(Server):
     def __init__(
         self, slow_disk: bool = False, keeps_history: bool = False,
         name: str = "gitops-status-server", binary: Path = TARGET / "release" / "gitops-status-server",
+        with_admin_port: bool = False,
     ):  # fmt: skip
         super().__init__(name)
         self.binary = binary
+        if with_admin_port:
+            self.admin_port = free_port()
+            self.environment["GITOPS_STATUS_ADMIN_LISTEN"] = f"127.0.0.1:{self.admin_port}"
         if keeps_history:
             for limit in ("RETENTION", "ROWS_PER_ENTRY", "MAX_BYTES"):
                 self.environment[f"GITOPS_STATUS_HISTORY_{limit}"] = "0"
