@@ -24,19 +24,21 @@ fn level(change: &Change) -> Level {
 }
 
 fn text(change: &Change) -> String {
-    let Change { entry, event, is_news: _, omitted } = change;
+    let Change { entry, event, is_news: _, omitted, by } = change;
     let (report, since) = (&entry.report, entry.updated_at);
     // Escaped, so that a name cannot look like another line or hide a part of this one.
     let (repo, server) = (report.repo.as_str(), report.server.as_str());
     let pair = format!("{}:{}", repo.escape_debug(), server.escape_debug());
+    let by = by.as_ref().map(|by| format!(" by {}", by.as_str().escape_debug()));
+    let by = by.unwrap_or_default();
     match event {
         Some(Event::Stale) => format!("Status stale: {pair}, silent since {since}"),
         Some(Event::Expired) => format!("Status expired: {pair}, silent since {since}"),
-        Some(Event::Deleted) => format!("Status removed: {pair}"),
+        Some(Event::Deleted) => format!("Status removed: {pair}{by}"),
         Some(Event::First | Event::Drifted | Event::Synced | Event::Changed | Event::Fresh)
         | None => {
             let (status, count) = (report.sync_status.as_str(), report.drift_count.get());
-            let line = format!("Status update: {pair} -> {status} (drift_count: {count})");
+            let line = format!("Status update: {pair} -> {status} (drift_count: {count}){by}");
             let omitted: Vec<&str> = omitted.fields().collect();
             if omitted.is_empty() {
                 return line;

@@ -58,6 +58,8 @@ pub struct Change {
     pub is_news: bool,
     /// The fields of an update that were not stored.
     pub omitted: Omitted,
+    /// Who asked for it, if somebody did and their name is known.
+    pub by: Option<Actor>,
 }
 
 /// Changes to be committed together: one final row for each key, and all transitions in order.
@@ -91,19 +93,18 @@ impl Plan {
     ) -> Self {
         let mut plan = Self::default();
         for Request { action, by } in requests {
-            let by = by.as_ref();
             let outcome = match action {
                 Action::Report(report) => plan
-                    .record(snapshot, report.clone(), by, now, capacity)
+                    .record(snapshot, report.clone(), by.as_ref(), now, capacity)
                     .map(|change| (Done::Recorded(change.omitted), change))
                     .map_err(Refused::Full),
                 Action::Remove(key) => plan
-                    .remove_by(snapshot, key.borrow(), by, now)
+                    .remove_by(snapshot, key.borrow(), by.as_ref(), now)
                     .map(|change| (Done::Removed, change))
                     .ok_or(Refused::NoSuchEntry),
             };
             plan.outcomes.push(outcome.map(|(done, change)| {
-                plan.news.push(change);
+                plan.news.push(Change { by: by.clone(), ..change });
                 done
             }));
         }
@@ -290,7 +291,7 @@ impl Plan {
                 self.rows.insert(ByKey(Arc::clone(&entry)), Planned { row, place });
             }
         }
-        Change { entry, event, is_news, omitted: Omitted::default() }
+        Change { entry, event, is_news, omitted: Omitted::default(), by: None }
     }
 }
 

@@ -7,7 +7,7 @@ use super::frame::Frame;
 use super::moment::Moment;
 use super::parameters::Parameters;
 use super::row::{Commit, FileLink, Row, first_links};
-use crate::domain::{Event, FileDelta, HistoryPage, KeyRef, RunUrl, Standing, Transition};
+use crate::domain::{Actor, Event, FileDelta, HistoryPage, KeyRef, RunUrl, Standing, Transition};
 
 /// The most files that the page lists, and the most bytes of their names. The JSON list has all.
 const FILES_SHOWN: usize = 500;
@@ -145,6 +145,7 @@ struct HistoryRow<'a> {
     removed: Delta<'a>,
     commit: Option<Commit<'a>>,
     url: Option<&'a str>,
+    by: Option<&'a str>,
 }
 
 /// Files that were added or removed: the first ones by name, and the number of others.
@@ -176,6 +177,7 @@ impl<'a> HistoryRow<'a> {
             removed: Delta::new(&transition.files_removed),
             commit: commit.map(|revision| Commit::new(&transition.repo, revision, context)),
             url: transition.url.as_ref().map(RunUrl::as_str),
+            by: transition.by.as_ref().map(Actor::as_str),
         }
     }
 }
