@@ -8,7 +8,7 @@ use crate::support::dashboards::{repository, shipped};
 use crate::support::run_tool;
 
 /// The files of cases for the rules.
-const CASES: [&str; 6] = ["entries", "down", "fleet", "hours", "program", "weeks"];
+const CASES: [&str; 7] = ["entries", "down", "fleet", "hours", "program", "tokens", "weeks"];
 
 /// Returns the shipped rules as text.
 fn rules() -> String {
