@@ -9,6 +9,7 @@ use super::credential::{TokenId, is_credential};
 use super::rights::{Right, Rights};
 use super::token::Token;
 use super::tokens::Tokens;
+use super::uses::Use;
 use crate::domain::{Actor, KeyRef, Timestamp};
 use crate::mutex::locked;
 
@@ -92,11 +93,14 @@ impl Access {
         self.is_file_bad.store(true, Ordering::Relaxed);
     }
 
-    /// Puts other tokens in force, if there is a file of them.
-    pub fn replace(&self, new: Tokens) {
+    /// Puts other tokens in force, if there is a file of them. What was counted of those that stay
+    /// goes on.
+    pub fn replace(&self, mut new: Tokens) {
         self.is_file_bad.store(false, Ordering::Relaxed);
         if let Some(tokens) = &self.tokens {
-            *locked(tokens) = Arc::new(new);
+            let mut tokens = locked(tokens);
+            new.go_on_counting(&tokens);
+            *tokens = Arc::new(new);
         }
     }
 
@@ -106,21 +110,20 @@ impl Access {
         Holder { token: None, anonymous: Arc::clone(&self.anonymous) }
     }
 
-    /// Returns who sends one of these credentials. What does not begin like one of our tokens counts
-    /// as absent, and so does everything while there is no file of tokens.
+    /// Returns who sends these credentials. What does not begin like one of our tokens counts as
+    /// absent, and so does everything while there is no file of tokens. Of several tokens the first
+    /// counts.
     ///
     /// # Errors
     /// A token of ours that is not valid.
-    pub fn holder<'a>(
+    pub fn holder(
         &self,
-        credentials: impl IntoIterator<Item = &'a str>,
+        credentials: impl IntoIterator<Item: AsRef<str>>,
         now: Timestamp,
     ) -> Result<Holder, Unauthorized> {
-        let sent = credentials.into_iter().find(|sent| is_credential(sent));
-        let token = match (sent, self.tokens()) {
-            (Some(sent), Some(tokens)) => Some(tokens.find(sent, now)?),
-            (None, _) | (_, None) => None,
-        };
+        let Some(tokens) = self.tokens() else { return Ok(self.anonymous()) };
+        let sent = credentials.into_iter().find(|sent| is_credential(sent.as_ref()));
+        let token = sent.map(|sent| tokens.find(sent.as_ref(), now)).transpose()?;
         Ok(Holder { token, ..self.anonymous() })
     }
 
@@ -151,7 +154,14 @@ impl Holder {
     /// Returns the name that the history keeps beside what they do.
     #[must_use]
     pub fn actor(&self) -> Option<Actor> {
-        self.id().and_then(TokenId::actor)
+        self.id().map(TokenId::actor)
+    }
+
+    /// Counts a request with their token, if they have one.
+    pub fn note(&self, what: Use) {
+        if let Some(token) = &self.token {
+            token.uses.note(what);
+        }
     }
 
     /// Whether they have a right, for some pair at least.
@@ -186,7 +196,7 @@ mod tests {
 
     fn token(id: &str, rights: Rights, expires: Option<Timestamp>) -> (String, Token) {
         let Minted { text, digest, id } = mint(Some(TokenId::parse(id).unwrap())).unwrap();
-        (text, Token { id, digest, note: None, expires, rights })
+        (text, Token { id, digest, note: None, expires, rights, uses: Arc::default() })
     }
 
     fn rsyslog() -> Rights {
@@ -228,7 +238,7 @@ mod tests {
         assert_eq!(refused("gss_ci", NOW), Unauthorized::Malformed);
         let holder = access.holder(["eyJhbGciOi", ""], NOW).unwrap();
         assert!(holder.id().is_none() && !holder.has(Right::Write));
-        assert!(access.holder(["eyJhbGciOi", &other], NOW).is_err());
+        assert!(access.holder(["eyJhbGciOi", other.as_str()], NOW).is_err());
     }
 
     #[test]
@@ -257,7 +267,23 @@ mod tests {
         assert!(access.again(&holder, before).is_none(), "it is another secret");
         access.replace(Tokens::default());
         assert!(access.again(&holder, before).is_none(), "it has gone");
-        let anonymous = access.holder([], before).unwrap();
+        let anonymous = access.holder([""; 0], before).unwrap();
         assert!(access.again(&anonymous, before).is_some());
+    }
+    #[test]
+    fn a_token_that_stays_goes_on_counting_after_a_reload() {
+        let (text, token) = token("ci", rsyslog(), None);
+        let access = access(token.clone());
+        let count = |what| access.tokens().unwrap().iter().next().unwrap().uses.count(what);
+        access.holder([text.as_str()], NOW).unwrap().note(Use::Allowed);
+        let other = mint(Some(TokenId::parse("ci").unwrap())).unwrap().text;
+        access.holder([other], NOW).unwrap_err();
+        let mut same = Tokens::default();
+        assert!(same.add(Token { uses: Arc::default(), ..token }).is_none());
+        access.replace(same);
+        let holder = access.holder([text.as_str()], NOW).unwrap();
+        holder.note(Use::Allowed);
+        let counted = Use::ALL.map(count);
+        assert_eq!(counted, [2, 0, 1, 0]);
     }
 }

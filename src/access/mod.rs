@@ -11,6 +11,7 @@ mod rights;
 mod token;
 mod tokens;
 mod tokens_file;
+mod uses;
 
 pub use access::{Access, Holder, Unauthorized};
 pub use credential::{Credential, Digest, TokenId, is_credential};
@@ -20,3 +21,4 @@ pub use rights::{Right, Rights, Scope};
 pub use token::Token;
 pub use tokens::Tokens;
 pub use tokens_file::{TokensFile, moment};
+pub use uses::{Use, Uses};

@@ -1,7 +1,10 @@
 //! A token as the file has it.
 
+use std::sync::Arc;
+
 use super::credential::{Digest, TokenId};
 use super::rights::Rights;
+use super::uses::Uses;
 use crate::domain::Timestamp;
 
 /// A token, without its secret.
@@ -16,6 +19,8 @@ pub struct Token {
     pub expires: Option<Timestamp>,
     /// What its holder may do.
     pub rights: Rights,
+    /// How often it was used. A token of the same name that replaces this one goes on counting.
+    pub uses: Arc<Uses>,
 }
 
 impl Token {

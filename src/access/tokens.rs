@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::access::Unauthorized;
-use super::credential::{Credential, TokenId};
+use super::credential::{Digest, TokenId, id_of};
 use super::token::Token;
+use super::uses::Use;
 use crate::domain::Timestamp;
 
 /// The tokens of a file, by their ids.
@@ -23,20 +24,34 @@ impl Tokens {
         self.0.values()
     }
 
-    /// Finds the token that a client has sent.
+    /// Finds the token that a client has sent, and counts the request if it names a token that it may
+    /// not use.
     ///
     /// # Errors
     /// See [`Unauthorized`].
     pub fn find(&self, sent: &str, now: Timestamp) -> Result<Arc<Token>, Unauthorized> {
-        let Some(Credential { id, digest }) = Credential::parse(sent) else {
-            return Err(Unauthorized::Malformed);
-        };
+        let id = id_of(sent).ok_or(Unauthorized::Malformed)?;
         // An unknown id takes as long as a known one: nearly all of the time goes into the digest.
-        let token = self.0.get(&id).ok_or(Unauthorized::UnknownId)?;
+        let digest = Digest::of(sent);
+        let token = self.0.get(id).ok_or(Unauthorized::UnknownId)?;
         if !token.digest.is(&digest) {
-            return Err(Unauthorized::WrongSecret(id));
+            token.uses.note(Use::WrongSecret);
+            return Err(Unauthorized::WrongSecret(token.id.clone()));
         }
-        if token.has_expired(now) { Err(Unauthorized::Expired(id)) } else { Ok(Arc::clone(token)) }
+        if token.has_expired(now) {
+            token.uses.note(Use::Expired);
+            return Err(Unauthorized::Expired(token.id.clone()));
+        }
+        Ok(Arc::clone(token))
+    }
+
+    /// Goes on counting where the tokens of the same names have stopped.
+    pub(super) fn go_on_counting(&mut self, earlier: &Self) {
+        for (id, token) in &mut self.0 {
+            if let Some(earlier) = earlier.0.get(id) {
+                Arc::make_mut(token).uses = Arc::clone(&earlier.uses);
+            }
+        }
     }
 
     /// Returns the token that is the same secret of the same name as an earlier one.

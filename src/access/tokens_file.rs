@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -41,6 +42,11 @@ impl TokensFile {
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self { path, last: None }
+    }
+
+    /// Forgets how the file was, so that the next look reads it.
+    pub fn forget(&mut self) {
+        self.last = None;
     }
 
     /// Reads the file; `None` if it is as it was when it was read last.
@@ -172,7 +178,7 @@ fn token(value: &Spanned<DeValue<'_>>) -> Result<Token, Mistake> {
     let expires = table.get("expires").map(expiry).transpose()?;
     let read = table.get("read").map(boolean).transpose()?.unwrap_or(false);
     let rights = Rights { write: scopes(table, "write")?, delete: scopes(table, "delete")?, read };
-    Ok(Token { id, digest, note, expires, rights })
+    Ok(Token { id, digest, note, expires, rights, uses: Arc::default() })
 }
 
 /// A text of the file.

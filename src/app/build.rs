@@ -16,8 +16,8 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, RevisionUrl};
 use crate::domain::{Capacity, Policy, Retention, Timestamp};
 use crate::http::{
-    Bodies, ConnectionLimits, Limits, Links, Sending, Services, Stopping, UpdateLog, WholeLists,
-    Work,
+    Bodies, ConnectionLimits, Limits, Links, RefusalLog, Sending, Services, Stopping, UpdateLog,
+    WholeLists, Work,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -35,9 +35,9 @@ pub struct App {
     pub(super) feed: Feed,
     pub(super) checker: Checker,
     pub(super) tokens: TokenKeeper,
-    pub(super) metrics: Arc<Metrics>,
     pub(super) reload: watch::Receiver<()>,
     pub(super) update_log: Arc<UpdateLog>,
+    pub(super) refusal_log: Arc<RefusalLog>,
     pub(super) stopping: Stopping,
     pub(super) idle_timeout: Duration,
     pub(super) shutdown_delay: Duration,
@@ -51,7 +51,7 @@ impl App {
     /// # Errors
     /// See [`AppError`].
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
-        let tokens = TokenKeeper::begin(config)?;
+        let tokens = TokenKeeper::begin(config).await?;
         let (store, archive) = open(config.database_url.clone()).await?;
         Self::assemble(config, clock, store, archive, tokens).await
     }
@@ -67,7 +67,8 @@ impl App {
         store: Arc<dyn Store>,
         archive: Arc<dyn Archive>,
     ) -> Result<Self, AppError> {
-        Self::assemble(config, clock, store, archive, TokenKeeper::begin(config)?).await
+        let tokens = TokenKeeper::begin(config).await?;
+        Self::assemble(config, clock, store, archive, tokens).await
     }
 
     async fn assemble(
@@ -89,19 +90,21 @@ impl App {
         let checker = Checker::new(&board, Arc::clone(&clock));
         let stopping = Stopping::default();
         let update_log = Arc::new(UpdateLog::new(Arc::clone(&clock)));
+        let refusal_log = Arc::new(RefusalLog::new(Arc::clone(&clock)));
         let services = Services {
             sending: Sending::new(Arc::clone(&clock)),
             board,
-            access: Arc::clone(&tokens.access),
+            access: tokens.access(),
             clock,
             whole_lists: WholeLists::default(),
             work: Work::new(&metrics.overload),
             bodies: Bodies::default(),
             update_log: Arc::clone(&update_log),
+            refusal_log: Arc::clone(&refusal_log),
             limits: limits(config, room),
             links: links(config),
             stopping: stopping.clone(),
-            metrics: Arc::clone(&metrics),
+            metrics,
         };
         let (main, admin) = bind(config, services, room)?;
         Ok(Self {
@@ -111,9 +114,9 @@ impl App {
             feed,
             checker,
             tokens,
-            metrics,
             reload: watch::Sender::new(()).subscribe(),
             update_log,
+            refusal_log,
             stopping,
             idle_timeout: config.idle_timeout,
             shutdown_delay: config.shutdown_delay,

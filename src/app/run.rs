@@ -1,5 +1,6 @@
 //! Runs the application: starts its tasks, and stops them in order.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -9,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::build::App;
 use super::error::AppError;
 use super::server::Port;
-use crate::http::Connections;
+use crate::http::{Connections, RefusalLog, UpdateLog};
 
 /// The part of the grace that is reserved for the writer and the store.
 const SHARE_OF_STORE: Duration = Duration::from_secs(2);
@@ -46,16 +47,15 @@ impl App {
     async fn run_main(self, shutdown: CancellationToken) -> Result<(), AppError> {
         let Self { main, writer, feed, checker, update_log, stopping, .. } = self;
         let Port { server, connections, .. } = main;
-        let tokens = self.tokens.run(self.metrics, self.reload);
         let handle = server.handle();
         let stop_writer = CancellationToken::new();
         let mut writer = start(writer.run(stop_writer.clone()));
         let stop_feed = CancellationToken::new();
         let mut feed = start(feed.run(stop_feed.clone()));
         let mut checker = start(checker.run(stop_feed.clone()));
-        let sum_up = move || update_log.sum_up();
+        let sum_up = sum_up(update_log, self.refusal_log);
         let mut housekeeper = start(keep_house(connections.clone(), self.idle_timeout, sum_up));
-        let mut tokens = start(tokens);
+        let mut tokens = start(self.tokens.run(self.reload));
         let mut server = start(server);
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -123,6 +123,14 @@ async fn answered(connections: &Connections) {
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     while connections.unanswered() > 0 {
         ticks.tick().await;
+    }
+}
+
+/// Returns what tells of the lines that the logs of refused requests have left out.
+fn sum_up(updates: Arc<UpdateLog>, refusals: Arc<RefusalLog>) -> impl Fn() {
+    move || {
+        updates.sum_up();
+        refusals.sum_up();
     }
 }
 

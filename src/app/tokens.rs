@@ -4,19 +4,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
 
+use super::error::AppError;
 use crate::access::{Access, Rights, Tokens, TokensFile};
 use crate::config::{Config, ConfigError, FilePath};
-use crate::metrics::Metrics;
 
 /// How often the file is looked at. A kubelet replaces a mounted Secret at any time.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// How long a look may take before the file counts as bad. A pipe whose writer is silent takes 5 s.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// What a look at the file has found; `None` if it is as it was.
+type Looked = (TokensFile, Option<Result<Tokens, ConfigError>>);
+
 /// Keeps the tokens in force as the file has them.
 pub(super) struct TokenKeeper {
     file: Option<TokensFile>,
-    pub(super) access: Arc<Access>,
+    access: Arc<Access>,
 }
 
 impl TokenKeeper {
@@ -24,55 +31,78 @@ impl TokenKeeper {
     ///
     /// # Errors
     /// A file that cannot be read.
-    pub(super) fn begin(config: &Config) -> Result<Self, ConfigError> {
-        let path = config.tokens_file.as_ref().map(FilePath::as_path);
-        let mut file = path.map(|path| TokensFile::new(path.to_owned()));
-        let tokens = file.as_mut().and_then(TokensFile::read).transpose()?;
-        let access = Arc::new(Access::new(Rights::without_token(config), tokens));
-        Ok(Self { file, access })
+    pub(super) async fn begin(config: &Config) -> Result<Self, AppError> {
+        let anonymous = Rights::without_token(config);
+        let Some(path) = config.tokens_file.as_ref().map(FilePath::as_path) else {
+            return Ok(Self { file: None, access: Arc::new(Access::new(anonymous, None)) });
+        };
+        let looked = look_at(TokensFile::new(path.to_owned())).await;
+        let (file, read) = looked.map_err(|_| AppError::TaskDied("reading of the tokens"))?;
+        let tokens = read.transpose()?.unwrap_or_default();
+        tell(&tokens);
+        let access = Access::new(anonymous, Some(tokens));
+        Ok(Self { file: Some(file), access: Arc::new(access) })
+    }
+
+    /// Returns who may do what.
+    pub(super) fn access(&self) -> Arc<Access> {
+        Arc::clone(&self.access)
     }
 
     /// Reads the file whenever it has changed, for ever.
-    pub(super) async fn run(self, metrics: Arc<Metrics>, mut reload: watch::Receiver<()>) {
+    pub(super) async fn run(self, mut reload: watch::Receiver<()>) {
         let Self { file, access } = self;
         let Some(mut file) = file else { return std::future::pending().await };
-        if let Some(tokens) = access.tokens() {
-            put_in_force(&metrics, &tokens);
-        }
         loop {
+            // Without a sender there is no signal to wait for.
             let signal = async {
-                // Without a sender there is no signal to wait for.
                 if reload.changed().await.is_err() {
                     std::future::pending::<()>().await;
                 }
             };
-            tokio::time::timeout(LOOK, signal).await.ok();
-            // On a thread of its own: a disk may hang.
-            let looked = spawn_blocking(move || {
-                let read = file.read();
-                (file, read)
-            });
-            let Ok((same, read)) = looked.await else { return };
-            file = same;
+            timeout(LOOK, signal).await.ok();
+            let mut looking = look_at(file);
+            let in_time = timeout(PATIENCE, &mut looking).await;
+            let has_hung = in_time.is_err();
+            let looked = if let Ok(looked) = in_time {
+                looked
+            } else {
+                log::error!("The file of tokens cannot be read in time; {KEPT}");
+                access.note_bad_file();
+                looking.await
+            };
+            let Ok((mut same, read)) = looked else { return };
             match read {
+                // The next look says that it is good again, or why not.
+                None if has_hung => same.forget(),
                 None => {}
                 Some(Ok(tokens)) => {
-                    put_in_force(&metrics, &tokens);
+                    tell(&tokens);
                     access.replace(tokens);
                 }
-                Some(Err(error)) => note_bad_file(&access, &metrics, &error),
+                Some(Err(error)) => {
+                    log::error!("{error}; {KEPT}");
+                    access.note_bad_file();
+                }
             }
+            file = same;
         }
     }
 }
 
-fn put_in_force(metrics: &Metrics, tokens: &Tokens) {
-    log::info!("{} tokens are in force", tokens.iter().count());
-    metrics.tokens.set_tokens(tokens.iter().map(|token| (token.id.as_str(), token.expires)));
+const KEPT: &str = "the tokens from before stay in force";
+
+/// Looks at the file on a thread of its own: a disk may hang.
+fn look_at(mut file: TokensFile) -> JoinHandle<Looked> {
+    spawn_blocking(move || {
+        let read = file.read();
+        (file, read)
+    })
 }
 
-fn note_bad_file(access: &Access, metrics: &Metrics, error: &ConfigError) {
-    log::error!("{error}; the tokens from before stay in force");
-    access.note_bad_file();
-    metrics.tokens.note_bad_file();
+fn tell(tokens: &Tokens) {
+    match tokens.iter().count() {
+        1 => log::info!("1 token is in force"),
+        count => log::info!("{count} tokens are in force"),
+    }
 }

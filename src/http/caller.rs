@@ -12,9 +12,9 @@ use actix_web::{FromRequest, HttpRequest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::error::ApiError;
+use super::error::{ApiError, Forbidden};
 use super::services::Services;
-use crate::access::{Holder, Right, TokenId, Unauthorized};
+use crate::access::{Holder, Right, TokenId, Unauthorized, Use};
 use crate::domain::{Actor, KeyRef, Timestamp};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -47,9 +47,19 @@ impl Caller {
         self.holder.actor()
     }
 
-    /// Whether the caller has sent no token.
-    pub(super) fn is_anonymous(&self) -> bool {
-        self.holder.id().is_none()
+    /// Returns the name of the caller's token, if the caller has sent one.
+    pub(super) fn token(&self) -> Option<&TokenId> {
+        self.holder.id()
+    }
+
+    /// Returns who the caller is, for those who look at them again later.
+    pub(super) fn into_holder(self) -> Holder {
+        self.holder
+    }
+
+    /// Counts the request as one that the caller may make. [`Caller::check`] does that too.
+    pub(super) fn note_allowed(&self) {
+        self.holder.note(Use::Allowed);
     }
 
     /// Checks a right for a pair, which need not exist.
@@ -60,13 +70,15 @@ impl Caller {
         &self,
         right: Right,
         key: KeyRef<'_>,
+        request: &HttpRequest,
         services: &Services,
     ) -> Result<(), ApiError> {
         if self.holder.covers(right, key) {
+            self.note_allowed();
             return Ok(());
         }
-        note_use(services, self.holder.id(), "forbidden");
-        Err(ApiError::OutsideRights { right, repo: key.repo.into(), server: key.server.into() })
+        let pair = Some((key.repo.to_owned(), key.server.to_owned()));
+        Err(forbidden(request, services, &self.holder, Forbidden { right, token: None, pair }))
     }
 }
 
@@ -90,49 +102,58 @@ fn admit(request: &HttpRequest) -> Result<Caller, ApiError> {
         return Ok(Caller { holder: services.access.anonymous() });
     }
     let now = services.clock.read().wall;
-    let sent = credentials(request);
-    let holder = match services.access.holder(sent.iter().map(Cow::as_ref), now) {
+    let holder = match services.access.holder(credentials(request), now) {
         Ok(holder) if holder.has(*right) => {
-            note_use(services, holder.id(), "allowed");
-            return Ok(Caller { holder });
+            let caller = Caller { holder };
+            // Others are counted once their names are known, which may be outside the rights.
+            if *right == Right::Read {
+                caller.note_allowed();
+            }
+            return Ok(caller);
         }
         other => other,
     };
     check_query(request.query_string(), now)?;
     Err(match holder {
         Ok(holder) if holder.id().is_some() || !services.access.has_tokens() => {
-            note_use(services, holder.id(), "forbidden");
-            ApiError::Forbidden { right: *right, has_token: holder.id().is_some() }
+            let what = Forbidden { right: *right, token: None, pair: None };
+            forbidden(request, services, &holder, what)
         }
-        Ok(_) => unauthorized(request, services, &Unauthorized::Missing),
-        Err(reason) => unauthorized(request, services, &reason),
+        Ok(_) => unauthorized(request, services, Unauthorized::Missing),
+        Err(reason) => unauthorized(request, services, reason),
     })
 }
 
-fn unauthorized(request: &HttpRequest, services: &Services, reason: &Unauthorized) -> ApiError {
-    let tokens = &services.metrics.tokens;
-    match reason {
-        Unauthorized::Missing => tokens.note_unauthorized("missing"),
-        Unauthorized::Malformed => tokens.note_unauthorized("malformed"),
-        Unauthorized::UnknownId => tokens.note_unauthorized("unknown_id"),
-        Unauthorized::WrongSecret(id) => tokens.note_request(id.as_str(), "wrong_secret"),
-        Unauthorized::Expired(id) => tokens.note_request(id.as_str(), "expired"),
-    }
-    services.update_log.note_unauthorized(request, reason);
-    let offers_basic = matches!(*request.method(), Method::GET | Method::HEAD);
-    ApiError::Unauthorized { is_missing: *reason == Unauthorized::Missing, offers_basic }
+/// Counts and logs a request that its sender may not make.
+fn forbidden(
+    request: &HttpRequest,
+    services: &Services,
+    holder: &Holder,
+    what: Forbidden,
+) -> ApiError {
+    holder.note(Use::Forbidden);
+    let what = Forbidden { token: holder.id().cloned(), ..what };
+    services.refusal_log.note_forbidden(request, &what);
+    ApiError::Forbidden(Box::new(what))
 }
 
-/// Counts a request with a token.
-fn note_use(services: &Services, id: Option<&TokenId>, outcome: &'static str) {
-    if let Some(id) = id {
-        services.metrics.tokens.note_request(id.as_str(), outcome);
-    }
+/// Counts and logs a request without a valid token.
+fn unauthorized(request: &HttpRequest, services: &Services, reason: Unauthorized) -> ApiError {
+    services.metrics.tokens.note_unauthorized(&reason);
+    services.refusal_log.note_unauthorized(request, &reason);
+    // Makes browsers ask for a password.
+    let offers_basic = is_read(request);
+    ApiError::Unauthorized { reason, offers_basic }
+}
+
+/// Whether a request only reads.
+pub(super) fn is_read(request: &HttpRequest) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD)
 }
 
 /// Returns what may be a token, from each place for one: `Authorization: Bearer`, the password of
 /// `Authorization: Basic`, and `X-Api-Key`.
-fn credentials(request: &HttpRequest) -> Vec<Cow<'_, str>> {
+fn credentials(request: &HttpRequest) -> impl Iterator<Item = Cow<'_, str>> {
     let headers = request.headers();
     let authorizations = headers.get_all(AUTHORIZATION).filter_map(|value| value.to_str().ok());
     let sent = authorizations.filter_map(|value| {
@@ -147,14 +168,15 @@ fn credentials(request: &HttpRequest) -> Vec<Cow<'_, str>> {
         }
     });
     let keys = headers.get_all(API_KEY).filter_map(|value| value.to_str().ok());
-    sent.chain(keys.map(|key| Cow::Borrowed(key.trim()))).collect()
+    sent.chain(keys.map(|key| Cow::Borrowed(key.trim())))
 }
 
-/// Returns the password of Basic authentication.
+/// Returns the password of Basic authentication. The name of the user may be anything, in any
+/// encoding.
 fn password(encoded: &str) -> Option<String> {
-    let pair = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
-    let (_, password) = pair.split_once(':')?;
-    Some(password.to_owned())
+    let mut pair = STANDARD.decode(encoded).ok()?;
+    let colon = pair.iter().position(|byte| *byte == b':')?;
+    String::from_utf8(pair.split_off(colon + 1)).ok()
 }
 
 /// The arguments of a handler that begin with its caller.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::bodies::NoRoom;
-use crate::access::{Right, redacted};
+use crate::access::{Right, TokenId, Unauthorized, redacted};
 use crate::board::{Refusal, Unanswered};
 use crate::domain::{Full, InvalidField, Refused};
 use crate::render::RenderError;
@@ -41,12 +41,10 @@ pub(crate) enum ApiError {
     OnMainPort { here: Arc<str>, main_port: u16 },
     #[error("This path does not take this method; it takes {allowed}")]
     MethodNotAllowed { allowed: String },
-    #[error("{}", reason_for_no_caller(*.is_missing))]
-    Unauthorized { is_missing: bool, offers_basic: bool },
-    #[error("{}", reason_for_no_right(*.right, *.has_token))]
-    Forbidden { right: Right, has_token: bool },
-    #[error("The token may not {} of repo {repo:?} on server {server:?}", deed(*.right))]
-    OutsideRights { right: Right, repo: String, server: String },
+    #[error("{}", reason_for_no_caller(.reason))]
+    Unauthorized { reason: Unauthorized, offers_basic: bool },
+    #[error("{0}")]
+    Forbidden(Box<Forbidden>),
     #[error("The body did not arrive in time")]
     BodyTooSlow,
     #[error("The body must be at most {limit} bytes")]
@@ -83,29 +81,59 @@ pub(crate) enum ApiError {
     Lost,
 }
 
-fn reason_for_no_caller(is_missing: bool) -> &'static str {
-    if is_missing {
-        "This needs a token: send it in the header 'Authorization: Bearer TOKEN'"
-    } else {
-        "The token is not valid: it is unknown or has expired"
+/// What somebody may not do.
+#[derive(Debug)]
+pub(crate) struct Forbidden {
+    pub(super) right: Right,
+    /// The token that they have sent.
+    pub(super) token: Option<TokenId>,
+    /// The repository and the server, if the right is there, but not for these.
+    pub(super) pair: Option<(String, String)>,
+}
+
+impl fmt::Display for Forbidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { right, token, pair } = self;
+        let (deed, things, word) = match right {
+            Right::Write => ("report", " updates", "write"),
+            Right::Delete => ("remove", " entries", "delete"),
+            Right::Read | Right::Probe => ("read", "", "read"),
+        };
+        let Some(id) = token else {
+            return write!(
+                f,
+                "Nobody may {deed}{things}: this server has no tokens (see its tokens_file)"
+            );
+        };
+        match pair {
+            None => write!(
+                f,
+                "The token {id} may not {deed}{things}: it lacks the right {word} (see the server's \
+                 tokens_file)"
+            ),
+            Some((repo, server)) => write!(
+                f,
+                "The token {id} may not {deed} repo {repo:?} on server {server:?}: its right {word} \
+                 does not cover them (see the server's tokens_file)"
+            ),
+        }
     }
 }
 
-fn reason_for_no_right(right: Right, has_token: bool) -> String {
-    let deed = deed(right);
-    if has_token {
-        format!("The token may not {deed}")
-    } else {
-        format!("Nobody may {deed} here, since this server has no tokens; see its tokens_file")
-    }
-}
-
-/// Says what a right allows.
-fn deed(right: Right) -> &'static str {
-    match right {
-        Right::Write => "report the status",
-        Right::Delete => "remove the entry",
-        Right::Read | Right::Probe => "read",
+/// One answer says that a token is not valid, so that it tells nothing about other tokens.
+fn reason_for_no_caller(reason: &Unauthorized) -> &'static str {
+    match reason {
+        Unauthorized::Missing => {
+            "This needs a token: send it in the header 'Authorization: Bearer TOKEN'"
+        }
+        Unauthorized::Malformed => {
+            "The token does not have the form gss_<id>_<secret>, with a secret of 43 characters: it may \
+             have been cut off"
+        }
+        Unauthorized::UnknownId | Unauthorized::WrongSecret(_) | Unauthorized::Expired(_) => {
+            "The token is not valid: it is unknown, its secret is wrong, or it has expired; the \
+             server's log says which"
+        }
     }
 }
 
@@ -201,14 +229,12 @@ impl ApiError {
             Self::MethodNotAllowed { allowed } => {
                 Answer::of(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, allowed)
             }
-            Self::Unauthorized { is_missing: _, offers_basic } => {
+            Self::Unauthorized { reason: _, offers_basic } => {
                 let answer = Answer::of(StatusCode::UNAUTHORIZED);
                 let answer = answer.with(WWW_AUTHENTICATE, "Bearer realm=\"gitops-status-server\"");
                 if *offers_basic { answer.with(WWW_AUTHENTICATE, BASIC) } else { answer }
             }
-            Self::Forbidden { .. } | Self::OutsideRights { .. } => {
-                Answer::of(StatusCode::FORBIDDEN)
-            }
+            Self::Forbidden(_) => Answer::of(StatusCode::FORBIDDEN),
             Self::BodyTooSlow => Answer::of(StatusCode::REQUEST_TIMEOUT).closing(),
             Self::BodyTooLarge { .. } => Answer::of(StatusCode::PAYLOAD_TOO_LARGE).closing(),
             Self::UnsupportedType | Self::UnsupportedEncoding => {

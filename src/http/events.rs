@@ -1,5 +1,7 @@
 //! Changes as they happen, as server-sent events: `GET /api/events`.
 //!
+//! A stream ends within a few seconds once its token may not read any more.
+//!
 //! A client that falls too far behind is cut off by `board::feed`, one that does not read at all by
 //! `http::connections`.
 
@@ -14,7 +16,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::stream;
 use serde::Serialize;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use super::caller::Caller;
 use super::connections;
@@ -22,6 +24,7 @@ use super::error::ApiError;
 use super::query::QueryString;
 use super::request_log::Asked;
 use super::services::Services;
+use crate::access::{Holder, Right};
 use crate::board::{Listener, Step};
 use crate::domain::{Column, Difference, Filter, Timestamp};
 use crate::render::{self, Layout, RenderError, Shape};
@@ -33,12 +36,15 @@ const PIECE: usize = 64 * 1024;
 /// the event is for scripts, which browsers do not show comments.
 const KEEP_ALIVE: &[u8] = b": keep-alive\nevent: alive\ndata: {}\n\n";
 
+/// How often it is looked at whether the client may still read.
+const LOOK_AT_HOLDER: Duration = Duration::from_secs(5);
+
 /// How long a client should wait before it reconnects, in milliseconds.
 const RETRY: u32 = 2000;
 
 /// `GET /api/events`
 pub(super) async fn events(
-    _: Caller,
+    caller: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -61,10 +67,11 @@ pub(super) async fn events(
     let listener = services.board.listen(remembered.or(last_event_id.as_deref()));
     let events = EventStream {
         asked: Asked::of(&request),
+        holder: caller.into_holder(),
+        services,
         listener,
         filter,
         layout,
-        keep_alive: services.limits.keep_alive,
         has_begun: false,
         step: None,
     };
@@ -104,10 +111,11 @@ impl EventsQuery {
 /// The stream of one client.
 struct EventStream {
     asked: Asked,
+    holder: Holder,
+    services: Data<Services>,
     listener: Listener,
     filter: Filter,
     layout: Layout,
-    keep_alive: Duration,
     has_begun: bool,
     /// The step that is being sent, and how many of its changes have been sent.
     step: Option<(Arc<Step>, usize)>,
@@ -127,12 +135,18 @@ impl EventStream {
             self.has_begun = true;
             return self.beginning().map(Some);
         }
+        let alive_at = Instant::now() + self.services.limits.keep_alive;
         loop {
+            if !self.may_go_on() {
+                return Ok(None);
+            }
+            let until = alive_at.min(Instant::now() + LOOK_AT_HOLDER);
             let (step, sent) = match self.step.take() {
                 Some(unfinished) => unfinished,
-                None => match timeout(self.keep_alive, self.listener.hear()).await {
+                None => match timeout_at(until, self.listener.hear()).await {
                     Ok(Some(step)) => (step, 0),
                     Ok(None) => return Ok(None),
+                    Err(_) if until < alive_at => continue,
                     Err(_) => return Ok(Some(Bytes::from_static(KEEP_ALIVE))),
                 },
             };
@@ -141,6 +155,13 @@ impl EventStream {
                 return Ok(Some(piece));
             }
         }
+    }
+
+    /// Whether the client may still read, by the tokens that are in force now.
+    fn may_go_on(&self) -> bool {
+        let Services { access, clock, .. } = &**self.services;
+        let holder = access.again(&self.holder, clock.read().wall);
+        holder.is_some_and(|holder| holder.has(Right::Read))
     }
 
     fn beginning(&self) -> Result<Bytes, RenderError> {

@@ -20,9 +20,9 @@ pub(super) async fn metrics(
 ) -> Result<HttpResponse, ApiError> {
     let coding = Coding::negotiate(request.headers());
     let metrics = Arc::clone(&services.metrics);
-    let board = services.board.clone();
+    let (board, access) = (services.board.clone(), Arc::clone(&services.access));
     let parts = services.work.metrics.run(&request, move |_| {
-        let parts = metrics.text(&board.gauges());
+        let parts = metrics.text(&board.gauges(), &access);
         match coding {
             Coding::Identity => Ok(parts),
             Coding::Gzip | Coding::Brotli => Ok(vec![coding.encode(&parts)?]),

@@ -47,8 +47,10 @@ fn table() -> [Route; 20] {
             .with_query(|query, _| figures::check_query(query, Figures::Files)),
         Route::reading("/badge.svg", Right::Read, badge::badge).with_query(badge::check_query),
         Route::reading("/", Right::Read, pages::overview::overview),
-        Route::reading("/entry", Right::Read, pages::entry::entry),
-        Route::reading("/file", Right::Read, pages::file::file),
+        Route::reading("/entry", Right::Read, pages::entry::entry)
+            .with_query(pages::entry::check_query),
+        Route::reading("/file", Right::Read, pages::file::file)
+            .with_query(pages::file::check_query),
         Route::reading("/assets/{name}", Right::Read, pages::asset),
         Route::reading("/metrics", Right::Read, metrics::metrics).on_admin_port_too(),
         Route::reading("/openapi.json", Right::Read, openapi::openapi),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::bodies::Bodies;
+use super::refusal_log::RefusalLog;
 use super::sending::Sending;
 use super::stopping::Stopping;
 use super::update_log::UpdateLog;
@@ -33,6 +34,8 @@ pub struct Services {
     pub sending: Sending,
     /// The log of wrong updates.
     pub update_log: Arc<UpdateLog>,
+    /// The log of requests that were refused for want of a valid token or of a right.
+    pub refusal_log: Arc<RefusalLog>,
     /// The limits of requests.
     pub limits: Limits,
     /// Where links to the outside lead.
@@ -58,6 +61,7 @@ impl Services {
             bodies: Bodies::default(),
             sending: Sending::new(Arc::clone(clock)),
             update_log: Arc::clone(update_log),
+            refusal_log: Arc::clone(&self.refusal_log),
             limits: *limits,
             links: links.clone(),
             stopping: stopping.clone(),

@@ -21,11 +21,11 @@ pub(super) async fn post(
     payload: Payload,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let (report, mut warnings) = read(&request, payload, &services).await?;
-    caller.check(Right::Write, report.key(), &services)?;
+    let (report, mut warnings) = read(&caller, &request, payload, &services).await?;
+    caller.check(Right::Write, report.key(), &request, &services)?;
     warnings.extend(warning::of_lifetime(services.board.shortened(&report)));
     let key = (!warnings.is_empty()).then(|| report.to_key());
-    let without_token = caller.is_anonymous() && services.access.has_tokens();
+    let without_token = caller.token().is_none() && services.access.has_tokens();
     let without_token = without_token.then(|| report.repo.clone());
     let outcome = submit(&services, caller, Action::Report(report)).await;
     services.metrics.updates.outcomes.note(word(outcome));
@@ -51,6 +51,7 @@ pub(super) async fn post(
 
 /// Reads a report, and the warnings about it, or logs its fault. The body is freed before the commit.
 async fn read(
+    caller: &Caller,
     request: &HttpRequest,
     payload: Payload,
     services: &Services,
@@ -60,7 +61,11 @@ async fn read(
         let report = wire::parse_report(&body.bytes);
         report.inspect_err(|_| names = SentNames::in_body(&body.bytes))
     });
-    read.inspect_err(|error| services.update_log.note_refusal(request, &names, error))
+    let note = |error: &_| {
+        caller.note_allowed();
+        services.update_log.note_refusal(request, caller.token(), &names, error);
+    };
+    read.inspect_err(note)
 }
 
 /// Returns the word for the outcome of an update in the metrics.
@@ -79,8 +84,8 @@ pub(super) async fn delete(
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
-    let key = removed(request.query_string())?;
-    caller.check(Right::Delete, key.borrow(), &services)?;
+    let key = removed(request.query_string()).inspect_err(|_| caller.note_allowed())?;
+    caller.check(Right::Delete, key.borrow(), &request, &services)?;
     submit(&services, caller, Action::Remove(key)).await?;
     Ok(answer::json(wire::REMOVED))
 }

@@ -11,7 +11,7 @@ use super::request_log::Asked;
 use super::sent_names::SentNames;
 use super::throttle::{Subject, Throttle};
 use super::warning::Warning;
-use crate::access::{Unauthorized, redacted};
+use crate::access::{TokenId, redacted};
 use crate::clock::Clock;
 use crate::domain::Key;
 
@@ -32,8 +32,14 @@ impl UpdateLog {
         Self { refusals: Throttle::default(), warnings: Throttle::default(), clock }
     }
 
-    /// Logs an update that was refused for a fault of its own.
-    pub(super) fn note_refusal(&self, request: &HttpRequest, names: &SentNames, error: &ApiError) {
+    /// Logs an update that was refused for a fault of its own, with the token that came with it.
+    pub(super) fn note_refusal(
+        &self,
+        request: &HttpRequest,
+        token: Option<&TokenId>,
+        names: &SentNames,
+        error: &ApiError,
+    ) {
         if !error.status_code().is_client_error() {
             return;
         }
@@ -41,20 +47,9 @@ impl UpdateLog {
         // Positions and counts differ from one update to the next.
         let fault = reason.chars().filter(|character| !character.is_ascii_digit());
         let fault = fault.take(MOST_CHARACTERS).collect();
+        let token = token.map(|id| format!(" with the token {id}")).unwrap_or_default();
         let sender = Asked::of(request).to_string();
-        let entry = redacted(&names.to_string()).into_owned();
-        let line = format!("{sender}{entry} was refused");
-        if let Some(others) = self.refusals.admit(Subject { sender, fault, entry }, self.now()) {
-            log::info!("{line}{}: {reason}", and_others(others));
-        }
-    }
-
-    /// Logs a request whose token is missing or not valid. A secret is never shown, nor is an id that
-    /// no token has: it may be a part of a secret.
-    pub(super) fn note_unauthorized(&self, request: &HttpRequest, reason: &Unauthorized) {
-        let sender = Asked::of(request).to_string();
-        let fault = reason.to_string();
-        let entry = reason.id().map(|id| format!(" with the token {id}")).unwrap_or_default();
+        let entry = redacted(&names.to_string()).into_owned() + &token;
         let line = format!("{sender}{entry} was refused");
         if let Some(others) = self.refusals.admit(Subject { sender, fault, entry }, self.now()) {
             log::info!("{line}{}: {reason}", and_others(others));
@@ -99,7 +94,7 @@ impl UpdateLog {
     }
 }
 
-fn and_others(count: u64) -> String {
+pub(super) fn and_others(count: u64) -> String {
     match count {
         0 => String::new(),
         count => format!(" (and {count} like it, which were not logged)"),

@@ -8,6 +8,7 @@ use super::text::Text;
 use super::{
     Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests, TokenUse, Updates,
 };
+use crate::access::Access;
 use crate::domain::Timestamp;
 
 /// The media type of a scrape: a format that every version of Prometheus since 0.4 reads.
@@ -24,7 +25,7 @@ pub struct Metrics {
     pub overload: Breakdown,
     /// Valid updates, by outcome.
     pub updates: Updates,
-    /// The use of tokens.
+    /// Requests without a valid token.
     pub tokens: TokenUse,
     /// Connections.
     pub connections: ConnectionCounts,
@@ -60,7 +61,7 @@ impl Metrics {
 
     /// Returns the text of a scrape, in parts to be sent one after the other.
     #[must_use]
-    pub fn text(&self, gauges: &Gauges) -> Vec<Bytes> {
+    pub fn text(&self, gauges: &Gauges, access: &Access) -> Vec<Bytes> {
         let Written { families, dropped_series, dropped_wrong_entries } =
             self.entries.write(&gauges.snapshot);
         let mut text = Text::default();
@@ -85,7 +86,7 @@ impl Metrics {
             &self.overload,
         );
         self.updates.write(&mut text);
-        self.tokens.write(&mut text);
+        self.tokens.write(access, &mut text);
         self.connections.write(&mut text);
         let mut parts = vec![Bytes::from(text.into_string())];
         if self.entries.is_on {

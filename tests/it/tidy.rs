@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["domain", "mutex"]),
     ("render", &["domain"]),
     ("page", &["domain"]),
-    ("metrics", &["domain", "mutex", "store"]),
+    ("metrics", &["access", "domain", "mutex", "store"]),
     ("demo", &["clock", "domain", "store"]),
     ("access", &["config", "domain", "mutex"]),
     ("board", &["clock", "domain", "metrics", "mutex", "store"]),

@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::html::{self, context, problem, unwritable};
-use crate::domain::{Cursor, Filter, HistoryQuery, Key, Names, TimeRange};
+use crate::domain::{Cursor, Filter, HistoryQuery, Key, Names, TimeRange, Timestamp};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::query::{QueryString, must_be};
@@ -57,6 +57,11 @@ pub(in crate::http) async fn entry(
     });
     let (status, text) = page.await?;
     html::page(&request, status, text)
+}
+
+/// Checks a query string.
+pub(in crate::http) fn check_query(query: &str, _: Timestamp) -> Result<(), ApiError> {
+    parse(query).map(drop)
 }
 
 /// Reads `repo` and `server`, and `cursor`, where the shown part of the history begins.

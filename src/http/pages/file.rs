@@ -5,7 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::html::{self, context, problem, unwritable};
-use crate::domain::FileName;
+use crate::domain::{FileName, Timestamp};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::query::{QueryString, must_be};
@@ -27,6 +27,11 @@ pub(in crate::http) async fn file(
         page.render(&board.snapshot(), &context, effort).map_err(unwritable)
     });
     html::page(&request, StatusCode::OK, text.await?)
+}
+
+/// Checks a query string.
+pub(in crate::http) fn check_query(query: &str, _: Timestamp) -> Result<(), ApiError> {
+    parse(query).map(drop)
 }
 
 /// Reads `name`.

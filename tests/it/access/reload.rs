@@ -1,0 +1,219 @@
+//! The file of tokens is read again while the program serves.
+
+use std::fs;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use super::kit::{ALL, Mount, Token, headers, update};
+use crate::support::{Client, Process, wait_until};
+
+/// Reports something with a token, and returns the status of the answer.
+fn report(client: &Client, token: &Token) -> u16 {
+    let mut sent = vec![("Content-Type", "application/json")];
+    let bearer = token.bearer();
+    sent.extend(headers(&bearer));
+    client.send("POST", "/api/status", &sent, update("rsyslog", "lab").as_bytes()).status
+}
+
+fn health(client: &Client) -> String {
+    client.get("/health").text()
+}
+
+fn file_valid(client: &Client) -> bool {
+    let metrics = client.get("/metrics").text();
+    let value = metrics.lines().find_map(|it| it.strip_prefix("gitops_status_tokens_file_valid "));
+    value.unwrap() == "1"
+}
+
+#[test]
+fn a_swap_of_the_link_by_a_kubelet_is_noticed() {
+    let (old, new) = (Token::new("ci-1", ALL), Token::new("ci-2", ALL));
+    let mount = Mount::new(&[&old]);
+    let server = mount.program(&[]);
+    assert_eq!([report(&server, &old), report(&server, &new)], [200, 401]);
+    mount.swap(&[&old, &new]);
+    wait_until("the new one is valid", || report(&server, &new) == 200);
+    assert_eq!(report(&server, &old), 200, "so is the old one");
+    mount.swap(&[&new]);
+    wait_until("the old one is not valid any more", || report(&server, &old) == 401);
+    assert_eq!(report(&server, &new), 200);
+    assert!(server.log().contains("1 token is in force"), "{}", server.log());
+    assert!(server.log().contains("2 tokens are in force"), "{}", server.log());
+}
+
+#[test]
+fn a_file_that_is_replaced_or_written_in_place_is_noticed_after_sighup() {
+    let (old, new) = (Token::new("ci-1", ALL), Token::new("ci-2", ALL));
+    let mount = Mount::new(&[]);
+    let path = mount.beside("plain.toml");
+    fs::write(&path, &old.table).unwrap();
+    let arguments = ["--tokens-file", path.to_str().unwrap()];
+    let server = Process::start(&mount.beside("status.db"), &arguments);
+    assert_eq!(report(&server, &old), 200);
+    fs::write(&path, &new.table).unwrap();
+    server.signal("HUP");
+    wait_until("the new one is valid", || report(&server, &new) == 200);
+    assert!(server.log().contains("SIGHUP"), "{}", server.log());
+    fs::write(mount.beside("next"), &old.table).unwrap();
+    fs::rename(mount.beside("next"), &path).unwrap();
+    server.signal("HUP");
+    wait_until("the old one is valid again", || report(&server, &old) == 200);
+}
+
+#[test]
+fn a_bad_file_keeps_the_tokens_and_says_so_once_until_it_is_good_again() {
+    let token = Token::new("ci", ALL);
+    let mount = Mount::new(&[&token]);
+    let server = mount.program(&[]);
+    assert!(file_valid(&server) && health(&server).contains("\"healthy\""));
+    // A token where its digest belongs must not be shown.
+    let wrong = format!("[[token]]\nid = \"ci\"\nsha256 = \"{}\"\n", token.text);
+    for (what, swap) in [
+        ("a wrong value", &(|| mount.swap_for(&wrong)) as &dyn Fn()),
+        ("no TOML", &|| mount.swap_for("[[token")),
+        ("an unknown key", &|| mount.swap_for("tokens = []")),
+        ("no file", &|| mount.remove()),
+    ] {
+        let before = server.log().len();
+        swap();
+        wait_until(what, || !file_valid(&server));
+        let said = health(&server);
+        assert!(said.contains("the file of tokens is not valid"), "{what}: {said}");
+        assert_eq!(report(&server, &token), 200, "{what}");
+        server.signal("HUP");
+        server.signal("HUP");
+        wait_until("it is noted", || server.log()[before..].contains("stay in force"));
+        mount.swap(&[&token]);
+        wait_until("it is good again", || file_valid(&server));
+        assert!(health(&server).contains("\"healthy\""));
+        let said = server.log()[before..].to_owned();
+        assert_eq!(said.matches("stay in force").count(), 1, "{what}: {said}");
+    }
+    let log = server.log();
+    assert!(!log.contains(&token.text) && !log.contains(&token.text[8..]), "{log}");
+}
+
+#[test]
+fn a_program_does_not_start_with_a_bad_file_and_says_where_it_is_wrong() {
+    let mount = Mount::new(&[]);
+    mount.swap_for("[[token]]\nid = \"ci\"\n");
+    let mut command = Process::command(&mount.beside("status.db"));
+    let (status, output) = Process::run_to_end(command.args(["--tokens-file", &mount.path()]));
+    assert_eq!(status.code(), Some(2), "{output}");
+    assert!(output.contains("tokens.toml") && output.contains("sha256 is missing"), "{output}");
+    let mut command = Process::command(&mount.beside("status.db"));
+    let (status, output) = Process::run_to_end(command.args(["--tokens-file", "/nowhere"]));
+    assert_eq!(status.code(), Some(2), "{output}");
+    assert!(output.contains("/nowhere") && output.contains("cannot read"), "{output}");
+}
+
+#[test]
+fn a_pipe_without_a_writer_and_a_disk_that_hangs_do_not_stop_the_server() {
+    let token = Token::new("ci", ALL);
+    let mount = Mount::new(&[&token]);
+    let server = mount.program(&[]);
+    mount.remove();
+    let folder = mount.beside("..pipe");
+    fs::create_dir(&folder).unwrap();
+    let made = Command::new("mkfifo").arg(folder.join("tokens.toml")).status();
+    assert!(made.unwrap().success());
+    std::os::unix::fs::symlink(&folder, mount.beside("..data")).unwrap();
+    server.signal("HUP");
+    wait_until("it is noted", || server.log().contains("it is a pipe that nobody writes to"));
+    assert_eq!(report(&server, &token), 200);
+    // A writer that says nothing.
+    let pipe = fs::File::options().read(true).write(true).open(folder.join("tokens.toml")).unwrap();
+    server.signal("HUP");
+    wait_until("it is noted", || server.log().contains("it is a pipe whose writer is silent"));
+    assert_eq!(report(&server, &token), 200);
+    drop(pipe);
+    fs::remove_file(mount.beside("..data")).unwrap();
+    mount.swap(&[&token]);
+    wait_until("it is good again", || file_valid(&server));
+}
+
+/// Reports without a pause until told to stop, with the first token until the second one is handed out;
+/// counts the answers, and those that are no 200.
+struct Reporters {
+    is_over: AtomicBool,
+    answers: AtomicUsize,
+    refused: AtomicUsize,
+    has_second: AtomicBool,
+}
+
+impl Reporters {
+    fn report(&self, client: &Client, first: &Token, second: &Token, is_late: bool) {
+        let mut rounds_with_first = 0;
+        while !self.is_over.load(Ordering::SeqCst) {
+            let mut token = first;
+            if self.has_second.load(Ordering::SeqCst) {
+                // Jobs take up another token at their next run, not all at once.
+                rounds_with_first += 1;
+                if !is_late || rounds_with_first > 20 {
+                    token = second;
+                }
+            }
+            let is_refused = report(client, token) != 200;
+            self.answers.fetch_add(1, Ordering::SeqCst);
+            self.refused.fetch_add(usize::from(is_refused), Ordering::SeqCst);
+        }
+    }
+}
+
+/// Tells the reporters to end, also if the test fails.
+struct Over<'a>(&'a Reporters);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.is_over.store(true, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn no_update_is_refused_while_reporters_move_to_another_token() {
+    let (old, new) = (Token::new("ci-1", ALL), Token::new("ci-2", ALL));
+    let mount = Mount::new(&[&old]);
+    let server = mount.program(&[]);
+    let client = server.client;
+    let uses = |id: &str, outcome: &str| -> u64 {
+        let metrics = client.get("/metrics").text();
+        let series =
+            format!("gitops_status_token_requests_total{{id=\"{id}\",outcome=\"{outcome}\"}} ");
+        let value = metrics.lines().find_map(|line| line.strip_prefix(&series));
+        value.map_or(0, |value| value.parse().unwrap())
+    };
+    let reporters = Reporters {
+        is_over: AtomicBool::new(false),
+        answers: AtomicUsize::new(0),
+        refused: AtomicUsize::new(0),
+        has_second: AtomicBool::new(false),
+    };
+    thread::scope(|scope| {
+        let _over = Over(&reporters);
+        for number in 0..4 {
+            let (reporters, old, new) = (&reporters, &old, &new);
+            scope.spawn(move || reporters.report(&client, old, new, number % 2 == 0));
+        }
+        wait_until("reports with the old one come", || uses("ci-1", "allowed") > 20);
+        mount.swap(&[&old, &new]);
+        wait_until("the new one is valid", || report(&client, &new) == 200);
+        reporters.has_second.store(true, Ordering::SeqCst);
+        // As an operator does: wait until nobody uses the old one.
+        let mut last = (0, 0);
+        wait_until("the old one is not used any more", || {
+            let now = (uses("ci-1", "allowed"), uses("ci-2", "allowed"));
+            let is_moved = now.0 == last.0 && now.1 > last.1 + 20;
+            if now.0 != last.0 || is_moved {
+                last = now;
+            }
+            is_moved
+        });
+        mount.swap(&[&new]);
+        wait_until("the old one is gone", || report(&client, &old) == 401);
+        let answers = reporters.answers.load(Ordering::SeqCst);
+        wait_until("reports go on", || reporters.answers.load(Ordering::SeqCst) > answers + 50);
+    });
+    assert!(reporters.answers.load(Ordering::SeqCst) > 100);
+    assert_eq!(reporters.refused.load(Ordering::SeqCst), 0);
+}
