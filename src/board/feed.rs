@@ -134,7 +134,7 @@ impl Feed {
         if log.snapshot.is_none() && log.listeners.is_some() {
             log.snapshot = Some(self.published.snapshot());
         }
-        let named = after.and_then(|name| self.number_in(name));
+        let named = after.and_then(|name| number_in(self.run, name));
         let resumed = named.filter(|number| log.has_all_since(*number));
         Listener {
             has_resumed: resumed.is_some(),
@@ -150,14 +150,19 @@ impl Feed {
         self.log().listeners.as_ref().map_or(0, Sender::receiver_count)
     }
 
-    fn number_in(&self, name: &str) -> Option<u64> {
-        let (run, number) = name.split_once('-')?;
-        (run == format!("{:016x}", self.run)).then(|| number.parse().ok())?
-    }
-
     fn log(&self) -> MutexGuard<'_, Log> {
         locked(&self.log)
     }
+}
+
+/// Returns the number of a step that was made in this process. Each step has only one name.
+pub(super) fn number_in(run: u64, name: &str) -> Option<u64> {
+    let number = name.split_once('-')?.1.parse().ok()?;
+    (name == name_of(run, number)).then_some(number)
+}
+
+fn name_of(run: u64, number: u64) -> String {
+    format!("{run:016x}-{number}")
 }
 
 impl Log {
@@ -230,7 +235,7 @@ impl Listener {
     /// Returns the name of the last step that it has received, to resume after it later.
     #[must_use]
     pub fn place(&self) -> String {
-        format!("{:016x}-{}", self.run, self.heard)
+        name_of(self.run, self.heard)
     }
 
     /// Waits for the next step; `None` if the feed has ended, or if the listener was too slow.
@@ -258,6 +263,22 @@ mod tests {
     use super::*;
     use crate::domain::{Capacity, Now, Policy, Revision, Timestamp};
     use crate::store::Usage;
+
+    #[test]
+    fn a_step_has_one_name_and_those_of_another_process_have_others() {
+        assert_eq!(number_in(0xa, "000000000000000a-7"), Some(7));
+        for name in [
+            "000000000000000b-7",
+            "000000000000000a-07",
+            "000000000000000a-+7",
+            "000000000000000A-7",
+            "a-7",
+            "000000000000000a7",
+            "",
+        ] {
+            assert_eq!(number_in(0xa, name), None, "{name}");
+        }
+    }
 
     #[actix_web::test]
     async fn a_snapshot_is_given_up_soon_after_the_last_listener_has_left_also_if_nothing_changes()
