@@ -9,6 +9,8 @@ mod board;
 mod checker;
 mod committer;
 mod feed;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod item;
 mod log_line;
 mod past;

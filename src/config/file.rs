@@ -52,7 +52,12 @@ impl ConfigFile {
         Self::parse(path, &content, known)
     }
 
-    fn parse(path: &Path, content: &str, known: &[&'static Setting]) -> Result<Self, ConfigError> {
+    /// Reads the content of a file; `path` is for errors only.
+    pub(super) fn parse(
+        path: &Path,
+        content: &str,
+        known: &[&'static Setting],
+    ) -> Result<Self, ConfigError> {
         let table = toml_text::parse(path, content)?;
         let mut values = BTreeMap::new();
         let mut schedules = Vec::new();

@@ -10,6 +10,8 @@ mod duration;
 mod error;
 mod file;
 mod file_path;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod resolved;
 mod schedules;
 mod setting;

@@ -31,7 +31,14 @@ impl Resolved {
     /// The first value, in the order of [`SETTINGS`](super::SETTINGS), that is not accepted, or a
     /// TOML file that is not.
     pub fn load(flags: &Lookup<'_>, environment: &Lookup<'_>) -> Result<Self, ConfigError> {
-        let mut sources = Sources::open(flags, environment, SETTINGS)?;
+        Self::of(Sources::open(flags, environment, SETTINGS)?)
+    }
+
+    /// Checks every setting of some sources.
+    ///
+    /// # Errors
+    /// The first value that is not accepted.
+    pub(super) fn of(mut sources: Sources<'_>) -> Result<Self, ConfigError> {
         let mut config = Config::read(&mut sources)?;
         config.check(&sources)?;
         config.never_expire_unless_stale(&mut sources)?;

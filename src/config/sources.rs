@@ -65,6 +65,12 @@ pub(super) struct Sources<'a> {
 }
 
 impl<'a> Sources<'a> {
+    /// Takes a file that has been read.
+    #[cfg(feature = "fuzzing")]
+    pub(super) fn of_file(file: ConfigFile) -> Self {
+        Self { flags: &|_| None, environment: &|_| None, file: Some(file), effective: Vec::new() }
+    }
+
     /// Reads the TOML file of `known` settings, if a flag or the environment names one.
     ///
     /// # Errors

@@ -65,7 +65,9 @@ impl Default for Bodies {
 }
 
 impl Bodies {
-    fn with_capacity(capacity: usize) -> Self {
+    /// Makes a memory of this many bytes for all bodies.
+    #[must_use]
+    pub fn with_capacity(capacity: usize) -> Self {
         let waiting = Mutex::default();
         Self(Arc::new(Inner { capacity, used: AtomicUsize::new(0), waiting }))
     }

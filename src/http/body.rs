@@ -55,6 +55,20 @@ pub(super) async fn read_json(
     body
 }
 
+/// Takes a body in chunks, as if it arrived so.
+#[cfg(feature = "fuzzing")]
+pub(super) fn take<'a>(
+    bodies: &super::Bodies,
+    limit: usize,
+    is_gzip: bool,
+    chunks: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Vec<u8>, ApiError> {
+    let bounded = Bounded { bytes: Vec::new(), share: bodies.begin(), limit, failure: None };
+    let mut sink = Sink::new(bounded, is_gzip)?;
+    chunks.into_iter().try_for_each(|chunk| sink.write(chunk))?;
+    Ok(sink.finish()?.bytes)
+}
+
 async fn receive(
     request: &HttpRequest,
     mut payload: Payload,

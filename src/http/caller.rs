@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HeaderName};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use base64::Engine as _;
@@ -102,7 +102,7 @@ fn admit(request: &HttpRequest) -> Result<Caller, ApiError> {
         return Ok(Caller { holder: services.access.anonymous() });
     }
     let now = services.clock.read().wall;
-    let holder = match services.access.holder(credentials(request), now) {
+    let holder = match services.access.holder(credentials(request.headers()), now) {
         Ok(holder) if holder.has(*right) => {
             let caller = Caller { holder };
             // Others are counted once their names are known, which may be outside the rights.
@@ -153,8 +153,7 @@ pub(super) fn is_read(request: &HttpRequest) -> bool {
 
 /// Returns what may be a token, from each place for one: `Authorization: Bearer`, the password of
 /// `Authorization: Basic`, and `X-Api-Key`.
-fn credentials(request: &HttpRequest) -> impl Iterator<Item = Cow<'_, str>> {
-    let headers = request.headers();
+pub(super) fn credentials(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
     let authorizations = headers.get_all(AUTHORIZATION).filter_map(|value| value.to_str().ok());
     let sent = authorizations.filter_map(|value| {
         let (scheme, rest) = value.split_once(' ')?;

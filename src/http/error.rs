@@ -268,7 +268,7 @@ impl ApiError {
     }
 
     /// Returns what is said beside the message, whose words are promised.
-    fn detail(&self) -> Option<Cow<'_, str>> {
+    pub(super) fn detail(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::InvalidJson(detail) => Some(redacted(detail)),
             _ => None,

@@ -42,7 +42,7 @@ pub(super) fn check_query(query: &str, now: Timestamp) -> Result<(), ApiError> {
 
 /// Reads filters, `event`, `from`, `to`, `limit` and `cursor`; and `flat`, which is returned beside
 /// the query.
-fn parse(query: &str, now: Timestamp) -> Result<(HistoryQuery, bool), ApiError> {
+pub(super) fn parse(query: &str, now: Timestamp) -> Result<(HistoryQuery, bool), ApiError> {
     let others = ["event", "from", "to", "limit", "cursor", "flat"];
     let sent = QueryString::with_filters(query, &others)?;
     let (from, to) = sent.times(now)?;

@@ -80,15 +80,15 @@ pub(super) fn check_query(query: &str, format: Format) -> Result<(), ApiError> {
 
 /// Which entries to list, and how to write them.
 #[derive(Hash)]
-struct ListQuery {
-    selection: Selection,
-    layout: Layout,
-    format: Format,
+pub(super) struct ListQuery {
+    pub(super) selection: Selection,
+    pub(super) layout: Layout,
+    pub(super) format: Format,
 }
 
 impl ListQuery {
     /// Reads filters, `flat`, `fields`, `sort`, `limit` and `offset`.
-    fn parse(query: &str, format: Format) -> Result<Self, ApiError> {
+    pub(super) fn parse(query: &str, format: Format) -> Result<Self, ApiError> {
         let others = ["flat", "fields", "sort", "limit", "offset"];
         let sent = QueryString::with_filters(query, &others)?;
         let filter = sent.filter()?;

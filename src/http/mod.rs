@@ -17,6 +17,8 @@ mod events;
 mod figures;
 mod files;
 mod filters;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod health;
 mod history;
 mod list;

@@ -55,7 +55,7 @@ pub(super) fn check_query(query: &str, now: Timestamp) -> Result<(), ApiError> {
 }
 
 /// Reads filters, `by`, `from`, `to` and `limit`.
-fn parse(query: &str, now: Timestamp) -> Result<(Filter, TimelineQuery), ApiError> {
+pub(super) fn parse(query: &str, now: Timestamp) -> Result<(Filter, TimelineQuery), ApiError> {
     let sent = QueryString::with_filters(query, &["by", "from", "to", "limit"])?;
     let (from, to) = sent.times(now)?;
     let to = to.unwrap_or(now);

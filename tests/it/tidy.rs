@@ -82,6 +82,7 @@ fn a_module_uses_only_modules_further_in() {
 fn every_file_opens_with_a_doc_comment_and_has_at_most_400_lines() {
     let mut files = sources();
     rust_files(&root().join("tests"), &mut files);
+    rust_files(&root().join("fuzz"), &mut files);
     for (path, text) in files {
         assert!(text.starts_with("//!"), "{} does not say what it is", path.display());
         let lines = text.lines().count();
@@ -103,6 +104,19 @@ fn assets_templates_and_tests_of_pages_and_dashboards_have_at_most_400_lines() {
             assert!(lines <= MOST_LINES, "{} has {lines} lines", path.display());
         }
     }
+}
+
+/// `scripts/fuzz` finds the targets by these folders.
+#[test]
+fn every_fuzz_target_has_a_folder_of_examples() {
+    let main = fs::read_to_string(root().join("fuzz/main.rs")).unwrap();
+    let (_, table) = main.split_once("TARGETS: ").unwrap();
+    let mut targets: Vec<&str> = table.split_once("];\n").unwrap().0.split('"').collect();
+    targets = targets.into_iter().skip(1).step_by(2).collect();
+    let folders = fs::read_dir(root().join("fuzz/seeds")).unwrap();
+    let mut folders: Vec<_> = folders.map(|it| it.unwrap().file_name()).collect();
+    folders.sort();
+    assert_eq!(targets, folders);
 }
 
 #[test]

@@ -96,7 +96,7 @@ fn may_look_further(selection: &Selection, snapshot: &Snapshot) -> bool {
 
 /// Reads filters, `sort`, `limit`, `offset` and `view`. People mistype, so a wrong parameter is left
 /// out and noted on the page, where the API answers with an error.
-fn parse(query: &str) -> OverviewQuery {
+pub(in crate::http) fn parse(query: &str) -> OverviewQuery {
     let mut notices = Vec::new();
     let sent = split(query).unwrap_or_else(|error| {
         notices.push(format!("{}. Nothing is filtered.", error.message()));
