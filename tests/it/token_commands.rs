@@ -335,6 +335,17 @@ fn no_command_shows_a_token_that_was_given_in_a_wrong_place() {
         assert_eq!(outcome.status, Some(2), "{}", outcome.err);
         assert!(!(outcome.out + &outcome.err).contains(&token[8..]), "{}", outcome.err);
     }
+    for content in [
+        format!("tokens_file = \"{token}\""),
+        format!("{token} = 1"),
+        token.to_owned(),
+        format!("ttl = \"{token}\""),
+        format!("[[schedule]]\nrepo = \"{token} \"\nttl = \"9d\""),
+    ] {
+        let outcome = Run::new(&["--config=a.toml"]).file("a.toml", &content).finish();
+        assert_eq!(outcome.status, Some(2), "{}", outcome.err);
+        assert!(!outcome.err.contains(&token[8..]), "{}", outcome.err);
+    }
     let outcome = Run::new(&[]).env("GITOPS_STATUS_TOKENS_FILE", token).finish();
     assert_eq!(outcome.status, Some(2), "{}", outcome.err);
     assert!(!outcome.err.contains(&token[8..]), "{}", outcome.err);
