@@ -104,7 +104,7 @@ fn the_script_sends_its_token_from_a_file_or_a_variable_and_never_as_an_argument
     }
     assert_eq!(app.names(""), ["rsyslog/web-1", "rsyslog/web-2"]);
     for (name, variable, value, reason) in [
-        ("db-1", "GITOPS_STATUS_TOKEN", ci.token.as_str(), "The token may not report"),
+        ("db-1", "GITOPS_STATUS_TOKEN", ci.token.as_str(), "The token ci may not report"),
         ("web-3", "GITOPS_STATUS_TOKEN", "", "This needs a token"),
         ("web-3", "GITOPS_STATUS_TOKEN_FILE", "missing", "missing: No such file"),
     ] {

@@ -1,10 +1,7 @@
-//! The tokens file as people meet it: its mistakes, and what becomes of a server with a bad one.
-
-use std::fs;
-use std::path::Path;
+//! The tokens file as people meet it: its mistakes, and a start with a bad one.
 
 use crate::config::run::Run;
-use crate::support::{Minted, Process, wait_until};
+use crate::support::{Minted, Process};
 
 /// A text that stands where somebody may have pasted a secret.
 const SECRET: &str = "hunter2hunter2hunter2hunter2hunter2hunter2x";
@@ -205,40 +202,4 @@ fn a_bad_tokens_file_at_the_start_stops_it_before_anything_is_opened() {
         assert!(outcome.err.contains(place), "{}", outcome.err);
         assert_eq!(outcome.created, [""; 0], "nothing is opened");
     }
-}
-
-#[test]
-fn a_file_that_becomes_bad_keeps_the_tokens_from_before() {
-    let folder = tempfile::tempdir().unwrap();
-    let (one, two) = (Minted::with_id("one"), Minted::with_id("two"));
-    let path = Minted::file(folder.path(), &[&one]);
-    let server = Process::start(&folder.path().join("status.db"), &["--tokens-file", &path]);
-    let remove = |token: &Minted| {
-        let sent = [("Authorization", &*token.bearer())];
-        server.send("DELETE", "/api/status?repo=r&server=s", &sent, b"").status
-    };
-    assert_eq!((remove(&one), remove(&two)), (404, 401));
-    replace(
-        &path,
-        &format!("{}[[token]]\nid = \"hunter2hunter2hunter2hunter2hunter2hunter2\"", two.lines),
-    );
-    let message = "the file of tokens is not valid, so the tokens from before are in force";
-    wait_until("the bad file is noticed", || server.get("/health").text().contains(message));
-    assert_eq!((remove(&one), remove(&two)), (404, 401));
-    assert!(server.get("/metrics").text().contains("\ngitops_status_tokens_file_valid 0\n"));
-    let complaints = || server.log().matches("the tokens from before stay in force").count();
-    wait_until("the bad file is logged", || complaints() == 1);
-    assert!(!server.log().contains("hunter2"), "{}", server.log());
-    replace(&path, &two.lines);
-    server.signal("HUP");
-    wait_until("the right file is in force", || (remove(&one), remove(&two)) == (401, 404));
-    assert!(server.get("/metrics").text().contains("\ngitops_status_tokens_file_valid 1\n"));
-    assert!(server.get("/health").text().contains("healthy"));
-    assert_eq!(complaints(), 1, "a file that stays bad is logged once");
-}
-
-fn replace(path: &str, content: &str) {
-    let new = Path::new(path).with_extension("new");
-    fs::write(&new, content).unwrap();
-    fs::rename(new, path).unwrap();
 }
