@@ -183,10 +183,12 @@ fn a_run_full_of_secrets_leaves_none_behind() {
     let expired = Minted { lines: old.lines.clone() + "expires = 2020-01-01\n", ..old.clone() };
     let file = Minted::file(folder.path(), &[&ci, &grafana, &expired]);
     let database = path("status.db");
-    let settings = format!("tokens_file = \"{file}\"\nrequire_read_token = true\n");
+    let settings = format!(
+        "tokens_file = \"{file}\"\nrequire_read_token = true\nadmin_listen = \"127.0.0.1:0\"\n"
+    );
     fs::write(path("settings.toml"), settings).unwrap();
     let mut command = Process::command(&database);
-    command.arg("--config").arg(path("settings.toml")).env("RUST_LOG", "debug,requests=debug");
+    command.arg("--config").arg(path("settings.toml")).env("RUST_LOG", "trace");
     let server = Process::run(&mut command);
 
     let tokens = [&ci, &grafana, &old, &unknown, &wrong];
@@ -240,6 +242,14 @@ fn a_run_full_of_secrets_leaves_none_behind() {
     assert!(metrics.text().contains("id=\"ci\""), "{}", metrics.text());
     assert_clean("/metrics", &metrics.body, &secrets);
     assert_clean("/health", &server.get("/health").body, &secrets);
+    let (_, admin) = log.split_once("Probes and metrics on http://").unwrap();
+    let admin = Client { address: admin.lines().next().unwrap().parse().unwrap() };
+    let sent = [("Authorization", may_read.as_str())];
+    let metrics = admin.get_with(&format!("/metrics?token={}", ci.token), &sent);
+    assert!(metrics.text().contains("id=\"ci\""), "{}", metrics.text());
+    for reply in [metrics, admin.get("/metrics"), admin.get(&format!("/{}", ci.token))] {
+        assert_clean("the port of admin_listen", &reply.body, &secrets);
+    }
     for file in ["cmdline", "environ"] {
         let content = read(Path::new(&format!("/proc/{}/{file}", server.id())));
         assert!(!content.is_empty());

@@ -155,6 +155,7 @@ fn code_and_documents_are_in_plain_english() {
         "README.md",
         "ARCHITECTURE.md",
         "CHANGELOG.md",
+        "SECURITY.md",
     ] {
         text_files(&root().join(place), &mut files);
     }

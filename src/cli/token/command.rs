@@ -49,7 +49,8 @@ fn new() -> Command {
         .about("Make a token, and the lines for the tokens file")
         .after_help(
             "The first line of standard output is the token, which is shown only here. After it come \
-             the lines for\nthe tokens file, which have only its SHA-256. To take them apart:\n\n  \
+             the lines for\nthe tokens file, which have only its SHA-256. To take them apart, in a folder \
+             that nobody\nelse reads:\n\n  \
              gitops-status-server token new --write 'repo=rsyslog,server=*' > new\n  \
              head -n 1 new > rsyslog.token\n  \
              tail -n +2 new >> tokens.toml\n\n\
