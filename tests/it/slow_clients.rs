@@ -160,7 +160,7 @@ fn an_answer_that_is_not_read_within_ten_minutes_is_cut() {
 fn a_slow_client_that_keeps_reading_gets_its_whole_answer() {
     const PIECE: usize = 20_000;
     let folder = tempfile::tempdir().unwrap();
-    let server = Process::start(&folder.path().join("status.db"), &["--idle-timeout", "1s"]);
+    let server = Process::start(&folder.path().join("status.db"), &["--idle-timeout", "3s"]);
     let files: Vec<String> = (0..250).map(|number| format!("{number}{}", "x".repeat(60))).collect();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     for number in 0..200 {
