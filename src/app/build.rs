@@ -16,8 +16,8 @@ use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, RevisionUrl};
 use crate::domain::{Capacity, Policy, Retention, Timestamp};
 use crate::http::{
-    Bodies, ConnectionLimits, Limits, Links, RefusalLog, Sending, Services, Stopping, UpdateLog,
-    WholeLists, Work,
+    Bodies, ConnectionLimits, Limits, Links, RefusalLog, Scrapes, Sending, Services, Stopping,
+    UpdateLog, WholeLists, Work,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -93,6 +93,7 @@ impl App {
         let refusal_log = Arc::new(RefusalLog::new(Arc::clone(&clock)));
         let services = Services {
             sending: Sending::new(Arc::clone(&clock)),
+            scrapes: Scrapes::default(),
             board,
             access: tokens.access(),
             clock,

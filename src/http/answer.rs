@@ -16,7 +16,7 @@ use crate::render::RenderError;
 
 /// How much of a body is handed to the connection at once. It copies each piece, so larger ones cost
 /// memory for each slow client, and smaller ones cost system calls.
-const PIECE: usize = 192 * 1024;
+pub(super) const PIECE: usize = 192 * 1024;
 
 /// An answer to GET that has an entity tag.
 pub(super) struct Content {

@@ -28,5 +28,10 @@ pub(super) async fn metrics(
             Coding::Gzip | Coding::Brotli => Ok(vec![coding.encode(&parts)?]),
         }
     });
-    Ok(answer::uncached(MEDIA_TYPE, coding, parts.await?))
+    let parts = parts.await?;
+    let Some(body) = services.scrapes.body(parts, services.clock.monotonic()) else {
+        services.metrics.overload.note("metrics");
+        return Err(ApiError::Overloaded);
+    };
+    Ok(answer::head(MEDIA_TYPE, "no-store", coding).body(body))
 }

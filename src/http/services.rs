@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::bodies::Bodies;
 use super::refusal_log::RefusalLog;
+use super::scrapes::Scrapes;
 use super::sending::Sending;
 use super::stopping::Stopping;
 use super::update_log::UpdateLog;
@@ -32,6 +33,8 @@ pub struct Services {
     pub bodies: Bodies,
     /// What all answers share that are rendered while they are sent.
     pub sending: Sending,
+    /// The texts of metrics that are being sent.
+    pub scrapes: Scrapes,
     /// The log of wrong updates.
     pub update_log: Arc<UpdateLog>,
     /// The log of requests that were refused for want of a valid token or of a right.
@@ -51,21 +54,21 @@ impl Services {
     /// clients of one port could use up for those of the other.
     #[must_use]
     pub fn of_another_port(&self) -> Self {
-        let Self { board, access, clock, update_log, limits, links, stopping, metrics, .. } = self;
         Self {
-            board: board.clone(),
-            access: Arc::clone(access),
-            clock: Arc::clone(clock),
+            board: self.board.clone(),
+            access: Arc::clone(&self.access),
+            clock: Arc::clone(&self.clock),
             whole_lists: WholeLists::default(),
-            work: Work::new(&metrics.overload),
+            work: Work::new(&self.metrics.overload),
             bodies: Bodies::default(),
-            sending: Sending::new(Arc::clone(clock)),
-            update_log: Arc::clone(update_log),
+            sending: Sending::new(Arc::clone(&self.clock)),
+            scrapes: Scrapes::default(),
+            update_log: Arc::clone(&self.update_log),
             refusal_log: Arc::clone(&self.refusal_log),
-            limits: *limits,
-            links: links.clone(),
-            stopping: stopping.clone(),
-            metrics: Arc::clone(metrics),
+            limits: self.limits,
+            links: self.links.clone(),
+            stopping: self.stopping.clone(),
+            metrics: Arc::clone(&self.metrics),
         }
     }
 }

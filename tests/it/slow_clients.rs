@@ -183,3 +183,34 @@ fn a_slow_client_that_keeps_reading_gets_its_whole_answer() {
         std::thread::sleep(Duration::from_millis(50));
     }
 }
+
+#[test]
+fn only_a_few_unread_answers_with_metrics_are_in_memory() {
+    let app = TestApp::spawn();
+    let repo = "r".repeat(250);
+    for number in 0..1000 {
+        app.accept(report(&repo, &format!("{number:0>250}"), "SYNCED", &[]));
+    }
+    let scrape = || {
+        let mut stream = narrow(&app);
+        stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = vec![0; 1000];
+        stream.read_exact(&mut answer).unwrap();
+        (stream, answer)
+    };
+    let unread: Vec<(TcpStream, Vec<u8>)> = (0..4).map(|_| scrape()).collect();
+    let refused = app.get("/metrics");
+    refused.error(503);
+    assert!(refused.header("retry-after").is_some());
+    app.advance(Duration::from_secs(2));
+    let whole = app.get("/metrics");
+    assert!(whole.status == 200 && whole.is_complete());
+    let refusals = "gitops_status_overload_total{reason=\"metrics\"} 1\n";
+    assert!(whole.text().contains(refusals), "{}", whole.text());
+    let is_whole = |(mut stream, mut answer): (TcpStream, Vec<u8>)| {
+        stream.read_to_end(&mut answer).ok();
+        Reply::parse(&answer).unwrap().is_complete()
+    };
+    let whole: Vec<bool> = unread.into_iter().map(is_whole).collect();
+    assert_eq!(whole, [false, true, true, true], "the oldest gives way");
+}
