@@ -67,6 +67,7 @@ def million(plan: Plan, samples: Samples) -> None:
 
 PARTS = {
     "posting": repeated(scenarios.posting),
+    "tokens": repeated(scenarios.tokens),
     "reading": repeated(scenarios.reading),
     "mixed": repeated(scenarios.mixed),
     "slow disk": repeated(scenarios.slow_disk, 3),

@@ -45,12 +45,14 @@ def threads(connections: int) -> int:
     return min(2, connections)
 
 
-def post(port: int, connections: int, keys: int, what: str, seconds: int, pause_ms: int = 0) -> Running:
+def post(
+    port: int, connections: int, keys: int, what: str, seconds: int, pause_ms: int = 0, token: str = ""
+) -> Running:
     """Posts updates of these keys: "times" changes only times, "changes" changes the drift each time."""
     count = threads(connections)
     return Running(
         [f"-t{count}", f"-c{connections}", f"-d{seconds}", "-s", "post.lua", f"http://127.0.0.1:{port}",
-         "--", str(count), str(keys), what, str(pause_ms)]
+         "--", str(count), str(keys), what, str(pause_ms), *([token] if token else [])]
     )  # fmt: skip
 
 

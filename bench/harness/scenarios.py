@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from . import load, machine, past
 from .load import Load
 from .samples import Samples
-from .servers import WORK, BareLog, Flask, Go, Nginx, Ours, Pushgateway, Server
+from .servers import TOKEN, WORK, BareLog, Flask, Go, Nginx, Ours, OursWithTokens, Pushgateway, Server
 from .updates import fill
 
 GZIP = {"Accept-Encoding": "gzip"}
@@ -88,6 +88,18 @@ def updates(a_round: Round, kinds: list[Kind]) -> None:
             for connections in (64, 256):
                 name = f"post/times/20000/{connections}"
                 a_round.take(name, server, lambda c=connections: load.post(server.port, c, 20000, "times", seconds))
+
+
+def tokens(a_round: Round) -> None:
+    """Updates with a token, and the same updates of a server without tokens."""
+    seconds = 2 * a_round.plan.seconds
+    for kind, token in a_round.turn([(Ours, ""), (OursWithTokens, TOKEN)]):
+        a_round.note_disk()
+        with kind() as server:
+            fill(server.port, range(2000), token=token)
+            for connections in (1, 64, 256):
+                a_round.take(f"tokens/{connections}", server, lambda c=connections: load.post(
+                    server.port, c, 2000, "times", seconds, token=token))  # fmt: skip
 
 
 def others(a_round: Round) -> None:

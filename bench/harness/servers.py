@@ -1,5 +1,6 @@
 """The measured servers, each started empty."""
 
+import hashlib
 import http.client
 import os
 import shutil
@@ -13,6 +14,8 @@ ROOT = Path(__file__).parent.parent.parent
 TARGET = ROOT / "target"
 WORK = TARGET / "bench" / "work"
 START_SECONDS = 60
+# A token that is no secret: its server runs for a moment, on loopback.
+TOKEN = f"gss_bench_{'b' * 43}"
 
 
 class Server:
@@ -129,6 +132,25 @@ class Ours(Server):
             "--listen", f"127.0.0.1:{self.port}",
             "--database-url", f"sqlite://{self.folder}/status.db",
         ]  # fmt: skip
+
+
+class OursWithTokens(Ours):
+    """gitops-status-server with a file of a thousand tokens, of which `TOKEN` may report everything."""
+
+    def __init__(self):
+        super().__init__(name="gitops-status-server+tokens")
+
+    def command(self) -> list[str]:
+        tokens = [TOKEN, *(f"gss_other-{number}_{'x' * 43}" for number in range(999))]
+        (self.folder / "tokens.toml").write_text("".join(map(table_of, tokens)))
+        return [*super().command(), "--tokens-file", f"{self.folder}/tokens.toml"]
+
+
+def table_of(token: str) -> str:
+    """The table of a token that may report everything, as the file has it."""
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    scope = '{ repo = "*", server = "*" }'
+    return f'[[token]]\nid = "{token.split("_")[1]}"\nsha256 = "{digest}"\nwrite = {scope}\n\n'
 
 
 class BareLog(Server):

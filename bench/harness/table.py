@@ -41,6 +41,10 @@ def rows(plan: Plan) -> list[Row]:
     for connections, goal in ((1, ">= 0.9"), (16, ">= 0.9"), (64, "")):
         work = f"POST, only times change, 2,000 keys, {connections} connection{'s' * (connections > 1)}"
         table.append(pair(work, f"post/times/2000/{connections}", LOG, log, goal))
+    for connections in (1, 64, 256):
+        work = f"POST with a token, 2,000 keys, {connections} connection{'s' * (connections > 1)}"
+        name = f"tokens/{connections}"
+        table.append(Row(work, f"{name}/{OURS}+tokens", f"{name}/{OURS}", "the same without tokens", ">= 0.95"))
     for other, label in (
         ("inmemory-flask", "Flask, in memory"),
         ("pushgateway", "Pushgateway"),
@@ -94,6 +98,8 @@ COSTS = (
     ("an update, only times change, 64 connections", f"post/times/2000/64/{OURS}:cpu"),
     ("an update, only times change, 20,000 keys, 64 connections", f"post/times/20000/64/{OURS}:cpu"),
     ("an update that is a change, 64 connections", f"post/changes/2000/64/{OURS}:cpu"),
+    ("an update of a server without tokens, 64 connections", f"tokens/64/{OURS}:cpu"),
+    ("an update with a token, 64 connections", f"tokens/64/{OURS}+tokens:cpu"),
     ("an update of the Go server in memory, 64 connections", f"post/times/2000/64/{GO}:cpu"),
     ("a GET of 20,000 entries", f"get/plain/20000/{OURS}:cpu"),
     ("a GET of 20,000 entries, gzip", f"get/gzip/20000/{OURS}:cpu"),

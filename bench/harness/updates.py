@@ -24,10 +24,12 @@ def update(key: int, members: str = "") -> bytes:
 
 def fill(
     port: int, keys: range, members: str = "", connections: int = CONNECTIONS, at_once: int = AT_ONCE,
-    body: Callable[[int], bytes] | None = None,
+    body: Callable[[int], bytes] | None = None, token: str = "",
 ) -> None:  # fmt: skip
     """Posts each key once, pipelined over many connections for speed."""
-    head = b"POST /api/status HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: "
+    bearer = f"Authorization: Bearer {token}\r\n".encode() if token else b""
+    head = b"POST /api/status HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + bearer
+    head += b"Content-Length: "
     sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(min(connections, len(keys)))]
     rest = iter(keys)
     done = False

@@ -1,4 +1,5 @@
--- Posts updates repeatedly. Arguments: threads, keys, "times" or "changes", delay in ms or 0.
+-- Posts updates repeatedly. Arguments: threads, keys, "times" or "changes", delay in ms or 0, and
+-- optionally a token.
 --
 -- Each thread has its share of the keys, shuffled once, since neighbouring keys would share pages and
 -- segments. The requests are prepared in advance, so that the client uses little CPU. A thread with
@@ -11,6 +12,8 @@ local requests, position, pause = {}, 0, 0
 function init(arguments)
     local threads, keys, what = tonumber(arguments[1]), tonumber(arguments[2]), arguments[3]
     pause = tonumber(arguments[4])
+    local token = arguments[5]
+    if token then wrk.headers["Authorization"] = "Bearer " .. token end
     local mine = {}
     for key = thread_number, keys - 1, threads do mine[#mine + 1] = key end
     math.randomseed(42 + thread_number)
