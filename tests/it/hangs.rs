@@ -6,10 +6,13 @@ use std::thread;
 
 use tempfile::TempDir;
 
+use crate::access::kit::{ALL, Token};
 use crate::support::{Process, report, run_sql, stored, update_request, wait_until};
 
 /// System calls that inspect and open files.
 const LOOKS: &str = "HANG_LOOKS";
+/// Those that inspect and open the file of tokens.
+const TOKENS: &str = "HANG_TOKENS";
 /// System calls that sync.
 const SYNCS: &str = "HANG_SYNCS";
 /// Reads of a page of the database.
@@ -32,7 +35,7 @@ impl Disk {
     fn command(&self) -> Command {
         let mut command = Process::command(&self.0.path().join("status.db"));
         command.env("LD_PRELOAD", self.0.path().join("hang.so"));
-        for calls in [LOOKS, SYNCS, PAGE] {
+        for calls in [LOOKS, TOKENS, SYNCS, PAGE] {
             command.env(calls, self.0.path().join(calls));
         }
         command.args(["--shutdown-grace", "3s", "--workers", "1"]);
@@ -161,6 +164,43 @@ fn a_start_on_a_hanging_disk_can_be_stopped() {
     disk.start().terminate();
     disk.hang(LOOKS);
     let mut server = Process::launch(&mut disk.command());
+    wait_until("it listens to signals", || catches_sigterm(server.id()));
+    assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_file_of_tokens_on_a_disk_that_hangs_keeps_its_tokens_and_shows_in_health() {
+    let (disk, token) = (Disk::new(), Token::new("ci", ALL));
+    let (file, other) = (disk.0.path().join("tokens.toml"), Token::new("other", ALL));
+    fs::write(&file, &token.table).unwrap();
+    let mut server = Process::run(disk.command().arg("--tokens-file").arg(&file));
+    let post = |token: &Token| {
+        let bearer = format!("Bearer {}", token.text);
+        let headers = [("Authorization", bearer.as_str()), ("Content-Type", "application/json")];
+        let body = report("repo", "server", "SYNCED", &[]);
+        server.send("POST", "/api/status", &headers, body.as_bytes()).status
+    };
+    disk.hang(TOKENS);
+    wait_until("it is degraded", || status(&server) == "degraded");
+    assert_eq!(metric(&server, "gitops_status_tokens_file_valid"), Some(0.0));
+    assert_eq!(post(&token), 200);
+    assert_eq!(server.log().matches("The file of tokens cannot be read in time").count(), 1);
+    fs::write(&file, &other.table).unwrap();
+    disk.go_on(TOKENS);
+    wait_until("it is healthy again", || status(&server) == "healthy");
+    wait_until("the new token is valid", || post(&other) == 200);
+    assert_eq!(post(&token), 401);
+    disk.hang(TOKENS);
+    assert_eq!(server.terminate().code(), Some(0));
+}
+
+#[test]
+fn a_start_with_a_file_of_tokens_on_a_disk_that_hangs_can_be_stopped() {
+    let (disk, token) = (Disk::new(), Token::new("ci", ALL));
+    let file = disk.0.path().join("tokens.toml");
+    fs::write(&file, &token.table).unwrap();
+    disk.hang(TOKENS);
+    let mut server = Process::launch(disk.command().arg("--tokens-file").arg(&file));
     wait_until("it listens to signals", || catches_sigterm(server.id()));
     assert_eq!(server.terminate().code(), Some(0));
 }

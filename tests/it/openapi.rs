@@ -8,6 +8,7 @@ use std::path::Path;
 use gitops_status_server::domain::{Event, SyncStatus};
 use serde_json::{Value, json};
 
+use crate::access::kit::{ALL, Mount, Token, basic, headers};
 use crate::support::{Description, Reply, TestApp, report};
 
 /// The committed description, which the program serves unchanged.
@@ -102,6 +103,59 @@ fn a_parameter_has_the_bounds_that_are_described() {
         }
     }
     assert!(bounds > 10, "the description lost its bounds");
+}
+
+#[test]
+fn refusals_are_described_on_every_path_that_may_need_a_token_and_on_no_other() {
+    let nothing = Token::new("nothing", "");
+    let mount = Mount::new(&[&nothing]);
+    let app = mount.app(&[("require_read_token", "true")]);
+    let mut described = described();
+    let operations: Vec<(String, String, Value)> = described
+        .operations()
+        .map(|(path, method, operation)| (path.to_owned(), method, operation.clone()))
+        .collect();
+    let bearer = nothing.bearer();
+    for (path, method, operation) in operations {
+        let required = described.parameters(&operation).filter(|it| it["required"] == true);
+        let required: Vec<String> =
+            required.map(|it| format!("{}=x", it["name"].as_str().unwrap())).collect();
+        let target = format!("{path}?{}", required.join("&"));
+        let is_open = operation["security"] == json!([]);
+        let answers = &operation["responses"];
+        assert_eq!(answers["401"].is_null(), is_open, "{method} {path}");
+        assert_eq!(answers["403"].is_null(), is_open, "{method} {path}");
+        for (sent, status) in [(vec![], 401), (headers(&bearer), 403)] {
+            let reply = app.send(&method, &target, &sent, b"");
+            assert_eq!(reply.status, if is_open { 200 } else { status }, "{method} {path}");
+            described.check(&method, &target, &reply);
+        }
+        if !is_open && !required.is_empty() {
+            let reply = app.send(&method, &path, &[], b"");
+            assert_eq!(reply.status, 400, "{method} {path}");
+            described.check(&method, &path, &reply);
+        }
+    }
+}
+
+#[test]
+fn each_place_of_a_token_that_is_described_is_one() {
+    let token = Token::new("ci", ALL);
+    let mount = Mount::new(&[&token]);
+    let app = mount.app(&[("require_read_token", "true")]);
+    let described: Value = serde_json::from_str(&read(COMMITTED)).unwrap();
+    let schemes = described["components"]["securitySchemes"].as_object().unwrap();
+    for (name, scheme) in schemes {
+        let header = match scheme["scheme"].as_str() {
+            Some("bearer") => ("Authorization", format!("Bearer {}", token.text)),
+            Some("basic") => ("Authorization", basic(b"user", &token.text)),
+            _ => (scheme["name"].as_str().unwrap(), token.text.clone()),
+        };
+        assert_eq!(app.get_with("/status.json", &headers(&[header])).status, 200, "{name}");
+        let requirements = described["security"].as_array().unwrap();
+        assert!(requirements.contains(&json!({ name.as_str(): [] })), "{name}");
+    }
+    assert_eq!(schemes.len(), 3);
 }
 
 #[test]
