@@ -1,9 +1,9 @@
 //! The reader of bodies, which inflates gzip within a limit.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 
 use flate2::Compression;
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use flate2::write::GzEncoder;
 use gitops_status_server::http::Bodies;
 use gitops_status_server::http::fuzzing::{Refusal, take_body};
@@ -38,7 +38,9 @@ pub fn body(input: &[u8]) {
 /// Any bytes at all that are said to be gzip.
 fn damaged(sent: &[u8], step: usize, limit: usize) {
     let mut inflated = Vec::new();
-    let whole = MultiGzDecoder::new(sent).take(limit as u64 + 1).read_to_end(&mut inflated);
+    // Byte by byte, so that nothing is lost that comes before a fault.
+    let one_by_one = BufReader::with_capacity(1, sent);
+    let whole = MultiGzDecoder::new(one_by_one).take(limit as u64 + 1).read_to_end(&mut inflated);
     match taken(sent, step, limit, true) {
         Ok(bytes) => assert!(whole.is_ok() && bytes == inflated, "{whole:?}"),
         Err(Refusal { status: 413, .. }) => assert!(inflated.len() > limit),
