@@ -2,11 +2,12 @@
 //! time, and only while the client waits.
 
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use actix_web::{HttpRequest, web};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +22,11 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many requests may wait in a room. Each costs little more than its connection.
 const MOST_WAITING: usize = 512;
+
+/// How much longer than others a long read waits where threads compete for the processors: a thread
+/// of niceness 5 gets a third of the time of one of 0.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 5;
 
 /// A room for each kind of reads, so that no kind waits for another.
 #[derive(Debug)]
@@ -43,12 +49,12 @@ impl Work {
     pub fn new(overload: &Breakdown) -> Self {
         // One processor is for updates. Two places at least, so that a read of seconds does not
         // block all others.
-        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let processors = thread::available_parallelism().map_or(1, usize::from);
         Self {
-            reads: Room::new("reads", processors.saturating_sub(1).max(2), overload),
+            reads: Room::new("reads", processors.saturating_sub(1).max(2), overload).of_long(),
             short_reads: Room::new("reads", 1, overload),
             metrics: Room::new("metrics", 1, overload),
-            past: Room::new("history", 2, overload),
+            past: Room::new("history", 2, overload).of_long(),
             short_past: Room::new("history", 1, overload),
         }
     }
@@ -66,6 +72,8 @@ pub(super) struct Room {
     reason: &'static str,
     places: Arc<Semaphore>,
     waiting: Semaphore,
+    /// Whether its reads may take seconds. They leave the processors to others then.
+    is_of_long: bool,
     overload: Breakdown,
 }
 
@@ -75,8 +83,14 @@ impl Room {
             reason,
             places: Arc::new(Semaphore::new(places)),
             waiting: Semaphore::new(MOST_WAITING),
+            is_of_long: false,
             overload: overload.clone(),
         }
+    }
+
+    /// Makes it a room of long reads.
+    fn of_long(self) -> Self {
+        Self { is_of_long: true, ..self }
     }
 
     /// Runs `work` on another thread. Its effort ends when the client leaves or has waited too long.
@@ -122,13 +136,17 @@ impl Room {
             let permit = self.enter().await?;
             let given_up = CancellationToken::new();
             let _watch = given_up.clone().drop_guard();
-            let done = web::block(move || {
+            let work = move || {
                 // The thread may work on for a while after the client has left.
                 let _permit = permit;
                 let mut goes_on = || !given_up.is_cancelled();
                 work(&mut Effort::watched(&mut goes_on), &given_up)
-            });
-            done.await.map_err(|_| ApiError::Lost)?
+            };
+            if self.is_of_long {
+                on_a_patient_thread(work).await
+            } else {
+                web::block(work).await.map_err(|_| ApiError::Lost)?
+            }
         });
         let left = async {
             match Peer::of(request) {
@@ -153,6 +171,24 @@ impl Room {
         let _waiting = self.waiting.try_acquire().map_err(|_| ApiError::Overloaded)?;
         Arc::clone(&self.places).acquire_owned().await.map_err(|_| ApiError::Overloaded)
     }
+}
+
+/// Runs work on a thread that leaves the processors to others, so that updates, probes and short reads
+/// do not wait for it. The thread ends with the work: a niceness cannot be taken back.
+async fn on_a_patient_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    let (tell, told) = oneshot::channel();
+    let thread = thread::Builder::new().name("long read".to_owned());
+    let started = thread.spawn(move || {
+        // Elsewhere it would count for the whole process. If it is refused, the read is only in the way.
+        #[cfg(target_os = "linux")]
+        rustix::process::nice(NICENESS).ok();
+        // Nobody may wait for the result any more.
+        tell.send(work()).ok();
+    });
+    started.map_err(|_| ApiError::Overloaded)?;
+    told.await.map_err(|_| ApiError::Lost)?
 }
 
 /// Runs work whose result goes to several requests. There is one at a time, so it needs no turn, and

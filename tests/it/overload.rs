@@ -66,6 +66,42 @@ fn the_server_is_idle_soon_after_clients_with_heavy_queries_have_left() {
     wait_for_rest(&server);
 }
 
+/// Returns the niceness of each thread of a process, with its name.
+fn niceness(server: &Process) -> Vec<(String, i64)> {
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let stats = threads.filter_map(|thread| {
+        // A thread may end meanwhile.
+        std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()
+    });
+    let named = stats.map(|stat| {
+        let (start, rest) = stat.rsplit_once(')').unwrap();
+        let name = start.split_once('(').unwrap().1.to_owned();
+        (name, rest.split_whitespace().nth(19 - 3).unwrap().parse().unwrap())
+    });
+    named.collect()
+}
+
+#[test]
+fn heavy_queries_leave_the_processors_to_everything_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = filled(&folder);
+    let usual = niceness(&server).iter().map(|(_, nice)| *nice).max().unwrap();
+    let questions: Vec<TcpStream> = (0..4).map(|_| ask(&server, &heavy())).collect();
+    wait_until("the server works on the queries", || {
+        niceness(&server).iter().filter(|(name, _)| name == "long read").count() >= 2
+    });
+    wait_until("they leave the processors to others", || {
+        let all = niceness(&server);
+        let (long, others): (Vec<_>, Vec<_>) =
+            all.iter().partition(|(name, _)| name == "long read");
+        assert!(others.iter().all(|(_, nice)| *nice == usual), "{others:?}");
+        long.len() >= 2 && long.iter().all(|(_, nice)| *nice == usual + 5)
+    });
+    drop(questions);
+    wait_for_rest(&server);
+    assert!(niceness(&server).iter().all(|(name, _)| name != "long read"));
+}
+
 #[test]
 fn pages_and_counts_do_not_wait_for_heavy_queries() {
     let folder = tempfile::tempdir().unwrap();
