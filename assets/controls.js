@@ -58,7 +58,7 @@ for (const name of ["repo", "server"]) {
     const query = new URLSearchParams({ fields: name, limit: "50" });
     if (typed) query.set(name, `*${typed}*`);
     try {
-      const rows = await (await fetch(`api/${name}s?${query}`)).json();
+      const rows = await (await ask(`api/${name}s?${query}`)).json();
       if (asked !== typed) return;
       list.replaceChildren(...rows.map((row) => new Option("", row[name])));
     } catch {

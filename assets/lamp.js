@@ -1,5 +1,5 @@
-// Says whether the page is live: in the lamp, and, if the server does not answer, in the title, the icon
-// and the colours of the page.
+// Says whether the page is live: in the lamp, and, if the server does not answer or refuses the reader, in
+// the title, the icon and the colours of the page.
 "use strict";
 
 const lamp = document.getElementById("lamp");
@@ -15,12 +15,24 @@ let lastHeard = Date.now();
 function tellLamp() {
   if (!live.dataset.events) return;
   lamp.hidden = false;
-  const [word, text] = !canReach ? ["lost", `${navigator.onLine ? "No answer" : "No network"}. ${heard()}`]
+  const [word, text, title] = !canReach ? ["lost", `${navigator.onLine ? "No answer" : "No network"}. ${heard()}`, "no answer"]
+    : isRefused ? ["lost", SIGN_IN, "signed out"]
     : isLive ? ["live", "Live"]
     : ["polling", `Looks every ${LOST_INTERVAL / 1000} s`];
   lamp.className = `lamp ${word}`;
-  if (lamp.textContent !== text) lamp.textContent = text;
-  tellLoss(word === "lost");
+  const link = text === SIGN_IN ? signIn() : null;
+  if (lamp.textContent !== text || link && lamp.firstElementChild.href !== link.href) lamp.replaceChildren(link ?? text);
+  tellLoss(title);
+}
+
+const SIGN_IN = "Sign in again";
+
+// Leads back to this page.
+function signIn() {
+  const link = Object.assign(document.createElement("a"), { textContent: SIGN_IN });
+  const name = location.pathname.split("/").pop() || "./";
+  link.href = `login?${new URLSearchParams({ to: name + location.search })}`;
+  return link;
 }
 
 function heard() {
@@ -30,10 +42,11 @@ function heard() {
   return `Last heard ${distance(Date.now() - lastHeard)} (${date}${clock})`;
 }
 
-function tellLoss(isLost) {
-  document.documentElement.classList.toggle("lost", isLost);
-  const title = isLost ? `(no answer) ${usualTitle}` : usualTitle;
+// What the title says first is why the page is old, if it is.
+function tellLoss(why) {
+  document.documentElement.classList.toggle("lost", Boolean(why));
+  const title = why ? `(${why}) ${usualTitle}` : usualTitle;
   if (document.title !== title) document.title = title;
-  const shown = isLost ? icons.lost : icons.usual;
+  const shown = why ? icons.lost : icons.usual;
   if (icon.getAttribute("href") !== shown) icon.setAttribute("href", shown);
 }

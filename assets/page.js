@@ -18,6 +18,12 @@ const SPEAKING_INTERVAL = 5000;
 
 document.documentElement.classList.add("scripted");
 
+// A password that was part of the address must not get into links, streams and the history. The browser
+// remembers it, and sends it by itself.
+const plainAddress = Object.assign(new URL(document.URL), { username: "", password: "" }).href;
+const isLeaving = plainAddress !== document.URL;
+if (isLeaving) location.replace(plainAddress);
+
 // ---- ages ----
 
 let serverAhead = 0;
@@ -44,6 +50,14 @@ function tellAges() {
   }
 }
 
+// ---- fetching ----
+
+// Asks the server. The header tells it that no person has just opened this: where a token is missing,
+// the answer must not make the browser ask for a password.
+function ask(address, options = {}) {
+  return fetch(address, { ...options, headers: { ...options.headers, "X-Requested-With": "fetch" } });
+}
+
 // ---- fetching the page again ----
 
 let tag = "";
@@ -56,6 +70,8 @@ let lastReading = 0;
 let lastSpeaking = 0;
 let speaking = null;
 let canReach = true;
+// Whether the server has refused the reader, whose token has ended or may not read.
+let isRefused = false;
 
 // Fetches the page soon, and coalesces the calls until then.
 function readSoon() {
@@ -77,11 +93,15 @@ async function read() {
   const patience = setTimeout((of) => of.abort(), READING_PATIENCE, giveUp);
   try {
     const headers = tag ? { "If-None-Match": tag } : {};
-    const answer = await fetch(address, { headers, cache: "no-store", signal: giveUp.signal });
+    const answer = await ask(address, { headers, cache: "no-store", signal: giveUp.signal });
+    const wasRefused = isRefused;
+    isRefused = [401, 403].includes(answer.status);
     // A removed entry is shown as removed. Other failures leave the page as it was.
-    if (!answer.ok && ![304, 404].includes(answer.status)) throw new Error(`status ${answer.status}`);
+    if (!answer.ok && !isRefused && ![304, 404].includes(answer.status)) throw new Error(`status ${answer.status}`);
     canReach = true;
     lastHeard = Date.now();
+    if (isRefused !== wasRefused) listen();
+    if (isRefused) return;
     if (answer.status === 304) return;
     const text = await answer.text();
     // The reader may have changed the filter meanwhile, or a later fetch may have been faster.
@@ -136,6 +156,8 @@ function show(fresh) {
   showOrigin();
   if (sentence() !== said) speakSoon();
   if (live.dataset.events !== asked) listen();
+  const [account, its] = [document, fresh].map((of) => of.getElementById("account"));
+  if (account && its) changeInto(account, its);
 }
 
 const sentence = () => document.getElementById("sentence")?.textContent.trim().replace(/\s+/g, " ") ?? "";
@@ -160,7 +182,7 @@ function listen() {
   stream?.close();
   stream = null;
   isLive = false;
-  if (!live.dataset.events || document.hidden) return tellLamp();
+  if (!live.dataset.events || document.hidden || isRefused || isLeaving) return tellLamp();
   const opened = new EventSource(live.dataset.events);
   stream = opened;
   for (const kind of ["start", "alive", "entry", "gone"]) opened.addEventListener(kind, () => { lastHeard = streamHeard = Date.now(); });
@@ -175,8 +197,10 @@ function listen() {
   opened.onerror = () => {
     isLive = false;
     tellLamp();
-    // The browser reconnects by itself, unless the server has refused.
-    if (opened.readyState === EventSource.CLOSED && opened === stream) retry = setTimeout(listen, LOST_INTERVAL);
+    // The browser reconnects by itself, unless the server has refused. The page finds out why.
+    if (opened.readyState !== EventSource.CLOSED || opened !== stream) return;
+    readSoon();
+    retry = setTimeout(listen, LOST_INTERVAL);
   };
 }
 
@@ -203,7 +227,7 @@ window.addEventListener("offline", () => {
 // A connection can be dead without an error, and a fetch can fail while the stream is open.
 setInterval(() => {
   if (isLive && Date.now() - streamHeard > STREAM_PATIENCE) listen();
-  const wait = document.hidden || isLive && canReach ? IDLE_INTERVAL : LOST_INTERVAL;
+  const wait = document.hidden || isRefused && canReach || isLive && canReach ? IDLE_INTERVAL : LOST_INTERVAL;
   if (!reading && Date.now() - lastReading > wait) readSoon();
 }, 1000);
 setInterval(() => {

@@ -92,7 +92,7 @@ document.addEventListener("click", (event) => {
   yes.addEventListener("click", async () => {
     yes.disabled = true;
     try {
-      const answer = await fetch(button.dataset.url, { method: "DELETE" });
+      const answer = await ask(button.dataset.url, { method: "DELETE" });
       const pair = new URLSearchParams(location.search);
       if (answer.ok || answer.status === 404) return goBack({ repo: pair.get("repo"), server: pair.get("server") });
       problem.textContent = (await answer.json()).message;

@@ -167,7 +167,7 @@ impl Holder {
     /// Whether they have a right, for some pair at least.
     #[must_use]
     pub fn has(&self, right: Right) -> bool {
-        self.rights(right).has(right)
+        right == Right::SignIn && self.token.is_some() || self.rights(right).has(right)
     }
 
     /// Whether they have a right for a pair.

@@ -20,7 +20,9 @@ pub enum Right {
     Delete,
     /// Read entries, counts, the history and the metrics, as data or as pages.
     Read,
-    /// Ask whether the server is well. Everybody has it.
+    /// Sign in, which takes any token.
+    SignIn,
+    /// Ask whether the server is well, and load what its pages look like. Everybody has it.
     Probe,
 }
 
@@ -149,6 +151,8 @@ impl Rights {
             Right::Write => !self.write.is_empty(),
             Right::Delete => !self.delete.is_empty(),
             Right::Read => self.read,
+            // Only holders of tokens have it.
+            Right::SignIn => false,
             Right::Probe => true,
         }
     }
@@ -160,8 +164,7 @@ impl Rights {
         match right {
             Right::Write => any(&self.write),
             Right::Delete => any(&self.delete),
-            Right::Read => self.read,
-            Right::Probe => true,
+            Right::Read | Right::SignIn | Right::Probe => self.has(right),
         }
     }
 }

@@ -13,11 +13,11 @@ use super::server::{Port, bind, connection_limits};
 use super::tokens::TokenKeeper;
 use crate::board::{Board, BoardSettings, Checker, Feed, Writer};
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl, RevisionUrl};
+use crate::config::{Config, DatabaseUrl, RevisionUrl, is_loopback};
 use crate::domain::{Capacity, Policy, Retention, Timestamp};
 use crate::http::{
-    Bodies, ConnectionLimits, Limits, Links, RefusalLog, Scrapes, Sending, Services, Stopping,
-    UpdateLog, WholeLists, Work,
+    Bodies, ConnectionLimits, Limits, Links, RefusalLog, Scrapes, Sending, Services, Sites,
+    Stopping, UpdateLog, WholeLists, Work,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -96,6 +96,7 @@ impl App {
             scrapes: Scrapes::default(),
             board,
             access: tokens.access(),
+            sites: sites(config, config.listen),
             clock,
             whole_lists: WholeLists::default(),
             work: Work::new(&metrics.overload),
@@ -156,6 +157,15 @@ pub(super) async fn open(url: DatabaseUrl) -> Result<(Arc<dyn Store>, Arc<dyn Ar
 
 fn links(config: &Config) -> Links {
     Links::new(external_url(config), config.revision_url.as_ref().map(RevisionUrl::as_str))
+}
+
+/// Returns the names of this server on the port of an address. Beyond loopback, and where there are
+/// tokens, it answers to every name: a page under another one learns no more than its own site could ask
+/// for itself.
+pub(super) fn sites(config: &Config, address: SocketAddr) -> Sites {
+    let allowed = config.allowed_hosts.iter().map(str::to_owned).collect();
+    let refuses_other_hosts = is_loopback(address) && config.tokens_file.is_none();
+    Sites::new(allowed, external_url(config).as_deref(), refuses_other_hosts)
 }
 
 fn external_url(config: &Config) -> Option<String> {

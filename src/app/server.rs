@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use actix_web::dev::Server;
 use actix_web::http::KeepAlive;
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as Routes, HttpServer};
 
+use super::build::sites;
 use super::error::AppError;
 use crate::config::Config;
 use crate::http::{self, ConnectionLimits, Connections, Services};
@@ -50,13 +52,16 @@ pub(super) fn bind(
     room: ConnectionLimits,
 ) -> Result<(Port, Option<Port>), AppError> {
     let patience = UNTAKEN.min(config.idle_timeout);
-    let beside = services.of_another_port();
+    let admin = config.admin_listen.map(|address| {
+        let beside = services.of_another_port(sites(config, address));
+        (address, Data::new(beside))
+    });
     let connections = Connections::new(room, patience, services.metrics.connections.clone());
     let main = main_port(config, room).bind(Data::new(services), connections)?;
-    let admin = config.admin_listen.map(|address| {
+    let admin = admin.map(|(address, beside)| {
         let connections =
             Connections::new(admin_connections(), patience, ConnectionCounts::default());
-        admin_port(address, main.address).bind(Data::new(beside), connections)
+        admin_port(address, main.address).bind(beside, connections)
     });
     Ok((main, admin.transpose()?))
 }
@@ -78,7 +83,7 @@ impl<R: Fn(&mut ServiceConfig) + Clone + Send + 'static> Plan<R> {
             let stopping = stopping.clone();
             Routes::new()
                 .app_data(services.clone())
-                .wrap(DefaultHeaders::new().add(("X-Content-Type-Options", "nosniff")))
+                .wrap(headers_of_all())
                 .wrap_fn(move |request, service| http::track(request, service, stopping.clone()))
                 .configure(routes.clone())
         })
@@ -95,6 +100,14 @@ impl<R: Fn(&mut ServiceConfig) + Clone + Send + 'static> Plan<R> {
         let address = server.addrs().first().copied().unwrap_or(address);
         Ok(Port { server: server.run(), address, connections })
     }
+}
+
+/// Returns what every answer tells browsers, unless it has something else to say: not to guess its type,
+/// and neither to run nor to frame it if it is opened by itself.
+fn headers_of_all() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
 }
 
 /// Returns how the port of `listen` is served.

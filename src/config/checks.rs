@@ -1,8 +1,16 @@
 //! The rules that hold between settings.
 
+use std::net::SocketAddr;
+
 use super::error::ConfigError;
 use super::settings::Config;
 use super::sources::Sources;
+
+/// Whether only this machine reaches an address. `::ffff:127.0.0.1` is loopback too.
+#[must_use]
+pub fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
 
 impl Config {
     /// Checks settings against each other; `sources` tells where a value came from.
@@ -34,9 +42,7 @@ impl Config {
 
     /// Refuses to let other machines write unless the operator has allowed it.
     fn check_writers(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
-        // `::ffff:127.0.0.1` is loopback too.
-        let is_loopback = self.listen.ip().to_canonical().is_loopback();
-        if is_loopback || self.tokens_file.is_some() || self.allow_anonymous_writes {
+        if is_loopback(self.listen) || self.tokens_file.is_some() || self.allow_anonymous_writes {
             return Ok(());
         }
         let (listen, tokens) = (&Self::listen, &Self::tokens_file);

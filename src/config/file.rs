@@ -102,8 +102,13 @@ fn find(key: &str, known: &[&'static Setting]) -> Result<&'static Setting, Strin
 fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
     let string = || value.as_str().map(str::to_owned);
     let number = || value.as_integer().map(ToString::to_string);
+    let list = || {
+        let texts = value.as_array()?.iter().map(|value| value.get_ref().as_str());
+        Some(texts.collect::<Option<Vec<_>>>()?.join(","))
+    };
     let (text, accepted) = match kind {
         Kind::Address | Kind::Url | Kind::Link | Kind::File => (string(), "a string in quotes"),
+        Kind::Hosts => (string().or_else(list), "a string in quotes or an array of them"),
         // The only number that is a duration is 0; the parser of durations checks that.
         Kind::Duration => (string().or_else(number), "a duration in quotes, such as \"90s\", or 0"),
         Kind::Number => (number(), "a whole number without quotes"),

@@ -4,6 +4,7 @@
 //! TOML file and files with secrets, but neither the process's arguments nor its environment, and
 //! must not know what the settings are used for.
 
+mod allowed_hosts;
 mod checks;
 mod database_url;
 mod duration;
@@ -24,6 +25,8 @@ pub(crate) mod toml_text;
 mod value;
 mod web_url;
 
+pub use allowed_hosts::AllowedHosts;
+pub use checks::is_loopback;
 pub use database_url::DatabaseUrl;
 pub use duration::parse_above_zero as parse_duration;
 pub use error::ConfigError;

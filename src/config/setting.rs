@@ -64,6 +64,7 @@ impl Setting {
             Kind::Address => "ADDR:PORT",
             Kind::Url | Kind::Link => "URL",
             Kind::File => "FILE",
+            Kind::Hosts => "HOSTS",
             Kind::Duration => "DURATION",
             Kind::Number if self.name.ends_with("_bytes") => "BYTES",
             Kind::Number => "N",

@@ -6,6 +6,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::allowed_hosts::AllowedHosts;
 use super::database_url::DatabaseUrl;
 use super::duration;
 use super::error::ConfigError;
@@ -36,6 +37,8 @@ settings! {
         tokens_file: Option<FilePath> = "", FilePath::parse;
         /// Refuse to let anyone read without a token that may read
         require_read_token: bool = "false", switch;
+        /// Names of this server in browsers, a comma list: status.example.org,*.example.net
+        allowed_hosts: AllowedHosts = "", AllowedHosts::parse;
     }
     "Links" {
         /// Where people reach this server: an http or https URL, for badges and copied commands

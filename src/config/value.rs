@@ -31,6 +31,8 @@ pub enum Kind {
     Link,
     /// The path of a file.
     File,
+    /// Names of hosts, separated by commas.
+    Hosts,
     /// A duration such as `2h`, or 0.
     Duration,
     /// A whole number.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -36,7 +37,11 @@ pub(super) async fn badge(
         weight: |query, snapshot| Weight::of_writing(&query.selection, snapshot),
         body: BadgeQuery::body,
     };
-    badge.answer(&request, &services).await
+    let mut response = badge.answer(&request, &services).await?;
+    // A document may show it as an object, whose link works.
+    let policy = HeaderValue::from_static("default-src 'none'");
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    Ok(response)
 }
 
 /// Checks a query string.

@@ -6,7 +6,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use actix_web::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use base64::Engine as _;
@@ -18,6 +18,8 @@ use crate::access::{Holder, Right, TokenId, Unauthorized, Use};
 use crate::domain::{Actor, KeyRef, Timestamp};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+/// Scripts of pages send it.
+const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
 /// What each method of one path needs.
 #[derive(Clone, Default)]
@@ -50,6 +52,11 @@ impl Caller {
     /// Returns the name of the caller's token, if the caller has sent one.
     pub(super) fn token(&self) -> Option<&TokenId> {
         self.holder.id()
+    }
+
+    /// Whether the caller has a right for a pair, which need not exist.
+    pub(super) fn may(&self, right: Right, key: KeyRef<'_>) -> bool {
+        self.holder.covers(right, key)
     }
 
     /// Returns who the caller is, for those who look at them again later.
@@ -142,13 +149,28 @@ fn unauthorized(request: &HttpRequest, services: &Services, reason: Unauthorized
     services.metrics.tokens.note_unauthorized(&reason);
     services.refusal_log.note_unauthorized(request, &reason);
     // Makes browsers ask for a password.
-    let offers_basic = is_read(request);
+    let offers_basic = is_read(request) && !is_of_script(request);
     ApiError::Unauthorized { reason, offers_basic }
 }
 
 /// Whether a request only reads.
 pub(super) fn is_read(request: &HttpRequest) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD)
+}
+
+/// Whether a script of a page has sent a request. Its browser must not ask for a password: it would do
+/// so again and again, without anything that a person has done.
+fn is_of_script(request: &HttpRequest) -> bool {
+    let headers = request.headers();
+    let is_stream = |accepted: &HeaderValue| accepted == "text/event-stream";
+    headers.contains_key(REQUESTED_WITH) || headers.get(ACCEPT).is_some_and(is_stream)
+}
+
+/// Returns the name of the token in a request, if it is valid.
+pub(super) fn sender(request: &HttpRequest, services: &Services) -> Option<TokenId> {
+    let now = services.clock.read().wall;
+    let holder = services.access.holder(credentials(request.headers()), now).ok()?;
+    holder.id().cloned()
 }
 
 /// Returns what may be a token, from each place for one: `Authorization: Bearer`, the password of

@@ -45,6 +45,18 @@ pub(crate) enum ApiError {
     Unauthorized { reason: Unauthorized, offers_basic: bool },
     #[error("{0}")]
     Forbidden(Box<Forbidden>),
+    #[error(
+        "Host must be an IP address, a single label, a name that ends in .localhost, .svc, .local or \
+         .internal, the host of external_url, or one of allowed_hosts: this server listens on \
+         loopback without tokens, so pages under other names must not reach it; behind a proxy, set \
+         allowed_hosts to the name that people use"
+    )]
+    UnknownHost,
+    #[error(
+        "A browser has sent this for a page of another site, which may neither write nor remove; if \
+         the page is of this server, set external_url or allowed_hosts to its address"
+    )]
+    ForeignSite,
     #[error("The body did not arrive in time")]
     BodyTooSlow,
     #[error("The body must be at most {limit} bytes")]
@@ -98,6 +110,7 @@ impl fmt::Display for Forbidden {
             Right::Write => ("report", " updates", "write"),
             Right::Delete => ("remove", " entries", "delete"),
             Right::Read | Right::Probe => ("read", "", "read"),
+            Right::SignIn => ("sign in", "", ""),
         };
         let Some(id) = token else {
             return write!(
@@ -234,7 +247,8 @@ impl ApiError {
                 let answer = answer.with(WWW_AUTHENTICATE, "Bearer realm=\"gitops-status-server\"");
                 if *offers_basic { answer.with(WWW_AUTHENTICATE, BASIC) } else { answer }
             }
-            Self::Forbidden(_) => Answer::of(StatusCode::FORBIDDEN),
+            Self::Forbidden(_) | Self::ForeignSite => Answer::of(StatusCode::FORBIDDEN),
+            Self::UnknownHost => Answer::of(StatusCode::MISDIRECTED_REQUEST),
             Self::BodyTooSlow => Answer::of(StatusCode::REQUEST_TIMEOUT).closing(),
             Self::BodyTooLarge { .. } => Answer::of(StatusCode::PAYLOAD_TOO_LARGE).closing(),
             Self::UnsupportedType | Self::UnsupportedEncoding => {

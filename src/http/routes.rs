@@ -6,14 +6,17 @@ use std::future::ready;
 use std::sync::Arc;
 
 use actix_web::dev::{AppService, HttpServiceFactory};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::Method;
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder};
+use actix_web::{
+    FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder, ResponseError,
+};
 
 use super::caller::{CheckQuery, Need, Needs, WithCaller};
 use super::error::ApiError;
 use super::measure::{self, Meter};
 use super::services::Services;
+use super::sites;
 use super::{
     badge, events, figures, health, history, list, methods, metrics, openapi, pages, status,
     timeline,
@@ -22,7 +25,7 @@ use crate::access::Right;
 use crate::render::{Figures, Format};
 
 /// Returns every path of the API.
-fn table() -> [Route; 20] {
+fn table() -> [Route; 21] {
     [
         Route::at("/api/status")
             .on(Method::POST, Right::Write, status::post)
@@ -46,12 +49,18 @@ fn table() -> [Route; 20] {
         Route::reading("/api/files", Right::Read, figures::figures(Figures::Files))
             .with_query(|query, _| figures::check_query(query, Figures::Files)),
         Route::reading("/badge.svg", Right::Read, badge::badge).with_query(badge::check_query),
-        Route::reading("/", Right::Read, pages::overview::overview),
+        Route::reading("/", Right::Read, pages::overview::overview).for_people(),
         Route::reading("/entry", Right::Read, pages::entry::entry)
-            .with_query(pages::entry::check_query),
+            .with_query(pages::entry::check_query)
+            .for_people(),
         Route::reading("/file", Right::Read, pages::file::file)
-            .with_query(pages::file::check_query),
-        Route::reading("/assets/{name}", Right::Read, pages::asset),
+            .with_query(pages::file::check_query)
+            .for_people(),
+        Route::reading("/login", Right::SignIn, pages::login::login)
+            .with_query(pages::login::check_query)
+            .for_people(),
+        // They are no secret, and the page that asks to sign in needs them.
+        Route::reading("/assets/{name}", Right::Probe, pages::asset),
         Route::reading("/metrics", Right::Read, metrics::metrics).on_admin_port_too(),
         Route::reading("/openapi.json", Right::Read, openapi::openapi),
         Route::reading("/health", Right::Probe, health::health).on_admin_port_too(),
@@ -107,6 +116,8 @@ struct Route {
     path: &'static str,
     /// Whether the path is on the port of `admin_listen` as well as on the main one.
     is_on_admin_port: bool,
+    /// Whether its errors are pages too, for browsers.
+    is_for_people: bool,
     needs: Needs,
     handlers: Resource,
 }
@@ -115,7 +126,7 @@ impl Route {
     /// Begins a path without methods.
     fn at(path: &'static str) -> Self {
         let (needs, handlers) = (Needs::default(), web::resource(path));
-        Self { path, is_on_admin_port: false, needs, handlers }
+        Self { path, is_on_admin_port: false, is_for_people: false, needs, handlers }
     }
 
     /// Adds a method, the right that it needs and its handler.
@@ -145,6 +156,11 @@ impl Route {
         Self { is_on_admin_port: true, ..self }
     }
 
+    /// Answers browsers with errors as pages, where programs get JSON.
+    fn for_people(self) -> Self {
+        Self { is_for_people: true, ..self }
+    }
+
     /// Begins a path that can only be read: by GET, and by HEAD for the same without a body.
     fn reading<H, A>(path: &'static str, right: Right, handler: H) -> Self
     where
@@ -159,20 +175,26 @@ impl Route {
 
 impl HttpServiceFactory for Route {
     fn register(self, config: &mut AppService) {
-        let Self { path, is_on_admin_port: _, needs, handlers } = self;
+        let Self { path, is_on_admin_port: _, is_for_people, needs, handlers } = self;
         let allowed: Vec<&str> = needs.0.iter().map(|need| need.method.as_str()).collect();
         let others = methods::others(allowed.join(", "));
         let meter = Meter::new(path);
-        handlers
-            .app_data(needs)
-            .default_service(others)
-            .wrap_fn(move |request, service| meter.measure(request, service))
-            .register(config);
+        let handlers = handlers.app_data(needs).default_service(others).wrap_fn(sites::guard);
+        if is_for_people {
+            handlers
+                .wrap_fn(pages::with_errors_as_pages)
+                .wrap_fn(move |request, service| meter.measure(request, service))
+                .register(config);
+        } else {
+            handlers
+                .wrap_fn(move |request, service| meter.measure(request, service))
+                .register(config);
+        }
     }
 }
 
 /// The pages that no program means that asks for something of an API.
-const PAGES: [&str; 2] = ["/entry", "/file"];
+const PAGES: [&str; 3] = ["/entry", "/file", "/login"];
 
 /// Answers a request for a path that is not on this port, and counts it.
 fn no_route(
@@ -181,13 +203,14 @@ fn no_route(
     methods: &str,
     error: ApiError,
 ) -> Result<HttpResponse, ApiError> {
-    // `OPTIONS *` asks about the server, not about a path.
-    if request.method() == Method::OPTIONS && request.path() == "*" {
-        measure::note_no_route(request, services, StatusCode::NO_CONTENT);
-        return Ok(methods::options(methods));
-    }
-    measure::note_no_route(request, services, StatusCode::NOT_FOUND);
-    Err(error)
+    let answer = services.sites.check(request.head()).and_then(|()| {
+        // `OPTIONS *` asks about the server, not about a path.
+        let is_about_server = request.method() == Method::OPTIONS && request.path() == "*";
+        if is_about_server { Ok(methods::options(methods)) } else { Err(error) }
+    });
+    let code = answer.as_ref().map_or_else(ApiError::status_code, HttpResponse::status);
+    measure::note_no_route(request, services, code);
+    answer
 }
 
 /// Returns the known path that a wrong one ends with, apart from case and superfluous slashes. What
@@ -273,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn only_updates_removals_and_probes_need_another_right_than_to_read() {
+    fn only_updates_removals_signing_in_styles_and_probes_need_another_right_than_to_read() {
         let rights = rights();
         let others: Vec<(&str, &str, Right)> = rights
             .iter()
@@ -285,10 +308,14 @@ mod tests {
             [
                 ("/api/status", "DELETE", Right::Delete),
                 ("/api/status", "POST", Right::Write),
+                ("/assets/{name}", "GET", Right::Probe),
+                ("/assets/{name}", "HEAD", Right::Probe),
                 ("/health", "GET", Right::Probe),
                 ("/health", "HEAD", Right::Probe),
                 ("/livez", "GET", Right::Probe),
                 ("/livez", "HEAD", Right::Probe),
+                ("/login", "GET", Right::SignIn),
+                ("/login", "HEAD", Right::SignIn),
                 ("/readyz", "GET", Right::Probe),
                 ("/readyz", "HEAD", Right::Probe),
             ]

@@ -7,6 +7,7 @@ use super::bodies::Bodies;
 use super::refusal_log::RefusalLog;
 use super::scrapes::Scrapes;
 use super::sending::Sending;
+use super::sites::Sites;
 use super::stopping::Stopping;
 use super::update_log::UpdateLog;
 use super::whole_list::WholeLists;
@@ -23,6 +24,8 @@ pub struct Services {
     pub board: Board,
     /// Decides who may do what.
     pub access: Arc<Access>,
+    /// Tells requests for other web sites from those for this one.
+    pub sites: Sites,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
     /// The list of everything, rendered once for all requests that wait for it.
@@ -53,10 +56,11 @@ impl Services {
     /// Returns the services of another port. They share the state of the server, and nothing that the
     /// clients of one port could use up for those of the other.
     #[must_use]
-    pub fn of_another_port(&self) -> Self {
+    pub fn of_another_port(&self, sites: Sites) -> Self {
         Self {
             board: self.board.clone(),
             access: Arc::clone(&self.access),
+            sites,
             clock: Arc::clone(&self.clock),
             whole_lists: WholeLists::default(),
             work: Work::new(&self.metrics.overload),

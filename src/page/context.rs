@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::account::Account;
 use super::commit_links::CommitLinks;
 use crate::domain::{GivenUp, Timestamp};
 
@@ -14,6 +15,8 @@ pub struct PageContext {
     pub origin: String,
     /// Links to commits, if they have pages.
     pub commits: Option<CommitLinks>,
+    /// Who reads the page.
+    pub account: Account,
 }
 
 /// Why there is no page.

@@ -36,6 +36,8 @@ pub struct EntryPage<'a> {
     pub history: EntryHistory,
     /// Whether the history starts with an older transition than the newest.
     pub is_older: bool,
+    /// Whether the reader may remove the entry.
+    pub may_remove: bool,
 }
 
 impl EntryPage<'_> {
@@ -87,6 +89,7 @@ impl EntryPage<'_> {
             older: older.map(|parameters| parameters.link("entry")),
             origin: &context.origin,
             api: pair.link("api/status"),
+            may_remove: self.may_remove,
             history_as_json: filters.link("api/history"),
         };
         template.render()
@@ -113,6 +116,7 @@ struct EntryTemplate<'a> {
     older: Option<String>,
     origin: &'a str,
     api: String,
+    may_remove: bool,
     history_as_json: String,
 }
 

@@ -1,5 +1,6 @@
 //! What every page has around its content: head, foot, and the data for its script.
 
+use super::account::Account;
 use super::asset::{Asset, ICON, LOST_ICON, SCRIPTS, STYLE};
 use super::context::PageContext;
 use super::moment::minute;
@@ -16,6 +17,8 @@ pub(super) struct Frame {
     pub(super) now: String,
     /// The event stream of the entries that the page shows; empty if the page never changes.
     pub(super) events: String,
+    /// Who reads the page.
+    pub(super) account: Account,
 }
 
 impl Frame {
@@ -41,6 +44,7 @@ impl Frame {
             lost_icon: &LOST_ICON.name,
             now: context.now.to_string(),
             events: String::new(),
+            account: context.account.clone(),
         }
     }
 }

@@ -1,8 +1,9 @@
 //! Pages for people: the overview of all entries, one entry, one file.
 //!
-//! These modules turn what the domain knows into HTML. They must not know who asked for a page or
-//! how it is sent. Links between pages are relative, so that they work under any path prefix.
+//! These modules turn what the domain knows into HTML. They must not know how a page is sent, and of who
+//! asked for it only what the page shows. Links between pages are relative, so that they work under any path prefix.
 
+mod account;
 mod asset;
 mod bidi;
 mod commit_links;
@@ -19,6 +20,7 @@ mod row;
 mod tiles;
 mod wall;
 
+pub use account::Account;
 pub use asset::{Asset, asset};
 pub use commit_links::CommitLinks;
 pub use context::{PageContext, PageError};

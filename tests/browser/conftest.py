@@ -4,12 +4,15 @@ The server is the debug build, the browser is Debian's Chromium. Tests wait for 
 sleep. Whatever a page writes to the console, or asks of another host, fails its test.
 """
 
+import hashlib
 import http.client
 import json
 import os
 import re
+import secrets
 import signal
 import subprocess
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -26,6 +29,8 @@ ARGUMENTS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # Names of other sites, and one of ours that is not of this machine.
+    "--host-resolver-rules=MAP *.example 127.0.0.1",
 ]
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 
@@ -50,6 +55,8 @@ class Server:
     def __init__(self, folder):
         self.database = folder / "status.db"
         self.port = 0
+        # The token that this client sends, if it has one.
+        self.token = None
         self.start()
 
     def start(self, *arguments):
@@ -92,14 +99,52 @@ class Server:
 
     def ask(self, method, target, body=None):
         headers = {"Content-Type": "application/json"} if body else {}
+        if self.token:
+            headers["Authorization"] = f"Bearer {self.token}"
         self.connection.request(method, target, body, headers)
         answer = self.connection.getresponse()
         return answer.status, answer.read().decode()
+
+    def wait_for_status(self, wanted, target, token):
+        """Waits until a request with a token has this answer, since the server looks at its file at times."""
+        own, self.token = self.token, token
+        deadline = time.monotonic() + 15
+        while self.ask("GET", target)[0] != wanted:
+            assert time.monotonic() < deadline, f"{target} is not answered {wanted}"
+            time.sleep(0.05)
+        self.token = own
 
     def list(self, query=""):
         status, text = self.ask("GET", f"/status.json{query}")
         assert status == 200, text
         return json.loads(text)
+
+
+class Tokens:
+    """A file of tokens, which changes while the server reads it."""
+
+    def __init__(self, path):
+        self.path = path
+        self.tables = {}
+        self.write()
+
+    def add(self, name, *rights, text=None):
+        """Adds a token with these rights, as lines of the file; returns its text."""
+        text = text or f"gss_{name}_{secrets.token_urlsafe(32)}"
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        self.tables[name] = [f'id = "{name}"', f'sha256 = "{digest}"', *rights]
+        self.write()
+        return text
+
+    def remove(self, name):
+        del self.tables[name]
+        self.write()
+
+    def write(self):
+        content = "\n".join("\n".join(["[[token]]", *lines]) for lines in self.tables.values())
+        fresh = self.path.with_suffix(".new")
+        fresh.write_text(content + "\n")
+        fresh.rename(self.path)
 
 
 @pytest.fixture

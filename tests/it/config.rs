@@ -10,12 +10,13 @@ use std::path::Path;
 
 use run::Run;
 
-const NAMES: [&str; 25] = [
+const NAMES: [&str; 26] = [
     "listen",
     "admin_listen",
     "allow_anonymous_writes",
     "tokens_file",
     "require_read_token",
+    "allowed_hosts",
     "external_url",
     "revision_url",
     "database_url",

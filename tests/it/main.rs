@@ -75,6 +75,8 @@ mod seed;
 mod selection;
 mod sending;
 mod shutdown;
+mod sign_in;
+mod sites;
 mod slow_clients;
 mod startup;
 mod store;

@@ -107,6 +107,22 @@ fn everything_works_through_the_shipped_nginx_configuration() {
     assert!(reply.header("location").unwrap().ends_with("/drift/"));
 }
 
+/// nginx passes on the name that people use, which could be another site's.
+#[test]
+fn a_server_on_loopback_behind_nginx_has_to_be_told_its_name() {
+    let asked = |app: &TestApp| {
+        let nginx = Proxy::nginx(&shipped("nginx.conf"), app.address);
+        let head = "GET /drift/status.json HTTP/1.1\r\nHost: status.example.org\r\n";
+        nginx.client.raw(format!("{head}Connection: close\r\n\r\n").as_bytes()).unwrap()
+    };
+    let error = asked(&TestApp::spawn()).error(421);
+    assert!(error.contains("behind a proxy, set allowed_hosts"), "{error}");
+    let url = ("external_url", "https://status.example.org/drift");
+    for setting in [("allowed_hosts", "status.example.org"), url] {
+        assert_eq!(asked(&TestApp::with_settings(&[setting])).status, 200, "{setting:?}");
+    }
+}
+
 #[test]
 fn everything_works_through_the_shipped_haproxy_configuration() {
     let app = TestApp::spawn();

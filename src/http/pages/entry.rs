@@ -5,6 +5,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::html::{self, context, problem, unwritable};
+use crate::access::Right;
 use crate::domain::{Cursor, Filter, HistoryQuery, Key, Names, TimeRange, Timestamp};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
@@ -18,7 +19,7 @@ const TRANSITIONS_SHOWN: usize = 50;
 
 /// `GET /entry?repo=R&server=S`
 pub(in crate::http) async fn entry(
-    _: Caller,
+    caller: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -44,13 +45,15 @@ pub(in crate::http) async fn entry(
     let history = history.await.inspect_err(|error| request_log::note_fault(&request, error));
     let history = history.map_or(EntryHistory::Unavailable, EntryHistory::Known);
     let snapshot = services.board.snapshot();
-    let context = context(&request, &services);
+    let context = context(&request, &services, caller.token());
+    let may_remove = caller.may(Right::Delete, key.borrow());
     let page = services.work.short_reads.run(&request, move |_| {
         let page = EntryPage {
             key: key.borrow(),
             standing: snapshot.get_removable(key.borrow()),
             history,
             is_older: after.is_some(),
+            may_remove,
         };
         let status = if page.is_unknown() { StatusCode::NOT_FOUND } else { StatusCode::OK };
         page.render(&context).map(|text| (status, text)).map_err(unwritable)

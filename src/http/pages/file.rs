@@ -14,7 +14,7 @@ use crate::page::FilePage;
 
 /// `GET /file?name=F`
 pub(in crate::http) async fn file(
-    _: Caller,
+    caller: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -22,7 +22,7 @@ pub(in crate::http) async fn file(
         Ok(name) => FilePage { name },
         Err(error) => return problem(&request, &services, &error),
     };
-    let (board, context) = (services.board.clone(), context(&request, &services));
+    let (board, context) = (services.board.clone(), context(&request, &services, caller.token()));
     let text = services.work.reads.run(&request, move |effort| {
         page.render(&board.snapshot(), &context, effort).map_err(unwritable)
     });

@@ -1,18 +1,29 @@
 //! Answers in HTML: their headers, their context, and errors as pages.
 
+use actix_web::body::BoxBody;
+use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, HOST, HeaderName, HeaderValue, REFERRER_POLICY,
+    ACCEPT, CACHE_CONTROL as CACHE_CONTROL_NAME, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
+    HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
 };
-use actix_web::{HttpRequest, HttpResponse, ResponseError};
+use actix_web::web::Data;
+use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 use bytes::Bytes;
+use percent_encoding::{CONTROLS, utf8_percent_encode};
 
-use crate::http::answer;
+use super::login;
+use crate::access::{TokenId, Unauthorized};
+
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
 use crate::http::services::{Links, Services};
-use crate::page::{self, PageContext, PageError};
+use crate::http::{answer, caller};
+use crate::page::{self, Account, PageContext, PageError};
 use crate::render::RenderError;
+
+/// The path of signing in.
+const LOGIN: &str = "login";
 
 pub(super) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
 
@@ -32,20 +43,45 @@ const HEADERS: [(HeaderName, &str); 2] = [
 
 /// Adds the security headers of pages.
 pub(super) fn guarded(mut response: HttpResponse) -> HttpResponse {
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
+    guard_head(response.headers_mut());
     response
 }
 
-/// Returns the time, and where links lead.
-pub(super) fn context(request: &HttpRequest, services: &Services) -> PageContext {
+fn guard_head(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// Returns the time, where links lead, and who reads the page.
+pub(super) fn context(
+    request: &HttpRequest,
+    services: &Services,
+    reader: Option<&TokenId>,
+) -> PageContext {
     let Links { external_url, commits } = &services.links;
+    let account = match reader {
+        _ if !services.access.has_tokens() => Account::None,
+        None => Account::signed_out(&address(request)),
+        Some(id) => Account::signed_in(id.as_str(), &address(request)),
+    };
     PageContext {
+        account,
         now: services.clock.read().wall,
         origin: external_url.clone().unwrap_or_else(|| origin(request)),
         commits: commits.clone(),
     }
+}
+
+/// Returns the address of the page to which signing in leads back, relative to the path of that.
+fn address(request: &HttpRequest) -> String {
+    let (path, query) = (request.path().trim_start_matches('/'), request.query_string());
+    if path == LOGIN {
+        return login::target(query);
+    }
+    let path = if path.is_empty() { "./" } else { path };
+    let query = utf8_percent_encode(query, CONTROLS);
+    if request.query_string().is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }
 
 /// Returns the address at which the client reaches the server, as far as the request tells.
@@ -83,10 +119,59 @@ pub(super) fn problem(
     services: &Services,
     error: &ApiError,
 ) -> Result<HttpResponse, ApiError> {
-    let status = error.status_code();
-    let heading = status.canonical_reason().unwrap_or("Error");
-    let text = page::problem(heading, &error.message(), &context(request, services));
-    page(request, status, text.map_err(unwritable)?)
+    page(request, error.status_code(), problem_text(request, services, error)?)
+}
+
+fn problem_text(
+    request: &HttpRequest,
+    services: &Services,
+    error: &ApiError,
+) -> Result<String, RenderError> {
+    let heading = error.status_code().canonical_reason().unwrap_or("Error");
+    let (sentence, lacks_right) = match error {
+        ApiError::Unauthorized { reason: Unauthorized::Missing, .. } => {
+            let how =
+                "This needs a token: sign in with any user name, and the token as the password";
+            (how.to_owned(), true)
+        }
+        ApiError::Unauthorized { .. } | ApiError::Forbidden(_) => (error.message(), true),
+        _ => (error.message(), false),
+    };
+    let reader = caller::sender(request, services);
+    let context = context(request, services, reader.as_ref());
+    page::problem(heading, &sentence, lacks_right, &context).map_err(unwritable)
+}
+
+/// Serves a request for a page. If that fails, a browser gets the error as a page, which keeps its
+/// status and its headers.
+pub(in crate::http) fn with_errors_as_pages<S>(
+    request: ServiceRequest,
+    service: &S,
+) -> impl Future<Output = Result<ServiceResponse, Error>> + use<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse, Error = Error>,
+{
+    let response = service.call(request);
+    async move { Ok(with_error_as_page(response.await?)) }
+}
+
+fn with_error_as_page(response: ServiceResponse) -> ServiceResponse {
+    let request = response.request();
+    let accept = request.headers().get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let is_browser = accept.is_some_and(|accept| accept.contains("text/html"));
+    let error = response.response().error().and_then(Error::as_error::<ApiError>);
+    let services = request.app_data::<Data<Services>>();
+    let (true, Some(error), Some(services)) = (is_browser, error, services) else {
+        return response;
+    };
+    // Without a page the error is told in JSON.
+    let Ok(text) = problem_text(request, services, error) else { return response };
+    response.map_body(|head, _| {
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        head.headers.insert(CACHE_CONTROL_NAME, HeaderValue::from_static(CACHE_CONTROL));
+        guard_head(&mut head.headers);
+        BoxBody::new(text)
+    })
 }
 
 /// Returns the error of a page as one of rendering.

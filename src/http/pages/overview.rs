@@ -27,7 +27,7 @@ const MAX_LIMIT: usize = 1000;
 
 /// `GET /`
 pub(in crate::http) async fn overview(
-    _: Caller,
+    caller: Caller,
     request: HttpRequest,
     services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
@@ -37,7 +37,7 @@ pub(in crate::http) async fn overview(
         cache_control: CACHE_CONTROL,
         // A script in the page keeps the ages up to date.
         strength: Strength::Weak,
-        query: Overview { query, context: context(&request, &services) },
+        query: Overview { query, context: context(&request, &services, caller.token()) },
         weight: Overview::weight,
         body: Overview::body,
     };
@@ -52,8 +52,8 @@ struct Overview {
 /// Leaves out the time, on which only ages depend.
 impl Hash for Overview {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { query, context: PageContext { now: _, origin, commits } } = self;
-        (query, origin, commits).hash(state);
+        let Self { query, context: PageContext { now: _, origin, commits, account } } = self;
+        (query, origin, commits, account).hash(state);
     }
 }
 

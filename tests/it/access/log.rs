@@ -98,7 +98,7 @@ fn strangers_who_try_everything_hide_no_reporter_and_forge_no_line() {
     for number in 0..200 {
         let stranger = Token::new(&format!("guess-{number}"), "");
         assert_eq!(post(&server, Some(&stranger), &update("r", "s")), 401);
-        let target = format!("/assets/{number}%0aINFO%20forged?%0aforged");
+        let target = format!("/file?name={number}%20INFO%20forged&_=%0aforged");
         assert_eq!(send(&server, "GET", &target, Some(&stranger), ""), 401);
     }
     let headers = [("X-Api-Key", "gss_x\tINFO ] forged")];

@@ -61,6 +61,7 @@ enum Need {
     Read,
     Write,
     Delete,
+    SignIn,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,12 +76,19 @@ fn expected(setting: Setting, sent: Sent, need: Need, pair: (&str, &str)) -> u16
     let Setting { tokens, anonymous_writes, require_read } = setting;
     let may = |it: bool, refusal: u16| if it { 200 } else { refusal };
     match (need, if tokens { sent } else { Sent::Nothing }) {
-        (Need::Probe, _) => 200,
+        (Need::Probe, _) | (Need::SignIn, Sent::Valid(_)) => 200,
         (_, Sent::Invalid) => 401,
         (Need::Read, Sent::Valid(grants)) => may(grants.read || !require_read, 403),
         (Need::Write, Sent::Valid(grants)) => may(grants.write.covers(pair), 403),
         (Need::Delete, Sent::Valid(grants)) => may(grants.delete.covers(pair), 403),
         (Need::Read, Sent::Nothing) => may(!require_read, 401),
+        (Need::SignIn, Sent::Nothing) => {
+            if tokens {
+                401
+            } else {
+                403
+            }
+        }
         (Need::Write, Sent::Nothing) => may(!tokens || anonymous_writes, 401),
         (Need::Delete, Sent::Nothing) if tokens => 401,
         (Need::Delete, Sent::Nothing) => may(!anonymous_writes, 403),
@@ -201,6 +209,7 @@ fn requests() -> Vec<Request> {
         let target = format!("{path}?{}", required.join("&"));
         match (method.as_str(), path) {
             ("GET", "/health" | "/livez" | "/readyz") => reads(&mut requests, &target, Need::Probe),
+            ("GET", "/login") => reads(&mut requests, &target, Need::SignIn),
             ("GET", _) => reads(&mut requests, &target, Need::Read),
             ("POST", "/api/status") => requests.extend(PAIRS.map(|pair| Request {
                 method: method.clone(),
@@ -219,7 +228,7 @@ fn requests() -> Vec<Request> {
             _ => panic!("teach this test who may {method} {path}"),
         }
     }
-    reads(&mut requests, "/assets/page.js", Need::Read);
+    reads(&mut requests, "/assets/page.js", Need::Probe);
     requests
 }
 
@@ -261,8 +270,8 @@ fn every_answer_is_that_of_the_model(app: &TestApp, setting: Setting, cases: &[C
         for Case { name, headers: sent, sent: stands_for } in cases {
             let reply = head(app, request, &headers(sent));
             let expected = expected(setting, *stands_for, request.need, request.pair);
-            // Who may ask for what is not there learns so.
-            let status = if reply.status == 404 { 200 } else { reply.status };
+            // Who may ask for what is not there learns so, and who signs in is led to a page.
+            let status = if [303, 404].contains(&reply.status) { 200 } else { reply.status };
             let Request { method, target, pair, .. } = request;
             assert_eq!(status, expected, "{setting:?} {name}: {method} {target} {pair:?}");
             let offers_basic = status == 401 && ["GET", "HEAD"].contains(&method.as_str());
