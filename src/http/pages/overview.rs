@@ -8,7 +8,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::html::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
-use crate::domain::{Column, Effort, LITERAL, Order, Selection, Snapshot, Sort, boolean};
+use crate::domain::{Column, Effort, LITERAL, Order, Selection, Snapshot, Sort};
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::etag::Strength;
@@ -134,8 +134,10 @@ pub(in crate::http) fn parse(query: &str) -> OverviewQuery {
 /// Leaves out white space around names and texts, which pasted ones have, also in lists. No repo and
 /// no server has any; the name of a file may.
 fn trimmed(mut sent: Vec<Parameter<'_>>) -> Vec<Parameter<'_>> {
-    let is_literal =
-        sent.iter().any(|(name, value)| name == LITERAL && boolean(value) == Some(true));
+    let literal = sent.iter().filter(|(name, value)| name == LITERAL && !value.is_empty());
+    // If it is wrong it is ignored, and names are lists.
+    let literal = QueryString::of_known(literal.cloned().collect()).boolean(LITERAL);
+    let is_literal = literal.is_ok_and(|literal| literal == Some(true));
     for (name, value) in &mut sent {
         let kept = match name.as_ref() {
             "repo" | "server" if !is_literal => {
@@ -185,4 +187,19 @@ fn selection(sent: &QueryString<'_>) -> Result<(Selection, View), ApiError> {
         offset: sent.offset()?,
     };
     Ok((selection, view))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn white_space_in_a_pasted_list_does_not_matter_if_literal_is_ignored_as_wrong() {
+        for (literal, repos) in
+            [("all&literal=1", "a,b"), ("maybe", "a,b"), ("&literal=1", "a , b")]
+        {
+            let query = parse(&format!("repo= a , b&literal={literal}"));
+            assert_eq!(query.parameters.values("repo").collect::<Vec<_>>(), [repos], "{literal}");
+        }
+    }
 }
