@@ -1,7 +1,7 @@
 """Tokens in a browser: signing in, what the reader may do, and what the page says once the token has ended."""
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Error, expect
 
 from conftest import Tokens, rows, wait_until_live
 
@@ -18,7 +18,11 @@ class Prompts:
         self.session.send("Fetch.enable", {"handleAuthRequests": True})
 
     def send(self, method, event, **others):
-        self.session.send(method, {"requestId": event["requestId"]} | others)
+        try:
+            self.session.send(method, {"requestId": event["requestId"]} | others)
+        except Error:
+            # The page has given the request up meanwhile.
+            pass
 
     def answer(self, event):
         self.asked.append(event["request"]["url"])
@@ -184,6 +188,25 @@ def test_a_removal_with_a_token_that_has_just_ended_says_so(fleet, tokens, visit
     expect(page.get_by_role("alert")).to_contain_text("The token is not valid")
     assert len(fleet.list()) == 2
     assert len(prompts.asked) == 1
+
+
+@pytest.mark.parametrize("view", ["", "?repo=nginx", "?view=wall", ENTRY, "file?name=nginx.conf"])
+def test_a_page_whose_token_has_ended_asks_to_sign_in_again_and_opens_no_dialog(closed, tokens, visit, view):
+    page, prompts = visit(closed.address + view, closed.token)
+    wait_until_live(page)
+    title = page.title()
+    other = tokens.add("other", "read = true")
+    tokens.remove("ci")
+    lamp = page.locator("#lamp")
+    expect(lamp).to_have_text("Sign in again")
+    expect(page).to_have_title(f"(signed out) {title}")
+    assert len(prompts.asked) == 1, "only when the page was opened"
+    prompts.password = other
+    lamp.get_by_role("link").click()
+    wait_until_live(page)
+    expect(page).to_have_url(closed.address + view)
+    expect(page).to_have_title(title)
+    assert len(prompts.asked) == 2
 
 
 def test_a_password_in_the_address_goes_no_further(closed, visit):
