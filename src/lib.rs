@@ -11,6 +11,7 @@
 //! - [`metrics`]: the metrics for Prometheus.
 //! - [`board`]: the service that takes updates and publishes the entries.
 //! - [`access`]: tokens and rights.
+//! - [`tls`]: the certificate, its key, and handshakes.
 //! - [`http`]: paths, parameters, bodies, answers.
 //! - [`demo`]: a fleet that reports, for `demo`.
 //! - [`config`], [`cli`], [`logging`], [`shutdown`]: settings, command line, log, signals.
@@ -32,3 +33,4 @@ pub mod page;
 pub mod render;
 pub mod shutdown;
 pub mod store;
+pub mod tls;

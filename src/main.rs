@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         }
         Ok(Invocation::WriteReports(options)) => write_reports(&options),
         Ok(Invocation::CheckConfig(text) | Invocation::Print(text)) => print(&text),
-        Ok(Invocation::Healthcheck(address)) => match cli::healthcheck(address) {
+        Ok(Invocation::Healthcheck(probed)) => match cli::healthcheck(probed) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => say(&error, error.exit_status()),
         },
@@ -112,7 +112,7 @@ async fn serve(config: &Config, log: &Log, mut signals: Signals) -> anyhow::Resu
     if let Some(address) = app.admin_address() {
         log::info!("Probes and metrics on http://{address}");
     }
-    log::info!("Listening on http://{}", app.address());
+    log::info!("Listening on {}://{}", app.scheme(), app.address());
     let _serving = log.serve();
     let shutdown = CancellationToken::new();
     let app = app.reloading_on(signals.reloads());

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use xxhash_rust::xxh3::xxh3_128;
 
 use super::credential::{Digest, TokenId};
 use super::redacted::{redacted, token_in};
@@ -17,7 +16,7 @@ use super::rights::{Rights, Scope, bad_pattern, missing};
 use super::token::Token;
 use super::tokens::Tokens;
 use crate::config::toml_text::{self, line_number, patterns, place, type_name, unknown_key};
-use crate::config::{ConfigError, shown_value, text_file};
+use crate::config::{ConfigError, WatchedFiles, shown_value};
 use crate::domain::{ReportedTime, Timestamp};
 
 /// The key of the tables.
@@ -34,19 +33,21 @@ const LONGEST_SHOWN_KEY: usize = 20;
 #[derive(Debug)]
 pub struct TokensFile {
     path: PathBuf,
-    last: Option<Result<u128, ConfigError>>,
+    watched: WatchedFiles<1>,
 }
 
 impl TokensFile {
     /// Takes a file that has not been read.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
-        Self { path, last: None }
+        let place = format!("tokens_file {}", redacted(&shown_value(&path.to_string_lossy())));
+        let watched = WatchedFiles::new([(place, path.clone())]);
+        Self { path, watched }
     }
 
     /// Forgets how the file was, so that the next look reads it.
     pub fn forget(&mut self) {
-        self.last = None;
+        self.watched.forget();
     }
 
     /// Reads the file; `None` if it is as it was when it was read last.
@@ -54,19 +55,14 @@ impl TokensFile {
     /// # Errors
     /// A file that cannot be read, and the first mistake in it.
     pub fn read(&mut self) -> Option<Result<Tokens, ConfigError>> {
-        let Self { path, last } = self;
-        let content = text_file::read(path).map_err(|error| {
-            let path = path.to_string_lossy();
-            let place = format!("tokens_file {}", redacted(&shown_value(&path)));
-            ConfigError::new(place, format!("cannot read: {error}"))
-        });
-        let fingerprint = content.as_ref().map(|content| xxh3_128(content.as_bytes()));
-        let now = fingerprint.map_err(ConfigError::clone);
-        if last.as_ref() == Some(&now) {
-            return None;
-        }
-        *last = Some(now);
-        Some(content.and_then(|content| Tokens::parse(path, &content)))
+        let content = self.watched.read()?;
+        Some(content.and_then(|[content]| {
+            let content = str::from_utf8(&content).map_err(|_| {
+                let [place] = self.watched.places();
+                ConfigError::new(place, "cannot read: it is not valid UTF-8")
+            })?;
+            Tokens::parse(&self.path, content)
+        }))
     }
 }
 

@@ -9,8 +9,8 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 
 use super::error::AppError;
+use super::reload::Keepers;
 use super::server::{Port, bind, connection_limits};
-use super::tokens::TokenKeeper;
 use crate::board::{Board, BoardSettings, Checker, Feed, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl, RevisionUrl, is_loopback};
@@ -34,7 +34,8 @@ pub struct App {
     pub(super) writer: Writer,
     pub(super) feed: Feed,
     pub(super) checker: Checker,
-    pub(super) tokens: TokenKeeper,
+    is_tls: bool,
+    pub(super) keepers: Keepers,
     pub(super) reload: watch::Receiver<()>,
     pub(super) update_log: Arc<UpdateLog>,
     pub(super) refusal_log: Arc<RefusalLog>,
@@ -51,9 +52,10 @@ impl App {
     /// # Errors
     /// See [`AppError`].
     pub async fn build(config: &Config, clock: Arc<dyn Clock>) -> Result<Self, AppError> {
-        let tokens = TokenKeeper::begin(config).await?;
+        let metrics = Arc::new(metrics(config, clock.read().wall));
+        let keepers = Keepers::begin(config, &metrics, &clock).await?;
         let (store, archive) = open(config.database_url.clone()).await?;
-        Self::assemble(config, clock, store, archive, tokens).await
+        Self::assemble(config, clock, store, archive, metrics, keepers).await
     }
 
     /// Builds the application with a store and an archive that are already open, instead of the
@@ -67,8 +69,9 @@ impl App {
         store: Arc<dyn Store>,
         archive: Arc<dyn Archive>,
     ) -> Result<Self, AppError> {
-        let tokens = TokenKeeper::begin(config).await?;
-        Self::assemble(config, clock, store, archive, tokens).await
+        let metrics = Arc::new(metrics(config, clock.read().wall));
+        let keepers = Keepers::begin(config, &metrics, &clock).await?;
+        Self::assemble(config, clock, store, archive, metrics, keepers).await
     }
 
     async fn assemble(
@@ -76,13 +79,13 @@ impl App {
         clock: Arc<dyn Clock>,
         store: Arc<dyn Store>,
         archive: Arc<dyn Archive>,
-        tokens: TokenKeeper,
+        metrics: Arc<Metrics>,
+        keepers: Keepers,
     ) -> Result<Self, AppError> {
         let room = connection_limits(config);
         let loaded = store.load().await?;
         let (id, entries, revision) = (&loaded.store_id, loaded.entries.len(), loaded.revision.0);
         log::info!("Database {id}: {entries} entries at revision {revision}");
-        let metrics = Arc::new(metrics(config, clock.read().wall));
         let (commits, usage) = (metrics.commits.clone(), store.usage().await);
         let settings = board_settings(config);
         let (board, writer, feed) =
@@ -95,7 +98,7 @@ impl App {
             sending: Sending::new(Arc::clone(&clock)),
             scrapes: Scrapes::default(),
             board,
-            access: tokens.access(),
+            access: keepers.tokens.access(),
             sites: sites(config, config.listen),
             clock,
             whole_lists: WholeLists::default(),
@@ -107,7 +110,9 @@ impl App {
             links: links(config),
             stopping: stopping.clone(),
             metrics,
+            tls: keepers.tls(),
         };
+        let is_tls = services.tls.is_some();
         let (main, admin) = bind(config, services, room)?;
         Ok(Self {
             main,
@@ -115,7 +120,8 @@ impl App {
             writer,
             feed,
             checker,
-            tokens,
+            is_tls,
+            keepers,
             reload: watch::Sender::new(()).subscribe(),
             update_log,
             refusal_log,
@@ -130,6 +136,12 @@ impl App {
     #[must_use]
     pub fn reloading_on(self, reload: watch::Receiver<()>) -> Self {
         Self { reload, ..self }
+    }
+
+    /// Returns the scheme of the server's URLs.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.is_tls { "https" } else { "http" }
     }
 
     /// Returns the bound address, with the real port if port 0 was configured.

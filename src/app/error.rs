@@ -14,9 +14,9 @@ use crate::store::{OpenError, StoreError};
 /// Why the application does not start, or stops.
 #[derive(Debug, Error)]
 pub enum AppError {
-    /// The file of tokens is not valid.
+    /// A file that a setting names cannot be used.
     #[error("{0}")]
-    Tokens(#[from] ConfigError),
+    File(#[from] ConfigError),
     /// The store cannot be opened.
     #[error(transparent)]
     Open(#[from] OpenError),
@@ -60,7 +60,7 @@ impl AppError {
     #[must_use]
     pub fn exit_status(&self) -> u8 {
         match self {
-            Self::Tokens(_) => 2,
+            Self::File(_) => 2,
             Self::Open(OpenError::InUse(_)) => 75,
             Self::Open(OpenError::Refused { .. }) => 65,
             Self::Open(OpenError::Unusable { .. })

@@ -1,8 +1,10 @@
 //! The application: the only module that wires parts together and starts tasks.
 
 mod build;
+mod certificate;
 mod demo;
 mod error;
+mod reload;
 mod run;
 mod server;
 mod tokens;

@@ -55,7 +55,7 @@ impl App {
         let mut checker = start(checker.run(stop_feed.clone()));
         let sum_up = sum_up(update_log, self.refusal_log);
         let mut housekeeper = start(keep_house(connections.clone(), self.idle_timeout, sum_up));
-        let mut tokens = start(self.tokens.run(self.reload));
+        let mut keepers = start(self.keepers.run(self.reload));
         let mut server = start(server);
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -63,7 +63,7 @@ impl App {
             _ = &mut feed => return Err(AppError::TaskDied("feed")),
             _ = &mut checker => return Err(AppError::TaskDied("checker")),
             _ = &mut housekeeper => return Err(AppError::TaskDied("housekeeper")),
-            _ = &mut tokens => return Err(AppError::TaskDied("keeper of the tokens")),
+            _ = &mut keepers => return Err(AppError::TaskDied("reader of changed files")),
             _ = &mut server => return Err(AppError::TaskDied("server")),
         }
         log::info!("Stopping");
@@ -89,7 +89,7 @@ impl App {
         }
         close_idle.abort();
         housekeeper.abort();
-        tokens.abort();
+        keepers.abort();
         if !is_closed {
             log::warn!("The database was not closed within the grace; no data is lost");
         }

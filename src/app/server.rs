@@ -1,27 +1,37 @@
 //! The HTTP servers, and the number of connections that the process can have.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
-use actix_web::dev::Server;
-use actix_web::http::KeepAlive;
+use actix_http::{HttpService, KeepAlive};
+use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
+use actix_web::dev::{AppConfig, Server};
 use actix_web::http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{Data, ServiceConfig};
-use actix_web::{App as Routes, HttpServer};
+use actix_web::{App as Routes, Error};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use super::build::sites;
 use super::error::AppError;
 use crate::config::Config;
-use crate::http::{self, ConnectionLimits, Connections, Services};
+use crate::http::{self, ConnectionLimits, Connections, Entrance, Services, Stream};
 use crate::metrics::ConnectionCounts;
+use crate::tls::Tls;
 
 /// How many connections the port of `admin_listen` may have: kubelets and Prometheus need a few.
 const ADMIN_CONNECTIONS: usize = 64;
 
 /// How long a client may read nothing of an answer before its connection is closed.
 const UNTAKEN: Duration = Duration::from_mins(1);
+
+/// How long a client may take for its first head.
+const FIRST_HEAD: Duration = Duration::from_secs(5);
+/// How long a client may take to end a connection that the server ends.
+const LAST_BYTES: Duration = Duration::from_secs(1);
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 1024;
 
 /// How a port is served.
 struct Plan<R> {
@@ -30,6 +40,8 @@ struct Plan<R> {
     workers: usize,
     room: ConnectionLimits,
     routes: R,
+    /// Its certificate, if it speaks TLS.
+    tls: Option<Tls>,
     /// For how many seconds it waits for connections to end when it is told to stop in order.
     patience: u64,
 }
@@ -57,7 +69,8 @@ pub(super) fn bind(
         (address, Data::new(beside))
     });
     let connections = Connections::new(room, patience, services.metrics.connections.clone());
-    let main = main_port(config, room).bind(Data::new(services), connections)?;
+    let main =
+        main_port(config, room, services.tls.clone()).bind(Data::new(services), connections)?;
     let admin = admin.map(|(address, beside)| {
         let connections =
             Connections::new(admin_connections(), patience, ConnectionCounts::default());
@@ -76,28 +89,38 @@ impl<R: Fn(&mut ServiceConfig) + Clone + Send + 'static> Plan<R> {
         self.try_bind(services, connections).map_err(|error| AppError::Listen { address, error })
     }
 
+    /// actix-web's own `HttpServer` is made of the same parts, but shows connections only after
+    /// their TLS handshake.
     fn try_bind(self, services: Data<Services>, connections: Connections) -> io::Result<Port> {
-        let Self { address, workers, room, routes, patience } = self;
-        let (stopping, watched) = (services.stopping.clone(), connections.clone());
-        let server = HttpServer::new(move || {
-            let stopping = stopping.clone();
-            Routes::new()
+        let Self { address, workers, room, routes, tls, patience } = self;
+        let listener = listen_on(address)?;
+        let address = listener.local_addr()?;
+        let entrance = Entrance::new(connections.clone(), tls, services.metrics.tls.clone());
+        let stopping = services.stopping.clone();
+        let serve = move || {
+            let (stopping, entrance) = (stopping.clone(), entrance.clone());
+            let routes = Routes::new()
                 .app_data(services.clone())
                 .wrap(headers_of_all())
                 .wrap_fn(move |request, service| http::track(request, service, stopping.clone()))
                 .configure(routes.clone())
-        })
-        .on_connect(move |io, data| http::note_connection(&watched, io, data))
-        .workers(workers)
-        .max_connections(room.most_at_once().div_ceil(workers))
-        // Otherwise an answer in several writes waits for the client's acknowledgement.
-        .tcp_nodelay(true)
-        // The housekeeper closes idle connections.
-        .keep_alive(KeepAlive::Os)
-        .shutdown_timeout(patience)
-        .disable_signals()
-        .bind(address)?;
-        let address = server.addrs().first().copied().unwrap_or(address);
+                .into_factory()
+                .map_err(|error: Error| error.error_response());
+            let http = HttpService::build()
+                // The housekeeper closes idle connections.
+                .keep_alive(KeepAlive::Os)
+                .client_request_timeout(FIRST_HEAD)
+                .client_disconnect_timeout(LAST_BYTES)
+                .on_connect_ext(|stream: &Stream, data: &mut _| stream.hand_over(data))
+                .finish(map_config(routes, |()| AppConfig::default()));
+            fn_service(move |socket| entrance.clone().accept(socket)).and_then(http)
+        };
+        let server = Server::build()
+            .workers(workers)
+            .max_concurrent_connections(room.most_at_once().div_ceil(workers))
+            .shutdown_timeout(patience)
+            .disable_signals()
+            .listen("http", listener, serve)?;
         Ok(Port { server: server.run(), address, connections })
     }
 }
@@ -110,16 +133,27 @@ fn headers_of_all() -> DefaultHeaders {
         .add((CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
 }
 
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    // A restart need not wait until the system has forgotten the last connections.
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
 /// Returns how the port of `listen` is served.
 fn main_port(
     config: &Config,
     room: ConnectionLimits,
+    tls: Option<Tls>,
 ) -> Plan<impl Fn(&mut ServiceConfig) + Clone + Send + 'static> {
     Plan {
         address: config.listen,
         workers: config.workers,
         room,
         routes: http::routes,
+        tls,
         // Workers hold connections until the writer has answered; `App::run` enforces the grace.
         patience: config.shutdown_grace.as_secs().saturating_add(1),
     }
@@ -136,6 +170,7 @@ fn admin_port(
         workers: 1,
         room: admin_connections(),
         routes: move |paths: &mut ServiceConfig| http::admin_routes(paths, main.port()),
+        tls: None,
         patience: 0,
     }
 }

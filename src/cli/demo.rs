@@ -20,8 +20,13 @@ const DEFAULTS: [(&str, &str); 2] = [
     // The folder for temporary files may be in memory.
     ("history_max_bytes", "67108864"),
 ];
-/// Settings that a demo has by itself, and their flags.
-const REFUSED: [(&str, &str); 2] = [("database_url", "--database-url"), ("config", "--config")];
+/// Settings that a demo does not take, their flags, and what it has instead.
+const REFUSED: [(&str, &str, &str); 4] = [
+    ("database_url", "--database-url", "has a database of its own"),
+    ("config", "--config", "has a database of its own"),
+    ("tls_cert", "--tls-cert", "speaks plain HTTP"),
+    ("tls_key", "--tls-key", "speaks plain HTTP"),
+];
 /// A speed at which two minutes show a bad deploy from its beginning to its end.
 const SPEED: u32 = 60;
 /// A time that is the same in each run.
@@ -89,7 +94,7 @@ fn setting_flag(setting: &'static Setting) -> Arg {
         (_, None) => setting.default,
     };
     let help = format!("{}\n{}", setting.help, default(value));
-    let is_refused = REFUSED.iter().any(|(name, _)| *name == setting.name);
+    let is_refused = REFUSED.iter().any(|(name, ..)| *name == setting.name);
     flag(setting).help(help.trim_end().to_owned()).hide(is_refused)
 }
 
@@ -106,10 +111,9 @@ pub(super) fn read(
     flags: &Lookup<'_>,
     environment: &Lookup<'_>,
 ) -> Result<Invocation, CliError> {
-    for (setting, flag) in REFUSED {
+    for (setting, flag, instead) in REFUSED {
         if flags(setting).is_some() {
-            let reason =
-                format!("{flag} cannot be used with demo, which has a database of its own");
+            let reason = format!("{flag} cannot be used with demo, which {instead}");
             let error = command().error(ErrorKind::ArgumentConflict, reason);
             return Err(CliError::Usage(error.render().to_string().trim_end().to_owned()));
         }

@@ -2,7 +2,6 @@
 
 use std::env;
 use std::ffi::OsString;
-use std::net::SocketAddr;
 
 use clap::error::ErrorKind;
 
@@ -12,7 +11,7 @@ use super::error::CliError;
 use super::healthcheck::reachable;
 use super::token::{self, CheckToken, NewToken, TOKEN};
 use crate::access::redacted;
-use crate::config::{self, Config, DatabaseUrl, Lookup, Resolved};
+use crate::config::{self, Config, DatabaseUrl, Lookup, Probed, Resolved};
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -23,7 +22,7 @@ pub enum Invocation {
     CheckConfig(String),
     /// Ask the server at this address whether it is healthy, by
     /// [`healthcheck`](super::healthcheck()).
-    Healthcheck(SocketAddr),
+    Healthcheck(Probed),
     /// Shrink the file of this database; see [`compact`](super::compact()).
     Compact(DatabaseUrl),
     /// Repair this database; see [`repair`](super::repair()).
@@ -75,8 +74,8 @@ pub fn parse(
         Some(DEMO) => demo::read(matches, &flags, environment)?,
         // `healthcheck`, the last of the commands.
         Some(_) => {
-            let address = config::probed_address(&flags, environment)?;
-            Invocation::Healthcheck(reachable(address))
+            let Probed { address, in_tls } = config::probed(&flags, environment)?;
+            Invocation::Healthcheck(Probed { address: reachable(address), in_tls })
         }
     })
 }
@@ -151,6 +150,10 @@ mod tests {
         }
     }
 
+    fn probing(address: &str, in_tls: bool) -> Invocation {
+        Invocation::Healthcheck(Probed { address: address.parse().unwrap(), in_tls })
+    }
+
     #[test]
     fn a_health_check_asks_where_the_server_can_be_reached_from_here() {
         for (listen, asked) in [
@@ -161,8 +164,10 @@ mod tests {
         ] {
             assert_eq!(
                 parse_words(&["healthcheck", "--listen", listen], &[]).unwrap(),
-                Invocation::Healthcheck(asked.parse().unwrap())
+                probing(asked, false)
             );
+            let with_tls = ["healthcheck", "--listen", listen, "--tls-cert", "tls.crt"];
+            assert_eq!(parse_words(&with_tls, &[]).unwrap(), probing(asked, true));
         }
     }
 
@@ -170,10 +175,11 @@ mod tests {
     fn a_health_check_asks_the_port_of_probes_if_there_is_one() {
         let environment = [("GITOPS_STATUS_ADMIN_LISTEN", "0.0.0.0:9090")];
         let asked = |words: &[&str]| parse_words(words, &environment).unwrap();
-        let at = |address: &str| Invocation::Healthcheck(address.parse().unwrap());
+        let at = |address: &str| probing(address, false);
         assert_eq!(asked(&["healthcheck", "--listen", "192.0.2.1:83"]), at("127.0.0.1:9090"));
         assert_eq!(asked(&["healthcheck", "--admin-listen", "[::1]:84"]), at("[::1]:84"));
         assert_eq!(asked(&["healthcheck", "--admin-listen="]), at("127.0.0.1:8080"));
+        assert_eq!(asked(&["healthcheck", "--tls-cert", "tls.crt"]), at("127.0.0.1:9090"));
     }
 
     #[test]

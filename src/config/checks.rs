@@ -21,6 +21,7 @@ impl Config {
         self.check_writers(sources)?;
         self.check_ports(sources)?;
         self.check_readers(sources)?;
+        self.check_certificate(sources)?;
         self.check_lifetimes(sources)
     }
 
@@ -84,6 +85,18 @@ impl Config {
         Err(sources
             .find(&Self::require_read_token)?
             .refused(&format!("needs --{tokens}: without tokens nobody could read")))
+    }
+
+    /// Refuses a certificate without its key, and a key without its certificate.
+    fn check_certificate(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
+        let (certificate, key) = (&Self::tls_cert, &Self::tls_key);
+        let (given, missing) = match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => (certificate, key),
+            (None, Some(_)) => (key, certificate),
+            (Some(_), Some(_)) | (None, None) => return Ok(()),
+        };
+        let reason = format!("needs --{} ({}) beside it", missing.long(), missing.variable());
+        Err(sources.find(given)?.refused(&reason))
     }
 
     /// Refuses entries that would expire before they are stale.

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::thread;
 
 use super::error::ConfigError;
+use super::file_path::FilePath;
 use super::schedules::ScheduleTable;
 use super::settings::{Config, MOST_WORKERS, SETTINGS};
 use super::sources::{Effective, Lookup, Sources};
@@ -70,20 +71,29 @@ impl Resolved {
     }
 }
 
-/// Finds the address of the probes, `admin_listen` or else `listen`, and ignores every other setting.
+/// Where a server answers probes, and whether it speaks TLS there.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Probed {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub in_tls: bool,
+}
+
+/// Finds the address of the probes, `admin_listen` or else `listen`, which speaks TLS if there is a
+/// certificate, and ignores every other setting.
 ///
 /// A health check has to find the server even where its environment lacks the flags that the
 /// server was started with.
 ///
 /// # Errors
 /// An address or a TOML file that is not accepted.
-pub fn probed_address(
-    flags: &Lookup<'_>,
-    environment: &Lookup<'_>,
-) -> Result<SocketAddr, ConfigError> {
+pub fn probed(flags: &Lookup<'_>, environment: &Lookup<'_>) -> Result<Probed, ConfigError> {
     let mut sources = Sources::open(flags, environment, SETTINGS)?;
-    match sources.read(&Config::admin_listen, address_or_none)? {
-        Some(admin) => Ok(admin),
-        None => sources.read(&Config::listen, address),
+    if let Some(address) = sources.read(&Config::admin_listen, address_or_none)? {
+        return Ok(Probed { address, in_tls: false });
     }
+    let address = sources.read(&Config::listen, address)?;
+    let certificate = sources.read(&Config::tls_cert, FilePath::parse)?;
+    Ok(Probed { address, in_tls: certificate.is_some() })
 }

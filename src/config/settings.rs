@@ -40,6 +40,12 @@ settings! {
         /// Names of this server in browsers, a comma list: status.example.org,*.example.net
         allowed_hosts: AllowedHosts = "", AllowedHosts::parse;
     }
+    "TLS" {
+        /// PEM file of the certificate and its chain; with it, the server speaks TLS
+        tls_cert: Option<FilePath> = "", FilePath::parse;
+        /// PEM file of the certificate's key, without a passphrase
+        tls_key: Option<FilePath> = "", FilePath::parse;
+    }
     "Links" {
         /// Where people reach this server: an http or https URL, for badges and copied commands
         external_url: Option<ExternalUrl> = "", ExternalUrl::parse;

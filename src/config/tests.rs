@@ -7,7 +7,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::settings::MOST_WORKERS;
-use super::{DatabaseUrl, Resolved, SETTINGS, probed_address};
+use super::{DatabaseUrl, Probed, Resolved, SETTINGS, probed};
 
 /// Loads from flags and environment variables, each written as `name=value`.
 fn load(flags: &[&str], environment: &[&str]) -> Result<Resolved, String> {
@@ -206,8 +206,8 @@ fn a_value_overridden_by_a_flag_is_not_looked_at() {
 #[test]
 fn the_probed_address_is_found_without_the_other_settings() {
     let flags = map(&["listen=0.0.0.0:9", "ttl=nonsense"]);
-    let address = probed_address(&|name| flags.get(name).cloned(), &|_| None).unwrap();
-    assert_eq!(address.to_string(), "0.0.0.0:9");
+    let found = probed(&|name| flags.get(name).cloned(), &|_| None).unwrap();
+    assert_eq!(found, Probed { address: "0.0.0.0:9".parse().unwrap(), in_tls: false });
 }
 
 #[cfg(unix)]

@@ -21,6 +21,14 @@ const PIPE_TIMEOUT: Timespec = Timespec { tv_sec: 5, tv_nsec: 0 };
 /// Anything else, such as a device; more than 1 MiB; a pipe without a writer, or whose writer is
 /// silent for five seconds; any error of the system.
 pub(crate) fn read(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_bytes(path)?).map_err(|_| io::Error::other("it is not valid UTF-8"))
+}
+
+/// Reads the same as bytes.
+///
+/// # Errors
+/// As [`read`].
+pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
@@ -35,7 +43,7 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
     if kind.is_fifo() && bytes.is_empty() {
         return Err(io::Error::other("it is a pipe that nobody writes to"));
     }
-    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not valid UTF-8"))
+    Ok(bytes)
 }
 
 fn read_bounded(file: &mut File) -> io::Result<Vec<u8>> {

@@ -85,6 +85,8 @@ pub(crate) enum ApiError {
     Abandoned,
     #[error("The connection was just being closed, and the body was not read; try again")]
     Closing,
+    #[error("This port speaks TLS: use https://")]
+    PlainHttp,
     #[error("The server is shutting down")]
     Stopping,
     #[error("Internal error; see the server's log")]
@@ -231,6 +233,7 @@ impl ApiError {
             | Self::InvalidSyncStatus
             | Self::InvalidField(_)
             | Self::InvalidFiles(_)
+            | Self::PlainHttp
             | Self::Unanswered(Unanswered::TooManyEntries | Unanswered::TooManyToSumUp) => {
                 Answer::of(StatusCode::BAD_REQUEST)
             }

@@ -10,6 +10,7 @@ use super::caller::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::services::Services;
+use crate::tls::Tls;
 
 #[derive(Serialize)]
 struct Health {
@@ -48,6 +49,9 @@ fn message(services: &Services) -> Option<String> {
     let mut said: Vec<_> = soundness.meanings().collect();
     if services.access.is_file_bad() {
         said.push("the file of tokens is not valid, so the tokens from before are in force");
+    }
+    if services.tls.as_ref().is_some_and(Tls::are_files_bad) {
+        said.push("the TLS certificate or its key is not valid, so those from before are in force");
     }
     said.push(match (is_storing, said.is_empty()) {
         (true, true) => return None,

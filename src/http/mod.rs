@@ -51,8 +51,8 @@ mod wire;
 mod work;
 
 pub use bodies::Bodies;
-pub use connections::{ConnectionLimits, Connections};
-pub(crate) use connections::{note_connection, track};
+pub use connections::{ConnectionLimits, Connections, Entrance};
+pub(crate) use connections::{Stream, track};
 pub use refusal_log::RefusalLog;
 pub(crate) use routes::{admin_routes, routes};
 pub use scrapes::Scrapes;

@@ -17,6 +17,7 @@ use crate::board::Board;
 use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::page::CommitLinks;
+use crate::tls::Tls;
 
 /// The parts of the server that handlers use.
 pub struct Services {
@@ -50,6 +51,8 @@ pub struct Services {
     pub stopping: Stopping,
     /// Counts requests, warnings and overload.
     pub metrics: Arc<Metrics>,
+    /// The certificate, if the server speaks TLS.
+    pub tls: Option<Tls>,
 }
 
 impl Services {
@@ -73,6 +76,7 @@ impl Services {
             links: self.links.clone(),
             stopping: self.stopping.clone(),
             metrics: Arc::clone(&self.metrics),
+            tls: self.tls.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ mod registry;
 mod requests;
 mod series;
 mod text;
+mod tls;
 mod tokens;
 mod updates;
 
@@ -22,5 +23,6 @@ pub use instruments::Breakdown;
 pub use registry::{MEDIA_TYPE, Metrics};
 pub use requests::{RequestCounter, Requests};
 pub use series::EntrySeries;
+pub use tls::{Handshake, TlsUse};
 pub use tokens::TokenUse;
 pub use updates::Updates;

@@ -6,7 +6,7 @@ use super::expired_drifted;
 use super::series::Written;
 use super::text::Text;
 use super::{
-    Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests, TokenUse, Updates,
+    Breakdown, Commits, ConnectionCounts, EntrySeries, Gauges, Requests, TlsUse, TokenUse, Updates,
 };
 use crate::access::Access;
 use crate::domain::Timestamp;
@@ -29,6 +29,8 @@ pub struct Metrics {
     pub tokens: TokenUse,
     /// Connections.
     pub connections: ConnectionCounts,
+    /// The certificate, and handshakes.
+    pub tls: TlsUse,
     entries: EntrySeries,
     started: Timestamp,
     external_url: Option<String>,
@@ -52,6 +54,7 @@ impl Metrics {
             updates: Updates::new(),
             tokens: TokenUse::new(),
             connections: ConnectionCounts::default(),
+            tls: TlsUse::new(),
             entries,
             started,
             external_url,
@@ -88,6 +91,7 @@ impl Metrics {
         self.updates.write(&mut text);
         self.tokens.write(access, &mut text);
         self.connections.write(&mut text);
+        self.tls.write(&mut text);
         let mut parts = vec![Bytes::from(text.into_string())];
         if self.entries.is_on {
             parts.push(expired_drifted::text(&gauges.snapshot));

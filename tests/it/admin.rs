@@ -9,7 +9,9 @@ use std::process::Command;
 use gitops_status_server::access::mint;
 use serde_json::Value;
 
-use crate::support::{Client, Events, Process, Reply, report, update_request, wait_until};
+use crate::support::{
+    Client, Connection, Events, Process, Reply, report, update_request, wait_until,
+};
 
 const HERE: [&str; 4] = ["/metrics", "/health", "/livez", "/readyz"];
 const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nHost: t\r\n\r\n";
@@ -31,7 +33,7 @@ fn assert_answers(admin: &Client) {
 }
 
 /// Opens a connection that has had one answer and stays open.
-fn idle_client(client: &Client) -> TcpStream {
+fn idle_client(client: &Client) -> Connection {
     let mut stream = client.connect();
     stream.write_all(LIVEZ).unwrap();
     assert_eq!(Reply::read(&mut stream).unwrap().status, 200);
@@ -39,7 +41,7 @@ fn idle_client(client: &Client) -> TcpStream {
 }
 
 /// Sends an update without its last byte.
-fn half_an_update(server: &Client, name: &str) -> TcpStream {
+fn half_an_update(server: &Client, name: &str) -> Connection {
     let mut stream = server.connect();
     let request = update_request(&report("half", name, "SYNCED", &[]));
     stream.write_all(&request.as_bytes()[..request.len() - 1]).unwrap();
@@ -47,7 +49,7 @@ fn half_an_update(server: &Client, name: &str) -> TcpStream {
 }
 
 /// Whether nothing has come on a connection so far.
-fn is_silent(stream: &mut TcpStream) -> bool {
+fn is_silent(stream: &mut Connection) -> bool {
     stream.set_nonblocking(true).unwrap();
     let read = stream.read(&mut [0]);
     stream.set_nonblocking(false).unwrap();
@@ -112,7 +114,7 @@ fn it_may_be_reached_from_elsewhere_without_tokens_because_nothing_can_be_writte
     let arguments = ["--admin-listen", "0.0.0.0:0"];
     let server = Process::start(&folder.path().join("status.db"), &arguments);
     let port = server.admin().address.port();
-    assert_answers(&Client { address: ([127, 0, 0, 2], port).into() });
+    assert_answers(&Client::at(([127, 0, 0, 2], port).into()));
 }
 
 #[test]
@@ -143,7 +145,7 @@ fn it_answers_when_nobody_is_accepted_on_the_main_port() {
     let (_folder, server) = start(&["--max-connections", "16", "--workers", "1"]);
     let streams: Vec<Events> =
         (0..8).map(|_| Events::open(&server, "/api/events", &[]).0).collect();
-    let halves: Vec<TcpStream> =
+    let halves: Vec<Connection> =
         (0..9).map(|number| half_an_update(&server, &format!("s{number}"))).collect();
     let mut waiting = server.connect();
     waiting.write_all(LIVEZ).unwrap();
@@ -161,7 +163,7 @@ fn its_metrics_do_not_wait_for_those_of_the_main_port() {
     for number in 0..1000 {
         server.accept(report("r", &number.to_string(), "SYNCED", &[]));
     }
-    let mut scrapes: Vec<TcpStream> = (0..300)
+    let mut scrapes: Vec<Connection> = (0..300)
         .map(|_| {
             let mut stream = server.connect();
             stream.write_all(b"GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
@@ -177,7 +179,7 @@ fn its_metrics_do_not_wait_for_those_of_the_main_port() {
 fn it_has_connections_of_its_own_and_closes_the_longest_idle_one() {
     let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
     let admin = server.admin();
-    let mut clients: Vec<TcpStream> = (0..200).map(|_| idle_client(&admin)).collect();
+    let mut clients: Vec<Connection> = (0..200).map(|_| idle_client(&admin)).collect();
     assert_answers(&admin);
     let log = "WARN ] All 64 connections of admin_listen are taken: idle ones are closed";
     wait_until("the log says so", || server.log().contains(log));

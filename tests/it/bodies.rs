@@ -2,9 +2,8 @@
 
 use std::fs;
 use std::io::{ErrorKind, Read, Write};
-use std::net::TcpStream;
 
-use crate::support::{Process, Reply, report, update_request};
+use crate::support::{Connection, Process, Reply, report, update_request};
 
 /// Returns the most memory in bytes that a process has had so far.
 fn peak_memory(server: &Process) -> usize {
@@ -42,7 +41,7 @@ fn clients_that_stop_in_the_middle_of_large_bodies_keep_nobody_out() {
     let head = update_request("").replace("Content-Length: 0", "Content-Length: 67108864");
     let part = [head.as_bytes(), &vec![b' '; SENT]].concat();
     // Four of these fit. The fifth drops the first, and the sixth drops the second.
-    let mut slow: Vec<TcpStream> = (0..6)
+    let mut slow: Vec<Connection> = (0..6)
         .map(|_| {
             let mut stream = server.client.connect();
             stream.write_all(&part).unwrap();
@@ -74,7 +73,7 @@ fn an_announced_length_reserves_no_memory() {
     let limits = ["--max-body-bytes", "67108864"];
     let server = Process::start(&folder.path().join("s.db"), &limits);
     let head = update_request("").replace("Content-Length: 0", "Content-Length: 67108864");
-    let clients: Vec<TcpStream> = (0..20)
+    let clients: Vec<Connection> = (0..20)
         .map(|_| {
             let mut stream = server.client.connect();
             stream.write_all(head.as_bytes()).unwrap();

@@ -10,13 +10,15 @@ use std::path::Path;
 
 use run::Run;
 
-const NAMES: [&str; 26] = [
+const NAMES: [&str; 28] = [
     "listen",
     "admin_listen",
     "allow_anonymous_writes",
     "tokens_file",
     "require_read_token",
     "allowed_hosts",
+    "tls_cert",
+    "tls_key",
     "external_url",
     "revision_url",
     "database_url",

@@ -1,37 +1,51 @@
 //! More connections than there is room for.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use tempfile::TempDir;
 
-use crate::support::{Client, Events, Process, Reply, TestApp, report, update_request, wait_until};
+use crate::support::{
+    Client, Connection, Events, Process, Reply, Transport, over_both_transports, report,
+    update_request, wait_until,
+};
+
+over_both_transports! {
+    an_update_is_accepted_at_once_when_idle_clients_have_all_connections
+    a_client_that_asks_again_and_again_is_not_the_first_to_go
+    streams_and_requests_in_progress_are_not_closed_for_others
+    when_every_connection_is_busy_the_next_answer_makes_room
+    clients_that_do_not_read_their_answers_give_way_too
+    a_request_on_a_connection_that_is_just_being_closed_is_not_answered_as_cancelled
+    with_a_low_limit_of_open_files_many_clients_are_still_served
+    an_address_has_no_more_connections_than_it_may
+    connections_that_are_idle_for_too_long_are_closed_and_counted
+}
 
 const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nHost: t\r\n\r\n";
 
 /// Starts the program with arguments; the folder has its database.
-fn start(arguments: &[&str]) -> (TempDir, Process) {
+fn start(transport: Transport, arguments: &[&str]) -> (TempDir, Process) {
     let folder = tempfile::tempdir().unwrap();
-    let server = Process::start(&folder.path().join("status.db"), arguments);
+    let server = transport.start(&folder.path().join("status.db"), arguments);
     (folder, server)
 }
 
 /// Opens a connection that has had one answer and stays open.
-fn idle_client(server: &Client) -> TcpStream {
+fn idle_client(server: &Client) -> Connection {
     let mut stream = server.connect();
     ask_again(&mut stream);
     stream
 }
 
-fn ask_again(stream: &mut TcpStream) {
+fn ask_again(stream: &mut Connection) {
     stream.write_all(LIVEZ).unwrap();
     assert_eq!(Reply::read(stream).unwrap().status, 200);
 }
 
 /// Whether the server has closed a connection without a request in progress.
-fn is_closed(stream: &mut TcpStream) -> bool {
+fn is_closed(stream: &mut Connection) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let is_closed = matches!(stream.read(&mut [0]), Ok(0));
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -39,7 +53,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
 }
 
 /// Sends an update without its last byte.
-fn half_an_update(server: &Client, name: &str) -> TcpStream {
+fn half_an_update(server: &Client, name: &str) -> Connection {
     let mut stream = server.connect();
     let request = update_request(&report("half", name, "SYNCED", &[]));
     stream.write_all(&request.as_bytes()[..request.len() - 1]).unwrap();
@@ -56,10 +70,9 @@ fn closed(server: &Client, reason: &str) -> f64 {
     metric(server, &format!("gitops_status_connections_closed_total{{reason=\"{reason}\"}}"))
 }
 
-#[test]
-fn an_update_is_accepted_at_once_when_idle_clients_have_all_connections() {
-    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
-    let mut clients: Vec<TcpStream> = (0..100).map(|_| idle_client(&server)).collect();
+fn an_update_is_accepted_at_once_when_idle_clients_have_all_connections(transport: Transport) {
+    let (_folder, server) = start(transport, &["--max-connections", "16", "--idle-timeout", "1h"]);
+    let mut clients: Vec<Connection> = (0..100).map(|_| idle_client(&server)).collect();
     server.accept(report("r", "s", "SYNCED", &[]));
     assert!(closed(&server, "full") >= 84.0);
     assert!((metric(&server, "gitops_status_connections_capacity") - 16.0).abs() < 0.1);
@@ -74,27 +87,25 @@ fn an_update_is_accepted_at_once_when_idle_clients_have_all_connections() {
     ask_again(clients.last_mut().unwrap());
 }
 
-#[test]
-fn a_client_that_asks_again_and_again_is_not_the_first_to_go() {
-    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
+fn a_client_that_asks_again_and_again_is_not_the_first_to_go(transport: Transport) {
+    let (_folder, server) = start(transport, &["--max-connections", "16", "--idle-timeout", "1h"]);
     let mut busy = idle_client(&server);
     for _ in 0..50 {
         idle_client(&server);
         ask_again(&mut busy);
     }
-    let others: Vec<TcpStream> = (0..10).map(|_| idle_client(&server)).collect();
+    let others: Vec<Connection> = (0..10).map(|_| idle_client(&server)).collect();
     ask_again(&mut busy);
     drop(others);
 }
 
-#[test]
-fn streams_and_requests_in_progress_are_not_closed_for_others() {
-    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
+fn streams_and_requests_in_progress_are_not_closed_for_others(transport: Transport) {
+    let (_folder, server) = start(transport, &["--max-connections", "16", "--idle-timeout", "1h"]);
     let mut streams: Vec<Events> =
         (0..8).map(|_| Events::open(&server, "/api/events", &[]).0).collect();
-    let mut halves: Vec<TcpStream> =
+    let mut halves: Vec<Connection> =
         (0..4).map(|number| half_an_update(&server, &format!("s{number}"))).collect();
-    let clients: Vec<TcpStream> = (0..60).map(|_| idle_client(&server)).collect();
+    let clients: Vec<Connection> = (0..60).map(|_| idle_client(&server)).collect();
     for half in &mut halves {
         half.write_all(b"}").unwrap();
         assert_eq!(Reply::read(half).unwrap().status, 200);
@@ -105,11 +116,10 @@ fn streams_and_requests_in_progress_are_not_closed_for_others() {
     drop(clients);
 }
 
-#[test]
-fn when_every_connection_is_busy_the_next_answer_makes_room() {
-    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
+fn when_every_connection_is_busy_the_next_answer_makes_room(transport: Transport) {
+    let (_folder, server) = start(transport, &["--max-connections", "16", "--idle-timeout", "1h"]);
     // The next client would be accepted before another has left.
-    let mut halves: Vec<TcpStream> =
+    let mut halves: Vec<Connection> =
         (0..17).map(|number| half_an_update(&server, &format!("s{number}"))).collect();
     let mut waiting = server.connect();
     waiting.write_all(update_request(&report("r", "waiting", "SYNCED", &[])).as_bytes()).unwrap();
@@ -125,10 +135,9 @@ fn when_every_connection_is_busy_the_next_answer_makes_room() {
     assert_eq!(server.list("").len(), 18);
 }
 
-#[test]
-fn clients_that_do_not_read_their_answers_give_way_too() {
-    let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
-    let unread: Vec<TcpStream> = (0..40)
+fn clients_that_do_not_read_their_answers_give_way_too(transport: Transport) {
+    let (_folder, server) = start(transport, &["--max-connections", "16", "--idle-timeout", "1h"]);
+    let unread: Vec<Connection> = (0..40)
         .filter_map(|_| {
             let mut stream = server.try_connect()?;
             // Its last request is incomplete, so the connection looks idle.
@@ -141,9 +150,10 @@ fn clients_that_do_not_read_their_answers_give_way_too() {
     drop(unread);
 }
 
-#[test]
-fn a_request_on_a_connection_that_is_just_being_closed_is_not_answered_as_cancelled() {
-    let (_folder, server) = start(&["--max-connections", "16", "--workers", "1"]);
+fn a_request_on_a_connection_that_is_just_being_closed_is_not_answered_as_cancelled(
+    transport: Transport,
+) {
+    let (_folder, server) = start(transport, &["--max-connections", "16", "--workers", "1"]);
     server.accept(report("r", "s", "SYNCED", &[]));
     let ask_on = || {
         let mut stream = None;
@@ -167,18 +177,17 @@ fn a_request_on_a_connection_that_is_just_being_closed_is_not_answered_as_cancel
     assert!(closed(&server, "full") > 0.0);
 }
 
-#[test]
-fn with_a_low_limit_of_open_files_many_clients_are_still_served() {
+fn with_a_low_limit_of_open_files_many_clients_are_still_served(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let program = Process::command(&folder.path().join("status.db"));
     let mut command = Command::new("sh");
     command.env_clear().args(["-c", "ulimit -n 64; exec \"$0\" \"$@\" --workers 2"]);
-    command.arg(program.get_program()).args(program.get_args());
+    command.arg(program.get_program()).args(program.get_args()).args(transport.arguments());
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let server = Process::run(&mut command);
     let warning = "Only 64 files may be open, but max_connections = 4096 needs ";
     assert!(server.log().contains(warning), "{}", server.log());
-    let clients: Vec<TcpStream> = (0..200).map(|_| idle_client(&server)).collect();
+    let clients: Vec<Connection> = (0..200).map(|_| idle_client(&server)).collect();
     for number in 0..20 {
         assert_eq!(server.get("/livez").status, 200);
         server.accept(report("r", &format!("s{number}"), "SYNCED", &[]));
@@ -188,15 +197,14 @@ fn with_a_low_limit_of_open_files_many_clients_are_still_served() {
     drop(clients);
 }
 
-#[test]
-fn an_address_has_no_more_connections_than_it_may() {
-    let app = TestApp::with(|config| config.max_connections_per_address = Some(3));
-    let mut clients: Vec<TcpStream> = (0..3).map(|_| idle_client(&app)).collect();
+fn an_address_has_no_more_connections_than_it_may(transport: Transport) {
+    let (_folder, app) = start(transport, &["--max-connections-per-address", "3"]);
+    let mut clients: Vec<Connection> = (0..3).map(|_| idle_client(&app)).collect();
     app.accept(report("r", "s", "SYNCED", &[]));
     wait_until("its longest idle connection is closed", || is_closed(&mut clients[0]));
     clients.iter_mut().skip(1).for_each(ask_again);
     // No request in progress is closed for a new one.
-    let mut halves: Vec<TcpStream> =
+    let mut halves: Vec<Connection> =
         (0..3).map(|number| half_an_update(&app, &format!("s{number}"))).collect();
     wait_until("the idle ones are closed", || clients.iter_mut().skip(1).all(is_closed));
     assert!(app.raw(LIVEZ).is_none(), "the newest is closed where none is idle");
@@ -209,9 +217,8 @@ fn an_address_has_no_more_connections_than_it_may() {
     assert!(closed(&app, "address") >= 4.0);
 }
 
-#[test]
-fn connections_that_are_idle_for_too_long_are_closed_and_counted() {
-    let (_folder, server) = start(&["--idle-timeout", "1s"]);
+fn connections_that_are_idle_for_too_long_are_closed_and_counted(transport: Transport) {
+    let (_folder, server) = start(transport, &["--idle-timeout", "1s"]);
     let mut idle = idle_client(&server);
     let mut half_asked = idle_client(&server);
     half_asked.write_all(b"GET /livez HTTP/1.1\r\nX: ").unwrap();

@@ -1,12 +1,11 @@
 //! The program is killed while it folds the sightings log into the rows of the entries.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use crate::support::{Client, Process, run_sql, stored, update_request, wait_until};
+use crate::support::{Client, Connection, Process, run_sql, stored, update_request, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
 const WRITERS: usize = 4;
@@ -59,7 +58,7 @@ fn time(number: usize) -> String {
 }
 
 /// Sends pipelined updates, and returns how many were answered before the server was gone.
-fn answers_to(stream: &mut TcpStream, block: &str) -> usize {
+fn answers_to(stream: &mut Connection, block: &str) -> usize {
     let (mut answered, mut text, mut piece) = (0, String::new(), [0; 16 * 1024]);
     if stream.write_all(block.as_bytes()).is_err() {
         return 0;

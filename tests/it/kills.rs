@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Client, Process, update_request, wait_until};
+use crate::support::{Client, Connection, Process, update_request, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
 const CYCLES: u64 = 25;
@@ -89,7 +88,7 @@ fn faults(
 }
 
 /// Sends one request on a connection that stays open; returns the status of its answer.
-fn exchange(stream: &mut TcpStream, body: &str) -> Option<u16> {
+fn exchange(stream: &mut Connection, body: &str) -> Option<u16> {
     stream.write_all(update_request(body).as_bytes()).ok()?;
     let mut answer = [0; 1024];
     let count = stream.read(&mut answer).ok().filter(|&count| count > 12)?;

@@ -83,6 +83,7 @@ mod store;
 mod support;
 mod tidy;
 mod timeline;
+mod tls;
 mod token_commands;
 mod tokens_file;
 mod upgrades;

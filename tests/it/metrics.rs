@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::access::kit::{Mount, Token};
-use crate::support::{TestApp, report, wait_until};
+use crate::support::{Pair, TestApp, report, wait_until};
 
 const EXTERNAL_URL: &str = "gitops_status_external_url_info{url=\"https://x.example/a\"}";
 
@@ -290,8 +291,14 @@ fn metrics_are_compressed_if_asked_and_ignore_parameters() {
 fn the_document_lists_every_metric_and_no_other() {
     let token = Token::new("ci", "expires = 2036-04-21");
     let mount = Mount::new(&[&token]);
-    let app =
-        mount.app(&[("external_url", "https://x.example/a/"), ("allow_anonymous_writes", "true")]);
+    let pair = Pair::signed_by_itself("127.0.0.1");
+    let file = |path: PathBuf| path.display().to_string();
+    let app = mount.app(&[
+        ("external_url", "https://x.example/a/"),
+        ("allow_anonymous_writes", "true"),
+        ("tls_cert", &file(pair.certificate_file())),
+        ("tls_key", &file(pair.key_file())),
+    ]);
     app.accept(report("repo", "expires", "OUT_OF_SYNC", &[]));
     app.advance(Duration::from_hours(14 * 24));
     wait_until("one has expired", || Scrape::of(&app).value("gitops_status_expired_total") > 0.0);

@@ -1,9 +1,11 @@
 //! Expensive reads are limited, and cancelled when their client leaves.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 
-use crate::support::{Client, Process, Reply, report, run_sql, update_request, wait_until};
+use crate::support::{
+    Client, Connection, Process, Reply, report, run_sql, update_request, wait_until,
+};
 
 /// Fills a server with names that nearly match [`heavy`], in few updates.
 fn filled(folder: &tempfile::TempDir) -> Process {
@@ -22,13 +24,13 @@ fn heavy() -> String {
     format!("/status.json?file={}", patterns.collect::<Vec<_>>().join(","))
 }
 
-fn ask(client: &Client, target: &str) -> TcpStream {
+fn ask(client: &Client, target: &str) -> Connection {
     let mut stream = client.connect();
     write!(stream, "GET {target} HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
     stream
 }
 
-fn answer(stream: &mut TcpStream) -> Reply {
+fn answer(stream: &mut Connection) -> Reply {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).unwrap();
     Reply::parse(&answer).unwrap()
@@ -59,7 +61,7 @@ fn wait_for_rest(server: &Process) {
 fn the_server_is_idle_soon_after_clients_with_heavy_queries_have_left() {
     let folder = tempfile::tempdir().unwrap();
     let server = filled(&folder);
-    let questions: Vec<TcpStream> = (0..50).map(|_| ask(&server, &heavy())).collect();
+    let questions: Vec<Connection> = (0..50).map(|_| ask(&server, &heavy())).collect();
     let before = time_used(&server);
     wait_until("the server works on the queries", || time_used(&server) > before + 20);
     drop(questions);
@@ -86,7 +88,7 @@ fn heavy_queries_leave_the_processors_to_everything_else() {
     let folder = tempfile::tempdir().unwrap();
     let server = filled(&folder);
     let usual = niceness(&server).iter().map(|(_, nice)| *nice).max().unwrap();
-    let questions: Vec<TcpStream> = (0..4).map(|_| ask(&server, &heavy())).collect();
+    let questions: Vec<Connection> = (0..4).map(|_| ask(&server, &heavy())).collect();
     wait_until("the server works on the queries", || {
         niceness(&server).iter().filter(|(name, _)| name == "long read").count() >= 2
     });
@@ -110,7 +112,7 @@ fn pages_and_counts_do_not_wait_for_heavy_queries() {
         server.accept(report("small", &format!("s{number}"), "SYNCED", &[]));
     }
     let before = time_used(&server);
-    let questions: Vec<TcpStream> = (0..400).map(|_| ask(&server, &heavy())).collect();
+    let questions: Vec<Connection> = (0..400).map(|_| ask(&server, &heavy())).collect();
     wait_until("the server works on the queries", || time_used(&server) > before + 20);
     for target in ["/", "/entry?repo=small&server=s7", "/api/summary", "/api/repos"] {
         let reply = server.get(target);
@@ -134,7 +136,7 @@ fn a_query_about_one_entrys_past_does_not_wait_for_long_ones_and_those_end_with_
     run_sql(&database, LONG_HISTORY);
     let server = Process::start(&database, &["--history-retention", "0"]);
     let before = time_used(&server);
-    let questions: Vec<TcpStream> =
+    let questions: Vec<Connection> =
         (0..50).map(|_| ask(&server, "/api/history?q=nosuchthing")).collect();
     wait_until("the server works on the queries", || time_used(&server) > before + 20);
     for target in [
@@ -173,7 +175,7 @@ fn a_heavy_query_of_a_half_closed_connection_is_cancelled_and_an_update_is_store
 fn heavy_queries_beyond_the_queue_are_answered_503_and_updates_are_stored_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let server = filled(&folder);
-    let mut questions: Vec<TcpStream> = (0..600).map(|_| ask(&server, &heavy())).collect();
+    let mut questions: Vec<Connection> = (0..600).map(|_| ask(&server, &heavy())).collect();
     wait_until("some are refused and counted", || {
         let metrics = server.get("/metrics").text();
         !metrics.contains("gitops_status_overload_total{reason=\"reads\"} 0\n")

@@ -243,7 +243,7 @@ fn a_run_full_of_secrets_leaves_none_behind() {
     assert_clean("/metrics", &metrics.body, &secrets);
     assert_clean("/health", &server.get("/health").body, &secrets);
     let (_, admin) = log.split_once("Probes and metrics on http://").unwrap();
-    let admin = Client { address: admin.lines().next().unwrap().parse().unwrap() };
+    let admin = Client::at(admin.lines().next().unwrap().parse().unwrap());
     let sent = [("Authorization", may_read.as_str())];
     let metrics = admin.get_with(&format!("/metrics?token={}", ci.token), &sent);
     assert!(metrics.text().contains("id=\"ci\""), "{}", metrics.text());

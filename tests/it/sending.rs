@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::support::{Client, Process, Reply, TestApp, report};
+use crate::support::{Client, Connection, Process, Reply, TestApp, report};
 
 /// Stores entries, most of them with that many files: a row is larger than most answers.
 fn fill(server: &Client, entries: usize, files: usize) {
@@ -175,7 +174,7 @@ fn resident(process: u32) -> usize {
 }
 
 /// Sends a request, and reads only the beginning of the answer.
-fn ask(server: &Client, target: &str, headers: &str) -> TcpStream {
+fn ask(server: &Client, target: &str, headers: &str) -> Connection {
     let mut stream = server.connect();
     let head = format!("GET {target} HTTP/1.1\r\nHost: t\r\n{headers}\r\n");
     stream.write_all(head.as_bytes()).unwrap();
@@ -203,7 +202,7 @@ fn clients_that_read_nothing_cost_little_memory() {
     // The rows of twenty entries are 18 MB.
     let before = resident(server.id());
     for coding in ["", "Accept-Encoding: gzip\r\n", "Accept-Encoding: br\r\n"] {
-        let clients: Vec<TcpStream> =
+        let clients: Vec<Connection> =
             targets.iter().map(|target| ask(&server, target, coding)).collect();
         let grown = resident(server.id()).saturating_sub(before);
         drop(clients);

@@ -1,17 +1,28 @@
 //! How the program stops.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use crate::support::{Process, Reply, report, update_request, wait_until};
+use crate::support::{
+    Connection, Process, Reply, Transport, over_both_transports, report, update_request, wait_until,
+};
+
+over_both_transports! {
+    a_stop_under_load_answers_every_received_request_and_loses_nothing
+    idle_connections_do_not_delay_a_stop
+    during_the_delay_the_server_is_unready_and_still_serves
+    a_client_with_an_incomplete_request_does_not_make_the_stop_a_failure
+    a_client_that_does_not_read_its_answer_makes_the_stop_a_failure
+    an_unread_stream_of_changes_does_not_make_the_stop_a_failure
+    a_second_signal_ends_the_program_at_once_even_during_the_delay
+}
 
 const NO_ARGUMENTS: &[&str] = &[];
 
 /// Sends an update without its end, and waits until the server reads it.
-fn begin_update(server: &Process) -> TcpStream {
+fn begin_update(server: &Process) -> Connection {
     let mut client = server.client.connect();
     let head = update_request("{}").replace("\r\n\r\n{}", "\r\nExpect: 100-continue\r\n\r\n");
     client.write_all(head.as_bytes()).unwrap();
@@ -22,12 +33,11 @@ fn begin_update(server: &Process) -> TcpStream {
     client
 }
 
-#[test]
-fn a_stop_under_load_answers_every_received_request_and_loses_nothing() {
+fn a_stop_under_load_answers_every_received_request_and_loses_nothing(transport: Transport) {
     for signal in ["TERM", "INT"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("status.db");
-        let mut server = Process::start(&path, NO_ARGUMENTS);
+        let mut server = transport.start(&path, NO_ARGUMENTS);
         let client = server.client;
         let is_over = AtomicBool::new(false);
         let acknowledged: Vec<String> = thread::scope(|scope| {
@@ -42,7 +52,7 @@ fn a_stop_under_load_answers_every_received_request_and_loses_nothing() {
                             }
                             let name = format!("{writer}-{number}");
                             let body = report("repo", &name, "SYNCED", &[]);
-                            let Ok(mut stream) = TcpStream::connect(client.address) else {
+                            let Some(mut stream) = client.try_connect() else {
                                 break;
                             };
                             let head = format!(
@@ -74,18 +84,17 @@ fn a_stop_under_load_answers_every_received_request_and_loses_nothing() {
         });
         assert!(acknowledged.len() > 100);
         assert!(!path.with_extension("db-wal").exists(), "a clean stop leaves no log");
-        let server = Process::start(&path, NO_ARGUMENTS);
+        let server = transport.start(&path, NO_ARGUMENTS);
         let kept = server.names("");
         let is_lost = |name: &&String| !kept.contains(&format!("repo/{name}"));
         assert_eq!(acknowledged.iter().find(is_lost), None);
     }
 }
 
-#[test]
-fn idle_connections_do_not_delay_a_stop() {
+fn idle_connections_do_not_delay_a_stop(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--shutdown-grace", "1h"];
-    let mut server = Process::start(&folder.path().join("status.db"), &arguments);
+    let mut server = transport.start(&folder.path().join("status.db"), &arguments);
     let mut idle = server.client.connect();
     idle.write_all(b"GET /livez HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
     let mut answer = [0; 512];
@@ -94,11 +103,10 @@ fn idle_connections_do_not_delay_a_stop() {
     assert_eq!(server.terminate().code(), Some(0));
 }
 
-#[test]
-fn during_the_delay_the_server_is_unready_and_still_serves() {
+fn during_the_delay_the_server_is_unready_and_still_serves(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--shutdown-delay", "3s"];
-    let mut server = Process::start(&folder.path().join("status.db"), &arguments);
+    let mut server = transport.start(&folder.path().join("status.db"), &arguments);
     assert_eq!(server.get("/readyz").status, 200);
     server.signal("TERM");
     wait_until("it is unready", || server.get("/readyz").status == 503);
@@ -107,11 +115,10 @@ fn during_the_delay_the_server_is_unready_and_still_serves() {
     assert_eq!(server.wait().code(), Some(0));
 }
 
-#[test]
-fn a_client_with_an_incomplete_request_does_not_make_the_stop_a_failure() {
+fn a_client_with_an_incomplete_request_does_not_make_the_stop_a_failure(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
-    let mut server = Process::start(&path, &["--shutdown-grace", "2s"]);
+    let mut server = transport.start(&path, &["--shutdown-grace", "2s"]);
     server.accept(report("repo", "server", "SYNCED", &[]));
     let _slow = begin_update(&server);
     assert!(path.with_extension("db-wal").exists());
@@ -119,11 +126,10 @@ fn a_client_with_an_incomplete_request_does_not_make_the_stop_a_failure() {
     assert!(!path.with_extension("db-wal").exists(), "a clean stop leaves no log");
 }
 
-#[test]
-fn a_client_that_does_not_read_its_answer_makes_the_stop_a_failure() {
+fn a_client_that_does_not_read_its_answer_makes_the_stop_a_failure(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
-    let mut server = Process::start(&path, &["--shutdown-grace", "2s"]);
+    let mut server = transport.start(&path, &["--shutdown-grace", "2s"]);
     let names: Vec<String> = (0..200).map(|number| format!("{number:0>4000}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for number in 0..30 {
@@ -138,10 +144,9 @@ fn a_client_that_does_not_read_its_answer_makes_the_stop_a_failure() {
     wait_until("the log says so", || server.log().ends_with(line));
 }
 
-#[test]
-fn an_unread_stream_of_changes_does_not_make_the_stop_a_failure() {
+fn an_unread_stream_of_changes_does_not_make_the_stop_a_failure(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let mut server = Process::start(&folder.path().join("status.db"), &["--shutdown-grace", "2s"]);
+    let mut server = transport.start(&folder.path().join("status.db"), &["--shutdown-grace", "2s"]);
     let mut silent = server.client.connect();
     silent.write_all(b"GET /api/events HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
     silent.read_exact(&mut [0; 16]).unwrap();
@@ -153,11 +158,10 @@ fn an_unread_stream_of_changes_does_not_make_the_stop_a_failure() {
     assert_eq!(server.terminate().code(), Some(0));
 }
 
-#[test]
-fn a_second_signal_ends_the_program_at_once_even_during_the_delay() {
+fn a_second_signal_ends_the_program_at_once_even_during_the_delay(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [["--shutdown-delay", "1h"], ["--shutdown-grace", "1h"]] {
-        let mut server = Process::start(&folder.path().join("status.db"), &arguments);
+        let mut server = transport.start(&folder.path().join("status.db"), &arguments);
         let _slow = begin_update(&server);
         server.signal("TERM");
         let mut status = None;
@@ -190,7 +194,7 @@ fn sighup_and_user_signals_do_not_end_the_program() {
     for signal in ["USR1", "USR2", "HUP"] {
         server.signal(signal);
     }
-    wait_until("it is logged", || server.log().contains("INFO ] SIGHUP: there is nothing"));
+    wait_until("it is logged", || server.log().contains("INFO ] SIGHUP: reloading"));
     server.accept(report("repo", "server", "SYNCED", &[]));
     assert_eq!(server.terminate().code(), Some(0));
 }

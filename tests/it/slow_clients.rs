@@ -6,25 +6,34 @@ use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::support::{Client, Process, Reply, TestApp, report, wait_until};
+use crate::support::{
+    Client, Connection, Reply, TestApp, Transport, over_both_transports, report, wait_until,
+};
+
+over_both_transports! {
+    dripping_clients_are_disconnected_and_good_ones_are_served
+    a_body_that_does_not_arrive_is_answered_408
+    a_client_that_keeps_sending_after_its_answer_is_disconnected_soon
+    an_unread_stream_is_closed_even_if_there_is_room_for_it
+    a_slow_client_that_keeps_reading_gets_its_whole_answer
+}
 
 const CLIENTS: usize = 150;
 const HEAD: &str = "POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Type: application/json\r\n";
 
 /// Sends one more byte, and returns whether the server has closed the connection.
-fn is_ended(stream: &mut TcpStream) -> bool {
+fn is_ended(stream: &mut Connection) -> bool {
     stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
     let mut piece = [0; 4096];
     stream.write_all(b"a").is_err() || matches!(stream.read(&mut piece), Ok(0))
 }
 
-#[test]
-fn dripping_clients_are_disconnected_and_good_ones_are_served() {
+fn dripping_clients_are_disconnected_and_good_ones_are_served(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let limits = ["--request-timeout", "1s", "--idle-timeout", "2s"];
-    let server = Process::start(&folder.path().join("status.db"), &limits);
+    let server = transport.start(&folder.path().join("status.db"), &limits);
     server.accept(report("r", "s", "SYNCED", &[]));
-    let mut clients: Vec<TcpStream> = (0..CLIENTS)
+    let mut clients: Vec<Connection> = (0..CLIENTS)
         .map(|number| {
             let mut stream = server.client.connect();
             let start = match number % 3 {
@@ -43,20 +52,18 @@ fn dripping_clients_are_disconnected_and_good_ones_are_served() {
     });
 }
 
-#[test]
-fn a_body_that_does_not_arrive_is_answered_408() {
+fn a_body_that_does_not_arrive_is_answered_408(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let limits = ["--request-timeout", "1s"];
-    let server = Process::start(&folder.path().join("status.db"), &limits);
+    let server = transport.start(&folder.path().join("status.db"), &limits);
     let request = format!("{HEAD}Content-Length: 10\r\n\r\n{{");
     server.raw(request.as_bytes()).unwrap().error(408);
 }
 
-#[test]
-fn a_client_that_keeps_sending_after_its_answer_is_disconnected_soon() {
+fn a_client_that_keeps_sending_after_its_answer_is_disconnected_soon(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["--idle-timeout", "1h", "--request-timeout", "1s"];
-    let server = Process::start(&folder.path().join("status.db"), &arguments);
+    let server = transport.start(&folder.path().join("status.db"), &arguments);
     let chunk = format!("8000\r\n{}\r\n", " ".repeat(0x8000));
     let text = "POST /api/status HTTP/1.1\r\nHost: t\r\n".to_owned();
     let (other, get) = (text.replace("/api/status", "/x"), text.replace("POST", "GET"));
@@ -94,18 +101,17 @@ fn a_client_that_keeps_sending_after_its_answer_is_disconnected_soon() {
 
 /// Opens a connection with a small receive buffer. By default the system would buffer megabytes for a
 /// client that does not read.
-fn narrow(client: &Client) -> TcpStream {
+fn narrow(client: &Client) -> Connection {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.connect(&client.address.into()).unwrap();
-    TcpStream::from(socket)
+    Connection::over(TcpStream::from(socket), client.is_tls)
 }
 
-#[test]
-fn an_unread_stream_is_closed_even_if_there_is_room_for_it() {
+fn an_unread_stream_is_closed_even_if_there_is_room_for_it(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let server = Process::start(&folder.path().join("status.db"), &["--idle-timeout", "2s"]);
-    let mut streams: Vec<TcpStream> = (0..2)
+    let server = transport.start(&folder.path().join("status.db"), &["--idle-timeout", "2s"]);
+    let mut streams: Vec<Connection> = (0..2)
         .map(|_| {
             let mut stream = narrow(&server.client);
             stream.write_all(b"GET /api/events HTTP/1.1\r\nHost: t\r\n\r\n").unwrap();
@@ -156,11 +162,10 @@ fn an_answer_that_is_not_read_within_ten_minutes_is_cut() {
     }
 }
 
-#[test]
-fn a_slow_client_that_keeps_reading_gets_its_whole_answer() {
+fn a_slow_client_that_keeps_reading_gets_its_whole_answer(transport: Transport) {
     const PIECE: usize = 20_000;
     let folder = tempfile::tempdir().unwrap();
-    let server = Process::start(&folder.path().join("status.db"), &["--idle-timeout", "3s"]);
+    let server = transport.start(&folder.path().join("status.db"), &["--idle-timeout", "3s"]);
     let files: Vec<String> = (0..250).map(|number| format!("{number}{}", "x".repeat(60))).collect();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     for number in 0..200 {
@@ -198,7 +203,7 @@ fn only_a_few_unread_answers_with_metrics_are_in_memory() {
         stream.read_exact(&mut answer).unwrap();
         (stream, answer)
     };
-    let unread: Vec<(TcpStream, Vec<u8>)> = (0..4).map(|_| scrape()).collect();
+    let unread: Vec<(Connection, Vec<u8>)> = (0..4).map(|_| scrape()).collect();
     let refused = app.get("/metrics");
     refused.error(503);
     assert!(refused.header("retry-after").is_some());
@@ -207,7 +212,7 @@ fn only_a_few_unread_answers_with_metrics_are_in_memory() {
     assert!(whole.status == 200 && whole.is_complete());
     let refusals = "gitops_status_overload_total{reason=\"metrics\"} 1\n";
     assert!(whole.text().contains(refusals), "{}", whole.text());
-    let is_whole = |(mut stream, mut answer): (TcpStream, Vec<u8>)| {
+    let is_whole = |(mut stream, mut answer): (Connection, Vec<u8>)| {
         stream.read_to_end(&mut answer).ok();
         Reply::parse(&answer).unwrap().is_complete()
     };

@@ -18,16 +18,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("demo", &["clock", "domain", "store"]),
     ("access", &["config", "domain", "mutex"]),
     ("board", &["clock", "domain", "metrics", "mutex", "store"]),
-    ("http", &["access", "board", "clock", "domain", "metrics", "mutex", "page", "render"]),
+    ("http", &["access", "board", "clock", "domain", "metrics", "mutex", "page", "render", "tls"]),
+    ("tls", &["config", "domain", "mutex"]),
     ("config", &["domain"]),
-    ("cli", &["access", "config", "demo", "domain", "store"]),
+    ("cli", &["access", "config", "demo", "domain", "store", "tls"]),
     ("logging", &["mutex"]),
     ("shutdown", &[]),
     (
         "app",
         &[
             "access", "board", "clock", "config", "demo", "domain", "http", "logging", "metrics",
-            "store",
+            "store", "tls",
         ],
     ),
 ];

@@ -7,16 +7,20 @@
 //! [Decision 15](../../../docs/decisions/0015-connections.md) has the reasons.
 
 mod activity;
+mod entrance;
 mod limits;
+mod misfits;
 mod open;
 mod peer;
 mod registry;
+mod stream;
 mod track;
 mod upgrade;
 
+pub use entrance::Entrance;
 pub use limits::ConnectionLimits;
 pub(super) use peer::Peer;
 pub use registry::Connections;
-pub(crate) use registry::note_connection;
+pub(crate) use stream::Stream;
 pub(crate) use track::track;
 pub(super) use track::{note_body_end, note_progress, note_stream, why_body_broke_off};

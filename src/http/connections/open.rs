@@ -89,25 +89,26 @@ impl OpenConnections {
         self.open.values()
     }
 
-    /// Adds a new connection, and returns its number.
-    pub(super) fn add(&mut self, socket: TcpStream, activity: Arc<Activity>, now: u64) -> u64 {
+    /// Adds a new connection, and returns its number and the client at its other end.
+    pub(super) fn add(
+        &mut self,
+        socket: TcpStream,
+        activity: Arc<Activity>,
+        now: u64,
+    ) -> (u64, Peer) {
         let id = self.next_id;
         self.next_id += 1;
-        let peer = || socket.peer_addr().ok().map(|address| network(address.ip()));
-        let address = self.limits.per_address.and_then(|_| peer());
+        let network_of = || socket.peer_addr().ok().map(|address| network(address.ip()));
+        let address = self.limits.per_address.and_then(|_| network_of());
         let open = Open { socket: Arc::new(socket), activity, address, is_ending: false };
+        let peer = Peer::at(&open.socket, &open.activity);
         self.open.insert(id, open);
         if let (Some(address), Some(limit)) = (address, self.limits.per_address) {
             self.of_address.entry(address).or_default().push(id);
             self.make_room_of(address, limit, now);
         }
         self.counts.set_open(self.open.len());
-        id
-    }
-
-    /// Returns the client at the other end of a connection.
-    pub(super) fn peer(&self, id: u64) -> Option<Peer> {
-        self.open.get(&id).map(|open| Peer::at(&open.socket, &open.activity))
+        (id, peer)
     }
 
     /// Removes a connection that has ended.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::HttpRequest;
 
 use super::activity::Activity;
+use super::registry::Tracked;
 
 /// How often to look whether a client is still there. An abandoned request costs little in this
 /// time, and a look costs next to nothing.
@@ -30,7 +31,7 @@ impl Peer {
 
     /// Returns the sender of a request, unless its connection cannot be watched.
     pub(in crate::http) fn of(request: &HttpRequest) -> Option<Self> {
-        request.conn_data::<Self>().cloned()
+        Tracked::of(request).map(|tracked| tracked.peer.clone())
     }
 
     /// Waits until the client has closed its connection or its sending side. Never returns if this

@@ -1,13 +1,12 @@
 //! The registry of all connections, which closes those that stall and idle ones that are too many.
 
-use std::any::Any;
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use actix_http::Extensions;
 use actix_web::HttpRequest;
 use socket2::SockRef;
 use tokio::time::Instant;
@@ -15,6 +14,7 @@ use tokio::time::Instant;
 use super::activity::{Activity, millis_since};
 use super::limits::ConnectionLimits;
 use super::open::OpenConnections;
+use super::peer::Peer;
 use crate::metrics::{Closing, ConnectionCounts};
 use crate::mutex::locked;
 
@@ -44,6 +44,7 @@ pub(super) struct Tracked {
     id: u64,
     registry: Arc<Registry>,
     pub(super) activity: Arc<Activity>,
+    pub(super) peer: Peer,
 }
 
 impl Tracked {
@@ -109,6 +110,28 @@ impl Connections {
         }))
     }
 
+    /// Registers a new connection, until what is returned is dropped.
+    ///
+    /// # Errors
+    /// One that cannot be watched: it could stay for ever.
+    pub(super) fn register(&self, socket: &tokio::net::TcpStream) -> io::Result<Tracked> {
+        // Without this limit the system takes so much that a slow client may be cut off. A fast
+        // client notices no difference.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        SockRef::from(socket).set_tcp_notsent_lowat(UNSENT).ok();
+        // Only the system knows whether a client takes what the system has accepted for it.
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        SockRef::from(socket).set_tcp_user_timeout(Some(self.0.patience)).ok();
+        let handle = TcpStream::from(socket.as_fd().try_clone_to_owned()?);
+        let registry = Arc::clone(&self.0);
+        let activity = Arc::new(Activity::begin(registry.started));
+        let mut open = registry.open();
+        let (id, peer) = open.add(handle, Arc::clone(&activity), registry.now());
+        registry.make_room(&mut open);
+        drop(open);
+        Ok(Tracked { id, registry, activity, peer })
+    }
+
     /// Closes connections that have made no progress for this long, and idle ones if there are too
     /// many.
     pub fn close_stalled(&self, limit: Duration) {
@@ -131,31 +154,4 @@ impl Connections {
             open.shut(Shutdown::Read);
         }
     }
-}
-
-/// Registers a new connection.
-pub(crate) fn note_connection(connections: &Connections, io: &dyn Any, data: &mut Extensions) {
-    let Some(stream) = io.downcast_ref::<tokio::net::TcpStream>() else { return };
-    // Without this limit the system takes so much that a slow client may be cut off. A fast client
-    // notices no difference.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    SockRef::from(stream).set_tcp_notsent_lowat(UNSENT).ok();
-    // Only the system knows whether a client takes what the system has accepted for it.
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    SockRef::from(stream).set_tcp_user_timeout(Some(connections.0.patience)).ok();
-    let Ok(handle) = stream.as_fd().try_clone_to_owned() else {
-        // A connection that cannot be watched could stay for ever.
-        SockRef::from(stream).shutdown(Shutdown::Both).ok();
-        return;
-    };
-    let registry = Arc::clone(&connections.0);
-    let activity = Arc::new(Activity::begin(registry.started));
-    let mut open = registry.open();
-    let id = open.add(TcpStream::from(handle), Arc::clone(&activity), registry.now());
-    registry.make_room(&mut open);
-    if let Some(peer) = open.peer(id) {
-        data.insert(peer);
-    }
-    drop(open);
-    data.insert(Tracked { id, registry, activity });
 }

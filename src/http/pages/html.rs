@@ -68,7 +68,7 @@ pub(super) fn context(
     PageContext {
         account,
         now: services.clock.read().wall,
-        origin: external_url.clone().unwrap_or_else(|| origin(request)),
+        origin: external_url.clone().unwrap_or_else(|| origin(request, services)),
         commits: commits.clone(),
     }
 }
@@ -85,7 +85,7 @@ fn address(request: &HttpRequest) -> String {
 }
 
 /// Returns the address at which the client reaches the server, as far as the request tells.
-fn origin(request: &HttpRequest) -> String {
+fn origin(request: &HttpRequest, services: &Services) -> String {
     let header = |name: HeaderName| request.headers().get(name)?.to_str().ok();
     // Only characters of a host: the page shows a command with it, to be pasted into a shell.
     let is_host = |host: &&str| {
@@ -96,7 +96,8 @@ fn origin(request: &HttpRequest) -> String {
     };
     let host = header(HOST).filter(is_host).unwrap_or("localhost:8080");
     let forwarded = header(HeaderName::from_static("x-forwarded-proto"));
-    let scheme = if forwarded == Some("https") { "https" } else { "http" };
+    let is_tls = services.tls.is_some() || forwarded == Some("https");
+    let scheme = if is_tls { "https" } else { "http" };
     format!("{scheme}://{host}")
 }
 

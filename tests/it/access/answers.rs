@@ -1,7 +1,6 @@
 //! The answers to those who may not, word for word, and which of several faults is told.
 
 use std::io::{Read, Write};
-use std::net::TcpStream;
 
 use super::kit::{ALL, Mount, Token, basic, update};
 use crate::support::{Client, Reply, TestApp, report, update_request};
@@ -246,7 +245,7 @@ fn a_client_that_sends_a_large_body_all_the_same_gets_its_refusal() {
 #[test]
 fn a_connection_ends_cleanly_after_a_refused_update_and_goes_on_after_a_refused_removal() {
     let (token, app, _mount) = guarded(&[]);
-    let mut stream: TcpStream = app.connect();
+    let mut stream = app.connect();
     let removal = |authorization: &str| {
         let target = "/api/status?repo=rsyslog&server=web-1";
         format!("DELETE {target} HTTP/1.1\r\nHost: t\r\n{authorization}\r\n")

@@ -36,7 +36,7 @@ impl Alertmanager {
             address.is_some() || reader.is_finished()
         });
         let address = address.unwrap_or_else(|| panic!("none: {}", log.lock().unwrap()));
-        Self { client: Client { address }, _child: child }
+        Self { client: Client::at(address), _child: child }
     }
 
     /// Sends alerts, as Prometheus does.

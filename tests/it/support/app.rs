@@ -81,7 +81,8 @@ impl TestApp {
                 });
             }
         });
-        let client = Client { address: told.recv().expect("the application did not start") };
+        let address = told.recv().expect("the application did not start");
+        let client = Client { address, is_tls: config.tls_cert.is_some() };
         Self { client, clock, config, folder, shutdown, thread: Some(thread) }
     }
 

@@ -7,10 +7,14 @@ use std::time::Duration;
 use flate2::read::MultiGzDecoder;
 use serde_json::Value;
 
+use super::Connection;
+
 /// A client of one server.
 #[derive(Clone, Copy, Debug)]
 pub struct Client {
     pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub is_tls: bool,
 }
 
 /// An answer, with the body as received.
@@ -24,6 +28,11 @@ pub struct Reply {
 }
 
 impl Client {
+    /// Makes a client of a server that speaks plain HTTP.
+    pub fn at(address: SocketAddr) -> Self {
+        Self { address, is_tls: false }
+    }
+
     /// Sends `GET` with some headers.
     pub fn get_with(&self, target: &str, headers: &[(&str, &str)]) -> Reply {
         self.send("GET", target, headers, b"")
@@ -78,18 +87,18 @@ impl Client {
     }
 
     /// Opens a connection.
-    pub fn connect(&self) -> TcpStream {
+    pub fn connect(&self) -> Connection {
         self.try_connect().expect("nobody listens")
     }
 
     /// Opens a connection if a server listens.
-    pub fn try_connect(&self) -> Option<TcpStream> {
+    pub fn try_connect(&self) -> Option<Connection> {
         let connected = TcpStream::connect(self.address);
         // Shown if the test fails.
         let stream = connected.inspect_err(|error| eprintln!("connecting: {error}")).ok()?;
         stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.set_nodelay(true).unwrap();
-        Some(stream)
+        Some(Connection::over(stream, self.is_tls))
     }
 
     /// Sends bytes and reads one answer, or until the server closes; `None` if nothing came.
@@ -103,7 +112,7 @@ impl Client {
 
 impl Reply {
     /// Reads one answer, or until the server closes; `None` if nothing came.
-    pub fn read(stream: &mut TcpStream) -> Option<Self> {
+    pub fn read(stream: &mut impl Read) -> Option<Self> {
         let (mut answer, mut piece) = (Vec::new(), vec![0; 64 * 1024]);
         loop {
             let read = stream.read(&mut piece);

@@ -2,16 +2,15 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
-use std::net::TcpStream;
 
 use serde_json::Value;
 
-use super::Client;
+use super::{Client, Connection};
 
 /// An open stream.
 pub struct Events {
     pub head: String,
-    lines: BufReader<TcpStream>,
+    lines: BufReader<Connection>,
     /// The last id that came.
     pub id: String,
     pub comments: usize,

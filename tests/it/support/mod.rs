@@ -2,7 +2,9 @@
 
 mod alertmanager;
 mod app;
+mod certificates;
 mod client;
+mod connection;
 pub mod dashboards;
 mod database;
 mod events;
@@ -19,7 +21,10 @@ use std::time::{Duration, Instant};
 
 pub use alertmanager::{Alertmanager, Receiver};
 pub use app::TestApp;
+pub use certificates::{Mounted, Pair};
 pub use client::{Client, Reply, update_request};
+pub(crate) use connection::over_both_transports;
+pub use connection::{Connection, Transport};
 pub use database::{OLDER, run_sql, stored};
 pub use events::Events;
 pub use minted::Minted;

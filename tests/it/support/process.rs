@@ -51,11 +51,11 @@ impl Process {
     pub fn try_run(command: &mut Command) -> Result<Self, String> {
         let (mut child, log, reader) = spawn(command);
         wait_until("the program listens or ends", || {
-            address_in(&log.lock().unwrap()).is_some() || reader.is_finished()
+            client_in(&log.lock().unwrap()).is_some() || reader.is_finished()
         });
-        let address = address_in(&log.lock().unwrap());
-        if let Some(address) = address {
-            return Ok(Self { client: Client { address }, child, log });
+        let client = client_in(&log.lock().unwrap());
+        if let Some(client) = client {
+            return Ok(Self { client, child, log });
         }
         end_of(&mut child);
         Err(log.lock().unwrap().clone())
@@ -70,13 +70,13 @@ impl Process {
         // The command holds a write end; while that is open, the pipe has no end.
         command.stdout(Stdio::null()).stderr(Stdio::null());
         let (mut reader, mut log) = (BufReader::new(reader), String::new());
-        let address = loop {
-            if let Some(address) = address_in(&log) {
-                break address;
+        let client = loop {
+            if let Some(client) = client_in(&log) {
+                break client;
             }
             assert!(reader.read_line(&mut log).unwrap() > 0, "the program did not start: {log}");
         };
-        let process = Self { client: Client { address }, child, log: Arc::new(Mutex::new(log)) };
+        let process = Self { client, child, log: Arc::new(Mutex::new(log)) };
         (process, reader)
     }
 
@@ -91,13 +91,13 @@ impl Process {
         let address = line.strip_prefix("http://").and_then(|rest| rest.split('/').next());
         let address = address.and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("{line:?} {}", log.lock().unwrap()));
-        Self { client: Client { address }, child, log }
+        Self { client: Client::at(address), child, log }
     }
 
     /// Starts a command that never listens; its client has no server.
     pub fn launch(command: &mut Command) -> Self {
         let (child, log, _) = spawn(command);
-        Self { client: Client { address: ([127, 0, 0, 1], 0).into() }, child, log }
+        Self { client: Client::at(([127, 0, 0, 1], 0).into()), child, log }
     }
 
     /// Runs a command that ends by itself; returns its status and its output.
@@ -112,7 +112,7 @@ impl Process {
     pub fn admin(&self) -> Client {
         let log = self.log();
         let address = address_after("Probes and metrics on http://", &log);
-        Client { address: address.expect("there is no such port") }
+        Client::at(address.expect("there is no such port"))
     }
 
     /// Returns what the program has logged so far.
@@ -198,9 +198,11 @@ fn end_of(child: &mut Running) -> ExitStatus {
     status.unwrap()
 }
 
-/// Finds the listening address in the output of a program.
-fn address_in(log: &str) -> Option<SocketAddr> {
-    address_after("Listening on http://", log)
+/// Finds the listening address in the output of a program, and whether it speaks TLS there.
+fn client_in(log: &str) -> Option<Client> {
+    let (_, rest) = log.split_once("Listening on http")?;
+    let (end_of_scheme, address) = rest.lines().next()?.split_once("://")?;
+    Some(Client { address: address.parse().ok()?, is_tls: end_of_scheme == "s" })
 }
 
 fn address_after(words: &str, log: &str) -> Option<SocketAddr> {

@@ -80,7 +80,7 @@ impl Proxy {
             TcpStream::connect(address).is_ok() || reader.is_finished()
         });
         assert!(!reader.is_finished(), "{name} has ended: {}", log.lock().unwrap());
-        Self { client: Client { address }, _child: child, _folder: folder }
+        Self { client: Client::at(address), _child: child, _folder: folder }
     }
 }
 

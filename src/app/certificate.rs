@@ -1,0 +1,97 @@
+//! The certificate of the server, whose files are read again while the program serves.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::error::AppError;
+use super::reload::{Files, InForce, first_look, keep};
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError, FilePath};
+use crate::domain::Timestamp;
+use crate::metrics::TlsUse;
+use crate::tls::{Certificate, CertificateFiles, Tls};
+
+/// Keeps the certificate in force as its files have it.
+pub(super) struct CertificateKeeper {
+    files: CertificateFiles,
+    told: Told,
+}
+
+/// The certificate in force, and those that are told of it.
+struct Told {
+    tls: Tls,
+    metrics: TlsUse,
+    clock: Arc<dyn Clock>,
+}
+
+impl CertificateKeeper {
+    /// Reads the certificate and its key, if there are any.
+    ///
+    /// # Errors
+    /// Files that cannot be used.
+    pub(super) async fn begin(
+        config: &Config,
+        metrics: &TlsUse,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Option<Self>, AppError> {
+        let (Some(certificate), Some(key)) = (&config.tls_cert, &config.tls_key) else {
+            return Ok(None);
+        };
+        let path = |file: &FilePath| file.as_path().to_owned();
+        let files = CertificateFiles::new(path(certificate), path(key));
+        let (files, Some(certificate)) = first_look(files).await? else { return Ok(None) };
+        let expires = certificate.expires;
+        let (metrics, clock) = (metrics.clone(), Arc::clone(clock));
+        let told = Told { tls: Tls::new(certificate), metrics, clock };
+        told.tell(expires);
+        Ok(Some(Self { files, told }))
+    }
+
+    /// Returns the certificate in force.
+    pub(super) fn tls(&self) -> Tls {
+        self.told.tls.clone()
+    }
+
+    /// Reads the files whenever they have changed, for ever.
+    pub(super) async fn run(self, reload: watch::Receiver<()>) {
+        keep(self.files, self.told, reload).await;
+    }
+}
+
+impl Told {
+    fn tell(&self, expires: Timestamp) {
+        self.metrics.set_certificate(expires);
+        if expires < self.clock.read().wall {
+            log::warn!("The TLS certificate expired at {expires}");
+        } else {
+            log::info!("The TLS certificate in force expires at {expires}");
+        }
+    }
+}
+
+impl Files for CertificateFiles {
+    type Content = Certificate;
+    const NAME: &'static str = "The TLS certificate or its key";
+    const KEPT: &'static str = "the certificate from before stays in force";
+
+    fn read(&mut self) -> Option<Result<Certificate, ConfigError>> {
+        Self::read(self)
+    }
+
+    fn forget(&mut self) {
+        Self::forget(self);
+    }
+}
+
+impl InForce<Certificate> for Told {
+    fn replace(&self, certificate: Certificate) {
+        self.tell(certificate.expires);
+        self.tls.replace(certificate);
+    }
+
+    fn note_bad_files(&self) {
+        self.tls.note_bad_files();
+        self.metrics.note_bad_files();
+    }
+}

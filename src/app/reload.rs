@@ -1,0 +1,148 @@
+//! Files that are read again while the program serves: the tokens, and the certificate with its key.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::time::timeout;
+
+use super::certificate::CertificateKeeper;
+use super::error::AppError;
+use super::tokens::TokenKeeper;
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::metrics::Metrics;
+use crate::tls::Tls;
+
+/// How often files are looked at. A kubelet replaces a mounted Secret at any time.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// How long a look may take before the files count as bad. A pipe whose writer is silent takes 5 s.
+const PATIENCE: Duration = Duration::from_secs(8);
+
+/// Files, and how they were when they were read last.
+pub(super) trait Files: Send + 'static {
+    /// What they hold.
+    type Content: Send + 'static;
+    /// What the log calls them.
+    const NAME: &'static str;
+    /// What the log says stays as it was while they are bad.
+    const KEPT: &'static str;
+
+    /// Reads them; `None` if they are as they were.
+    fn read(&mut self) -> Option<Result<Self::Content, ConfigError>>;
+
+    /// Forgets how they were, so that the next look reads them.
+    fn forget(&mut self);
+}
+
+/// Where what files hold is in force.
+pub(super) trait InForce<Content> {
+    fn replace(&self, content: Content);
+
+    fn note_bad_files(&self);
+}
+
+/// What keeps in force what files hold.
+pub(super) struct Keepers {
+    pub(super) tokens: TokenKeeper,
+    pub(super) certificate: Option<CertificateKeeper>,
+}
+
+impl Keepers {
+    /// Reads the files for the first time.
+    ///
+    /// # Errors
+    /// The first one that cannot be used.
+    pub(super) async fn begin(
+        config: &Config,
+        metrics: &Metrics,
+        clock: &Arc<dyn Clock>,
+    ) -> Result<Self, AppError> {
+        let tokens = TokenKeeper::begin(config).await?;
+        let certificate = CertificateKeeper::begin(config, &metrics.tls, clock).await?;
+        Ok(Self { tokens, certificate })
+    }
+
+    /// Returns the certificate in force, if there is one.
+    pub(super) fn tls(&self) -> Option<Tls> {
+        self.certificate.as_ref().map(CertificateKeeper::tls)
+    }
+
+    /// Reads the files whenever they have changed, for ever.
+    pub(super) async fn run(self, reload: watch::Receiver<()>) {
+        let Self { tokens, certificate } = self;
+        let reload_certificate = reload.clone();
+        let certificate = async move {
+            match certificate {
+                Some(certificate) => certificate.run(reload_certificate).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = tokens.run(reload) => {}
+            () = certificate => {}
+        }
+    }
+}
+
+/// What a look at files has found; `None` if they are as they were.
+type Looked<F> = (F, Option<Result<<F as Files>::Content, ConfigError>>);
+
+/// Reads files for the first time.
+///
+/// # Errors
+/// Files that cannot be used.
+pub(super) async fn first_look<F: Files>(files: F) -> Result<(F, Option<F::Content>), AppError> {
+    let looked = look_at(files).await;
+    let (files, read) = looked.map_err(|_| AppError::TaskDied("reading of files"))?;
+    Ok((files, read.transpose()?))
+}
+
+/// Reads files every few seconds and whenever `reload` says so, and puts in force what has changed.
+pub(super) async fn keep<F: Files>(
+    mut files: F,
+    in_force: impl InForce<F::Content>,
+    mut reload: watch::Receiver<()>,
+) {
+    loop {
+        // Without a sender there is no signal to wait for.
+        let signal = async {
+            if reload.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        timeout(LOOK, signal).await.ok();
+        let mut looking = look_at(files);
+        let in_time = timeout(PATIENCE, &mut looking).await;
+        let has_hung = in_time.is_err();
+        let looked = if let Ok(looked) = in_time {
+            looked
+        } else {
+            log::error!("{} cannot be read in time; {}", F::NAME, F::KEPT);
+            in_force.note_bad_files();
+            looking.await
+        };
+        let Ok((mut same, read)) = looked else { return };
+        match read {
+            // The next look says that they are good again, or why not.
+            None if has_hung => same.forget(),
+            None => {}
+            Some(Ok(content)) => in_force.replace(content),
+            Some(Err(error)) => {
+                log::error!("{error}; {}", F::KEPT);
+                in_force.note_bad_files();
+            }
+        }
+        files = same;
+    }
+}
+
+/// Looks at files on a thread of its own: a disk may hang.
+fn look_at<F: Files>(mut files: F) -> JoinHandle<Looked<F>> {
+    spawn_blocking(move || {
+        let read = files.read();
+        (files, read)
+    })
+}
