@@ -6,6 +6,7 @@ use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
+use super::caching::Caching;
 use super::caller::Caller;
 use super::error::ApiError;
 use super::etag::Strength;
@@ -20,9 +21,6 @@ use crate::render::{self, RenderError};
 /// The longest label, in characters.
 const MAX_LABEL: usize = 64;
 
-/// The image proxies of GitHub and GitLab keep a picture for hours unless they are told how long.
-const CACHE_CONTROL: &str = "max-age=60";
-
 /// `GET /badge.svg`
 pub(super) async fn badge(
     _: Caller,
@@ -31,7 +29,8 @@ pub(super) async fn badge(
 ) -> Result<HttpResponse, ApiError> {
     let badge = Representation {
         media_type: "image/svg+xml",
-        cache_control: CACHE_CONTROL,
+        // The image proxies of GitHub and GitLab keep a picture for hours unless they are told how long.
+        caching: Caching::ForAMinute,
         strength: Strength::Strong,
         query: BadgeQuery::parse(request.query_string(), services.links.external_url.as_deref())?,
         weight: |query, snapshot| Weight::of_writing(&query.selection, snapshot),

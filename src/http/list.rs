@@ -7,11 +7,12 @@ use actix_web::web::Data;
 use actix_web::{Handler, HttpRequest, HttpResponse};
 
 use super::answer::{self, Content};
+use super::caching::Caching;
 use super::caller::Caller;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::query::{MAX_LIMIT, QueryString};
-use super::representation::{REVALIDATE, Rendered, Representation, Weight};
+use super::representation::{Rendered, Representation, Weight};
 use super::sending::Rendering;
 use super::services::Services;
 use super::whole_list::WholeList;
@@ -54,8 +55,9 @@ async fn whole_list(request: &HttpRequest, services: &Services) -> Result<HttpRe
     let snapshot = services.board.snapshot();
     let coding = Coding::negotiate(request.headers());
     let tag = WholeList::tag(&snapshot, coding);
+    let cache_control = Caching::Revalidated.header(services);
     if tag.is_known_to(request.headers()) {
-        return Ok(answer::not_modified(&tag, REVALIDATE));
+        return Ok(answer::not_modified(&tag, cache_control));
     }
     let WholeList { tag, parts, total } = if WholeList::is_quick(&snapshot, coding) {
         WholeList::join(tag, &snapshot, coding)?
@@ -65,7 +67,7 @@ async fn whole_list(request: &HttpRequest, services: &Services) -> Result<HttpRe
     };
     let content = Content {
         media_type: "application/json",
-        cache_control: REVALIDATE,
+        cache_control,
         coding,
         total: Some(total),
         body: services.sending.ready(parts),

@@ -7,6 +7,7 @@ mod answer;
 mod badge;
 mod bodies;
 mod body;
+mod caching;
 mod caller;
 mod coding;
 mod connections;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::answer::{self, Content};
+use super::caching::Caching;
 use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::{Strength, Tag};
@@ -15,15 +16,12 @@ use super::services::Services;
 use crate::domain::{Effort, Selection, Snapshot};
 use crate::render::RenderError;
 
-/// `Cache-Control` of an answer that clients may keep, but must ask about before each use.
-pub(super) const REVALIDATE: &str = "no-cache";
-
 /// How an endpoint represents the answer to a query of a snapshot.
 ///
 /// Equal queries about equal snapshots get equal bytes: the entity tag is made of the two.
 pub(super) struct Representation<Q> {
     pub(super) media_type: &'static str,
-    pub(super) cache_control: &'static str,
+    pub(super) caching: Caching,
     pub(super) strength: Strength,
     pub(super) query: Q,
     pub(super) weight: fn(&Q, &Snapshot) -> Weight,
@@ -84,7 +82,7 @@ impl<Q: Hash + Send + 'static> Representation<Q> {
     ) -> Self {
         Self {
             media_type: "application/json",
-            cache_control: REVALIDATE,
+            caching: Caching::Revalidated,
             strength: Strength::Strong,
             query,
             weight,
@@ -98,7 +96,7 @@ impl<Q: Hash + Send + 'static> Representation<Q> {
         request: &HttpRequest,
         services: &Services,
     ) -> Result<HttpResponse, ApiError> {
-        let Self { media_type, cache_control, .. } = self;
+        let (media_type, cache_control) = (self.media_type, self.caching.header(services));
         let snapshot = services.board.snapshot();
         let coding = Coding::negotiate(request.headers());
         let tag = self.tag(&snapshot, coding);

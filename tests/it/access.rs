@@ -2,6 +2,7 @@
 
 mod answers;
 mod browsing;
+mod caches;
 pub mod kit;
 mod log;
 mod matrix;

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::html::{CACHE_CONTROL, MEDIA_TYPE, context, guarded, unwritable};
+use super::html::{MEDIA_TYPE, context, guarded, unwritable};
 use crate::domain::{Column, Effort, LITERAL, Order, Selection, Snapshot, Sort};
+use crate::http::caching::Caching;
 use crate::http::caller::Caller;
 use crate::http::error::ApiError;
 use crate::http::etag::Strength;
@@ -34,7 +35,8 @@ pub(in crate::http) async fn overview(
     let query = parse(request.query_string());
     let overview = Representation {
         media_type: MEDIA_TYPE,
-        cache_control: CACHE_CONTROL,
+        // A page that a browser kept would show old ages.
+        caching: Caching::Never,
         // A script in the page keeps the ages up to date.
         strength: Strength::Weak,
         query: Overview { query, context: context(&request, &services, caller.token()) },
