@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Error, expect
 
-from conftest import Tokens, rows, wait_until_live
+from conftest import Tokens, rows, sideways, wait_until_live
 
 
 class Prompts:
@@ -200,13 +200,118 @@ def test_a_page_whose_token_has_ended_asks_to_sign_in_again_and_opens_no_dialog(
     lamp = page.locator("#lamp")
     expect(lamp).to_have_text("Sign in again")
     expect(page).to_have_title(f"(signed out) {title}")
+    expect(page.locator("#account")).to_be_hidden()
     assert len(prompts.asked) == 1, "only when the page was opened"
     prompts.password = other
     lamp.get_by_role("link").click()
     wait_until_live(page)
     expect(page).to_have_url(closed.address + view)
     expect(page).to_have_title(title)
+    if view != "?view=wall":
+        expect(page.locator("#account")).to_be_visible()
+        expect(page.locator("#account")).to_have_text("Signed in as other Change")
     assert len(prompts.asked) == 2
+
+
+def pass_time(page, minutes):
+    """Lets minutes pass for the page, so slowly that each of its requests is answered in time."""
+    for _ in range(minutes * 12):
+        page.clock.run_for(5_000)
+        page.evaluate("fetch('livez').then(answer => answer.text())")
+
+
+def test_a_page_whose_token_has_ended_looks_again_once_a_minute(closed, tokens, visit):
+    page, prompts = visit("about:blank", closed.token)
+    page.clock.install()
+    page.goto(closed.address)
+    wait_until_live(page)
+    tokens.remove("ci")
+    expect(page.locator("#lamp")).to_have_text("Sign in again")
+    asked = []
+    page.on("request", lambda request: request.url.endswith("/livez") or asked.append(request.url))
+    pass_time(page, minutes=10)
+    assert set(asked) == {closed.address}, "the page alone, and no stream"
+    assert 9 <= len(asked) <= 10, asked
+    expect(page.locator("#lamp")).to_have_text("Sign in again")
+    assert len(prompts.asked) == 1, "only when the page was opened"
+
+
+def test_a_page_whose_token_has_ended_goes_on_without_it_where_everybody_reads(fleet, tokens, visit):
+    page, prompts = visit("about:blank", tokens.add("other"))
+    fleet.wait_for_status(303, "/login", prompts.password)
+    page.clock.install()
+    page.goto(fleet.address + "login?to=" + ENTRY.replace("?", "%3F").replace("&", "%26"))
+    wait_until_live(page)
+    expect(page.locator("#account")).to_have_text("Signed in as other Change")
+    tokens.remove("other")
+    fleet.wait_for_status(401, "/login", prompts.password)
+    pass_time(page, minutes=3)
+    wait_until_live(page)
+    expect(page.locator("#account")).to_have_text("Sign in")
+    assert len(prompts.asked) == 1, "only to sign in"
+
+
+def test_a_page_whose_token_has_ended_is_live_again_after_signing_in_elsewhere(closed, tokens, visit):
+    page, prompts = visit("about:blank", closed.token)
+    page.clock.install()
+    page.goto(closed.address)
+    wait_until_live(page)
+    other = tokens.add("other", "read = true")
+    tokens.remove("ci")
+    expect(page.locator("#lamp")).to_have_text("Sign in again")
+    elsewhere = page.context.new_page()
+    Prompts(elsewhere, other)
+    elsewhere.goto(closed.address + ENTRY)
+    wait_until_live(elsewhere)
+    pass_time(page, minutes=2)
+    wait_until_live(page)
+    expect(page.locator("#account")).to_have_text("Signed in as other Change")
+    assert len(prompts.asked) == 1, "only when the page was opened"
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
+@pytest.mark.parametrize("view", ["", ENTRY])
+def test_the_head_is_one_line_with_the_lamp_at_the_right(fleet, tokens, visit, view, width):
+    name = "gitlab-admin.of-the-platform-team-2027-4"
+    assert len(name) == 40
+    password = tokens.add(name)
+    fleet.wait_for_status(303, "/login", password)
+    page, _ = visit(fleet.address + view, password, viewport={"width": width, "height": 700})
+
+    def check():
+        shown = page.locator("header > *:visible")
+        boxes = [part.bounding_box() for part in shown.all()]
+        tops, ends = [box["y"] for box in boxes], [box["y"] + box["height"] for box in boxes]
+        assert max(tops) < min(ends), "side by side"
+        assert all(left["x"] + left["width"] <= right["x"] for left, right in zip(boxes, boxes[1:]))
+        right = page.locator("header").evaluate("head => head.getBoundingClientRect().right")
+        assert abs(boxes[-1]["x"] + boxes[-1]["width"] - right) < 1
+        assert page.locator("header").bounding_box()["height"] < 60
+        assert sideways(page) <= 0
+
+    wait_until_live(page)
+    check()
+    page.locator("#account").get_by_role("link", name="Sign in").click()
+    wait_until_live(page)
+    expect(page.locator("#account")).to_have_text(f"Signed in as {name} Change")
+    assert page.locator("#account a").bounding_box()["width"] > 40, "the link is whole"
+    check()
+    tokens.remove(name)
+    expect(page.locator("#lamp")).to_have_text("Sign in again")
+    check()
+
+
+def test_a_page_that_says_what_is_wrong_has_no_legend_and_no_help_for_keys(closed, tokens, visit):
+    writer = tokens.add("writer", 'write = { repo = "*", server = "*" }')
+    closed.wait_for_status(403, "/status.json", writer)
+    for password, view, heading in [
+        (None, "", "Unauthorized"), (writer, "", "Forbidden"), (closed.token, "entry", "Bad Request"),
+        (closed.token, "file", "Bad Request"),
+    ]:
+        page, _ = visit(closed.address + view, password)
+        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+        assert page.locator(".notice").inner_text().endswith("."), "a sentence"
+        expect(page.locator("footer, dialog")).to_have_count(0)
 
 
 def test_a_password_in_the_address_goes_no_further(closed, visit):

@@ -164,7 +164,7 @@ fn a_page_says_who_has_signed_in_and_how_to() {
             "{signed_out}"
         );
         let signed_in = open(&app, target, Some(&ci)).text();
-        assert!(signed_in.contains("Signed in as <b>ci</b>"), "{target}");
+        assert!(signed_in.contains("Signed in as</span> <b>ci</b>"), "{target}");
         assert!(
             signed_in.contains(&format!("<a href=\"login?to={to}&#38;not=ci\">")),
             "{signed_in}"

@@ -140,7 +140,7 @@ fn problem_text(
     };
     let reader = caller::sender(request, services);
     let context = context(request, services, reader.as_ref());
-    page::problem(heading, &sentence, lacks_right, &context).map_err(unwritable)
+    page::problem(heading, &format!("{sentence}."), lacks_right, &context).map_err(unwritable)
 }
 
 /// Serves a request for a page. If that fails, a browser gets the error as a page, which keeps its
