@@ -12,12 +12,13 @@ from .scenarios import Plan, Round
 from .servers import ROOT, TARGET, WORK, Ours
 from .updates import fill
 
+PAGE = ROOT / "docs" / "performance.md"
 QUICK = Plan(rounds=1, many=100_000, expiring=20_000, days=7, with_others=False)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench/run", description="Measures this program beside others.")
-    parser.add_argument("--quick", action="store_true", help="one round of less, in 2 minutes")
+    parser.add_argument("--quick", action="store_true", help="one round of less, in 3 minutes")
     parser.add_argument("--only", choices=sorted(PARTS), action="append", help="only this part; may be repeated")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else Plan()
@@ -29,20 +30,29 @@ def main() -> None:
             print(f"{name}: since {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
             part(plan, samples)
     slow = samples.drop_rounds_of_a_slow_disk() if samples.sync_rates else []
-    body = table.lines(samples, plan)
-    about = [*machine.describe(WORK), machine.versions(), document.about_rounds(plan.rounds, slow, samples)]
-    print("\n".join(about) + "\n\n" + table.markdown(table.HEADER, body))
-    print(table.markdown(["processor time", "of the server"], table.costs(samples)))
+    body = table.lines(samples, table.rows(plan))
+    sections = {name: table.lines(samples, rows()) for name, rows in table.SECTIONS.items()}
+    rounds = document.about_rounds(plan.rounds, slow, samples)
+    here = machine.describe(WORK)
+    about = [*here, machine.versions() if body else machine.clients(), rounds]
+    everything = [*body, *(line for lines in sections.values() for line in lines)]
+    print("\n".join(about) + "\n\n" + table.markdown(table.HEADER, everything))
+    if costs := table.costs(samples):
+        print(table.markdown(["processor time", "of the server"], costs))
     if arguments.quick or arguments.only:
-        write(TARGET / "bench", about, body, samples)
+        write(TARGET / "bench", everything, samples)
     else:
-        write(ROOT / "docs", about, body, samples)
-        document.refresh(ROOT / "docs" / "performance.md", about, body, samples)
+        write(ROOT / "docs", body, samples)
+        document.refresh(PAGE, about, body, samples)
+    if not arguments.quick:
+        for name, lines in sections.items():
+            if lines:
+                document.refresh_section(PAGE, name, [*here, machine.clients(), rounds], lines)
     print(f"done in {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 
-def write(folder: Path, about: list[str], body: list[list[str]], samples: Samples) -> None:
-    """Writes the table as CSV, and the plots. Only a whole run writes into docs."""
+def write(folder: Path, body: list[list[str]], samples: Samples) -> None:
+    """Writes a table as CSV, and the plots. Only a whole run writes them into docs."""
     (folder / "performance.csv").write_text(table.as_csv(body))
     for name, picture in document.plots(samples).items():
         (folder / f"performance-{name}.svg").write_text(picture)
@@ -68,6 +78,7 @@ def million(plan: Plan, samples: Samples) -> None:
 PARTS = {
     "posting": repeated(scenarios.posting),
     "tokens": repeated(scenarios.tokens),
+    "tls": repeated(scenarios.tls),
     "reading": repeated(scenarios.reading),
     "mixed": repeated(scenarios.mixed),
     "slow disk": repeated(scenarios.slow_disk, 3),

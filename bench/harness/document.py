@@ -27,6 +27,11 @@ def refresh(path: Path, about: list[str], body: list[list[str]], samples: Sample
     replace(path, parts)
 
 
+def refresh_section(path: Path, name: str, about: list[str], body: list[list[str]]) -> None:
+    """Replaces a table that has its own marks, and says how it was measured."""
+    replace(path, {name: "".join(f"- {line}\n" for line in about) + "\n" + table.markdown(table.HEADER, body)})
+
+
 def replace(path: Path, parts: dict[str, str]) -> None:
     """Replaces the text between the marks of each name."""
     text = path.read_text()

@@ -46,12 +46,13 @@ def threads(connections: int) -> int:
 
 
 def post(
-    port: int, connections: int, keys: int, what: str, seconds: int, pause_ms: int = 0, token: str = ""
-) -> Running:
+    port: int, connections: int, keys: int, what: str, seconds: int, pause_ms: int = 0, token: str = "",
+    scheme: str = "http",
+) -> Running:  # fmt: skip
     """Posts updates of these keys: "times" changes only times, "changes" changes the drift each time."""
     count = threads(connections)
     return Running(
-        [f"-t{count}", f"-c{connections}", f"-d{seconds}", "-s", "post.lua", f"http://127.0.0.1:{port}",
+        [f"-t{count}", f"-c{connections}", f"-d{seconds}", "-s", "post.lua", f"{scheme}://127.0.0.1:{port}",
          "--", str(count), str(keys), what, str(pause_ms), *([token] if token else [])]
     )  # fmt: skip
 
@@ -65,11 +66,13 @@ def push(port: int, connections: int, keys: int, seconds: int) -> Running:
     )  # fmt: skip
 
 
-def get(port: int, path: str, connections: int, seconds: int, headers: dict[str, str] | None = None) -> Running:
+def get(
+    port: int, path: str, connections: int, seconds: int, headers: dict[str, str] | None = None, scheme: str = "http",
+) -> Running:  # fmt: skip
     """Gets one path."""
     count = threads(connections)
     sent = [part for name, value in (headers or {}).items() for part in ("-H", f"{name}: {value}")]
     return Running(
         [f"-t{count}", f"-c{connections}", f"-d{seconds}", *sent, "-s", "get.lua",
-         f"http://127.0.0.1:{port}{path}"]
+         f"{scheme}://127.0.0.1:{port}{path}"]
     )  # fmt: skip

@@ -37,6 +37,11 @@ def describe(folder: Path) -> list[str]:
     ]
 
 
+def clients() -> str:
+    """The compiler and the clients."""
+    return ", ".join([output("rustc", "--version").split(" (")[0], wrk(), " ".join(first_line("openssl", "version").split()[:2])])
+
+
 def versions() -> str:
     """The compiler, the other servers and the client."""
     return ", ".join(
@@ -44,11 +49,15 @@ def versions() -> str:
             output("rustc", "--version").split(" (")[0],
             output("go", "version").split(" linux")[0].removeprefix("go version "),
             first_line("nginx", "-v").removeprefix("nginx version: ").replace("/", " "),
-            first_line("wrk", "-v").split(" Copyright")[0].split(" [")[0],
+            wrk(),
             "Python " + platform.python_version(),
             first_line("prometheus-pushgateway", "--version").split(" (")[0].replace(", version", ""),
         ]
     )
+
+
+def wrk() -> str:
+    return first_line("wrk", "-v").split(" Copyright")[0].split(" [")[0]
 
 
 def output(*command: str) -> str:

@@ -4,14 +4,16 @@ A figure is named `work/server`. That is a rate; the suffixes `:p99` and `:max` 
 `:cpu` is the server's CPU time per request (µs).
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from . import load, machine, past
+from . import load, machine, past, secure
 from .load import Load
 from .samples import Samples
-from .servers import TOKEN, WORK, BareLog, Flask, Go, Nginx, Ours, OursWithTokens, Pushgateway, Server
+from .servers import TOKEN, WORK, BareLog, Flask, Go, Nginx, Ours, OursWithTls, OursWithTokens, Pushgateway, Server
 from .updates import fill
 
 GZIP = {"Accept-Encoding": "gzip"}
@@ -100,6 +102,40 @@ def tokens(a_round: Round) -> None:
             for connections in (1, 64, 256):
                 a_round.take(f"tokens/{connections}", server, lambda c=connections: load.post(
                     server.port, c, 2000, "times", seconds, token=token))  # fmt: skip
+
+
+def tls(a_round: Round) -> None:
+    """Updates and lists over TLS and without it, on connections that stay open, and handshakes."""
+    seconds = a_round.plan.seconds
+    for kind in a_round.turn([Ours, partial(OursWithTls, "ecdsa")]):
+        a_round.note_disk()
+        with kind() as server:
+            fill(server.port, range(2000), scheme=server.scheme)
+            for connections in (1, 64):
+                a_round.take(f"tls/post/{connections}", server, lambda c=connections: load.post(
+                    server.port, c, 2000, "times", seconds, scheme=server.scheme))  # fmt: skip
+            for name, path, headers in (
+                ("plain", "/status.json", None),
+                ("gzip", "/status.json", GZIP),
+                ("repo", "/status.json?repo=repo-07", None),
+            ):
+                assert server.get(path, headers)[0] == 200
+                a_round.take(f"tls/get/{name}", server, lambda p=path, h=headers: load.get(
+                    server.port, p, READERS, seconds, h, server.scheme))  # fmt: skip
+    for key in a_round.turn([*secure.KEYS]):
+        with OursWithTls(key) as server:
+            shaking_hands(a_round, server)
+
+
+def shaking_hands(a_round: Round, server: OursWithTls) -> None:
+    """Full handshakes of four clients, each on a new connection with one small request."""
+    before, started = server.cpu_seconds(), time.monotonic()
+    done = secure.handshakes(server.port, 4, 2 * a_round.plan.seconds)
+    a_round.add(f"tls/handshakes/{server.name}", done / (time.monotonic() - started))
+    a_round.add(f"tls/handshakes/{server.name}:cpu", (server.cpu_seconds() - before) / done * 1e6)
+    text = server.get("/metrics")[2].decode()
+    completed = re.search(r'^gitops_status_tls_handshakes_total\{outcome="completed"\} (\d+)', text, re.MULTILINE)
+    assert int(completed[1]) >= done, f"{done} handshakes, of which the server has completed {completed[1]}"
 
 
 def others(a_round: Round) -> None:

@@ -10,6 +10,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from . import secure
+
 ROOT = Path(__file__).parent.parent.parent
 TARGET = ROOT / "target"
 WORK = TARGET / "bench" / "work"
@@ -20,6 +22,8 @@ TOKEN = f"gss_bench_{'b' * 43}"
 
 class Server:
     """A server process with its own folder; it is killed at the end of its `with`."""
+
+    scheme = "http"
 
     def __init__(self, name: str, ready_path: str = "/health"):
         self.name = name
@@ -79,7 +83,7 @@ class Server:
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str], bytes]:
         """Gets a path once: status, headers in lower case, and the body as received."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = self.connection()
         try:
             connection.request("GET", path, headers={"Accept-Encoding": "identity"} | (headers or {}))
             response = connection.getresponse()
@@ -87,6 +91,11 @@ class Server:
             return response.status, named, response.read()
         finally:
             connection.close()
+
+    def connection(self) -> http.client.HTTPConnection:
+        if self.scheme == "https":
+            return http.client.HTTPSConnection("127.0.0.1", self.port, timeout=30, context=secure.CONTEXT)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
 
     def cpu_seconds(self) -> float:
         """The CPU time that it has used so far."""
@@ -151,6 +160,21 @@ def table_of(token: str) -> str:
     digest = hashlib.sha256(token.encode()).hexdigest()
     scope = '{ repo = "*", server = "*" }'
     return f'[[token]]\nid = "{token.split("_")[1]}"\nsha256 = "{digest}"\nwrite = {scope}\n\n'
+
+
+class OursWithTls(Ours):
+    """gitops-status-server with a certificate, whose key is of one of the kinds in secure.KEYS."""
+
+    scheme = "https"
+
+    def __init__(self, key: str):
+        super().__init__(name=f"gitops-status-server+{key}")
+        self.key = key
+
+    def command(self) -> list[str]:
+        certificate, key = self.folder / "tls.crt", self.folder / "tls.key"
+        secure.make_certificate(certificate, key, self.key)
+        return [*super().command(), "--tls-cert", str(certificate), "--tls-key", str(key)]
 
 
 class BareLog(Server):

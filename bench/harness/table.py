@@ -41,10 +41,6 @@ def rows(plan: Plan) -> list[Row]:
     for connections, goal in ((1, ">= 0.9"), (16, ">= 0.9"), (64, "")):
         work = f"POST, only times change, 2,000 keys, {connections} connection{'s' * (connections > 1)}"
         table.append(pair(work, f"post/times/2000/{connections}", LOG, log, goal))
-    for connections in (1, 64, 256):
-        work = f"POST with a token, 2,000 keys, {connections} connection{'s' * (connections > 1)}"
-        name = f"tokens/{connections}"
-        table.append(Row(work, f"{name}/{OURS}+tokens", f"{name}/{OURS}", "the same without tokens", ">= 0.95"))
     for other, label in (
         ("inmemory-flask", "Flask, in memory"),
         ("pushgateway", "Pushgateway"),
@@ -94,12 +90,51 @@ def rows(plan: Plan) -> list[Row]:
     return table
 
 
+def rows_of_tokens() -> list[Row]:
+    """Updates with a token, beside the same of a server without tokens."""
+    table = []
+    for connections in (1, 64, 256):
+        work = f"POST with a token, 2,000 keys, {connections} connection{'s' * (connections > 1)}"
+        table += beside(work, f"tokens/{connections}", "tokens", "the same without tokens", ">= 0.95")
+    return table
+
+
+def rows_of_tls() -> list[Row]:
+    """The same work over TLS and without it, and handshakes with a key of either kind."""
+    table = []
+    for work, name in (
+        ("POST, only times change, 2,000 keys, 1 connection", "tls/post/1"),
+        ("POST, only times change, 2,000 keys, 64 connections", "tls/post/64"),
+        ("GET of 2,000 entries", "tls/get/plain"),
+        ("GET of 2,000 entries, gzip", "tls/get/gzip"),
+        ("GET of a repository of 40 entries", "tls/get/repo"),
+    ):
+        table += beside(work, name, "ecdsa", "without TLS", "")
+    name = f"tls/handshakes/{OURS}"
+    for suffix, what, unit in (("", "", "/s"), (":cpu", ": processor time", " µs")):
+        table.append(
+            Row(f"new connection for each GET of `/livez`, ECDSA with P-256{what}",
+                f"{name}+ecdsa{suffix}", f"{name}+rsa{suffix}", "RSA of 2,048 bits", "", unit)
+        )  # fmt: skip
+    return table
+
+
+def beside(work: str, name: str, variant: str, against: str, goal: str) -> list[Row]:
+    """The rate and the cost of a variant of this program, beside itself."""
+    ours, base = f"{name}/{OURS}+{variant}", f"{name}/{OURS}"
+    return [
+        Row(work, ours, base, against, goal),
+        Row(f"{work}: processor time", f"{ours}:cpu", f"{base}:cpu", against, "", " µs"),
+    ]
+
+
+# The parts of a run with a table of their own. They measure this program alone.
+SECTIONS = {"tokens": rows_of_tokens, "tls": rows_of_tls}
+
 COSTS = (
     ("an update, only times change, 64 connections", f"post/times/2000/64/{OURS}:cpu"),
     ("an update, only times change, 20,000 keys, 64 connections", f"post/times/20000/64/{OURS}:cpu"),
     ("an update that is a change, 64 connections", f"post/changes/2000/64/{OURS}:cpu"),
-    ("an update of a server without tokens, 64 connections", f"tokens/64/{OURS}:cpu"),
-    ("an update with a token, 64 connections", f"tokens/64/{OURS}+tokens:cpu"),
     ("an update of the Go server in memory, 64 connections", f"post/times/2000/64/{GO}:cpu"),
     ("a GET of 20,000 entries", f"get/plain/20000/{OURS}:cpu"),
     ("a GET of 20,000 entries, gzip", f"get/gzip/20000/{OURS}:cpu"),
@@ -132,9 +167,9 @@ def cells(row: Row, samples: Samples) -> list[str]:
 HEADER = ["work", "this program", "beside", "it does", "ratio", "goal", "kept"]
 
 
-def lines(samples: Samples, plan: Plan) -> list[list[str]]:
-    """All lines that have figures."""
-    found = [row for row in rows(plan) if samples.has(row.figure) and (row.base is None or samples.has(row.base))]
+def lines(samples: Samples, rows: list[Row]) -> list[list[str]]:
+    """Those lines that have figures."""
+    found = [row for row in rows if samples.has(row.figure) and (row.base is None or samples.has(row.base))]
     return [cells(row, samples) for row in found]
 
 

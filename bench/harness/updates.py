@@ -5,6 +5,8 @@ import socket
 from collections.abc import Callable
 from itertools import islice
 
+from . import secure
+
 CONNECTIONS = 256
 AT_ONCE = 8
 
@@ -24,13 +26,13 @@ def update(key: int, members: str = "") -> bytes:
 
 def fill(
     port: int, keys: range, members: str = "", connections: int = CONNECTIONS, at_once: int = AT_ONCE,
-    body: Callable[[int], bytes] | None = None, token: str = "",
+    body: Callable[[int], bytes] | None = None, token: str = "", scheme: str = "http",
 ) -> None:  # fmt: skip
     """Posts each key once, pipelined over many connections for speed."""
     bearer = f"Authorization: Bearer {token}\r\n".encode() if token else b""
     head = b"POST /api/status HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" + bearer
     head += b"Content-Length: "
-    sockets = [socket.create_connection(("127.0.0.1", port)) for _ in range(min(connections, len(keys)))]
+    sockets = [connect(port, scheme) for _ in range(min(connections, len(keys)))]
     rest = iter(keys)
     done = False
     while not done:
@@ -46,6 +48,11 @@ def fill(
             expect_ok(connection, count)
     for connection in sockets:
         connection.close()
+
+
+def connect(port: int, scheme: str) -> socket.socket:
+    connection = socket.create_connection(("127.0.0.1", port))
+    return secure.CONTEXT.wrap_socket(connection) if scheme == "https" else connection
 
 
 def expect_ok(connection: socket.socket, count: int) -> None:
