@@ -127,14 +127,31 @@ impl Access {
         Ok(Holder { token, ..self.anonymous() })
     }
 
-    /// Returns the holder as they stand now; `None` if their token is no longer valid.
-    #[must_use]
-    pub fn again(&self, holder: &Holder, now: Timestamp) -> Option<Holder> {
+    /// Returns the holder as they stand now.
+    ///
+    /// # Errors
+    /// Their token is no longer valid.
+    pub fn again(&self, holder: &Holder, now: Timestamp) -> Result<Holder, Unauthorized> {
         let Holder { token, anonymous } = holder;
-        let Some(earlier) = token else { return Some(holder.clone()) };
-        let tokens = self.tokens()?;
-        let token = tokens.successor(earlier).filter(|token| !token.has_expired(now))?;
-        Some(Holder { token: Some(Arc::clone(token)), anonymous: Arc::clone(anonymous) })
+        let Some(earlier) = token else { return Ok(holder.clone()) };
+        let tokens = self.tokens().ok_or(Unauthorized::UnknownId)?;
+        let token = tokens.successor(earlier).ok_or(Unauthorized::UnknownId)?;
+        if token.has_expired(now) {
+            return Err(Unauthorized::Expired(token.id.clone()));
+        }
+        Ok(Holder { token: Some(Arc::clone(token)), anonymous: Arc::clone(anonymous) })
+    }
+
+    /// Counts a request that was refused, if it names a known token.
+    pub fn note_refused(&self, reason: &Unauthorized) {
+        let (id, what) = match reason {
+            Unauthorized::WrongSecret(id) => (id, Use::WrongSecret),
+            Unauthorized::Expired(id) => (id, Use::Expired),
+            Unauthorized::Missing | Unauthorized::Malformed | Unauthorized::UnknownId => return,
+        };
+        if let Some(tokens) = self.tokens() {
+            tokens.note(id, what);
+        }
     }
 }
 
@@ -255,8 +272,8 @@ mod tests {
         let before = Timestamp::from_millis(0);
         let access = access(token.clone());
         let holder = access.holder([text.as_str()], before).unwrap();
-        assert!(access.again(&holder, before).is_some());
-        assert!(access.again(&holder, NOW).is_none(), "it has expired");
+        assert!(access.again(&holder, before).is_ok());
+        assert!(access.again(&holder, NOW).is_err(), "it has expired");
         let mut more = Tokens::default();
         assert!(more.add(Token { rights: Rights::all(), ..token.clone() }).is_none());
         access.replace(more);
@@ -264,11 +281,11 @@ mod tests {
         let mut others = Tokens::default();
         assert!(others.add(self::token("ci", Rights::all(), None).1).is_none());
         access.replace(others);
-        assert!(access.again(&holder, before).is_none(), "it is another secret");
+        assert!(access.again(&holder, before).is_err(), "it is another secret");
         access.replace(Tokens::default());
-        assert!(access.again(&holder, before).is_none(), "it has gone");
+        assert!(access.again(&holder, before).is_err(), "it has gone");
         let anonymous = access.holder([""; 0], before).unwrap();
-        assert!(access.again(&anonymous, before).is_some());
+        assert!(access.again(&anonymous, before).is_ok());
     }
     #[test]
     fn a_token_that_stays_goes_on_counting_after_a_reload() {
@@ -277,7 +294,7 @@ mod tests {
         let count = |what| access.tokens().unwrap().iter().next().unwrap().uses.count(what);
         access.holder([text.as_str()], NOW).unwrap().note(Use::Allowed);
         let other = mint(Some(TokenId::parse("ci").unwrap())).unwrap().text;
-        access.holder([other], NOW).unwrap_err();
+        access.note_refused(&access.holder([other], NOW).unwrap_err());
         let mut same = Tokens::default();
         assert!(same.add(Token { uses: Arc::default(), ..token }).is_none());
         access.replace(same);

@@ -24,8 +24,7 @@ impl Tokens {
         self.0.values()
     }
 
-    /// Finds the token that a client has sent, and counts the request if it names a token that it may
-    /// not use.
+    /// Finds the token that a client has sent.
     ///
     /// # Errors
     /// See [`Unauthorized`].
@@ -35,14 +34,19 @@ impl Tokens {
         let digest = Digest::of(sent);
         let token = self.0.get(id).ok_or(Unauthorized::UnknownId)?;
         if !token.digest.is(&digest) {
-            token.uses.note(Use::WrongSecret);
             return Err(Unauthorized::WrongSecret(token.id.clone()));
         }
         if token.has_expired(now) {
-            token.uses.note(Use::Expired);
             return Err(Unauthorized::Expired(token.id.clone()));
         }
         Ok(Arc::clone(token))
+    }
+
+    /// Counts a request with a token, if there is one of this name.
+    pub(super) fn note(&self, id: &TokenId, what: Use) {
+        if let Some(token) = self.0.get(id) {
+            token.uses.note(what);
+        }
     }
 
     /// Goes on counting where the tokens of the same names have stopped.

@@ -1,23 +1,20 @@
 //! Who sends a request: finds the token in it, and refuses callers without the right that the route
 //! needs.
 
-use std::borrow::Cow;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::http::Method;
-use actix_web::http::header::{ACCEPT, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{ACCEPT, HeaderName, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 
+use super::credentials::credentials;
 use super::error::{ApiError, Forbidden};
 use super::services::Services;
 use crate::access::{Holder, Right, TokenId, Unauthorized, Use};
 use crate::domain::{Actor, KeyRef, Timestamp};
 
-const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
 /// Scripts of pages send it.
 const REQUESTED_WITH: HeaderName = HeaderName::from_static("x-requested-with");
 
@@ -69,10 +66,11 @@ impl Caller {
         self.holder.note(Use::Allowed);
     }
 
-    /// Checks a right for a pair, which need not exist.
+    /// Checks a right for a pair, which need not exist. The tokens may have changed while the body
+    /// arrived.
     ///
     /// # Errors
-    /// 403.
+    /// 401 and 403.
     pub(super) fn check(
         &self,
         right: Right,
@@ -80,12 +78,14 @@ impl Caller {
         request: &HttpRequest,
         services: &Services,
     ) -> Result<(), ApiError> {
-        if self.holder.covers(right, key) {
-            self.note_allowed();
+        let holder = services.access.again(&self.holder, services.clock.read().wall);
+        let holder = holder.map_err(|reason| unauthorized(request, services, reason))?;
+        if holder.covers(right, key) {
+            holder.note(Use::Allowed);
             return Ok(());
         }
         let pair = Some((key.repo.to_owned(), key.server.to_owned()));
-        Err(forbidden(request, services, &self.holder, Forbidden { right, token: None, pair }))
+        Err(forbidden(request, services, &holder, Forbidden { right, token: None, pair }))
     }
 }
 
@@ -145,7 +145,12 @@ fn forbidden(
 }
 
 /// Counts and logs a request without a valid token.
-fn unauthorized(request: &HttpRequest, services: &Services, reason: Unauthorized) -> ApiError {
+pub(super) fn unauthorized(
+    request: &HttpRequest,
+    services: &Services,
+    reason: Unauthorized,
+) -> ApiError {
+    services.access.note_refused(&reason);
     services.metrics.tokens.note_unauthorized(&reason);
     services.refusal_log.note_unauthorized(request, &reason);
     // Makes browsers ask for a password.
@@ -171,33 +176,6 @@ pub(super) fn sender(request: &HttpRequest, services: &Services) -> Option<Token
     let now = services.clock.read().wall;
     let holder = services.access.holder(credentials(request.headers()), now).ok()?;
     holder.id().cloned()
-}
-
-/// Returns what may be a token, from each place for one: `Authorization: Bearer`, the password of
-/// `Authorization: Basic`, and `X-Api-Key`.
-pub(super) fn credentials(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
-    let authorizations = headers.get_all(AUTHORIZATION).filter_map(|value| value.to_str().ok());
-    let sent = authorizations.filter_map(|value| {
-        let (scheme, rest) = value.split_once(' ')?;
-        let rest = rest.trim();
-        if scheme.eq_ignore_ascii_case("bearer") {
-            Some(Cow::Borrowed(rest))
-        } else if scheme.eq_ignore_ascii_case("basic") {
-            password(rest).map(Cow::Owned)
-        } else {
-            None
-        }
-    });
-    let keys = headers.get_all(API_KEY).filter_map(|value| value.to_str().ok());
-    sent.chain(keys.map(|key| Cow::Borrowed(key.trim())))
-}
-
-/// Returns the password of Basic authentication. The name of the user may be anything, in any
-/// encoding.
-fn password(encoded: &str) -> Option<String> {
-    let mut pair = STANDARD.decode(encoded).ok()?;
-    let colon = pair.iter().position(|byte| *byte == b':')?;
-    String::from_utf8(pair.split_off(colon + 1)).ok()
 }
 
 /// The arguments of a handler that begin with its caller.

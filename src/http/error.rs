@@ -142,8 +142,8 @@ fn reason_for_no_caller(reason: &Unauthorized) -> &'static str {
             "This needs a token: send it in the header 'Authorization: Bearer TOKEN'"
         }
         Unauthorized::Malformed => {
-            "The token does not have the form gss_<id>_<secret>, with a secret of 43 characters: it may \
-             have been cut off"
+            "The token does not have the form gss_<id>_<secret>, with a secret of 43 characters, or is \
+             in a wrong place: send it in the header 'Authorization: Bearer TOKEN'"
         }
         Unauthorized::UnknownId | Unauthorized::WrongSecret(_) | Unauthorized::Expired(_) => {
             "The token is not valid: it is unknown, its secret is wrong, or it has expired; the \

@@ -161,7 +161,7 @@ impl EventStream {
     fn may_go_on(&self) -> bool {
         let Services { access, clock, .. } = &**self.services;
         let holder = access.again(&self.holder, clock.read().wall);
-        holder.is_some_and(|holder| holder.has(Right::Read))
+        holder.is_ok_and(|holder| holder.has(Right::Read))
     }
 
     fn beginning(&self) -> Result<Bytes, RenderError> {

@@ -12,7 +12,7 @@ use super::list::ListQuery;
 use super::pages::overview;
 use super::sent_names::SentNames;
 use super::warning::Warning;
-use super::{body, caller, malformed, query, routes, timeline, wire};
+use super::{body, credentials, malformed, query, routes, timeline, wire};
 use crate::domain::{Filter, HistoryQuery, Report, Selection, TimelineQuery, Timestamp};
 use crate::page::OverviewQuery;
 use crate::render::{Format, Layout};
@@ -132,7 +132,7 @@ fn headers<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> HeaderMa
 /// Returns what may be a token in some headers.
 pub fn credentials<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<String> {
     let headers = headers(pairs);
-    caller::credentials(&headers).map(Into::into).collect()
+    credentials::credentials(&headers).map(Into::into).collect()
 }
 
 /// Returns the coding of an answer to a client with this `Accept-Encoding`.

@@ -11,6 +11,7 @@ mod caching;
 mod caller;
 mod coding;
 mod connections;
+mod credentials;
 mod document;
 mod error;
 mod etag;

@@ -15,8 +15,8 @@ use super::update_log::and_others;
 use crate::access::{TokenId, Unauthorized, redacted};
 use crate::clock::Clock;
 
-/// Logs refused requests: of each token, or of each address without a known one, a line a minute for
-/// each reason. Those without a known token have places of their own, so that they hide no others.
+/// Logs refused requests: of each token, or of each address without one, a line a minute for each reason.
+/// Those who have not shown that they hold a token have places of their own, so that they hide no others.
 pub struct RefusalLog {
     tokens: Throttle,
     strangers: Throttle,
@@ -34,7 +34,7 @@ impl RefusalLog {
     pub(super) fn note_forbidden(&self, request: &HttpRequest, what: &Forbidden) {
         match &what.token {
             Some(id) => self.note_token(request, id, "its rights do not allow it", what),
-            None => self.note_stranger(request, "there are no tokens"),
+            None => self.note_stranger(request, None, "there are no tokens"),
         }
     }
 
@@ -43,13 +43,20 @@ impl RefusalLog {
     pub(super) fn note_unauthorized(&self, request: &HttpRequest, reason: &Unauthorized) {
         match reason {
             Unauthorized::Missing if is_read(request) => {}
-            Unauthorized::Missing => self.note_stranger(request, "there is no token"),
+            Unauthorized::Missing => self.note_stranger(request, None, "there is no token"),
             Unauthorized::Malformed => {
-                self.note_stranger(request, "its token has not the form of one");
+                self.note_stranger(
+                    request,
+                    None,
+                    "its token has not the form of one, or is in a wrong place",
+                );
             }
-            Unauthorized::UnknownId => self.note_stranger(request, "no token has the id it sent"),
+            Unauthorized::UnknownId => {
+                self.note_stranger(request, None, "no token has the id it sent");
+            }
+            // Everybody can learn the ids, from the metrics.
             Unauthorized::WrongSecret(id) => {
-                self.note_token(request, id, "its secret is wrong", "its secret is wrong");
+                self.note_stranger(request, Some(id), "its secret is wrong");
             }
             Unauthorized::Expired(id) => {
                 self.note_token(request, id, "it has expired", "it has expired");
@@ -74,12 +81,13 @@ impl RefusalLog {
         }
     }
 
-    fn note_stranger(&self, request: &HttpRequest, fault: &str) {
+    fn note_stranger(&self, request: &HttpRequest, claimed: Option<&TokenId>, fault: &str) {
         let asked = Asked::of(request);
         let sender = asked.caller.clone();
-        let subject = Subject { sender, fault: fault.to_owned(), entry: String::new() };
+        let with = claimed.map(|id| format!(" with the token {id}")).unwrap_or_default();
+        let subject = Subject { sender, fault: fault.to_owned(), entry: with.clone() };
         if let Some(others) = self.strangers.admit(subject, self.clock.monotonic()) {
-            log::info!("{asked} was refused{}: {fault}", and_others(others));
+            log::info!("{asked}{with} was refused{}: {fault}", and_others(others));
         }
     }
 
@@ -94,8 +102,8 @@ impl RefusalLog {
             log::info!("{} more requests, with other tokens, were refused", tokens.others);
         }
         let strangers = self.strangers.settle(now);
-        for (Subject { sender, fault, entry: _ }, count) in strangers.alike {
-            log::info!("{count} more requests from {sender} were refused: {fault}");
+        for (Subject { sender, fault, entry: with }, count) in strangers.alike {
+            log::info!("{count} more requests from {sender}{with} were refused: {fault}");
         }
         if strangers.others > 0 {
             let count = strangers.others;

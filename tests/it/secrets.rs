@@ -90,7 +90,13 @@ impl Run<'_> {
         for (path, end) in
             [("?", ""), ("?token=", ""), ("?limit=", ""), (page, "=1"), ("file?", "=1")]
         {
-            self.send("GET", &format!("/{path}{token}{end}"), valid, "");
+            for accept in ["*/*", "text/html"] {
+                let sent = [valid, &[("Accept", accept)]].concat();
+                self.send("GET", &format!("/{path}{token}{end}"), &sent, "");
+                for to in ["./%3Ftoken%3D", "entry%3F"] {
+                    self.send("GET", &format!("/login?to={to}{token}"), &sent, "");
+                }
+            }
         }
         for path in ["", "api/status/", "assets/", "status.json/", "entry/"] {
             self.send("GET", &format!("/{path}{token}"), valid, "");

@@ -13,8 +13,7 @@ use bytes::Bytes;
 use percent_encoding::{CONTROLS, utf8_percent_encode};
 
 use super::login;
-use crate::access::{TokenId, Unauthorized};
-
+use crate::access::{TokenId, Unauthorized, redacted};
 use crate::http::coding::Coding;
 use crate::http::error::ApiError;
 use crate::http::services::{Links, Services};
@@ -73,13 +72,19 @@ pub(super) fn context(
     }
 }
 
-/// Returns the address of the page to which signing in leads back, relative to the path of that.
+/// Returns the address of the page to which signing in leads back, relative to the path of that. Where
+/// it holds a token, it is that of the overview: no answer shows one.
 fn address(request: &HttpRequest) -> String {
+    let address = whole_address(request);
+    if redacted(&address) == address { address } else { login::OVERVIEW.to_owned() }
+}
+
+fn whole_address(request: &HttpRequest) -> String {
     let (path, query) = (request.path().trim_start_matches('/'), request.query_string());
     if path == LOGIN {
         return login::target(query);
     }
-    let path = if path.is_empty() { "./" } else { path };
+    let path = if path.is_empty() { login::OVERVIEW } else { path };
     let query = utf8_percent_encode(query, CONTROLS);
     if request.query_string().is_empty() { path.to_owned() } else { format!("{path}?{query}") }
 }

@@ -4,28 +4,33 @@
 //! are no sessions and no cookies.
 
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::html;
-use crate::access::Unauthorized;
+use crate::access::{Unauthorized, redacted};
 use crate::domain::Timestamp;
-use crate::http::caller::Caller;
+use crate::http::caller::{Caller, unauthorized};
 use crate::http::error::ApiError;
 use crate::http::query::{QueryString, must_be};
+use crate::http::services::Services;
 
 /// The pages to which it leads back, relative to its own path.
-const PAGES: [&str; 3] = ["./", "entry", "file"];
+const PAGES: [&str; 3] = [OVERVIEW, "entry", "file"];
+pub(super) const OVERVIEW: &str = "./";
 
 /// `GET /login?to=PAGE&not=ID`
 pub(in crate::http) async fn login(
     caller: Caller,
     request: HttpRequest,
+    services: Data<Services>,
 ) -> Result<HttpResponse, ApiError> {
     let Login { to, not } = Login::parse(request.query_string())?;
     if caller.token().is_some_and(|id| not.as_deref() == Some(id.as_str())) {
         // The browser has sent by itself the token that its user wants to change.
-        return Err(ApiError::Unauthorized { reason: Unauthorized::Missing, offers_basic: true });
+        return Err(unauthorized(&request, &services, Unauthorized::Missing));
     }
+    caller.note_allowed();
     Ok(HttpResponse::SeeOther()
         .insert_header((LOCATION, to))
         .insert_header((CACHE_CONTROL, html::CACHE_CONTROL))
@@ -34,7 +39,7 @@ pub(in crate::http) async fn login(
 
 /// Returns the page to which a request leads back.
 pub(super) fn target(query: &str) -> String {
-    Login::parse(query).map_or_else(|_| "./".to_owned(), |login| login.to)
+    Login::parse(query).map_or_else(|_| OVERVIEW.to_owned(), |login| login.to)
 }
 
 /// Checks a query string.
@@ -52,13 +57,15 @@ impl Login {
     /// Reads `to` and `not`.
     fn parse(query: &str) -> Result<Self, ApiError> {
         let sent = QueryString::parse(query, &["to", "not"])?;
-        let to = sent.single("to")?.unwrap_or("./");
+        let to = sent.single("to")?.unwrap_or(OVERVIEW);
         if !is_page(to) {
             return Err(must_be(
                 "to",
                 "the address of a page of this server, such as ./?repo=nginx",
             ));
         }
+        // No answer shows a token.
+        let to = if redacted(to) == to { to } else { OVERVIEW };
         Ok(Self { to: to.to_owned(), not: sent.single("not")?.map(str::to_owned) })
     }
 }

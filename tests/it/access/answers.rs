@@ -11,7 +11,7 @@ const JSON: (&str, &str) = ("Content-Type", "application/json");
 
 const MISSING: &str = "This needs a token: send it in the header 'Authorization: Bearer TOKEN'";
 const MALFORMED: &str = "The token does not have the form gss_<id>_<secret>, with a secret of 43 \
-    characters: it may have been cut off";
+    characters, or is in a wrong place: send it in the header 'Authorization: Bearer TOKEN'";
 const INVALID: &str = "The token is not valid: it is unknown, its secret is wrong, or it has \
     expired; the server's log says which";
 

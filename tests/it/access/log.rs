@@ -75,7 +75,7 @@ fn a_reporter_with_the_wrong_token_is_found_by_the_log() {
         format!("{from} with the token old was refused: it has expired\n"),
         format!("{from} with the token ci was refused: its secret is wrong\n"),
         format!("{from} was refused: no token has the id it sent\n"),
-        format!("{from} was refused: its token has not the form of one\n"),
+        format!("{from} was refused: its token has not the form of one, or is in a wrong place\n"),
         format!("{from} was refused: there is no token\n"),
     ] {
         assert_eq!(lines(&server, &line), 1, "one line a minute: {line}");
@@ -88,6 +88,22 @@ fn a_reporter_with_the_wrong_token_is_found_by_the_log() {
         assert!(!log.contains(secret) && !log.contains(&token.text[4..20]), "{log}");
     }
     assert!(!log.contains("nobody"), "an unknown id may be a part of a secret: {log}");
+}
+
+/// The ids are in the metrics, which everybody may read.
+#[test]
+fn strangers_who_know_all_ids_hide_no_reporter_whose_token_lacks_a_right() {
+    let ci = Token::new("ci", "write = { repo = \"rsyslog\", server = \"*\" }");
+    let others: Vec<_> = (0..70).map(|number| Token::new(&format!("job-{number}"), ALL)).collect();
+    let mount = Mount::new(&others.iter().chain([&ci]).collect::<Vec<_>>());
+    let server = mount.program(&[]);
+    for number in 0..70 {
+        let wrong = Token::new(&format!("job-{number}"), "");
+        assert_eq!(post(&server, Some(&wrong), &update("r", "s")), 401);
+    }
+    assert_eq!(post(&server, Some(&ci), &update("nginx", "web-1")), 403);
+    assert_eq!(lines(&server, "with the token ci was refused: The token ci may not report"), 1);
+    assert_eq!(server.log().matches("its secret is wrong").count(), 8, "{}", server.log());
 }
 
 #[test]

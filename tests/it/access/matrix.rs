@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
 use super::kit::{Mount, Token, basic, headers, update};
@@ -168,10 +170,13 @@ fn odd_cases(valid: &str, invalid: &str, all: Sent) -> Vec<Case> {
         ),
         ("no user", vec![(authorization, basic(b"", valid))], all),
         ("a user in Latin-1", vec![(authorization, basic(b"M\xfcller", valid))], all),
-        ("as a user", vec![(authorization, basic(valid.as_bytes(), ""))], Sent::Nothing),
-        ("no base64", vec![(authorization, format!("Basic {valid}"))], Sent::Nothing),
-        ("no scheme", vec![(authorization, valid.to_owned())], Sent::Nothing),
-        ("another scheme", vec![(authorization, format!("Token {valid}"))], Sent::Nothing),
+        ("without padding", vec![(authorization, basic(b"", valid).replace('=', ""))], all),
+        ("with padding", vec![(authorization, basic(b"uu", valid).replace('=', ""))], all),
+        (
+            "part of a proxy's",
+            vec![(authorization, bearer("eyJ.x-gss_A.e/gss_30")), (key, "~gss_".into())],
+            Sent::Nothing,
+        ),
         ("empty", vec![(authorization, "Bearer ".to_owned()), (key, String::new())], Sent::Nothing),
         ("another header", vec![("X-Token", valid.to_owned())], Sent::Nothing),
         ("beside a proxy's", vec![(authorization, bearer(FOREIGN)), (key, valid.into())], all),
@@ -184,7 +189,40 @@ fn odd_cases(valid: &str, invalid: &str, all: Sent) -> Vec<Case> {
         ),
     ]
     .map(|(name, headers, sent)| Case { name: name.to_owned(), headers, sent })
-    .into()
+    .into_iter()
+    .chain(broken_cases(valid))
+    .collect()
+}
+
+/// Tokens that a job has put where or how none belongs. The job must notice it.
+fn broken_cases(valid: &str) -> impl Iterator<Item = Case> {
+    let (authorization, key) = ("Authorization", "X-Api-Key");
+    [
+        ("as a user", authorization, basic(valid.as_bytes(), "")),
+        ("as a user with a password", authorization, basic(valid.as_bytes(), "x-oauth-basic")),
+        ("as a user alone", authorization, format!("Basic {}", STANDARD.encode(valid))),
+        ("a quoted password", authorization, basic(b"u", &format!("'{valid}'"))),
+        ("no base64", authorization, format!("Basic {valid}")),
+        ("no scheme", authorization, valid.to_owned()),
+        ("another scheme", authorization, format!("Token {valid}")),
+        ("a parameter", authorization, format!("Token token=\"{valid}\"")),
+        ("in quotes", authorization, format!("Bearer \"{valid}\"")),
+        ("twice the scheme", authorization, format!("Bearer Bearer {valid}")),
+        ("a colon", authorization, format!("Bearer: {valid}")),
+        ("a tab", authorization, format!("Bearer\t{valid}")),
+        ("a no-break space", authorization, format!("Bearer {valid}\u{a0}")),
+        ("a no-break space before", authorization, format!("Bearer \u{a0}{valid}")),
+        ("a key in quotes", key, format!("'{valid}'")),
+        ("a key with a scheme", key, format!("Bearer {valid}")),
+        ("a key and more", key, format!("{valid}\u{e4}")),
+        ("a key and its name", key, format!("X-Api-Key: {valid}")),
+    ]
+    .into_iter()
+    .map(|(name, header, value)| Case {
+        name: name.to_owned(),
+        headers: vec![(header, value)],
+        sent: Sent::Invalid,
+    })
 }
 
 /// A request for a route.

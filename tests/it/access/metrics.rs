@@ -83,6 +83,39 @@ fn requests_are_counted_by_token_and_outcome_and_counts_survive_a_reload() {
 }
 
 #[test]
+fn a_page_with_a_wrong_token_is_counted_once_and_one_with_a_wrong_query_not_at_all() {
+    let ci = Token::new("ci", ALL);
+    let old = Token::new("old", &format!("{ALL}expires = 2026-04-21"));
+    let mount = Mount::new(&[&ci, &old]);
+    let app = mount.app(&[("require_read_token", "true")]);
+    let ask = |target: &str, token: &Token| {
+        let bearer = token.bearer();
+        let sent = [&headers(&bearer)[..], &[("Accept", "text/html")]].concat();
+        app.send("GET", target, &sent, b"").status
+    };
+    for token in [&Token::new("ci", ""), &old] {
+        assert_eq!(ask("/", token), 401);
+        assert_eq!(ask("/status.json?limit=no", token), 400);
+        assert_eq!(ask("/nowhere", token), 404);
+    }
+    let bearer = ci.bearer();
+    let counted = || {
+        let text = app.send("GET", "/metrics", &headers(&bearer), b"").text();
+        let lines = text.lines().filter_map(|line| line.strip_prefix(REQUESTS)?.strip_prefix('{'));
+        let lines = lines.filter(|line| !line.ends_with(" 0"));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let [wrong, expired] =
+        ["id=\"ci\",outcome=\"wrong_secret\"} 1", "id=\"old\",outcome=\"expired\"} 1"];
+    assert_eq!(counted(), ["id=\"ci\",outcome=\"allowed\"} 1", wrong, expired]);
+    assert_eq!(ask("/login", &ci), 303);
+    assert_eq!(ask("/login?not=ci", &ci), 401);
+    assert_eq!(counted(), ["id=\"ci\",outcome=\"allowed\"} 3", wrong, expired]);
+    let text = app.send("GET", "/metrics", &headers(&bearer), b"").text();
+    assert!(text.contains("gitops_status_unauthorized_total{reason=\"missing\"} 1\n"), "{text}");
+}
+
+#[test]
 fn requests_without_a_valid_token_are_counted_by_reason_and_nothing_they_send_is_a_label() {
     let mount = Mount::new(&[&Token::new("ci", ALL)]);
     let app = mount.app(&[]);

@@ -1,6 +1,7 @@
 //! The file of tokens is read again while the program serves.
 
 use std::fs;
+use std::io::{Read, Write};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -131,6 +132,32 @@ fn a_pipe_without_a_writer_and_a_disk_that_hangs_do_not_stop_the_server() {
     fs::remove_file(mount.beside("..data")).unwrap();
     mount.swap(&[&token]);
     wait_until("it is good again", || file_valid(&server));
+}
+
+#[test]
+fn an_update_whose_body_arrives_after_its_token_was_removed_is_refused() {
+    let token = Token::new("ci", ALL);
+    let mount = Mount::new(&[&token]);
+    let server = mount.program(&[]);
+    let body = update("late", "lab");
+    let mut stream = server.client.connect();
+    let head = format!(
+        "POST /api/status HTTP/1.1\r\nHost: test\r\nContent-Type: application/json\r\nExpect: \
+         100-continue\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n\r\n",
+        token.text,
+        body.len()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut go_on = [0; 25];
+    stream.read_exact(&mut go_on).unwrap();
+    assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
+    mount.swap_for("token = []");
+    wait_until("the token is not valid any more", || report(&server, &token) == 401);
+    stream.write_all(body.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 401");
+    assert!(!server.get("/status.json").text().contains("late"));
 }
 
 /// Reports without a pause until told to stop, with the first token until the second one is handed out;
