@@ -34,6 +34,8 @@ const LONGEST_SHOWN_KEY: usize = 20;
 pub struct TokensFile {
     path: PathBuf,
     watched: WatchedFiles<1>,
+    /// Whether it had tokens when it was good last.
+    had_some: bool,
 }
 
 impl TokensFile {
@@ -42,7 +44,7 @@ impl TokensFile {
     pub fn new(path: PathBuf) -> Self {
         let place = format!("tokens_file {}", redacted(&shown_value(&path.to_string_lossy())));
         let watched = WatchedFiles::new([(place, path.clone())]);
-        Self { path, watched }
+        Self { path, watched, had_some: false }
     }
 
     /// Forgets how the file was, so that the next look reads it.
@@ -53,16 +55,28 @@ impl TokensFile {
     /// Reads the file; `None` if it is as it was when it was read last.
     ///
     /// # Errors
-    /// A file that cannot be read, and the first mistake in it.
+    /// A file that cannot be read, the first mistake in it, and that it has lost all its tokens.
     pub fn read(&mut self) -> Option<Result<Tokens, ConfigError>> {
         let content = self.watched.read()?;
-        Some(content.and_then(|[content]| {
-            let content = str::from_utf8(&content).map_err(|_| {
-                let [place] = self.watched.places();
-                ConfigError::new(place, "cannot read: it is not valid UTF-8")
-            })?;
-            Tokens::parse(&self.path, content)
-        }))
+        let tokens = content.and_then(|[content]| self.parsed(&content));
+        if let Ok(tokens) = &tokens {
+            self.had_some = tokens.iter().next().is_some();
+        }
+        Some(tokens)
+    }
+
+    fn parsed(&self, content: &[u8]) -> Result<Tokens, ConfigError> {
+        let [place] = self.watched.places();
+        let refused = |reason| Err(ConfigError::new(place, reason));
+        let Ok(content) = str::from_utf8(content) else {
+            return refused("cannot read: it is not valid UTF-8");
+        };
+        let tokens = Tokens::parse(&self.path, content)?;
+        let has_lost_all = self.had_some && tokens.iter().next().is_none();
+        if has_lost_all && toml_text::parse(&self.path, content)?.get(KEY).is_none() {
+            return refused("it had tokens and has none now: if that is meant, write token = []");
+        }
+        Ok(tokens)
     }
 }
 

@@ -71,8 +71,13 @@ impl Keepers {
     }
 
     /// Reads the files whenever they have changed, for ever.
-    pub(super) async fn run(self, reload: watch::Receiver<()>) {
+    pub(super) async fn run(self, mut reload: watch::Receiver<()>) {
         let Self { tokens, certificate } = self;
+        if !tokens.has_file() && certificate.is_none() {
+            while reload.changed().await.is_ok() {
+                log::info!("There is nothing to reload: neither tokens_file nor tls_cert is set");
+            }
+        }
         let reload_certificate = reload.clone();
         let certificate = async move {
             match certificate {
@@ -100,7 +105,8 @@ pub(super) async fn first_look<F: Files>(files: F) -> Result<(F, Option<F::Conte
     Ok((files, read.transpose()?))
 }
 
-/// Reads files every few seconds and whenever `reload` says so, and puts in force what has changed.
+/// Reads files every few seconds and puts in force what has changed. If `reload` asks for it, they are
+/// read as if they had changed, so that the log has the result.
 pub(super) async fn keep<F: Files>(
     mut files: F,
     in_force: impl InForce<F::Content>,
@@ -113,7 +119,9 @@ pub(super) async fn keep<F: Files>(
                 std::future::pending::<()>().await;
             }
         };
-        timeout(LOOK, signal).await.ok();
+        if timeout(LOOK, signal).await.is_ok() {
+            files.forget();
+        }
         let mut looking = look_at(files);
         let in_time = timeout(PATIENCE, &mut looking).await;
         let has_hung = in_time.is_err();

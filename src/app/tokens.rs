@@ -32,6 +32,11 @@ impl TokenKeeper {
         Ok(Self { file: Some(file), access: Arc::new(access) })
     }
 
+    /// Whether there is a file of tokens.
+    pub(super) fn has_file(&self) -> bool {
+        self.file.is_some()
+    }
+
     /// Returns who may do what.
     pub(super) fn access(&self) -> Arc<Access> {
         Arc::clone(&self.access)

@@ -3,14 +3,18 @@
 //! This module must not know what a file holds.
 
 use std::path::PathBuf;
+use std::thread::sleep;
+use std::time::Duration;
 
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::error::ConfigError;
 use super::text_file;
 
-/// How often files that are replaced together are read to get all of them as they are at one moment.
+/// How often files are read to get all of them whole and as they are at one moment.
 const TRIES: usize = 3;
+/// How long a changed content must stay as it is: some programs empty a file before they write it.
+const SETTLED: Duration = Duration::from_millis(500);
 
 /// Files that are replaced together, and how they were when they were read last.
 #[derive(Debug)]
@@ -18,6 +22,8 @@ pub struct WatchedFiles<const COUNT: usize> {
     /// How errors name each, and where it is.
     files: [(String, PathBuf); COUNT],
     last: Option<Result<[u128; COUNT], ConfigError>>,
+    /// Whether this is not the first time that they are read.
+    is_again: bool,
 }
 
 /// What the files hold.
@@ -27,7 +33,7 @@ impl<const COUNT: usize> WatchedFiles<COUNT> {
     /// Takes files that have not been read, each with the place that errors name.
     #[must_use]
     pub fn new(files: [(String, PathBuf); COUNT]) -> Self {
-        Self { files, last: None }
+        Self { files, last: None, is_again: false }
     }
 
     /// Forgets how the files were, so that the next look reads them.
@@ -35,28 +41,48 @@ impl<const COUNT: usize> WatchedFiles<COUNT> {
         self.last = None;
     }
 
-    /// Reads the files; `None` if they are as they were when they were read last.
+    /// Reads the files; `None` if they are as they were when they were read last, or are just being
+    /// written.
     ///
     /// # Errors
     /// The first file that cannot be read.
     pub fn read(&mut self) -> Option<Contents<COUNT>> {
-        let mut contents = self.contents();
+        let contents = self.contents();
         if self.last.as_ref() == Some(&fingerprints(&contents)) {
             return None;
         }
-        // A kubelet replaces all files of a folder at one moment, which may be between two reads.
-        if COUNT > 1 {
-            for _ in 1..TRIES {
-                let again = self.contents();
-                let is_same = again == contents;
-                contents = again;
-                if is_same {
-                    break;
-                }
-            }
+        let is_again = std::mem::replace(&mut self.is_again, true);
+        // At the start a single file may be a pipe, which can be read only once.
+        let (contents, is_settled) = match (is_again, COUNT) {
+            (false, 1) => (contents, true),
+            (false, _) => self.settled(contents, Duration::ZERO),
+            (true, _) => self.settled(contents, SETTLED),
+        };
+        // Another look comes soon, except at the start.
+        if is_again && !is_settled {
+            return None;
         }
         self.last = Some(fingerprints(&contents));
         Some(contents)
+    }
+
+    /// Reads the files until two looks at them agree. A kubelet replaces all files of a folder at one
+    /// moment, which may be between two reads.
+    fn settled(&self, mut contents: Contents<COUNT>, pause: Duration) -> (Contents<COUNT>, bool) {
+        for _ in 1..TRIES {
+            if contents.is_err() {
+                break;
+            }
+            sleep(pause);
+            let again = self.contents();
+            let is_same = again == contents;
+            contents = again;
+            if is_same {
+                return (contents, true);
+            }
+        }
+        let is_error = contents.is_err();
+        (contents, is_error)
     }
 
     /// Returns the place of each file.
@@ -81,4 +107,23 @@ fn fingerprints<const COUNT: usize>(
 ) -> Result<[u128; COUNT], ConfigError> {
     let contents = contents.as_ref().map_err(ConfigError::clone)?;
     Ok(contents.each_ref().map(|content| xxh3_128(content)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_content_that_has_changed_since_the_look_before_is_not_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("file");
+        fs::write(&path, "whole").unwrap();
+        let files = WatchedFiles::new([("file".to_owned(), path)]);
+        let (contents, is_settled) = files.settled(Ok([b"who".to_vec()]), Duration::ZERO);
+        assert_eq!((contents, is_settled), (Ok([b"whole".to_vec()]), true));
+        let (contents, is_settled) = files.settled(files.contents(), Duration::ZERO);
+        assert_eq!((contents, is_settled), (Ok([b"whole".to_vec()]), true));
+    }
 }

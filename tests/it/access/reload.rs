@@ -82,17 +82,56 @@ fn a_bad_file_keeps_the_tokens_and_says_so_once_until_it_is_good_again() {
         let said = health(&server);
         assert!(said.contains("the file of tokens is not valid"), "{what}: {said}");
         assert_eq!(report(&server, &token), 200, "{what}");
+        let told = || server.log()[before..].matches("stay in force").count();
+        wait_until("it is noted", || told() == 1);
+        // Those who ask for it are told again.
         server.signal("HUP");
-        server.signal("HUP");
-        wait_until("it is noted", || server.log()[before..].contains("stay in force"));
+        wait_until("it is told again", || told() == 2);
         mount.swap(&[&token]);
         wait_until("it is good again", || file_valid(&server));
         assert!(health(&server).contains("\"healthy\""));
-        let said = server.log()[before..].to_owned();
-        assert_eq!(said.matches("stay in force").count(), 1, "{what}: {said}");
+        assert_eq!(told(), 2, "{what}: {}", server.log());
     }
     let log = server.log();
     assert!(!log.contains(&token.text) && !log.contains(&token.text[8..]), "{log}");
+}
+
+#[test]
+fn a_file_that_was_emptied_lets_the_fleet_in_until_it_says_that_there_are_no_tokens() {
+    let token = Token::new("ci", ALL);
+    let mount = Mount::new(&[]);
+    let path = mount.beside("plain.toml");
+    fs::write(&path, &token.table).unwrap();
+    let arguments = ["--tokens-file", path.to_str().unwrap()];
+    let server = Process::start(&mount.beside("status.db"), &arguments);
+    for content in ["", "# [[token]]\n"] {
+        fs::write(&path, content).unwrap();
+        wait_until("it is noted", || !file_valid(&server));
+        assert_eq!(report(&server, &token), 200, "{content}");
+        fs::write(&path, &token.table).unwrap();
+        wait_until("it is good again", || file_valid(&server));
+    }
+    let said = "plain.toml\": it had tokens and has none now: if that is meant, write token = []; \
+                the tokens from before stay in force";
+    assert_eq!(server.log().matches(said).count(), 2, "{}", server.log());
+    fs::write(&path, "token = []").unwrap();
+    wait_until("nobody has a token", || report(&server, &token) == 401);
+    assert!(file_valid(&server));
+}
+
+#[test]
+fn sighup_says_what_came_of_it_also_if_nothing_has_changed_or_can() {
+    let mount = Mount::new(&[&Token::new("ci", ALL)]);
+    let server = mount.program(&[]);
+    for count in 2..4 {
+        server.signal("HUP");
+        let told = || server.log().matches("1 token is in force").count();
+        wait_until("it is told", || told() == count);
+    }
+    let without = Process::start(&mount.beside("other.db"), &[""; 0]);
+    without.signal("HUP");
+    let said = "There is nothing to reload: neither tokens_file nor tls_cert is set";
+    wait_until(said, || without.log().contains(said));
 }
 
 #[test]
