@@ -99,7 +99,7 @@ impl App {
             scrapes: Scrapes::default(),
             board,
             access: keepers.tokens.access(),
-            sites: sites(config, config.listen),
+            sites: sites(config),
             clock,
             whole_lists: WholeLists::default(),
             work: Work::new(&metrics.overload),
@@ -171,12 +171,13 @@ fn links(config: &Config) -> Links {
     Links::new(external_url(config), config.revision_url.as_ref().map(RevisionUrl::as_str))
 }
 
-/// Returns the names of this server on the port of an address. Beyond loopback, and where there are
-/// tokens, it answers to every name: a page under another one learns no more than its own site could ask
-/// for itself.
-pub(super) fn sites(config: &Config, address: SocketAddr) -> Sites {
+/// Returns the names of this server, on each of its ports. Beyond loopback, and where there are tokens,
+/// it answers to every name: proxies, load balancers and DNS give it names that the settings need not
+/// know. A page under such a name may read what everybody may who reaches the server, also if its own
+/// site does not.
+fn sites(config: &Config) -> Sites {
     let allowed = config.allowed_hosts.iter().map(str::to_owned).collect();
-    let refuses_other_hosts = is_loopback(address) && config.tokens_file.is_none();
+    let refuses_other_hosts = is_loopback(config.listen) && config.tokens_file.is_none();
     Sites::new(allowed, external_url(config).as_deref(), refuses_other_hosts)
 }
 

@@ -13,18 +13,26 @@ use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as Routes, Error};
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::build::sites;
 use super::error::AppError;
 use crate::config::Config;
 use crate::http::{self, ConnectionLimits, Connections, Entrance, Services, Stream};
 use crate::metrics::ConnectionCounts;
 use crate::tls::Tls;
 
-/// How many connections the port of `admin_listen` may have: kubelets and Prometheus need a few.
-const ADMIN_CONNECTIONS: usize = 64;
+/// How many connections the port of `admin_listen` may have. Kubelets and Prometheus need a few; the
+/// others are for clients that hold theirs, until they are closed.
+const ADMIN_CONNECTIONS: usize = 256;
 
 /// How long a client may read nothing of an answer before its connection is closed.
 const UNTAKEN: Duration = Duration::from_mins(1);
+/// The same on the port of `admin_listen`, whose clients are near and whose answers are short.
+const ADMIN_UNTAKEN: Duration = Duration::from_secs(5);
+
+/// How long a new connection may be silent before it may be closed for another.
+const FIRST_REQUEST: Duration = Duration::from_secs(1);
+/// The same on the port of `admin_listen`. It takes in more than two thousand silent connections a
+/// second, and a probe does not wait for any of them.
+const ADMIN_FIRST_REQUEST: Duration = Duration::from_millis(100);
 
 /// How long a client may take for its first head.
 const FIRST_HEAD: Duration = Duration::from_secs(5);
@@ -63,18 +71,14 @@ pub(super) fn bind(
     services: Services,
     room: ConnectionLimits,
 ) -> Result<(Port, Option<Port>), AppError> {
-    let patience = UNTAKEN.min(config.idle_timeout);
-    let admin = config.admin_listen.map(|address| {
-        let beside = services.of_another_port(sites(config, address));
-        (address, Data::new(beside))
-    });
-    let connections = Connections::new(room, patience, services.metrics.connections.clone());
+    let admin = config.admin_listen.map(|address| (address, Data::new(services.of_another_port())));
+    let connections = Connections::new(room, services.metrics.connections.clone());
     let main =
         main_port(config, room, services.tls.clone()).bind(Data::new(services), connections)?;
     let admin = admin.map(|(address, beside)| {
-        let connections =
-            Connections::new(admin_connections(), patience, ConnectionCounts::default());
-        admin_port(address, main.address).bind(beside, connections)
+        let room = admin_connections(config);
+        let connections = Connections::new(room, ConnectionCounts::default());
+        admin_port(address, room, main.address).bind(beside, connections)
     });
     Ok((main, admin.transpose()?))
 }
@@ -163,12 +167,13 @@ fn main_port(
 /// thread of its own, so that no client of the main port can delay its answers.
 fn admin_port(
     address: SocketAddr,
+    room: ConnectionLimits,
     main: SocketAddr,
 ) -> Plan<impl Fn(&mut ServiceConfig) + Clone + Send + 'static> {
     Plan {
         address,
         workers: 1,
-        room: admin_connections(),
+        room,
         routes: move |paths: &mut ServiceConfig| http::admin_routes(paths, main.port()),
         tls: None,
         patience: 0,
@@ -176,29 +181,40 @@ fn admin_port(
 }
 
 /// Returns the limits of connections to the port of `admin_listen`.
-fn admin_connections() -> ConnectionLimits {
-    ConnectionLimits { port: "admin_listen", total: ADMIN_CONNECTIONS, per_address: None }
+fn admin_connections(config: &Config) -> ConnectionLimits {
+    ConnectionLimits {
+        port: "admin_listen",
+        total: ADMIN_CONNECTIONS,
+        per_address: None,
+        first_request: ADMIN_FIRST_REQUEST,
+        untaken: ADMIN_UNTAKEN.min(config.idle_timeout),
+    }
 }
 
 /// Returns the configured limits of connections, or lower ones if the process cannot open enough
 /// files.
 pub(super) fn connection_limits(config: &Config) -> ConnectionLimits {
-    let total = files_for_connections(config);
-    ConnectionLimits { port: "listen", total, per_address: config.max_connections_per_address }
+    let wanted = ConnectionLimits {
+        port: "listen",
+        total: config.max_connections,
+        per_address: config.max_connections_per_address,
+        first_request: FIRST_REQUEST,
+        untaken: UNTAKEN.min(config.idle_timeout),
+    };
+    ConnectionLimits { total: files_for_connections(config, &wanted), ..wanted }
 }
 
 /// Raises the process's limit of open files to what its connections need, if possible. Returns the
 /// number of connections to the main port that the limit allows.
-fn files_for_connections(config: &Config) -> usize {
-    let max_connections = config.max_connections;
+fn files_for_connections(config: &Config, wanted: &ConnectionLimits) -> usize {
+    let max_connections = wanted.total;
     // The database, the log and the listener need 32, each worker needs 4, and the connections per
     // worker are rounded up. A connection has two handles.
     let mut others = 32 + 6 * config.workers as u64;
     if config.admin_listen.is_some() {
-        others += 8 + 2 * admin_connections().most_at_once() as u64;
+        others += 8 + 2 * admin_connections(config).most_at_once() as u64;
     }
-    let limits = ConnectionLimits { port: "listen", total: max_connections, per_address: None };
-    let needed = others + 2 * limits.most_at_once() as u64;
+    let needed = others + 2 * wanted.most_at_once() as u64;
     match rlimit::increase_nofile_limit(needed) {
         Ok(limit) if limit >= needed => max_connections,
         Ok(limit) => {

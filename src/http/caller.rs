@@ -111,6 +111,10 @@ fn admit(request: &HttpRequest) -> Result<Caller, ApiError> {
     let now = services.clock.read().wall;
     let holder = match services.access.holder(credentials(request.headers()), now) {
         Ok(holder) if holder.has(*right) => {
+            let is_write = matches!(right, Right::Write | Right::Delete);
+            if is_write && holder.id().is_none() {
+                services.sites.check_anonymous_write(request.head())?;
+            }
             let caller = Caller { holder };
             // Others are counted once their names are known, which may be outside the rights.
             if *right == Right::Read {

@@ -59,11 +59,11 @@ impl Services {
     /// Returns the services of another port. They share the state of the server, and nothing that the
     /// clients of one port could use up for those of the other.
     #[must_use]
-    pub fn of_another_port(&self, sites: Sites) -> Self {
+    pub fn of_another_port(&self) -> Self {
         Self {
             board: self.board.clone(),
             access: Arc::clone(&self.access),
-            sites,
+            sites: self.sites.clone(),
             clock: Arc::clone(&self.clock),
             whole_lists: WholeLists::default(),
             work: Work::new(&self.metrics.overload),

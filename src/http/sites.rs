@@ -25,7 +25,7 @@ const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const LOCAL: [&str; 4] = [".localhost", ".svc", ".local", ".internal"];
 
 /// The names of this server.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sites {
     /// The hosts that the settings name, and patterns such as `*.example.org`.
     allowed: Vec<String>,
@@ -80,6 +80,20 @@ impl Sites {
             return Ok(());
         }
         Err(ApiError::ForeignSite)
+    }
+
+    /// Checks a request by which somebody without a token changes something. A browser that was led
+    /// here by the name of another site takes its page for one of ours.
+    ///
+    /// # Errors
+    /// 403 if a browser has sent it, and not to a name of this server.
+    pub(super) fn check_anonymous_write(&self, head: &RequestHead) -> Result<(), ApiError> {
+        let is_of_browser =
+            head.headers.contains_key(SEC_FETCH_SITE) || head.headers.contains_key(ORIGIN);
+        if is_of_browser && !self.is_host_ours(head) {
+            return Err(ApiError::ForeignSite);
+        }
+        Ok(())
     }
 
     /// Whether each name in the request is a name of this server. A request of HTTP/1.0 may have none;

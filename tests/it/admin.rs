@@ -4,11 +4,12 @@ use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use gitops_status_server::access::mint;
 use serde_json::Value;
 
+use crate::slow_clients::narrow;
 use crate::support::{
     Client, Connection, Events, Process, Reply, report, update_request, wait_until,
 };
@@ -179,12 +180,12 @@ fn its_metrics_do_not_wait_for_those_of_the_main_port() {
 fn it_has_connections_of_its_own_and_closes_the_longest_idle_one() {
     let (_folder, server) = start(&["--max-connections", "16", "--idle-timeout", "1h"]);
     let admin = server.admin();
-    let mut clients: Vec<Connection> = (0..200).map(|_| idle_client(&admin)).collect();
+    let mut clients: Vec<Connection> = (0..400).map(|_| idle_client(&admin)).collect();
     assert_answers(&admin);
-    let log = "WARN ] All 64 connections of admin_listen are taken: idle ones are closed";
+    let log = "WARN ] All 256 connections of admin_listen are taken: idle ones are closed";
     wait_until("the log says so", || server.log().contains(log));
     wait_until("the longest idle are closed", || {
-        clients.iter_mut().take(136).all(|stream| !is_silent(stream))
+        clients.iter_mut().take(144).all(|stream| !is_silent(stream))
     });
     assert!(is_silent(clients.last_mut().unwrap()), "the newest stays");
     let metrics = server.get("/metrics").text();
@@ -192,6 +193,39 @@ fn it_has_connections_of_its_own_and_closes_the_longest_idle_one() {
     let open: usize = open.unwrap().parse().unwrap();
     assert!(open < 10, "{open}: connections of the main port are counted alone");
     assert!(!server.log().contains("connections of listen are taken"), "{}", server.log());
+}
+
+#[test]
+fn clients_of_it_that_read_nothing_are_cut_off_before_probes_fail() {
+    let (_folder, server) = start(&["--idle-timeout", "1h"]);
+    let admin = server.admin();
+    let requests = b"GET /metrics HTTP/1.1\r\nHost: t\r\n\r\n".repeat(300);
+    let mut unread: Vec<Connection> = (0..280).map(|_| narrow(&admin)).collect();
+    for stream in &mut unread {
+        stream.write_all(&requests).unwrap();
+    }
+    // A client of a test waits for 30 seconds, and one of the main port may read nothing for 60.
+    assert_answers(&admin);
+    drop(unread);
+}
+
+#[test]
+fn the_names_of_the_main_port_are_those_of_it_too() {
+    let ask = |server: &Process| {
+        let admin = Client::at(([127, 0, 0, 1], server.admin().address.port()).into());
+        HERE.map(|path| {
+            let head = format!("GET {path} HTTP/1.1\r\nHost: probe.example\r\n");
+            admin.raw(format!("{head}Connection: close\r\n\r\n").as_bytes()).unwrap().status
+        })
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let mut beyond = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+    beyond.env_clear().current_dir(folder.path()).stderr(Stdio::piped());
+    beyond.args(["--listen", "0.0.0.0:0", "--allow-anonymous-writes"]);
+    let beyond = Process::run(beyond.args(["--admin-listen", "127.0.0.1:0"]));
+    assert_eq!(ask(&beyond), [200; 4]);
+    let (local, arguments) = (folder.path().join("local.db"), ["--admin-listen", "0.0.0.0:0"]);
+    assert_eq!(ask(&Process::start(&local, &arguments)), [421; 4]);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::{Client, Reply, TestApp, report};
+use crate::support::{Client, Minted, Reply, TestApp, report};
 
 /// The `Host` of the original's requests.
 const ORIGINAL: &str = "gitops-status-server.observability-stack.svc.cluster.local:80";
@@ -193,6 +193,43 @@ fn a_server_for_other_machines_or_with_tokens_answers_to_every_name() {
     let path = file.path().to_str().unwrap();
     let with_tokens = TestApp::with_settings(&[("tokens_file", path)]);
     assert_eq!(status_at(&with_tokens, "rebind.example"), 200);
+}
+
+#[test]
+fn without_a_token_a_page_whose_name_was_made_to_lead_here_reports_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let token = Minted::with_id("job");
+    let file = Minted::file(folder.path(), &[&token]);
+    let beyond = TestApp::with(|config| {
+        config.listen = "0.0.0.0:0".parse().unwrap();
+        config.allow_anonymous_writes = true;
+    });
+    let with_tokens = TestApp::with_settings(&[
+        ("allow_anonymous_writes", "true"),
+        ("allowed_hosts", "status.example"),
+        ("tokens_file", &file),
+    ]);
+    for (app, has_tokens) in [(&beyond, false), (&with_tokens, true)] {
+        let report = |host: &str, lines: &[&str]| {
+            let host = format!("Host: {host}");
+            let lines = [&[host.as_str()], lines].concat();
+            let body = report("rsyslog", "new", "SYNCED", &[]);
+            send(app, "POST /api/status HTTP/1.1", &lines, &body)
+        };
+        for sent in ["Origin: http://rebind.example:8080", "Sec-Fetch-Site: same-origin"] {
+            report("rebind.example:8080", &[sent]).error(403);
+            assert_eq!(app.names(""), [""; 0], "{sent}");
+        }
+        assert_eq!(report("10.0.0.1:8080", &["Origin: http://10.0.0.1:8080"]).status, 200);
+        assert_eq!(report("jobs.example", &[]).status, 200, "no browser has sent it");
+        let known = report("status.example", &["Origin: http://status.example"]).status;
+        assert_eq!(known, if has_tokens { 200 } else { 403 }, "only that one knows the name");
+        if has_tokens {
+            let sent =
+                ["Origin: http://jobs.example", &format!("Authorization: {}", token.bearer())];
+            assert_eq!(report("jobs.example", &sent).status, 200, "no page has the token of a job");
+        }
+    }
 }
 
 /// Tries to write and to remove; returns the statuses.

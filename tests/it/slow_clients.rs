@@ -101,7 +101,7 @@ fn a_client_that_keeps_sending_after_its_answer_is_disconnected_soon(transport: 
 
 /// Opens a connection with a small receive buffer. By default the system would buffer megabytes for a
 /// client that does not read.
-fn narrow(client: &Client) -> Connection {
+pub(crate) fn narrow(client: &Client) -> Connection {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
     socket.set_recv_buffer_size(16 * 1024).unwrap();
     socket.connect(&client.address.into()).unwrap();

@@ -6,15 +6,12 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr, Shutdown, TcpStream};
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::activity::Activity;
 use super::limits::ConnectionLimits;
 use super::peer::Peer;
 use crate::metrics::{Closing, ConnectionCounts};
-
-/// How long a new connection may take to send its first request before it counts as idle, in
-/// milliseconds.
-const FIRST_REQUEST: u64 = 1000;
 
 /// How many of the longest idle connections one search finds. A search looks at all connections.
 const FOUND_AT_ONCE: usize = 64;
@@ -45,9 +42,10 @@ impl Open {
     }
 
     /// Returns since when it has been idle, if it may be closed to make room.
-    fn idle_since(&self, now: u64) -> Option<u64> {
+    fn idle_since(&self, now: u64, first_request: Duration) -> Option<u64> {
         let since = self.activity.progress_at();
-        let is_new = !self.activity.has_asked() && now.saturating_sub(since) < FIRST_REQUEST;
+        let is_new = !self.activity.has_asked()
+            && u128::from(now.saturating_sub(since)) < first_request.as_millis();
         (self.activity.is_idle() && !self.is_ending && !is_new).then_some(since)
     }
 }
@@ -174,7 +172,8 @@ impl OpenConnections {
         if staying().count() <= limit {
             return;
         }
-        let idle = staying().filter_map(|(id, open)| Some((open.idle_since(now)?, id)));
+        let first = self.limits.first_request;
+        let idle = staying().filter_map(|(id, open)| Some((open.idle_since(now, first)?, id)));
         if let Some((_, id)) = idle.min() {
             self.close(id, Closing::Address, Shutdown::Read);
         } else if let Some(&newest) = ids.last() {
@@ -184,15 +183,17 @@ impl OpenConnections {
 
     /// Returns the connection that has been idle longest.
     fn next_idle(&mut self, now: u64) -> Option<u64> {
+        let first = self.limits.first_request;
         let is_as_found = |all: &Self, since, id| {
-            all.open.get(&id).is_some_and(|open| open.idle_since(now) == Some(since))
+            all.open.get(&id).is_some_and(|open| open.idle_since(now, first) == Some(since))
         };
         while let Some((since, id)) = self.longest_idle.pop() {
             if is_as_found(self, since, id) {
                 return Some(id);
             }
         }
-        let idle = self.open.iter().filter_map(|(id, open)| Some((open.idle_since(now)?, *id)));
+        let idle = self.open.iter();
+        let idle = idle.filter_map(|(id, open)| Some((open.idle_since(now, first)?, *id)));
         let mut found: Vec<(u64, u64)> = idle.collect();
         if found.len() > FOUND_AT_ONCE {
             found.select_nth_unstable(FOUND_AT_ONCE);
@@ -228,6 +229,25 @@ fn network(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_silent_connection_gives_way_once_it_is_no_longer_new() {
+        let limits = ConnectionLimits {
+            port: "admin_listen",
+            total: 1,
+            per_address: None,
+            first_request: Duration::from_secs(10),
+            untaken: Duration::ZERO,
+        };
+        let mut all = OpenConnections::new(limits, ConnectionCounts::default());
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let started = tokio::time::Instant::now();
+        for _ in 0..2 {
+            let socket = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            all.add(socket, Arc::new(Activity::begin(started)), 0);
+        }
+        assert_eq!([5_000, 60_000].map(|now| all.make_room(now)), [1, 0]);
+    }
 
     #[test]
     fn one_client_is_one_address() {

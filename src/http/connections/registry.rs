@@ -97,15 +97,14 @@ impl Registry {
 }
 
 impl Connections {
-    /// Creates a registry without connections. Clients that take nothing of their answer for
-    /// `patience` are cut off.
+    /// Creates a registry without connections.
     #[must_use]
-    pub fn new(limits: ConnectionLimits, patience: Duration, counts: ConnectionCounts) -> Self {
+    pub fn new(limits: ConnectionLimits, counts: ConnectionCounts) -> Self {
         Self(Arc::new(Registry {
             started: Instant::now(),
             open: Mutex::new(OpenConnections::new(limits, counts.clone())),
             excess: AtomicUsize::new(0),
-            patience,
+            patience: limits.untaken,
             counts,
         }))
     }
