@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use crate::config::Config;
 use crate::config::toml_text::{self, BadPattern};
-use crate::domain::{KeyRef, Names};
+use crate::domain::{KeyRef, Names, list_elements, means_all};
 
 /// What a caller needs to be allowed to do. The table of routes names one right for each method of
 /// each path.
@@ -69,15 +69,15 @@ impl Scope {
                 (_, None) => return Err("expected repo=PATTERN,server=PATTERN".to_owned()),
             }
         }
-        let names = |key| {
+        let of = |key| {
             let mut patterns = found.iter().filter(|(known, _)| *known == key);
             match (patterns.next(), patterns.next()) {
-                (Some((_, pattern)), None) => names(key, pattern),
+                (Some((_, pattern)), None) => names_in_argument(key, pattern),
                 (None, _) => Err(missing(key)),
                 (Some(_), Some(_)) => Err(format!("{key} is given twice")),
             }
         };
-        Ok(Self::new(names("repo")?, names("server")?))
+        Ok(Self::new(of("repo")?, of("server")?))
     }
 
     /// Whether a pair is among them.
@@ -94,10 +94,30 @@ impl fmt::Display for Scope {
     }
 }
 
-/// Reads the patterns of one name.
-fn names(key: &str, pattern: &str) -> Result<(Names, Value), String> {
-    let read = toml_text::patterns(&DeValue::String(pattern.into()));
-    read.map_err(|reason| bad_pattern(key, &reason))
+/// Reads the patterns of one name, which grant what they show and no more. Filters are more generous:
+/// there `.*` is every name, and `a,b*` also a pattern with a comma in it.
+pub(super) fn names(key: &str, value: &DeValue<'_>) -> Result<(Names, Value), String> {
+    let texts = toml_text::pattern_texts(value).map_err(|reason| bad_pattern(key, &reason))?;
+    let mut elements: Vec<&str> = Vec::new();
+    for text in &texts {
+        let list = list_elements(text);
+        if list.iter().any(|element| means_all(element) && *element != "*") {
+            return Err(format!("{key}: every name is \"*\""));
+        }
+        if text.contains('*') { elements.extend(list) } else { elements.push(text) }
+    }
+    Ok((Names::parse(elements), toml_text::as_written(texts)))
+}
+
+/// Reads the pattern of one name on the command line.
+fn names_in_argument(key: &str, pattern: &str) -> Result<(Names, Value), String> {
+    if pattern.contains(['"', '\'']) {
+        return Err(format!("{key} takes a pattern without quotes"));
+    }
+    if pattern.split(',').skip(1).any(|element| element.contains('=')) {
+        return Err("expected repo=PATTERN,server=PATTERN, and nothing else with an =".to_owned());
+    }
+    names(key, &DeValue::String(pattern.into()))
 }
 
 /// Says that a name is missing: nothing is covered by leaving it out.
@@ -106,7 +126,7 @@ pub(super) fn missing(key: &str) -> String {
 }
 
 /// Says what is wrong with patterns, without the text that is wrong.
-pub(super) fn bad_pattern(key: &str, reason: &BadPattern) -> String {
+fn bad_pattern(key: &str, reason: &BadPattern) -> String {
     match reason {
         BadPattern::Empty => format!("{key} {reason}"),
         BadPattern::NoText(_) => format!("{key}: {reason}"),
@@ -189,13 +209,27 @@ mod tests {
     }
 
     #[test]
+    fn a_pattern_grants_what_it_shows() {
+        let scope = Scope::parse("repo=db,web-*,server=a,b").unwrap();
+        let covers = |repo, server| scope.covers(KeyRef { repo, server });
+        assert!(covers("db", "a") && covers("web-1", "b"));
+        assert!(!covers("db,web-1", "a"), "a list is no pattern with a comma in it");
+        assert!(covers("db", "a,b"), "but a list without a star may be one name");
+    }
+
+    #[test]
     fn a_scope_that_leaves_something_out_is_refused_and_not_repeated() {
         for (text, reason) in [
             ("", "expected repo=PATTERN,server=PATTERN"),
             ("hunter2", "expected repo=PATTERN,server=PATTERN"),
             ("repo=hunter2", "server is missing; \"*\" is every name"),
             ("server=*", "repo is missing; \"*\" is every name"),
-            ("repo=hunter2,servr=*", "server is missing; \"*\" is every name"),
+            ("repo=hunter2,servr=*", "expected repo=PATTERN,server=PATTERN, and nothing else"),
+            ("server=*,servr=hunter2,repo=a", "expected repo=PATTERN,server=PATTERN, and nothing"),
+            ("repo=\"hunter2\",server=*", "repo takes a pattern without quotes"),
+            ("repo='hunter2',server=*", "repo takes a pattern without quotes"),
+            ("repo=.*,server=*", "repo: every name is \"*\""),
+            ("repo=a,server=b,$__all", "server: every name is \"*\""),
             ("repo=a,repo=b,server=*", "repo is given twice"),
             ("repo=,server=*", "repo is empty; \"*\" matches every name"),
             ("repo=hunter2 ,server=*", "repo: no name has control characters, or white space"),

@@ -12,10 +12,10 @@ use toml::de::{DeTable, DeValue};
 
 use super::credential::{Digest, TokenId};
 use super::redacted::{redacted, token_in};
-use super::rights::{Rights, Scope, bad_pattern, missing};
+use super::rights::{Rights, Scope, missing, names};
 use super::token::Token;
 use super::tokens::Tokens;
-use crate::config::toml_text::{self, line_number, patterns, place, type_name, unknown_key};
+use crate::config::toml_text::{self, line_number, place, type_name, unknown_key};
 use crate::config::{ConfigError, WatchedFiles, shown_value};
 use crate::domain::{ReportedTime, Timestamp};
 
@@ -267,13 +267,14 @@ fn scope(value: &Spanned<DeValue<'_>>, right: &str) -> Result<Scope, Mistake> {
     })?;
     let of_right = |Mistake { at, reason }| Mistake { at, reason: format!("{right}: {reason}") };
     check_keys(table, &SCOPE_KEYS).map_err(of_right)?;
-    let names = |key| {
+    let of = |key| {
         let patterns = match table.get(key) {
             None => Err(Mistake::at(value.span(), missing(key))),
-            Some(value) => patterns(value.get_ref())
-                .map_err(|reason| Mistake::at(value.span(), bad_pattern(key, &reason))),
+            Some(value) => {
+                names(key, value.get_ref()).map_err(|reason| Mistake::at(value.span(), reason))
+            }
         };
         patterns.map_err(of_right)
     };
-    Ok(Scope::new(names("repo")?, names("server")?))
+    Ok(Scope::new(of("repo")?, of("server")?))
 }

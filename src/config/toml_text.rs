@@ -91,6 +91,12 @@ impl BadPattern {
 
 /// Reads patterns as filters have them: one text, or an array of texts.
 pub(crate) fn patterns(value: &DeValue<'_>) -> Result<(Names, Value), BadPattern> {
+    let texts = pattern_texts(value)?;
+    Ok((Names::parse(texts.iter().map(String::as_str)), as_written(texts)))
+}
+
+/// Reads the texts of patterns: one, or an array of them.
+pub(crate) fn pattern_texts(value: &DeValue<'_>) -> Result<Vec<String>, BadPattern> {
     let expected = |value: &DeValue<'_>| BadPattern::NoText(type_name(value));
     let texts: Vec<String> = match value {
         DeValue::String(text) => vec![text.as_ref().to_owned()],
@@ -112,10 +118,13 @@ pub(crate) fn patterns(value: &DeValue<'_>) -> Result<(Names, Value), BadPattern
             return Err(BadPattern::NoName(element.to_owned()));
         }
     }
-    let names = Names::parse(texts.iter().map(String::as_str));
-    let value = match <[String; 1]>::try_from(texts) {
+    Ok(texts)
+}
+
+/// Writes the texts of patterns as TOML.
+pub(crate) fn as_written(texts: Vec<String>) -> Value {
+    match <[String; 1]>::try_from(texts) {
         Ok([text]) => text.into(),
         Err(texts) => texts.into(),
-    };
-    Ok((names, value))
+    }
 }
