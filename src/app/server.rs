@@ -7,7 +7,9 @@ use std::time::Duration;
 use actix_http::{HttpService, KeepAlive};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, X_CONTENT_TYPE_OPTIONS};
+use actix_web::http::header::{
+    CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as Routes, Error};
@@ -130,10 +132,12 @@ impl<R: Fn(&mut ServiceConfig) + Clone + Send + 'static> Plan<R> {
 }
 
 /// Returns what every answer tells browsers, unless it has something else to say: not to guess its type,
-/// and neither to run nor to frame it if it is opened by itself.
+/// neither to run nor to frame it if it is opened by itself, and not to load it into a page of another
+/// origin.
 fn headers_of_all() -> DefaultHeaders {
     DefaultHeaders::new()
         .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .add((CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))
         .add((CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use actix_web::http::header::{CONTENT_SECURITY_POLICY, HeaderValue};
+use actix_web::http::header::{CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, HeaderValue};
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
@@ -14,6 +14,7 @@ use super::query::{QueryString, must_be, split};
 use super::representation::{Rendered, Representation, Weight};
 use super::sending::Rendering;
 use super::services::Services;
+use crate::access::Right;
 use crate::domain::{Effort, Selection, Snapshot, Timestamp};
 use crate::page::Parameters;
 use crate::render::{self, RenderError};
@@ -40,6 +41,12 @@ pub(super) async fn badge(
     // A document may show it as an object, whose link works.
     let policy = HeaderValue::from_static("default-src 'none'");
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    // A browser sends the token of its user also for a page of another site.
+    let is_for_everybody = services.access.anonymous().has(Right::Read);
+    if is_for_everybody && services.sites.may_show_badge() {
+        let policy = HeaderValue::from_static("cross-origin");
+        response.headers_mut().insert(CROSS_ORIGIN_RESOURCE_POLICY, policy);
+    }
     Ok(response)
 }
 

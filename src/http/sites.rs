@@ -67,6 +67,12 @@ impl Sites {
         Self { allowed, external: external_url.and_then(without_path), refuses_other_hosts }
     }
 
+    /// Whether pages of other sites may show the badge. Its width tells what it says, so they may not
+    /// where only this machine should know that.
+    pub(super) fn may_show_badge(&self) -> bool {
+        !self.refuses_other_hosts
+    }
+
     /// Checks for whom a browser has sent a request. Other clients do not say.
     ///
     /// # Errors

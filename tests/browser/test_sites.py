@@ -90,7 +90,7 @@ def test_a_page_of_another_site_cannot_write_or_read(server, elsewhere, tab, sit
     tab.goto(f"http://{site}:{elsewhere.port}/")
     done = tab.evaluate(ATTEMPTS, [target, update("nginx", "stolen")])
     assert done["post"] == done["remove"] == done["read"] == ["failed"]
-    assert done["plain"] == done["opaque"] == ["opaque", 0, ""]
+    assert done["plain"] == done["opaque"] == ["failed"]
     with tab.expect_navigation():
         tab.evaluate(FORM, [target, update("nginx", "stolen")])
     assert tab.url == f"{target}api/status"
@@ -99,6 +99,29 @@ def test_a_page_of_another_site_cannot_write_or_read(server, elsewhere, tab, sit
     metrics = server.ask("GET", "/metrics")[1]
     refused = 'gitops_status_http_requests_total{route="/api/status",method="POST",code="403"} 2'
     assert refused in metrics, metrics
+
+
+WIDTH = """url => new Promise(done => {
+    const image = new Image();
+    image.onload = image.onerror = () => done(image.naturalWidth);
+    image.src = url;
+})"""
+
+
+# The badge is as wide as the number that it shows.
+def test_a_page_of_another_site_learns_nothing_by_the_width_of_a_badge(server, elsewhere, tab, tmp_path):
+    server.report("nginx", "web-1", ["nginx.conf"])
+    tab.goto(f"http://127.0.0.1:{elsewhere.port}/")
+    badge = f"{server.address}badge.svg?repo=nginx"
+    assert tab.evaluate(WIDTH, badge) == 0
+    tab.goto(server.address)
+    assert tab.evaluate(WIDTH, badge) > 0
+    server.stop()
+    tokens = tmp_path / "tokens.toml"
+    tokens.touch()
+    server.start(f"--tokens-file={tokens}")
+    tab.goto(f"http://127.0.0.1:{elsewhere.port}/")
+    assert tab.evaluate(WIDTH, f"{server.address}badge.svg?label=shown") > 0
 
 
 def test_a_page_whose_name_was_made_to_lead_here_cannot_write_or_read(server, tab):

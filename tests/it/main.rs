@@ -37,6 +37,7 @@ mod disk;
 mod documents;
 mod drifts;
 mod durability;
+mod embedding;
 mod events;
 mod expiry;
 mod figures;
