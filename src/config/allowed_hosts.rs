@@ -20,7 +20,8 @@ impl AllowedHosts {
     /// Parses a list separated by commas; an empty text is none.
     ///
     /// # Errors
-    /// A port, a URL, a `*` that does not stand for the first labels.
+    /// A port, a URL, an empty label, a `*` that does not stand for the first labels of a name of three
+    /// or more, an IPv4 address that is not four numbers with dots.
     pub(super) fn parse(text: &str) -> Result<Self, InvalidValue> {
         let elements = text.split(',').map(str::trim).filter(|element| !element.is_empty());
         let names = elements.map(|element| name(element).ok_or(InvalidValue::new(ACCEPTED)));
@@ -39,15 +40,21 @@ fn name(text: &str) -> Option<String> {
         Some(rest) => ("*.", rest),
         None => ("", text),
     };
-    if rest.contains('*') {
+    // Browsers read `%61` as `a`; nobody writes that in earnest.
+    if rest.contains(['*', '%']) {
         return None;
     }
     let without_brackets = rest.parse::<Ipv6Addr>().map(Host::Ipv6);
     match without_brackets.or_else(|_| Host::parse(rest)).ok()? {
         Host::Domain(domain) => {
             let domain = domain.strip_suffix('.').unwrap_or(&domain);
-            (!domain.is_empty()).then(|| format!("{prefix}{domain}"))
+            let is_name = domain.split('.').all(|label| !label.is_empty());
+            // Below `*.com` there are names of others.
+            let is_suffix = !prefix.is_empty() && !domain.contains('.');
+            (is_name && !is_suffix).then(|| format!("{prefix}{domain}"))
         }
+        // Browsers read `2130706433` and `127.1` as addresses.
+        Host::Ipv4(address) if address.to_string() != rest => None,
         address => prefix.is_empty().then(|| address.to_string()),
     }
 }
@@ -87,6 +94,16 @@ mod tests {
             "*.",
             "*example.org",
             "*.*.org",
+            "*.com",
+            "*.com.",
+            "a..b",
+            "*.a..b",
+            ".a.example",
+            "a.example..",
+            "%61.example",
+            "127.1",
+            "2130706433",
+            "0x7f.0.0.1",
             "a.*.org",
             "*.192.0.2.1",
             "*.[::1]",
