@@ -29,9 +29,6 @@ pub(super) async fn metrics(
         }
     });
     let parts = parts.await?;
-    let Some(body) = services.scrapes.body(parts, services.clock.monotonic()) else {
-        services.metrics.overload.note("metrics");
-        return Err(ApiError::Overloaded);
-    };
+    let body = services.scrapes.body(parts, coding, services.clock.monotonic());
     Ok(answer::head(MEDIA_TYPE, "no-store", coding).body(body))
 }

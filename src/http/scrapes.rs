@@ -11,26 +11,41 @@ use futures_util::stream;
 use thiserror::Error;
 
 use super::answer::{self, PIECE};
+use super::coding::Coding;
 use crate::mutex::locked;
 
 /// How many texts are in memory at once: two Prometheus that scrape at the same moment, and as many
 /// again.
 const MOST: usize = 4;
 
-/// How long a client has to read a text before it is given up for another one.
+/// How long a client has to read a text before it is given up for another one. Meanwhile, those who ask
+/// share the newest text.
 const HEAD_START: Duration = Duration::from_secs(1);
 
 /// The texts that are being sent, in the order in which they began.
 #[derive(Debug, Default)]
 pub struct Scrapes(Mutex<VecDeque<Weak<Text>>>);
 
-/// A text that is being sent.
+/// A text that is being sent to one client or more.
 #[derive(Debug)]
 struct Text {
-    /// By the monotonic clock.
-    began: Duration,
-    /// What has not been handed over; `None` if the text was given up.
-    rest: Mutex<Option<VecDeque<Bytes>>>,
+    coding: Coding,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// When the last of its clients asked, by the monotonic clock.
+    asked_at: Duration,
+    /// `None` if the text was given up.
+    parts: Option<Vec<Bytes>>,
+}
+
+/// What one client has read of a text.
+struct Reader {
+    text: Arc<Text>,
+    part: usize,
+    offset: usize,
 }
 
 /// The client has not read its text while others wanted theirs.
@@ -39,44 +54,57 @@ struct Text {
 struct GivenUp;
 
 impl Scrapes {
-    /// Returns the body of a text. Gives up the oldest one if there are too many; `None` if that has
-    /// just begun.
-    pub(super) fn body(&self, parts: Vec<Bytes>, now: Duration) -> Option<BoxBody> {
-        let length: usize = parts.iter().map(Bytes::len).sum();
-        if length <= PIECE {
-            return Some(answer::in_pieces(parts));
+    /// Returns the body of a text. Gives up the oldest text if there are too many; while that is new,
+    /// the body is that of the newest text.
+    pub(super) fn body(&self, parts: Vec<Bytes>, coding: Coding, now: Duration) -> BoxBody {
+        if length(&parts) <= PIECE {
+            return answer::in_pieces(parts);
         }
-        let text = Arc::new(Text { began: now, rest: Mutex::new(Some(parts.into())) });
-        self.admit(&text, now)?;
-        let pieces = stream::iter(std::iter::from_fn(move || text.next_piece()));
-        Some(BoxBody::new(SizedStream::new(length as u64, pieces)))
+        let state = Mutex::new(State { asked_at: now, parts: Some(parts) });
+        let text = self.admit(Text { coding, state }, now);
+        let length = locked(&text.state).parts.as_deref().map_or(0, length);
+        let mut reader = Reader { text, part: 0, offset: 0 };
+        let pieces = stream::iter(std::iter::from_fn(move || reader.next_piece()));
+        BoxBody::new(SizedStream::new(length as u64, pieces))
     }
 
-    fn admit(&self, text: &Arc<Text>, now: Duration) -> Option<()> {
+    /// Returns the text to be sent instead of a new one, or that one.
+    fn admit(&self, text: Text, now: Duration) -> Arc<Text> {
         let mut sent = locked(&self.0);
         sent.retain(|text| text.strong_count() > 0);
         if sent.len() >= MOST
             && let Some(oldest) = sent.front().and_then(Weak::upgrade)
         {
-            if now.saturating_sub(oldest.began) < HEAD_START {
-                return None;
+            let is_new = now.saturating_sub(locked(&oldest.state).asked_at) < HEAD_START;
+            let mut newest = sent.iter().rev().filter_map(Weak::upgrade);
+            if is_new && let Some(newest) = newest.find(|sent| sent.coding == text.coding) {
+                locked(&newest.state).asked_at = now;
+                return newest;
             }
-            *locked(&oldest.rest) = None;
+            locked(&oldest.state).parts = None;
             sent.pop_front();
         }
-        sent.push_back(Arc::downgrade(text));
-        Some(())
+        let text = Arc::new(text);
+        sent.push_back(Arc::downgrade(&text));
+        text
     }
 }
 
-impl Text {
-    fn next_piece(&self) -> Option<Result<Bytes, GivenUp>> {
-        let mut rest = locked(&self.rest);
-        let Some(parts) = &mut *rest else { return Some(Err(GivenUp)) };
-        let part = parts.front_mut()?;
-        let piece = part.split_to(part.len().min(PIECE));
-        if part.is_empty() {
-            parts.pop_front();
+fn length(parts: &[Bytes]) -> usize {
+    parts.iter().map(Bytes::len).sum()
+}
+
+impl Reader {
+    fn next_piece(&mut self) -> Option<Result<Bytes, GivenUp>> {
+        let state = locked(&self.text.state);
+        let Some(parts) = &state.parts else { return Some(Err(GivenUp)) };
+        let part = parts.get(self.part)?;
+        let end = part.len().min(self.offset + PIECE);
+        let piece = part.slice(self.offset..end);
+        if end == part.len() {
+            (self.part, self.offset) = (self.part + 1, 0);
+        } else {
+            self.offset = end;
         }
         Some(Ok(piece))
     }
