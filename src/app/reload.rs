@@ -18,7 +18,7 @@ use crate::tls::Tls;
 /// How often files are looked at. A kubelet replaces a mounted Secret at any time.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// How long a look may take before the files count as bad. A pipe whose writer is silent takes 5 s.
+/// How long a look may take before the files count as bad: a disk may hang.
 const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Files, and how they were when they were read last.

@@ -85,7 +85,11 @@ fn help_or_usage(error: &clap::Error) -> Result<Invocation, CliError> {
     let text = error.render().to_string();
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Ok(Invocation::Print(text)),
-        // Somebody may have written a token there.
+        // Somebody may have written a key or a token there.
+        _ if text.contains("-----BEGIN") => Err(CliError::Usage(
+            "error: an argument is the content of a file (-----BEGIN); expected the file's path"
+                .to_owned(),
+        )),
         _ => Err(CliError::Usage(redacted(text.trim_end()).into_owned())),
     }
 }

@@ -24,12 +24,25 @@ impl ConfigError {
 
 /// Shows a path in one line, whatever characters it has.
 pub(super) fn shown_path(path: &Path) -> String {
-    escaped(&path.to_string_lossy())
+    let text = path.to_string_lossy();
+    if is_content_of_file(&text) { HIDDEN.to_owned() } else { escaped(&text) }
 }
 
-/// Shows a value in quotes and in one line, truncated to 80 characters.
+/// What is shown in place of the content of a file.
+const HIDDEN: &str = "...";
+
+/// Whether a text is what a file holds and not a setting's value: perhaps a private key.
+pub(super) fn is_content_of_file(text: &str) -> bool {
+    text.trim_end().contains(['\n', '\r']) || text.contains("-----BEGIN")
+}
+
+/// Shows a value in quotes and in one line, truncated to 80 characters. The content of a file is not
+/// shown.
 pub(crate) fn shown_value(text: &str) -> String {
     const MOST_CHARACTERS: usize = 80;
+    if is_content_of_file(text) {
+        return format!("\"{HIDDEN}\"");
+    }
     let mut characters = text.chars();
     let start: String = characters.by_ref().take(MOST_CHARACTERS).collect();
     let cut = if characters.next().is_some() { "..." } else { "" };
@@ -54,9 +67,17 @@ mod tests {
     #[test]
     fn a_value_is_shown_in_one_line_of_bounded_length() {
         assert_eq!(shown_value("2 hours"), "\"2 hours\"");
-        assert_eq!(shown_value("ä\n\u{1b}[1m"), "\"ä\\n\\u{1b}[1m\"");
+        assert_eq!(shown_value("ä\u{1b}[1m\n"), "\"ä\\u{1b}[1m\\n\"");
         assert_eq!(shown_value(&"x".repeat(80)), format!("\"{}\"", "x".repeat(80)));
         assert_eq!(shown_value(&"x".repeat(81)), format!("\"{}...\"", "x".repeat(80)));
-        assert_eq!(shown_path(Path::new("a\nb.toml")), "a\\nb.toml");
+        assert_eq!(shown_path(Path::new("a\tb.toml")), "a\\tb.toml");
+    }
+
+    #[test]
+    fn the_content_of_a_file_is_not_shown() {
+        for text in ["-----BEGIN PRIVATE KEY----- MC4C", "MC4C\nAQAw", "MC4C\rAQAw"] {
+            assert_eq!(shown_value(text), "\"...\"");
+            assert_eq!(shown_path(Path::new(text)), "...");
+        }
     }
 }

@@ -188,7 +188,8 @@ mod tests {
             ("stale-after = '1h'", "(did you mean stale_after?)"),
             ("Workers = 1", "(did you mean workers?)"),
             ("[server]\nport = 1", "unknown key \"server\"; known keys"),
-            ("\"a\\nb\" = 1", "unknown key \"a\\nb\"; known keys"),
+            ("\"a\\tb\" = 1", "unknown key \"a\\tb\"; known keys"),
+            ("\"a\\nb\" = 1", "unknown key \"...\"; known keys"),
             ("config = 'x'", "unknown key \"config\"; known keys"),
         ] {
             let error = parse(content).unwrap_err();

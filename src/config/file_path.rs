@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml::Value;
 
+use super::error::is_content_of_file;
 use super::value::{InvalidValue, Kind, SettingValue};
 
 /// A name that begins like a token and is longer than this is taken for one.
@@ -19,13 +20,16 @@ impl FilePath {
     /// Takes a path; an empty text is none.
     ///
     /// # Errors
-    /// A zero byte, which no path has.
+    /// A zero byte, which no path has, a token, and what a file holds.
     pub(super) fn parse(text: &str) -> Result<Option<Self>, InvalidValue> {
         if text.contains('\0') {
             return Err(InvalidValue::new("expected the path of a file"));
         }
         if text.starts_with("gss_") && text.len() > LONGEST_LIKE_A_TOKEN {
             return Err(InvalidValue::new("expected a path, not a token"));
+        }
+        if text.contains(['\n', '\r']) || is_content_of_file(text) {
+            return Err(InvalidValue::new("expected the path of a file, not its content"));
         }
         Ok((!text.is_empty()).then(|| Self(text.into())))
     }

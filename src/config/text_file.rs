@@ -24,11 +24,19 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
     String::from_utf8(read_bytes(path)?).map_err(|_| io::Error::other("it is not valid UTF-8"))
 }
 
-/// Reads the same as bytes.
+/// Reads a file that will be read again, as bytes.
 ///
 /// # Errors
-/// As [`read`].
-pub(crate) fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
+/// Anything but a regular file; more than 1 MiB; any error of the system.
+pub(super) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    if fs::metadata(path)?.file_type().is_fifo() {
+        return Err(io::Error::other("it is a pipe; expected a file that can be read again"));
+    }
+    read_bytes(path)
+}
+
+/// Reads the same as [`read`] as bytes.
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let kind = fs::metadata(path)?.file_type();
     if kind.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());

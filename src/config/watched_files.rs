@@ -94,7 +94,7 @@ impl<const COUNT: usize> WatchedFiles<COUNT> {
     fn contents(&self) -> Contents<COUNT> {
         let mut contents = [const { Vec::new() }; COUNT];
         for (content, (place, path)) in contents.iter_mut().zip(&self.files) {
-            *content = text_file::read_bytes(path).map_err(|error| {
+            *content = text_file::read_regular(path).map_err(|error| {
                 ConfigError::new(place.as_str(), format!("cannot read: {error}"))
             })?;
         }

@@ -1,4 +1,4 @@
-//! Until when a certificate is valid: the only field of it that this program needs.
+//! The fields of a certificate that this program needs: until when it is valid, and its version.
 
 use std::time::Duration;
 
@@ -6,6 +6,19 @@ use der::asn1::{AnyRef, GeneralizedTime, UtcTime};
 use der::{Decode, Reader, SliceReader, Tag};
 
 use crate::domain::Timestamp;
+
+/// The field of version 3 as it is encoded. The lower versions leave it out or have another number.
+const VERSION_3: &[u8] = &[0xa0, 3, 2, 1, 2];
+
+/// Whether a certificate has version 3 of X.509, the only one of which TLS makes use.
+///
+/// # Errors
+/// Bytes that are not an X.509 certificate.
+pub(super) fn is_version_3(certificate: &[u8]) -> der::Result<bool> {
+    let signed = AnyRef::from_der(certificate)?;
+    let to_be_signed = AnyRef::decode(&mut SliceReader::new(signed.value())?)?;
+    Ok(to_be_signed.value().starts_with(VERSION_3))
+}
 
 /// Returns the last moment of a certificate's validity.
 ///

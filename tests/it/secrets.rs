@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::support::{Client, Minted, Process, report, wait_until};
+use crate::support::{Client, Minted, Pair, Process, report, wait_until};
 
 /// Everything that must be found nowhere.
 fn secrets(tokens: &[&Minted]) -> Vec<String> {
@@ -267,5 +268,56 @@ fn a_run_full_of_secrets_leaves_none_behind() {
     drop(server);
     for name in ["status.db", "status.db-wal"] {
         assert_clean(name, &read(&path(name)), &secrets);
+    }
+}
+
+#[test]
+fn a_private_key_in_the_place_of_any_setting_is_not_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let key = fs::read_to_string(Pair::signed_by_itself("127.0.0.1").key_file()).unwrap();
+    let body = key.lines().nth(1).unwrap();
+    let secrets = [body[..16].to_owned(), body[40..].to_owned()];
+    let run = |check: bool, arguments: &[&str], environment: &[(&str, &str)]| {
+        // Without flags that would override the environment.
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+        command.env_clear().current_dir(folder.path()).stdin(Stdio::null());
+        command.args(check.then_some("check-config")).args(arguments);
+        let ended = command.envs(environment.iter().copied()).output().unwrap();
+        (ended.status, String::from_utf8([ended.stdout, ended.stderr].concat()).unwrap())
+    };
+    let (_, known) = run(true, &[], &[]);
+    let settings: Vec<&str> =
+        known.lines().filter_map(|line| Some(line.split_once(" = ")?.0)).collect();
+    assert!(settings.contains(&"tls_key") && settings.contains(&"listen"), "{known}");
+    // Also as the shell joins its lines, and as one line without its frame's beginning.
+    for key in [key.trim_end(), &key.replace('\n', " "), key.split_once('\n').unwrap().1] {
+        for setting in settings.iter().chain(&["config"]) {
+            let (flag, variable) = (
+                format!("--{}={key}", setting.replace('_', "-")),
+                format!("GITOPS_STATUS_{}", setting.to_uppercase()),
+            );
+            fs::write(path("a.toml"), format!("{setting} = \"\"\"{key}\"\"\"\n")).unwrap();
+            let file = path("a.toml").display().to_string();
+            for check in [true, false] {
+                for (arguments, environment) in [
+                    (&[flag.as_str()][..], &[][..]),
+                    (&[], &[(variable.as_str(), key)]),
+                    (&["--config", &file], &[]),
+                ] {
+                    let (status, output) = run(check, arguments, environment);
+                    assert_eq!(status.code(), Some(2), "{setting}: {output}");
+                    assert_clean(setting, output.as_bytes(), &secrets);
+                    let is_of_tls = setting.starts_with("tls_") && arguments != ["--config", &file];
+                    let said = "expected the path of a file, not its content";
+                    assert!(!is_of_tls || output.contains(said), "{setting}: {output}");
+                }
+            }
+        }
+    }
+    for arguments in [&[key.as_str()][..], &["--tls-key", &key], &["nonsense", &key]] {
+        let (status, output) = run(false, arguments, &[]);
+        assert_eq!(status.code(), Some(2), "{output}");
+        assert_clean("the usage", output.as_bytes(), &secrets);
     }
 }

@@ -1,5 +1,7 @@
 //! TLS on the server's port: the certificate, its replacement, and clients that do not finish.
 
+mod files;
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -68,71 +70,6 @@ fn curl_trusts_the_certificate_and_updates_lists_pages_and_streams_work() {
     let (mut events, _) = Events::open(&server, "/api/events", &[]);
     server.accept(report("rsyslog", "web-2", "SYNCED", &[]));
     assert_eq!(events.next().unwrap().0, "entry");
-}
-
-#[test]
-fn a_start_with_files_that_do_not_serve_names_what_is_wrong() {
-    let folder = tempfile::tempdir().unwrap();
-    let write = |name: &str, content: &[u8]| {
-        let path = folder.path().join(name);
-        fs::write(&path, content).unwrap();
-        path.display().to_string()
-    };
-    let pair = Pair::signed_by_itself("127.0.0.1");
-    let other = Pair::signed_by_itself("127.0.0.1");
-    let cert = pair.certificate_file().display().to_string();
-    let key = pair.key_file().display().to_string();
-    let pem = fs::read_to_string(&cert).unwrap();
-    let empty = write("empty", b"");
-    let der = write("der", &pair.certificate);
-    let cut = write("cut", &pem.as_bytes()[..pem.len() / 2]);
-    let broken = write("broken", pem.replacen('M', "!", 3).as_bytes());
-    let no_x509 =
-        write("no-x509", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
-    let encrypted = write(
-        "encrypted",
-        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n",
-    );
-    let older = write(
-        "older",
-        b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: X\n\nAAAA\n-----END RSA PRIVATE KEY-----\n",
-    );
-    let no_key = write("no-key", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n");
-    let other_key = other.key_file().display().to_string();
-    let missing = folder.path().join("missing").display().to_string();
-    let of_the_key = |path: &str| format!("tls_key \"{path}\"");
-    let of_the_certificate = |path: &str| format!("tls_cert \"{path}\"");
-    for (cert, key, place, reason) in [
-        (&empty, &key, of_the_certificate(&empty), "holds no certificate in PEM"),
-        (&der, &key, of_the_certificate(&der), "holds no certificate in PEM"),
-        (&key, &key, of_the_certificate(&key), "holds no certificate in PEM"),
-        (&cut, &key, of_the_certificate(&cut), "is not PEM"),
-        (&broken, &key, of_the_certificate(&broken), "is not PEM"),
-        (&no_x509, &key, of_the_certificate(&no_x509), "holds no X.509 certificate"),
-        (&cert, &cert, of_the_key(&cert), "holds no private key in PEM"),
-        (&cert, &encrypted, of_the_key(&encrypted), "holds an encrypted key"),
-        (&cert, &older, of_the_key(&older), "holds an encrypted key"),
-        (&cert, &no_key, of_the_key(&no_key), "holds a key of another kind than RSA"),
-        (&cert, &other_key, of_the_key(&other_key), "does not fit the certificate"),
-        (&missing, &key, of_the_certificate(&missing), "cannot read: No such file"),
-    ] {
-        let mut command = Process::command(&folder.path().join("status.db"));
-        command.args(["--tls-cert", cert, "--tls-key", key]);
-        let (status, output) = Process::run_to_end(&mut command);
-        assert_eq!(status.code(), Some(2), "{output}");
-        let last = output.lines().last().unwrap();
-        assert!(last.contains(&format!("{place}: {reason}")), "{reason}: {output}");
-        let of_key = fs::read_to_string(key).unwrap();
-        let secret = of_key.lines().find(|line| line.len() > 40 && !line.starts_with('-'));
-        assert!(secret.is_none_or(|secret| !output.contains(secret)), "{output}");
-        assert!(!folder.path().join("status.db").exists(), "nothing has been opened");
-    }
-    for (given, missing) in [("--tls-cert", "tls-key"), ("--tls-key", "tls-cert")] {
-        let mut command = Process::command(&folder.path().join("status.db"));
-        let (status, output) = Process::run_to_end(command.args([given, &cert]));
-        assert_eq!(status.code(), Some(2), "{output}");
-        assert!(output.contains(&format!("needs --{missing}")), "{output}");
-    }
 }
 
 #[test]
