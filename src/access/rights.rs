@@ -111,7 +111,8 @@ pub(super) fn names(key: &str, value: &DeValue<'_>) -> Result<(Names, Value), St
 
 /// Reads the pattern of one name on the command line.
 fn names_in_argument(key: &str, pattern: &str) -> Result<(Names, Value), String> {
-    if pattern.contains(['"', '\'']) {
+    // A name may have quotes, but hardly around it.
+    if pattern.starts_with(['"', '\'']) && pattern.ends_with(['"', '\'']) {
         return Err(format!("{key} takes a pattern without quotes"));
     }
     if pattern.split(',').skip(1).any(|element| element.contains('=')) {

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn the_file_gives_a_new_token_the_rights_that_were_asked_for() {
         let scope = |text| Scope::parse(text).unwrap();
-        let (a, b) = (scope("repo=a,server=*"), scope("repo='\"b\"',server=web-*,db-1"));
+        let (a, b) = (scope("repo=a,server=*"), scope("repo=b'\"c,server=web-*,db-1"));
         for write in [vec![], vec![a.clone()], vec![a.clone(), b.clone()]] {
             for read in [false, true] {
                 let rights = Rights { write: write.clone(), delete: vec![b.clone()], read };
@@ -106,7 +106,7 @@ mod tests {
                 let access = Access::new(Rights::default(), Some(tokens.clone()));
                 let holder = access.holder([text.as_str()], NOW).unwrap();
                 assert_eq!(holder.id().unwrap().as_str(), "ci-2");
-                assert!(holder.covers(Right::Delete, KeyRef { repo: "'\"b\"'", server: "db-1" }));
+                assert!(holder.covers(Right::Delete, KeyRef { repo: "b'\"c", server: "db-1" }));
             }
         }
     }
