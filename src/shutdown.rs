@@ -79,7 +79,11 @@ impl Signals {
                 _ = quit => {}
                 _ = self.hang_up.recv() => {
                     if !self.is_hang_up_to_stop {
-                        log::info!("SIGHUP: reloading");
+                        if self.reload.receiver_count() == 0 {
+                            log::info!("SIGHUP: there is nothing to reload");
+                        } else {
+                            log::info!("SIGHUP: reloading");
+                        }
                         self.reload.send_replace(());
                         continue;
                     }
