@@ -143,7 +143,8 @@ class Tokens:
     def write(self):
         content = "\n".join("\n".join(["[[token]]", *lines]) for lines in self.tables.values())
         fresh = self.path.with_suffix(".new")
-        fresh.write_text(content + "\n")
+        # Without tokens, an empty file would be taken for one that is being written.
+        fresh.write_text((content or "token = []") + "\n")
         fresh.rename(self.path)
 
 
