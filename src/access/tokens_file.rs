@@ -16,7 +16,7 @@ use super::rights::{Rights, Scope, missing, names};
 use super::token::Token;
 use super::tokens::Tokens;
 use crate::config::toml_text::{self, line_number, place, type_name, unknown_key};
-use crate::config::{ConfigError, WatchedFiles, shown_value};
+use crate::config::{ConfigError, Files, WatchedFiles, shown_value};
 use crate::domain::{ReportedTime, Timestamp};
 
 /// The key of the tables.
@@ -47,24 +47,6 @@ impl TokensFile {
         Self { path, watched, had_some: false }
     }
 
-    /// Forgets how the file was, so that the next look reads it.
-    pub fn forget(&mut self) {
-        self.watched.forget();
-    }
-
-    /// Reads the file; `None` if it is as it was when it was read last.
-    ///
-    /// # Errors
-    /// A file that cannot be read, the first mistake in it, and that it has lost all its tokens.
-    pub fn read(&mut self) -> Option<Result<Tokens, ConfigError>> {
-        let content = self.watched.read()?;
-        let tokens = content.and_then(|[content]| self.parsed(&content));
-        if let Ok(tokens) = &tokens {
-            self.had_some = tokens.iter().next().is_some();
-        }
-        Some(tokens)
-    }
-
     fn parsed(&self, content: &[u8]) -> Result<Tokens, ConfigError> {
         let [place] = self.watched.places();
         let refused = |reason| Err(ConfigError::new(place, reason));
@@ -77,6 +59,26 @@ impl TokensFile {
             return refused("it had tokens and has none now: if that is meant, write token = []");
         }
         Ok(tokens)
+    }
+}
+
+impl Files for TokensFile {
+    type Content = Tokens;
+    const NAME: &'static str = "The file of tokens";
+    const KEPT: &'static str = "the tokens from before stay in force";
+
+    /// A file that has lost all its tokens is bad too.
+    fn read(&mut self) -> Option<Result<Tokens, ConfigError>> {
+        let content = self.watched.read()?;
+        let tokens = content.and_then(|[content]| self.parsed(&content));
+        if let Ok(tokens) = &tokens {
+            self.had_some = tokens.iter().next().is_some();
+        }
+        Some(tokens)
+    }
+
+    fn forget(&mut self) {
+        self.watched.forget();
     }
 }
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::error::AppError;
-use super::reload::{Files, InForce, first_look, keep};
+use super::reload::{Recipient, first_look, keep};
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError, FilePath};
+use crate::config::{Config, FilePath};
 use crate::domain::Timestamp;
 use crate::metrics::TlsUse;
 use crate::tls::{Certificate, CertificateFiles, Tls};
@@ -70,21 +70,7 @@ impl Told {
     }
 }
 
-impl Files for CertificateFiles {
-    type Content = Certificate;
-    const NAME: &'static str = "The TLS certificate or its key";
-    const KEPT: &'static str = "the certificate from before stays in force";
-
-    fn read(&mut self) -> Option<Result<Certificate, ConfigError>> {
-        Self::read(self)
-    }
-
-    fn forget(&mut self) {
-        Self::forget(self);
-    }
-}
-
-impl InForce<Certificate> for Told {
+impl Recipient<Certificate> for Told {
     fn replace(&self, certificate: Certificate) {
         self.tell(certificate.expires);
         self.tls.replace(certificate);

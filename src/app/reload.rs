@@ -11,7 +11,7 @@ use super::certificate::CertificateKeeper;
 use super::error::AppError;
 use super::tokens::TokenKeeper;
 use crate::clock::Clock;
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Files};
 use crate::metrics::Metrics;
 use crate::tls::Tls;
 
@@ -21,24 +21,8 @@ const LOOK: Duration = Duration::from_secs(2);
 /// How long a look may take before the files count as bad: a disk may hang.
 const PATIENCE: Duration = Duration::from_secs(8);
 
-/// Files, and how they were when they were read last.
-pub(super) trait Files: Send + 'static {
-    /// What they hold.
-    type Content: Send + 'static;
-    /// What the log calls them.
-    const NAME: &'static str;
-    /// What the log says stays as it was while they are bad.
-    const KEPT: &'static str;
-
-    /// Reads them; `None` if they are as they were.
-    fn read(&mut self) -> Option<Result<Self::Content, ConfigError>>;
-
-    /// Forgets how they were, so that the next look reads them.
-    fn forget(&mut self);
-}
-
-/// Where what files hold is in force.
-pub(super) trait InForce<Content> {
+/// Where what files hold is put in force.
+pub(super) trait Recipient<Content> {
     fn replace(&self, content: Content);
 
     fn note_bad_files(&self);
@@ -109,7 +93,7 @@ pub(super) async fn first_look<F: Files>(files: F) -> Result<(F, Option<F::Conte
 /// read as if they had changed, so that the log has the result.
 pub(super) async fn keep<F: Files>(
     mut files: F,
-    in_force: impl InForce<F::Content>,
+    recipient: impl Recipient<F::Content>,
     mut reload: watch::Receiver<()>,
 ) {
     loop {
@@ -129,7 +113,7 @@ pub(super) async fn keep<F: Files>(
             looked
         } else {
             log::error!("{} cannot be read in time; {}", F::NAME, F::KEPT);
-            in_force.note_bad_files();
+            recipient.note_bad_files();
             looking.await
         };
         let Ok((mut same, read)) = looked else { return };
@@ -137,10 +121,10 @@ pub(super) async fn keep<F: Files>(
             // The next look says that they are good again, or why not.
             None if has_hung => same.forget(),
             None => {}
-            Some(Ok(content)) => in_force.replace(content),
+            Some(Ok(content)) => recipient.replace(content),
             Some(Err(error)) => {
                 log::error!("{error}; {}", F::KEPT);
-                in_force.note_bad_files();
+                recipient.note_bad_files();
             }
         }
         files = same;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use super::error::AppError;
-use super::reload::{Files, InForce, first_look, keep};
+use super::reload::{Recipient, first_look, keep};
 use crate::access::{Access, Rights, Tokens, TokensFile};
-use crate::config::{Config, ConfigError, FilePath};
+use crate::config::{Config, FilePath};
 
 /// Keeps the tokens in force as the file has them.
 pub(super) struct TokenKeeper {
@@ -51,21 +51,7 @@ impl TokenKeeper {
     }
 }
 
-impl Files for TokensFile {
-    type Content = Tokens;
-    const NAME: &'static str = "The file of tokens";
-    const KEPT: &'static str = "the tokens from before stay in force";
-
-    fn read(&mut self) -> Option<Result<Tokens, ConfigError>> {
-        Self::read(self)
-    }
-
-    fn forget(&mut self) {
-        Self::forget(self);
-    }
-}
-
-impl InForce<Tokens> for Arc<Access> {
+impl Recipient<Tokens> for Arc<Access> {
     fn replace(&self, tokens: Tokens) {
         tell(&tokens);
         Access::replace(self, tokens);

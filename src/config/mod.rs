@@ -38,5 +38,5 @@ pub use setting::{CONFIG_FILE, Setting};
 pub use settings::{Config, SETTINGS};
 pub use sources::{Effective, Lookup};
 pub use value::{InvalidValue, Kind};
-pub use watched_files::WatchedFiles;
+pub use watched_files::{Files, WatchedFiles};
 pub use web_url::{ExternalUrl, RevisionUrl};

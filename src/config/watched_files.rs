@@ -16,6 +16,25 @@ const TRIES: usize = 3;
 /// How long a changed content must stay as it is: some programs empty a file before they write it.
 const SETTLED: Duration = Duration::from_millis(500);
 
+/// Files of a kind, and how they were when they were read last.
+pub trait Files: Send + 'static {
+    /// What they hold.
+    type Content: Send + 'static;
+    /// What the log calls them.
+    const NAME: &'static str;
+    /// What the log says stays as it was while they are bad.
+    const KEPT: &'static str;
+
+    /// Reads them; `None` if they are as they were when they were read last.
+    ///
+    /// # Errors
+    /// Files that cannot be read, and the first mistake in them.
+    fn read(&mut self) -> Option<Result<Self::Content, ConfigError>>;
+
+    /// Forgets how they were, so that the next look reads them.
+    fn forget(&mut self);
+}
+
 /// Files that are replaced together, and how they were when they were read last.
 #[derive(Debug)]
 pub struct WatchedFiles<const COUNT: usize> {
@@ -52,12 +71,8 @@ impl<const COUNT: usize> WatchedFiles<COUNT> {
             return None;
         }
         let is_again = std::mem::replace(&mut self.is_again, true);
-        // At the start a single file may be a pipe, which can be read only once.
-        let (contents, is_settled) = match (is_again, COUNT) {
-            (false, 1) => (contents, true),
-            (false, _) => self.settled(contents, Duration::ZERO),
-            (true, _) => self.settled(contents, SETTLED),
-        };
+        let pause = if is_again { SETTLED } else { Duration::ZERO };
+        let (contents, is_settled) = self.settled(contents, pause);
         // Another look comes soon, except at the start.
         if is_again && !is_settled {
             return None;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::certificate::{Certificate, Wrong};
-use crate::config::{ConfigError, WatchedFiles, shown_value};
+use crate::config::{ConfigError, Files, WatchedFiles, shown_value};
 
 /// The files of a certificate and of its key, and how they were when they were read last.
 #[derive(Debug)]
@@ -18,17 +18,15 @@ impl CertificateFiles {
         };
         Self(WatchedFiles::new([named("tls_cert", certificate), named("tls_key", key)]))
     }
+}
 
-    /// Forgets how the files were, so that the next look reads them.
-    pub fn forget(&mut self) {
-        self.0.forget();
-    }
+impl Files for CertificateFiles {
+    type Content = Certificate;
+    const NAME: &'static str = "The TLS certificate or its key";
+    const KEPT: &'static str = "the certificate from before stays in force";
 
-    /// Reads the files; `None` if they are as they were when they were read last.
-    ///
-    /// # Errors
-    /// Files that cannot be read, the first mistake in them, and a key of another certificate.
-    pub fn read(&mut self) -> Option<Result<Certificate, ConfigError>> {
+    /// A key of another certificate is an error too.
+    fn read(&mut self) -> Option<Result<Certificate, ConfigError>> {
         let contents = self.0.read()?;
         let [place_of_certificate, place_of_key] = self.0.places();
         Some(contents.and_then(|[certificate, key]| {
@@ -37,5 +35,9 @@ impl CertificateFiles {
                 Wrong::Key(reason) => ConfigError::new(place_of_key, reason),
             })
         }))
+    }
+
+    fn forget(&mut self) {
+        self.0.forget();
     }
 }

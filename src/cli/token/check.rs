@@ -10,7 +10,7 @@ use crate::access::{
     Unauthorized, redacted,
 };
 use crate::cli::error::CliError;
-use crate::config::{Config, ConfigError, FilePath, shown_value, text_file};
+use crate::config::{Config, ConfigError, FilePath, Files as _, shown_value, text_file};
 use crate::domain::{Key, ReportedTime, Timestamp};
 
 /// The most bytes that are read for a token.
