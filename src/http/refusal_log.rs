@@ -9,9 +9,8 @@ use actix_web::HttpRequest;
 
 use super::caller::is_read;
 use super::error::Forbidden;
-use super::request_log::Asked;
+use super::request_log::{Asked, and_others, with_token};
 use super::throttle::{Subject, Throttle};
-use super::update_log::and_others;
 use crate::access::{TokenId, Unauthorized, redacted};
 use crate::clock::Clock;
 
@@ -74,17 +73,17 @@ impl RefusalLog {
         let sender = id.to_string();
         let subject = Subject { sender, fault: fault.to_owned(), entry: String::new() };
         if let Some(others) = self.tokens.admit(subject, self.clock.monotonic()) {
-            let (asked, others) = (Asked::of(request), and_others(others));
+            let (asked, with) = (Asked::of(request), with_token(Some(id)));
             // It may repeat the names that were sent, and a token in a wrong place.
             let reason = reason.to_string();
-            log::info!("{asked} with the token {id} was refused{others}: {}", redacted(&reason));
+            log::info!("{asked}{with} was refused{}: {}", and_others(others), redacted(&reason));
         }
     }
 
     fn note_stranger(&self, request: &HttpRequest, claimed: Option<&TokenId>, fault: &str) {
         let asked = Asked::of(request);
         let sender = asked.caller.clone();
-        let with = claimed.map(|id| format!(" with the token {id}")).unwrap_or_default();
+        let with = with_token(claimed);
         let subject = Subject { sender, fault: fault.to_owned(), entry: with.clone() };
         if let Some(others) = self.strangers.admit(subject, self.clock.monotonic()) {
             log::info!("{asked}{with} was refused{}: {fault}", and_others(others));

@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use super::error::ApiError;
 use super::methods;
+use crate::access::TokenId;
 
 /// What `RUST_LOG` calls this log: `RUST_LOG=requests=debug` turns it on.
 const TARGET: &str = "requests";
@@ -67,6 +68,19 @@ impl fmt::Display for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { method, route, caller } = self;
         write!(f, "{method} {route} from {caller}")
+    }
+}
+
+/// Says with which token a request came, if it came with one.
+pub(super) fn with_token(id: Option<&TokenId>) -> String {
+    id.map(|id| format!(" with the token {id}")).unwrap_or_default()
+}
+
+/// Says how many lines were left out before one.
+pub(super) fn and_others(count: u64) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(" (and {count} like it, which were not logged)"),
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::{HttpRequest, ResponseError};
 
 use super::error::ApiError;
-use super::request_log::Asked;
+use super::request_log::{Asked, and_others, with_token};
 use super::sent_names::SentNames;
 use super::throttle::{Subject, Throttle};
 use super::warning::Warning;
@@ -47,7 +47,7 @@ impl UpdateLog {
         // Positions and counts differ from one update to the next.
         let fault = reason.chars().filter(|character| !character.is_ascii_digit());
         let fault = fault.take(MOST_CHARACTERS).collect();
-        let token = token.map(|id| format!(" with the token {id}")).unwrap_or_default();
+        let token = with_token(token);
         let sender = Asked::of(request).to_string();
         let entry = redacted(&names.to_string()).into_owned() + &token;
         let line = format!("{sender}{entry} was refused");
@@ -91,12 +91,5 @@ impl UpdateLog {
 
     fn now(&self) -> Duration {
         self.clock.monotonic()
-    }
-}
-
-pub(super) fn and_others(count: u64) -> String {
-    match count {
-        0 => String::new(),
-        count => format!(" (and {count} like it, which were not logged)"),
     }
 }

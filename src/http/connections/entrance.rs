@@ -30,10 +30,10 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// How long a client that is refused may go on sending. Closing at once could destroy the answer on
 /// its way.
-const LINGER: Duration = Duration::from_secs(1);
+const LAST_BYTES: Duration = Duration::from_secs(1);
 
 /// How much of an answer is kept encrypted for a client that does not read, in bytes.
-const UNSENT: usize = 32 * 1024;
+const ENCRYPTED_AHEAD: usize = 32 * 1024;
 
 /// The way in to a port; clones are the same.
 #[derive(Clone, Debug)]
@@ -97,8 +97,9 @@ impl Entrance {
             answer_plain(&mut socket).await.ok();
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let shaken =
-            tls.acceptor().accept_with(socket, |session| session.set_buffer_limit(Some(UNSENT)));
+        let shaken = tls
+            .acceptor()
+            .accept_with(socket, |session| session.set_buffer_limit(Some(ENCRYPTED_AHEAD)));
         let shaken = shaken.await;
         match &shaken {
             Ok(_) => self.counts.note_handshake(Handshake::Completed),
@@ -159,6 +160,6 @@ async fn answer_plain(socket: &mut TcpStream) -> io::Result<()> {
     socket.shutdown().await?;
     let mut piece = [0; 4096];
     let rest = async { while socket.read(&mut piece).await.is_ok_and(|count| count > 0) {} };
-    timeout(LINGER, rest).await.ok();
+    timeout(LAST_BYTES, rest).await.ok();
     Ok(())
 }

@@ -1,20 +1,15 @@
 //! What the log says of clients that do not speak what a port speaks: a line a minute of each kind.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Mutex;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::http::request_log::and_others;
+use crate::http::throttle::{Subject, Throttle};
 use crate::metrics::Handshake;
-use crate::mutex::locked;
-
-/// How long after a line there is no other of its kind.
-const PAUSE: Duration = Duration::from_mins(1);
 
 /// What a client does that the port does not speak.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Misfit {
     /// It begins TLS where the port speaks plain HTTP.
     TlsAtPlainPort,
@@ -25,14 +20,16 @@ pub(super) enum Misfit {
 }
 
 /// The lines of each kind.
-#[derive(Debug, Default)]
-pub(super) struct Misfits(Mutex<BTreeMap<Misfit, Told>>);
-
 #[derive(Debug)]
-struct Told {
-    at: Instant,
-    /// How many lines were left out since.
-    left_out: u64,
+pub(super) struct Misfits {
+    started: Instant,
+    lines: Throttle,
+}
+
+impl Default for Misfits {
+    fn default() -> Self {
+        Self { started: Instant::now(), lines: Throttle::default() }
+    }
 }
 
 impl Misfits {
@@ -40,10 +37,7 @@ impl Misfits {
     pub(super) fn note(&self, misfit: Misfit, client: Option<SocketAddr>, reason: &str) {
         let Some(left_out) = self.admit(misfit) else { return };
         let client = client.map_or("A client".to_owned(), |at| at.ip().to_canonical().to_string());
-        let others = match left_out {
-            0 => String::new(),
-            count => format!(" (and {count} like it, which were not logged)"),
-        };
+        let others = and_others(left_out);
         match misfit {
             Misfit::TlsAtPlainPort => log::warn!(
                 "{client} speaks TLS, and this port plain HTTP{others}: use http://, or set \
@@ -62,25 +56,23 @@ impl Misfits {
 
     /// Returns how many lines of this kind were left out, if there may be one now.
     fn admit(&self, misfit: Misfit) -> Option<u64> {
-        let mut told = locked(&self.0);
-        let known = told.get_mut(&misfit);
-        match known {
-            Some(known) if known.at.elapsed() < PAUSE => {
-                known.left_out += 1;
-                None
-            }
-            _ => {
-                let left_out = known.map_or(0, |known| known.left_out);
-                told.insert(misfit, Told { at: Instant::now(), left_out: 0 });
-                Some(left_out)
-            }
-        }
+        let fault = match misfit {
+            Misfit::TlsAtPlainPort => "TLS at a plain port".to_owned(),
+            Misfit::PlainHttp => "plain HTTP".to_owned(),
+            Misfit::Handshake(outcome) => format!("a handshake: {outcome:?}"),
+        };
+        let subject = Subject { fault, ..Subject::default() };
+        self.lines.admit(subject, self.started.elapsed())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    const PAUSE: Duration = Duration::from_mins(1);
 
     #[tokio::test(start_paused = true)]
     async fn a_kind_has_a_line_a_minute() {
