@@ -13,7 +13,7 @@ use super::uses::Use;
 use crate::domain::{Actor, KeyRef, Timestamp};
 use crate::mutex::locked;
 
-/// Why a credential is not accepted. Clients get the same answer for each.
+/// Why a credential is not accepted. Clients get one answer for the last three.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub enum Unauthorized {
     /// There is none, and callers without one may not do this.
@@ -121,10 +121,13 @@ impl Access {
         credentials: impl IntoIterator<Item: AsRef<str>>,
         now: Timestamp,
     ) -> Result<Holder, Unauthorized> {
-        let Some(tokens) = self.tokens() else { return Ok(self.anonymous()) };
-        let sent = credentials.into_iter().find(|sent| is_credential(sent.as_ref()));
-        let token = sent.map(|sent| tokens.find(sent.as_ref(), now)).transpose()?;
-        Ok(Holder { token, ..self.anonymous() })
+        let Some(tokens) = &self.tokens else { return Ok(self.anonymous()) };
+        let mut credentials = credentials.into_iter();
+        let Some(sent) = credentials.find(|sent| is_credential(sent.as_ref())) else {
+            return Ok(self.anonymous());
+        };
+        let tokens = Arc::clone(&locked(tokens));
+        Ok(Holder { token: Some(tokens.find(sent.as_ref(), now)?), ..self.anonymous() })
     }
 
     /// Returns the holder as they stand now.

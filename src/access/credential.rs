@@ -10,7 +10,7 @@ use crate::domain::Actor;
 
 /// What every token begins with. Anything else in a request is a credential of somebody else, such
 /// as a proxy.
-pub(super) const PREFIX: &str = "gss_";
+pub const TOKEN_PREFIX: &str = "gss_";
 /// The length of a secret: 256 bits in base64url without padding.
 pub(super) const SECRET_LENGTH: usize = 43;
 /// The most characters of an id: fewer than a secret or a digest has, so that neither can be taken for
@@ -20,7 +20,7 @@ const LONGEST_ID: usize = 40;
 /// Whether a text claims to be one of our tokens.
 #[must_use]
 pub fn is_credential(text: &str) -> bool {
-    text.starts_with(PREFIX)
+    text.starts_with(TOKEN_PREFIX)
 }
 
 /// The name of a token. It is no secret: the log, the history and the metrics show it.
@@ -130,7 +130,7 @@ impl Credential {
 
 /// Returns the id in the text of a token; `None` if it has not the form of one.
 pub(super) fn id_of(text: &str) -> Option<&str> {
-    let (id, secret) = text.strip_prefix(PREFIX)?.split_once('_')?;
+    let (id, secret) = text.strip_prefix(TOKEN_PREFIX)?.split_once('_')?;
     let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     let is_secret = secret.len() == SECRET_LENGTH && secret.bytes().all(is_base64url);
     (is_secret && is_id(id)).then_some(id)

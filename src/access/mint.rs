@@ -5,7 +5,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use super::credential::{Digest, PREFIX, TokenId};
+use super::credential::{Digest, TOKEN_PREFIX, TokenId};
 
 /// How many random characters a made-up id has.
 const ID_LENGTH: usize = 8;
@@ -38,7 +38,7 @@ pub fn mint(id: Option<TokenId>) -> Result<Minted, getrandom::Error> {
         Some(id) => id,
         None => random_id()?,
     };
-    let text = format!("{PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret));
+    let text = format!("{TOKEN_PREFIX}{id}_{}", URL_SAFE_NO_PAD.encode(secret));
     let digest = Digest::of(&text);
     Ok(Minted { text, id, digest })
 }

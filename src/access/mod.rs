@@ -14,7 +14,7 @@ mod tokens_file;
 mod uses;
 
 pub use access::{Access, Holder, Unauthorized};
-pub use credential::{Credential, Digest, TokenId, is_credential};
+pub use credential::{Credential, Digest, TOKEN_PREFIX, TokenId, is_credential};
 pub use mint::{Minted, mint};
 pub use redacted::redacted;
 pub use rights::{Right, Rights, Scope};

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::credential::{PREFIX, SECRET_LENGTH, TokenId};
+use super::credential::{SECRET_LENGTH, TOKEN_PREFIX, TokenId};
 
 /// What is shown in place of a token.
 const HIDDEN: &str = "gss_...";
@@ -13,7 +13,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
     let mut shown = String::new();
     let mut rest = text;
     while let Some((before, run, after)) = next_run(rest) {
-        let is_token = run.len() > PREFIX.len();
+        let is_token = run.len() > TOKEN_PREFIX.len();
         shown.push_str(before);
         shown.push_str(if is_token { HIDDEN } else { run });
         rest = after;
@@ -29,7 +29,7 @@ pub fn redacted(text: &str) -> Cow<'_, str> {
 pub(super) fn token_in(text: &str) -> Option<usize> {
     let mut rest = text;
     while let Some((before, run, after)) = next_run(rest) {
-        let parts = run.strip_prefix(PREFIX).and_then(|run| run.split_once('_'));
+        let parts = run.strip_prefix(TOKEN_PREFIX).and_then(|run| run.split_once('_'));
         let is_token = parts.is_some_and(|(id, secret)| {
             TokenId::parse(id).is_some() && secret.len() >= SECRET_LENGTH
         });
@@ -43,7 +43,7 @@ pub(super) fn token_in(text: &str) -> Option<usize> {
 
 /// Splits a text at the next characters that could be those of a token: before, they, after.
 fn next_run(text: &str) -> Option<(&str, &str, &str)> {
-    let (before, run) = text.split_at(text.find(PREFIX)?);
+    let (before, run) = text.split_at(text.find(TOKEN_PREFIX)?);
     let is_of_token =
         |character: char| character.is_ascii_alphanumeric() || matches!(character, '-' | '.' | '_');
     let end = run.find(|character| !is_of_token(character)).unwrap_or(run.len());

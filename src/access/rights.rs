@@ -126,7 +126,7 @@ pub(super) fn missing(key: &str) -> String {
     format!("{key} is missing; \"*\" is every name")
 }
 
-/// Says what is wrong with patterns, without the text that is wrong.
+/// Names the mistake in a pattern, and does not repeat the pattern.
 fn bad_pattern(key: &str, reason: &BadPattern) -> String {
     match reason {
         BadPattern::Empty => format!("{key} {reason}"),

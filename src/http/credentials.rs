@@ -8,12 +8,9 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use crate::access::is_credential;
+use crate::access::{TOKEN_PREFIX, is_credential};
 
 const API_KEY: HeaderName = HeaderName::from_static("x-api-key");
-
-/// What stands for a token in a wrong place: it begins like one, and is none.
-const MISPLACED: &str = "gss_";
 
 /// Some clients leave the padding out.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -64,10 +61,12 @@ fn text(value: &[u8]) -> Option<Cow<'_, str>> {
     Some(String::from_utf8_lossy(value)).filter(|text| is_credential(text))
 }
 
-/// Whether something in a value begins like a token. The middle of a longer credential may look like one
+/// Returns the beginning of a token, which is none itself, if something in a value begins like one. The middle of a longer credential may look like one
 /// by chance.
 fn misplaced(value: &[u8]) -> Option<Cow<'static, str>> {
     let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(byte);
     let mut words = value.split(|byte| !is_inside(byte));
-    words.any(|word| word.starts_with(MISPLACED.as_bytes())).then_some(Cow::Borrowed(MISPLACED))
+    words
+        .any(|word| word.starts_with(TOKEN_PREFIX.as_bytes()))
+        .then_some(Cow::Borrowed(TOKEN_PREFIX))
 }

@@ -14,7 +14,7 @@ use actix_web::http::header::{HOST, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::uri::Authority as UriAuthority;
 use actix_web::web::Data;
 use futures_util::future::Either;
-use url::Host;
+use url::{Host, Url};
 
 use super::error::ApiError;
 use super::services::Services;
@@ -59,12 +59,10 @@ impl Sites {
         external_url: Option<&str>,
         refuses_other_hosts: bool,
     ) -> Self {
-        let without_path = |url: &str| {
-            let (scheme, rest) = url.split_once("://")?;
-            let authority = rest.split('/').next()?;
-            Origin::parse(&format!("{scheme}://{authority}"))
-        };
-        Self { allowed, external: external_url.and_then(without_path), refuses_other_hosts }
+        // The setting has been checked: it is an http or https URL.
+        let url = external_url.and_then(|url| Url::parse(url).ok());
+        let external = url.and_then(|url| Origin::parse(&url.origin().ascii_serialization()));
+        Self { allowed, external, refuses_other_hosts }
     }
 
     /// Whether pages of other sites may show the badge. Its width tells what it says, so they may not

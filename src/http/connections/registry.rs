@@ -109,7 +109,7 @@ impl Connections {
         }))
     }
 
-    /// Registers a new connection, until what is returned is dropped.
+    /// Registers a new connection. Dropping the [`Tracked`] removes it.
     ///
     /// # Errors
     /// One that cannot be watched: it could stay for ever.
