@@ -61,6 +61,7 @@ mod outages;
 mod overload;
 mod pages;
 mod panels;
+mod postgres;
 mod prometheus;
 mod promises;
 mod proxies;
