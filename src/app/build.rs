@@ -90,19 +90,19 @@ impl App {
         let settings = board_settings(config);
         let (board, writer, feed) =
             Board::new(loaded, store, archive, Arc::clone(&clock), settings, commits, usage);
-        let checker = Checker::new(&board, Arc::clone(&clock));
-        let stopping = Stopping::default();
+        let (checker, stopping) = (Checker::new(&board, Arc::clone(&clock)), Stopping::default());
         let update_log = Arc::new(UpdateLog::new(Arc::clone(&clock)));
         let refusal_log = Arc::new(RefusalLog::new(Arc::clone(&clock)));
+        let work = Work::new(&metrics.overload).map_err(AppError::NoThread)?;
         let services = Services {
-            sending: Sending::new(Arc::clone(&clock)),
+            sending: Sending::new(Arc::clone(&clock), &work),
             scrapes: Scrapes::default(),
             board,
             access: keepers.tokens.access(),
             sites: sites(config),
             clock,
             whole_lists: WholeLists::default(),
-            work: Work::new(&metrics.overload),
+            work,
             bodies: Bodies::default(),
             update_log: Arc::clone(&update_log),
             refusal_log: Arc::clone(&refusal_log),

@@ -42,6 +42,9 @@ pub enum AppError {
         /// What the system says.
         error: io::Error,
     },
+    /// The system starts no thread.
+    #[error("no thread could be started: {0}")]
+    NoThread(io::Error),
     /// A task ended before the application did.
     #[error("the {0} has died")]
     TaskDied(&'static str),
@@ -67,7 +70,10 @@ impl AppError {
             | Self::Load(_)
             | Self::Past(_)
             | Self::Folder { .. } => 74,
-            Self::Listen { .. } | Self::TaskDied(_) | Self::Unanswered { .. } => 1,
+            Self::Listen { .. }
+            | Self::NoThread(_)
+            | Self::TaskDied(_)
+            | Self::Unanswered { .. } => 1,
         }
     }
 }

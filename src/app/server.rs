@@ -67,20 +67,23 @@ pub(super) struct Port {
 /// Binds the port of `listen`, and that of `admin_listen` if it is set.
 ///
 /// # Errors
-/// [`AppError::Listen`].
+/// [`AppError::Listen`] and [`AppError::NoThread`].
 pub(super) fn bind(
     config: &Config,
     services: Services,
     room: ConnectionLimits,
 ) -> Result<(Port, Option<Port>), AppError> {
-    let admin = config.admin_listen.map(|address| (address, Data::new(services.of_another_port())));
+    let beside = config
+        .admin_listen
+        .map(|address| services.of_another_port().map(|services| (address, Data::new(services))));
+    let beside = beside.transpose().map_err(AppError::NoThread)?;
     let connections = Connections::new(room, services.metrics.connections.clone());
     let main =
         main_port(config, room, services.tls.clone()).bind(Data::new(services), connections)?;
-    let admin = admin.map(|(address, beside)| {
+    let admin = beside.map(|(address, services)| {
         let room = admin_connections(config);
         let connections = Connections::new(room, ConnectionCounts::default());
-        admin_port(address, room, main.address).bind(beside, connections)
+        admin_port(address, room, main.address).bind(services, connections)
     });
     Ok((main, admin.transpose()?))
 }

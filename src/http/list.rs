@@ -63,7 +63,7 @@ async fn whole_list(request: &HttpRequest, services: &Services) -> Result<HttpRe
         WholeList::join(tag, &snapshot, coding)?
     } else {
         drop(snapshot);
-        services.whole_lists.next(&services.board, coding).await?
+        services.whole_lists.next(&services.board, &services.work, coding).await?
     };
     let content = Content {
         media_type: "application/json",

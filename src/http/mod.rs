@@ -43,6 +43,7 @@ mod single_flight;
 mod sites;
 mod status;
 mod stopping;
+mod threads;
 mod throttle;
 mod timeline;
 mod times;

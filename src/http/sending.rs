@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use actix_web::body::{BodyStream, BoxBody};
 use actix_web::http::Method;
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse};
 use bytes::Bytes;
 use futures_util::stream;
 use thiserror::Error;
@@ -19,6 +19,8 @@ use tokio::task::yield_now;
 use super::answer;
 use super::coding::{Coding, Encoder};
 use super::request_log::Asked;
+use super::threads::{Lost, Threads};
+use super::work::Work;
 use crate::clock::Clock;
 use crate::render::{PIECE, Pieces, RenderError};
 
@@ -98,6 +100,7 @@ pub struct Sending {
     clock: Arc<dyn Clock>,
     compressed: Arc<Semaphore>,
     compressors: Arc<Semaphore>,
+    threads: Threads,
 }
 
 /// The coding that an answer is sent in, and with it the right to hold an encoder.
@@ -107,13 +110,14 @@ pub(super) struct Grant {
 }
 
 impl Sending {
-    /// Returns the limits, none of them used.
+    /// Returns the limits, none of them used. The threads of other work compress.
     #[must_use]
-    pub fn new(clock: Arc<dyn Clock>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>, work: &Work) -> Self {
         Self {
             clock,
             compressed: Arc::new(Semaphore::new(COMPRESSED)),
             compressors: Arc::new(Semaphore::new(COMPRESSORS)),
+            threads: work.threads.clone(),
         }
     }
 
@@ -176,6 +180,7 @@ impl Sending {
             source: Some(source),
             deadline: self.deadline(),
             compressors: Arc::clone(&self.compressors),
+            threads: self.threads.clone(),
             grant,
         };
         let pieces = stream::unfold(transfer, async |mut transfer| {
@@ -228,6 +233,7 @@ struct Transfer {
     source: Option<Source>,
     deadline: Deadline,
     compressors: Arc<Semaphore>,
+    threads: Threads,
     grant: Grant,
 }
 
@@ -265,11 +271,11 @@ impl Transfer {
     async fn compress(&mut self) -> Result<Option<Bytes>, Broken> {
         let mut source = self.source.take().ok_or(Broken::Lost)?;
         let _compressor = self.compressors.acquire().await.map_err(|_| Broken::Lost)?;
-        let done = web::block(move || {
+        let done = self.threads.run(move || {
             let piece = source.next();
             (source, piece)
         });
-        let (source, piece) = done.await.map_err(|_| Broken::Lost)?;
+        let (source, piece) = done.await.map_err(|Lost| Broken::Lost)?;
         self.source = Some(source);
         Ok(piece?)
     }

@@ -1,5 +1,6 @@
 //! What handlers use: the parts of the server, and its limits.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,17 +59,20 @@ pub struct Services {
 impl Services {
     /// Returns the services of another port. They share the state of the server, and nothing that the
     /// clients of one port could use up for those of the other.
-    #[must_use]
-    pub fn of_another_port(&self) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// The system starts no thread.
+    pub fn of_another_port(&self) -> io::Result<Self> {
+        let work = Work::new(&self.metrics.overload)?;
+        Ok(Self {
             board: self.board.clone(),
             access: Arc::clone(&self.access),
             sites: self.sites.clone(),
             clock: Arc::clone(&self.clock),
             whole_lists: WholeLists::default(),
-            work: Work::new(&self.metrics.overload),
             bodies: Bodies::default(),
-            sending: Sending::new(Arc::clone(&self.clock)),
+            sending: Sending::new(Arc::clone(&self.clock), &work),
+            work,
             scrapes: Scrapes::default(),
             update_log: Arc::clone(&self.update_log),
             refusal_log: Arc::clone(&self.refusal_log),
@@ -77,7 +81,7 @@ impl Services {
             stopping: self.stopping.clone(),
             metrics: Arc::clone(&self.metrics),
             tls: self.tls.clone(),
-        }
+        })
     }
 }
 

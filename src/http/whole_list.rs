@@ -7,7 +7,7 @@ use super::coding::Coding;
 use super::error::ApiError;
 use super::etag::{Strength, Tag};
 use super::single_flight::SingleFlight;
-use super::work;
+use super::work::Work;
 use crate::board::Board;
 use crate::domain::Snapshot;
 use crate::render::{self, RenderError};
@@ -56,7 +56,12 @@ pub struct WholeLists {
 
 impl WholeLists {
     /// Joins the list in the snapshot that is published when its turn comes.
-    pub(super) async fn next(&self, board: &Board, coding: Coding) -> Result<WholeList, ApiError> {
+    pub(super) async fn next(
+        &self,
+        board: &Board,
+        work: &Work,
+        coding: Coding,
+    ) -> Result<WholeList, ApiError> {
         let list = match coding {
             Coding::Identity => &self.identity,
             Coding::Gzip => &self.gzip,
@@ -65,7 +70,7 @@ impl WholeLists {
         list.get(async || {
             let snapshot = board.snapshot();
             let tag = WholeList::tag(&snapshot, coding);
-            work::for_all(move || WholeList::join(tag, &snapshot, coding)).await
+            work.for_all(move || WholeList::join(tag, &snapshot, coding)).await
         })
         .await
     }

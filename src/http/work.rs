@@ -2,10 +2,10 @@
 //! time, and only while the client waits.
 
 use std::sync::Arc;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
-use actix_web::{HttpRequest, web};
+use actix_web::HttpRequest;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::timeout;
@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::connections::Peer;
 use super::error::ApiError;
+use super::threads::{Lost, Threads};
 use crate::domain::{Effort, Filter};
 use crate::metrics::Breakdown;
 use crate::render::RenderError;
@@ -41,27 +42,46 @@ pub struct Work {
     past: Room,
     /// Those about a few pairs, which take milliseconds.
     short_past: Room,
+    /// The threads on which reads run that are not long.
+    pub(super) threads: Threads,
 }
 
 impl Work {
     /// Makes rooms of the size that suits this machine.
-    #[must_use]
-    pub fn new(overload: &Breakdown) -> Self {
+    ///
+    /// # Errors
+    /// The system starts no thread.
+    pub fn new(overload: &Breakdown) -> io::Result<Self> {
         // One processor is for updates. Two places at least, so that a read of seconds does not
         // block all others.
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        Self {
-            reads: Room::new("reads", processors.saturating_sub(1).max(2), overload).of_long(),
-            short_reads: Room::new("reads", 1, overload),
-            metrics: Room::new("metrics", 1, overload),
-            past: Room::new("history", 2, overload).of_long(),
-            short_past: Room::new("history", 1, overload),
-        }
+        let threads = Threads::start()?;
+        let room = |reason, places| Room::new(reason, places, &threads, overload);
+        Ok(Self {
+            reads: room("reads", processors.saturating_sub(1).max(2)).of_long(),
+            short_reads: room("reads", 1),
+            metrics: room("metrics", 1),
+            past: room("history", 2).of_long(),
+            short_past: room("history", 1),
+            threads,
+        })
     }
 
     /// Returns the room for a query of the history.
     pub(super) fn past(&self, filter: &Filter) -> &Room {
         if filter.names_few_pairs() { &self.short_past } else { &self.past }
+    }
+
+    /// Runs work whose result goes to several requests. There is one at a time, so it needs no turn, and
+    /// it goes on when a client leaves.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub(super) async fn for_all<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, RenderError> + Send + 'static,
+    ) -> Result<T, ApiError> {
+        Ok(self.threads.run(work).await??)
     }
 }
 
@@ -74,16 +94,18 @@ pub(super) struct Room {
     waiting: Semaphore,
     /// Whether its reads may take seconds. They leave the processors to others then.
     is_of_long: bool,
+    threads: Threads,
     overload: Breakdown,
 }
 
 impl Room {
-    fn new(reason: &'static str, places: usize, overload: &Breakdown) -> Self {
+    fn new(reason: &'static str, places: usize, threads: &Threads, overload: &Breakdown) -> Self {
         Self {
             reason,
             places: Arc::new(Semaphore::new(places)),
             waiting: Semaphore::new(MOST_WAITING),
             is_of_long: false,
+            threads: threads.clone(),
             overload: overload.clone(),
         }
     }
@@ -143,9 +165,9 @@ impl Room {
                 work(&mut Effort::watched(&mut goes_on), &given_up)
             };
             if self.is_of_long {
-                on_a_patient_thread(work).await
+                on_a_patient_thread(&self.threads, work).await
             } else {
-                web::block(work).await.map_err(|_| ApiError::Lost)?
+                self.threads.run(work).await?
             }
         });
         let left = async {
@@ -176,28 +198,25 @@ impl Room {
 /// Runs work on a thread that leaves the processors to others, so that updates, probes and short reads
 /// do not wait for it. The thread ends with the work: a niceness cannot be taken back.
 async fn on_a_patient_thread<T: Send + 'static>(
+    threads: &Threads,
     work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
 ) -> Result<T, ApiError> {
     let (tell, told) = oneshot::channel();
-    let thread = thread::Builder::new().name("long read".to_owned());
-    let started = thread.spawn(move || {
+    let is_started = threads.start_own("long read", move || {
         // Elsewhere it would count for the whole process. If it is refused, the read is only in the way.
         #[cfg(target_os = "linux")]
         rustix::process::nice(NICENESS).ok();
         // Nobody may wait for the result any more.
         tell.send(work()).ok();
     });
-    started.map_err(|_| ApiError::Overloaded)?;
+    if !is_started {
+        return Err(ApiError::Overloaded);
+    }
     told.await.map_err(|_| ApiError::Lost)?
 }
 
-/// Runs work whose result goes to several requests. There is one at a time, so it needs no turn, and
-/// it goes on when a client leaves.
-///
-/// # Errors
-/// Those of `work`.
-pub(super) async fn for_all<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, RenderError> + Send + 'static,
-) -> Result<T, ApiError> {
-    Ok(web::block(work).await.map_err(|_| ApiError::Lost)??)
+impl From<Lost> for ApiError {
+    fn from(Lost: Lost) -> Self {
+        Self::Lost
+    }
 }

@@ -1,7 +1,12 @@
 //! Expensive reads are limited, and cancelled when their client leaves.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::net::Shutdown;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Command, Stdio};
 
 use crate::support::{
     Client, Connection, Process, Reply, report, run_sql, update_request, wait_until,
@@ -38,7 +43,7 @@ fn answer(stream: &mut Connection) -> Reply {
 
 /// The CPU time of a process, in clock ticks.
 fn time_used(server: &Process) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
     let behind_name = stat.rsplit_once(')').unwrap().1;
     // proc(5) numbers the fields; the first one after the name is field 3.
     let field = |number: usize| behind_name.split_whitespace().nth(number - 3).unwrap();
@@ -70,10 +75,10 @@ fn the_server_is_idle_soon_after_clients_with_heavy_queries_have_left() {
 
 /// Returns the niceness of each thread of a process, with its name.
 fn niceness(server: &Process) -> Vec<(String, i64)> {
-    let threads = std::fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
+    let threads = fs::read_dir(format!("/proc/{}/task", server.id())).unwrap();
     let stats = threads.filter_map(|thread| {
         // A thread may end meanwhile.
-        std::fs::read_to_string(thread.ok()?.path().join("stat")).ok()
+        fs::read_to_string(thread.ok()?.path().join("stat")).ok()
     });
     let named = stats.map(|stat| {
         let (start, rest) = stat.rsplit_once(')').unwrap();
@@ -195,4 +200,55 @@ fn heavy_queries_beyond_the_queue_are_answered_503_and_updates_are_stored_meanwh
     let refused = refused.unwrap();
     refused.error(503);
     assert!(refused.header("retry-after").is_some());
+}
+
+/// A user other than root, whom limits of threads do not bind.
+const SOMEBODY: u32 = 47_110;
+
+/// Starts the program as somebody whom limits of threads bind, and returns who that is.
+fn start_bound(folder: &Path) -> (Process, Option<u32>) {
+    let user = rustix::process::getuid().is_root().then_some(SOMEBODY);
+    chown(folder, user, None).unwrap();
+    let server = Process::command(&folder.join("status.db"));
+    // The build may be where that user cannot go.
+    let program = folder.join("server");
+    fs::copy(server.get_program(), &program).unwrap();
+    let mut command = Command::new(program);
+    command.env_clear().args(server.get_args()).args(["--admin-listen", "127.0.0.1:0"]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    user.map(|user| command.uid(user));
+    (Process::run(&mut command), user)
+}
+
+/// Sets how many threads the user of a process may have.
+fn limit_threads(server: &Process, user: Option<u32>, most: &str) {
+    let mut command = Command::new("prlimit");
+    command.args(["--pid", &server.id().to_string(), &format!("--nproc={most}:")]);
+    user.map(|user| command.uid(user));
+    assert!(command.status().unwrap().success());
+}
+
+#[test]
+fn where_the_system_starts_no_threads_short_reads_go_on_and_long_ones_are_answered_503() {
+    let folder = tempfile::tempdir().unwrap();
+    let (server, user) = start_bound(folder.path());
+    server.accept(report("r", "s", "SYNCED", &[]));
+    limit_threads(&server, user, "0");
+    for _ in 0..2 {
+        server.accept(report("r", "s", "OUT_OF_SYNC", &["f"]));
+        assert_eq!(server.admin().get("/metrics").status, 200);
+        for path in ["/metrics", "/", "/status.json", "/openapi.json", "/health"] {
+            assert_eq!(server.get(path).status, 200, "{path}");
+        }
+        let reply = server.get("/api/history");
+        assert!(reply.error(503).contains("try again"));
+        assert_eq!(reply.header("retry-after"), Some("5"));
+    }
+    assert_eq!(server.log().matches("No thread could be started").count(), 1);
+    assert!(!server.log().contains("Panic"), "{}", server.log());
+    limit_threads(&server, user, "1000");
+    for path in ["/metrics", "/api/history"] {
+        assert_eq!(server.get(path).status, 200, "{path} after the limit was raised");
+    }
+    assert_eq!(server.admin().get("/metrics").status, 200);
 }
