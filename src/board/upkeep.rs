@@ -90,7 +90,7 @@ impl Upkeep {
         if self.pause > 0 || kept == self.noted {
             return;
         }
-        match time.meanwhile(self.store.note_outages(kept)).await {
+        match time.meanwhile(self.store.note_outages(kept, &self.noted)).await {
             Ok(()) => self.noted = kept.to_vec(),
             Err(error) => {
                 log::warn!("The last outage could not be stored; will retry: {error}");

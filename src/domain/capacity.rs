@@ -25,6 +25,25 @@ pub enum Full {
     Bytes,
 }
 
+/// How much more is kept after something than before it; negative if it is less.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Growth {
+    /// The number of entries.
+    pub entries: i64,
+    /// The number of bytes of their rows.
+    pub bytes: i64,
+}
+
+/// How large the growth may be that others have caused since a plan's snapshot: above this, the plan
+/// may pass a limit, and has to be made again. `None` is no limit.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Room {
+    /// The number of entries.
+    pub entries: Option<i64>,
+    /// The number of bytes of their rows.
+    pub bytes: Option<i64>,
+}
+
 /// What was dropped from an update for lack of room.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Omitted {
@@ -60,6 +79,29 @@ impl Capacity {
     }
 }
 
+impl Capacity {
+    /// Returns the room that a plan leaves: none where it has passed a limit already, which it may
+    /// by times and numbers.
+    pub(super) fn room_beside(&self, plan: &Plan, snapshot: &Snapshot) -> Room {
+        let Self { entries: most_entries, bytes: most_bytes } = *self;
+        let Growth { entries, bytes } = plan.growth();
+        let kept = plan.kept_of(snapshot.kept());
+        let room = most_entries.map(|most| signed(most.saturating_sub(kept) as u64));
+        let used = plan.row_bytes_of(snapshot);
+        let for_new =
+            |most: u64| if entries > 0 { most * TENTHS_FOR_NEW_ENTRIES / 10 } else { most };
+        let room_bytes = most_bytes.map(|most| signed(for_new(most).saturating_sub(used)));
+        Room {
+            entries: room.filter(|_| entries > 0),
+            bytes: room_bytes.filter(|_| entries > 0 || bytes > 0),
+        }
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
 impl Snapshot {
     /// Returns the limit that keeps an update out, if its entry is new.
     #[must_use]
@@ -70,6 +112,17 @@ impl Snapshot {
 }
 
 impl Plan {
+    /// Returns how much more is kept after the plan.
+    #[must_use]
+    pub fn growth(&self) -> Growth {
+        let (entries, fewer_entries) = self.kept;
+        let (bytes, fewer_bytes) = self.row_bytes;
+        Growth {
+            entries: signed(entries as u64) - signed(fewer_entries as u64),
+            bytes: signed(bytes) - signed(fewer_bytes),
+        }
+    }
+
     /// Applies an update within a capacity, like [`Plan::apply`].
     ///
     /// # Errors
@@ -131,5 +184,35 @@ impl Plan {
             omitted.revision = true;
         }
         omitted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::domain::{Action, Policy, Request, Revision, Timestamp};
+
+    #[test]
+    fn a_plan_leaves_others_the_room_that_it_does_not_use_itself() {
+        let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
+        let mut snapshot = Snapshot::load(Policy::new(None, None), Revision(0), Vec::new(), now);
+        let capacity = Capacity { entries: Some(3), bytes: Some(10_000) };
+        let mut plan = |actions: Vec<Action>| {
+            let request = |action| Request { action, by: None };
+            let requests: Vec<Request> = actions.into_iter().map(request).collect();
+            let plan = Plan::of(&snapshot, &requests, &capacity, now);
+            snapshot.accept(&plan, snapshot.revision().next());
+            (plan.growth(), plan.room())
+        };
+        let report = |server| Action::Report(Report::synced("r", server));
+        let (first, room) = plan(vec![report("a"), report("b")]);
+        assert_eq!(first.entries, 2);
+        assert_eq!(room, Room { entries: Some(1), bytes: Some(9_000 - first.bytes) });
+        let remove = |server| Action::Remove(Report::synced("r", server).to_key());
+        let (growth, room) = plan(vec![report("a"), remove("b")]);
+        assert_eq!(growth, Growth { entries: -1, bytes: -first.bytes / 2 });
+        assert_eq!(room, Room::default(), "nothing that only shrinks passes a limit");
     }
 }

@@ -40,7 +40,7 @@ mod timeline_by_name;
 mod timestamp;
 mod transition;
 
-pub use capacity::{Capacity, Full, Omitted};
+pub use capacity::{Capacity, Full, Growth, Omitted, Room};
 pub use clock_trust::{Now, SETTLING_TIME};
 pub use column::Column;
 pub use condition::Condition;

@@ -13,7 +13,7 @@ use super::settlement::{endings, unrecorded_silence};
 use super::snapshot::Place;
 use super::{
     Action, Actor, Capacity, Done, Entry, Event, KeyRef, Now, Omitted, Refused, Report, Request,
-    Revision, Snapshot, Standing, Transition,
+    Revision, Room, Snapshot, Standing, Transition,
 };
 
 /// What a commit does to the row of one entry.
@@ -70,7 +70,8 @@ pub struct Plan {
     /// How many entries are added and removed.
     pub(super) kept: (usize, usize),
     /// How many bytes of rows are added and removed.
-    row_bytes: (u64, u64),
+    pub(super) row_bytes: (u64, u64),
+    room: Room,
     outcomes: Vec<Result<Done, Refused>>,
     pub(super) news: Vec<Change>,
 }
@@ -108,6 +109,7 @@ impl Plan {
                 done
             }));
         }
+        plan.room = capacity.room_beside(&plan, snapshot);
         plan
     }
 
@@ -143,6 +145,12 @@ impl Plan {
     #[must_use]
     pub fn transitions(&self) -> &[Transition] {
         &self.transitions
+    }
+
+    /// Returns how much others may have added since the snapshot without the plan passing a limit.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.room
     }
 
     /// Whether there is nothing to commit.

@@ -90,8 +90,8 @@ impl From<std::io::Error> for StoreError {
 /// Why a commit was not confirmed.
 #[derive(Debug, Error)]
 pub enum CommitError {
-    /// Others have changed a pair of the plan since the expected revision. Nothing was applied; a
-    /// plan for a snapshot that has adopted these changes can be committed.
+    /// Others have changed a pair of the plan since the expected revision, or have used up its room.
+    /// Nothing was applied; a plan for a snapshot that has adopted these changes can be committed.
     #[error("other commits were made since the expected revision")]
     Conflict(Vec<Changes>),
     /// The store is not a continuation of the expected revision. Nothing was applied; load the

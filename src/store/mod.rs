@@ -5,6 +5,7 @@
 mod archive;
 mod error;
 mod record;
+mod replica;
 mod soundness;
 pub mod sqlite;
 #[expect(clippy::module_inception, reason = "it has the trait of that name")]
@@ -12,5 +13,6 @@ mod store;
 
 pub use archive::{Archive, KeyPredicate};
 pub use error::{CommitError, OpenError, StoreError};
+pub use replica::{Meeting, Replica};
 pub use soundness::{Examination, Examined, Part, Soundness};
 pub use store::{CommitId, CommitOutcome, Committed, Loaded, Store, Usage};

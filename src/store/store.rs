@@ -3,10 +3,11 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::{CommitError, Examination, StoreError};
+use super::{CommitError, Examination, Meeting, Replica, StoreError};
 use crate::domain::{Changes, Entry, Outage, Plan, Revision, TransitionId};
 
 /// The present, as a store holds it.
@@ -61,7 +62,7 @@ pub struct Committed {
     /// The revision that it made.
     pub revision: Revision,
     /// What others committed between the expected revision and this one, in order. None of it
-    /// concerns a pair of this commit.
+    /// concerns a pair of this commit. Empty in a store that one process has alone.
     pub missed: Vec<Changes>,
 }
 
@@ -92,7 +93,8 @@ pub trait Store: Send + Sync {
     /// snapshot that the plan was made for.
     ///
     /// `Ok` means that all of it survives a power cut. The errors say what may have been applied;
-    /// nothing is ever applied in part.
+    /// nothing is ever applied in part. Others may have committed since `expected`, unless they have
+    /// changed a pair of the plan, or their growth is above the plan's [`Plan::room`].
     async fn commit(
         &self,
         expected: Revision,
@@ -104,13 +106,32 @@ pub trait Store: Send + Sync {
     /// revision that the commit expected.
     async fn outcome(&self, since: Revision, id: CommitId) -> Result<CommitOutcome, StoreError>;
 
-    /// Returns what has changed since a revision, or `None` if that is too long ago to tell.
+    /// Returns what has changed since a revision that the caller was told of, or `None` if the store
+    /// cannot tell: that was too long ago, or the store does not continue that history. Runs beside
+    /// all other calls. The caller may not use the answer, and go on from an earlier revision.
     async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError>;
 
-    /// Keeps the server's outages for later loads, in place of those that it has. This is no commit.
-    /// After an error, those that it had may be gone or not. Only the writer may call this. A store
-    /// may forget them: reporters then seem silent for longer.
-    async fn note_outages(&self, _outages: &[Outage]) -> Result<(), StoreError> {
+    /// Returns how often to ask for what others have committed; `None` for a store that one process
+    /// has alone.
+    fn poll_every(&self) -> Option<Duration> {
+        None
+    }
+
+    /// Says that this replica runs, and learns of the others: about once a second, beside all other
+    /// calls. `None` from a store that one process has alone.
+    async fn meet(&self, _me: &Replica) -> Result<Option<Meeting>, StoreError> {
+        Ok(None)
+    }
+
+    /// Keeps outages for later loads, and for the meetings of other replicas, in place of those that
+    /// it is known to have. Outages that others have noted meanwhile stay, and no beginning is there
+    /// twice. This is no commit. After an error, those that it had may be gone or not. Only the
+    /// writer may call this. A store may forget them: reporters then seem silent for longer.
+    async fn note_outages(
+        &self,
+        _outages: &[Outage],
+        _in_place_of: &[Outage],
+    ) -> Result<(), StoreError> {
         Ok(())
     }
 
@@ -119,8 +140,8 @@ pub trait Store: Send + Sync {
     async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError>;
 
     /// Does a little of the housekeeping that keeps the store small; more of it with `has_time`,
-    /// which is for when no update waits. Only the writer may call this, every now and then. A store
-    /// that stays small by itself does nothing.
+    /// which is for when no update waits. Only the writer of the replica that leads may call this,
+    /// every now and then. A store that stays small by itself does nothing.
     async fn tend(&self, _has_time: bool) -> Result<(), StoreError> {
         Ok(())
     }
@@ -143,6 +164,7 @@ pub trait Store: Send + Sync {
         0
     }
 
-    /// Leaves everything in order for the next start. Nothing can be committed afterwards.
+    /// Leaves everything in order for the next start, and tells the other replicas that this one has
+    /// ended. Nothing can be committed afterwards.
     async fn close(&self);
 }

@@ -185,7 +185,7 @@ impl Store for SqliteStore {
         self.give_back(&mut writing, connection, outcome).await
     }
 
-    async fn note_outages(&self, outages: &[Outage]) -> Result<(), StoreError> {
+    async fn note_outages(&self, outages: &[Outage], _: &[Outage]) -> Result<(), StoreError> {
         let mut writing = self.writing.lock().await;
         let mut connection = self.take(&mut writing).await?;
         let done = outages::write(&mut connection, outages).await;
