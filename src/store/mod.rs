@@ -4,6 +4,7 @@
 
 mod archive;
 mod error;
+pub mod postgres;
 mod record;
 mod replica;
 mod soundness;

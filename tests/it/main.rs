@@ -32,6 +32,7 @@ mod config;
 mod connections;
 mod damage;
 mod dashboards;
+mod database_login;
 mod demo;
 mod disk;
 mod documents;

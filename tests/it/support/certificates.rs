@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rcgen::{CertificateParams, KeyPair, date_time_ymd};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, date_time_ymd};
 use tempfile::TempDir;
 
 /// A certificate and its key in a folder of their own.
@@ -39,6 +39,38 @@ impl Pair {
     /// Returns the program's arguments for these files.
     pub fn arguments(&self) -> Vec<String> {
         arguments(self.folder.path())
+    }
+}
+
+/// An authority that signs certificates.
+pub struct Authority {
+    folder: TempDir,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let key = KeyPair::generate().unwrap();
+        let mut parameters = CertificateParams::default();
+        parameters.distinguished_name.push(DnType::CommonName, name);
+        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let certificate = parameters.self_signed(&key).unwrap();
+        fs::write(folder.path().join("authority.crt"), certificate.pem()).unwrap();
+        Self { folder, issuer: Issuer::new(parameters, key) }
+    }
+
+    /// The certificate of the authority itself, in PEM.
+    pub fn file(&self) -> PathBuf {
+        self.folder.path().join("authority.crt")
+    }
+
+    /// Returns a certificate for a name or an address, and its key, both in PEM.
+    pub fn signed(&self, name: &str) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        let parameters = CertificateParams::new([name.to_owned()]).unwrap();
+        let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
+        (certificate.pem(), key.serialize_pem())
     }
 }
 

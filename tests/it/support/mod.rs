@@ -22,14 +22,14 @@ use std::time::{Duration, Instant};
 
 pub use alertmanager::{Alertmanager, Receiver};
 pub use app::TestApp;
-pub use certificates::{Mounted, Pair};
+pub use certificates::{Authority, Mounted, Pair};
 pub use client::{Client, Reply, update_request};
 pub(crate) use connection::over_both_transports;
 pub use connection::{Connection, Transport};
 pub use database::{OLDER, run_sql, stored};
 pub use events::Events;
 pub use minted::Minted;
-pub use postgres::{Cluster, PostgresDatabase};
+pub use postgres::{Cluster, PASSWORD, PostgresDatabase, REPLICATED, ROLE};
 pub use process::{Process, is_traced};
 pub use prometheus::Prometheus;
 pub use schema::Description;

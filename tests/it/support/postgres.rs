@@ -3,9 +3,9 @@
 //! A server ends with the process that started it, also when that is killed: a watcher waits for the
 //! end of a pipe that only this process holds, stops the server and removes its folder.
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -48,6 +48,9 @@ max_wal_size = 256MB
 log_line_prefix = '%m [%p] %u@%d '
 ";
 
+/// Settings of a server that has standbys.
+pub const REPLICATED: &str = "wal_level = replica\nmax_wal_senders = 5\n";
+
 /// Everything by the socket, which only this user reaches; by TCP, a password.
 const ACCESS: &str = "
 local all         all              trust
@@ -72,9 +75,26 @@ impl Cluster {
 
     /// Starts a server with more settings, lines of `postgresql.conf`.
     pub fn start(settings: &str) -> Self {
+        Self::start_with_files(settings, &[])
+    }
+
+    /// Starts a server that speaks TLS with a certificate and its key, both in PEM.
+    pub fn start_in_tls(certificate: &str, key: &str) -> Self {
+        Self::start_with_files("ssl = on", &[("server.crt", certificate), ("server.key", key)])
+    }
+
+    /// Starts a server with more settings, and more files beside its own, which only it may read.
+    fn start_with_files(settings: &str, files: &[(&str, &str)]) -> Self {
         let cluster = loop {
             let folder = new_folder();
-            initialize(&folder.join("data"), settings);
+            let data = folder.join("data");
+            initialize(&data, settings);
+            for (name, content) in files {
+                let path = data.join(name);
+                fs::write(&path, content).unwrap();
+                fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+                give_to_server(&path);
+            }
             // Another process may take the port meanwhile.
             if let Some(cluster) = Self::serve(folder) {
                 break cluster;
@@ -83,6 +103,20 @@ impl Cluster {
         let role = format!("create role {ROLE} login password '{PASSWORD}'");
         cluster.run("postgres", &role);
         cluster
+    }
+
+    /// Starts a standby of this server, which needs [`REPLICATED`] among its settings.
+    pub fn standby(&self) -> Self {
+        loop {
+            let folder = new_folder();
+            let mut copy = command("pg_basebackup");
+            copy.arg("--pgdata").arg(folder.join("data")).arg("--host").arg(&self.folder);
+            copy.args(["--port", &self.port.to_string(), "--username=postgres", "--no-sync"]);
+            succeed(copy.args(["--checkpoint=fast", "--write-recovery-conf"]));
+            if let Some(standby) = Self::serve(folder) {
+                return standby;
+            }
+        }
     }
 
     /// Starts the server whose data is in a folder; `None` if its port was not free.
@@ -105,6 +139,11 @@ impl Cluster {
     pub fn url(&self, database: &str) -> String {
         let password = PASSWORD.replace(' ', "%20");
         format!("postgres://{ROLE}:{password}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// Returns the port on loopback, which is also in the socket's name.
+    pub fn port(&self) -> u16 {
+        self.port
     }
 
     /// Returns the folder of the socket.
@@ -222,10 +261,15 @@ fn initialize(data: &Path, settings: &str) {
 /// Makes a folder that the server's user owns.
 fn new_folder() -> PathBuf {
     let folder = tempfile::Builder::new().prefix("postgres-").tempdir().unwrap().keep();
-    if let Some(user) = server_user() {
-        chown(&folder, Some(number_of(user, "-u")), Some(number_of(user, "-g"))).unwrap();
-    }
+    give_to_server(&folder);
     folder
+}
+
+/// Makes the server's user the owner of a file or folder.
+fn give_to_server(path: &Path) {
+    if let Some(user) = server_user() {
+        chown(path, Some(number_of(user, "-u")), Some(number_of(user, "-g"))).unwrap();
+    }
 }
 
 /// Starts a server under its watcher. Its log is a file in the folder.
