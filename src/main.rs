@@ -31,7 +31,11 @@ fn main() -> ExitCode {
             })
         }
         Ok(Invocation::WriteReports(options)) => write_reports(&options),
-        Ok(Invocation::CheckConfig(text) | Invocation::Print(text)) => print(&text),
+        Ok(Invocation::Print(text)) => print(&text),
+        Ok(Invocation::CheckConfig(config, text)) => match cli::check_files(&config) {
+            Ok(()) => print(&text),
+            Err(error) => say(&error, error.exit_status()),
+        },
         Ok(Invocation::Healthcheck(probed)) => match cli::healthcheck(probed) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => say(&error, error.exit_status()),

@@ -18,8 +18,9 @@ use crate::config::{self, Config, DatabaseUrl, Lookup, Probed, Resolved};
 pub enum Invocation {
     /// Serve until a signal.
     Serve(Box<Config>),
-    /// Print this text: the settings in force.
-    CheckConfig(String),
+    /// Print this text, the settings in force, if the files that they name are sound, by
+    /// [`check_files`](super::check_files()).
+    CheckConfig(Box<Config>, String),
     /// Ask the server at this address whether it is healthy, by
     /// [`healthcheck`](super::healthcheck()).
     Healthcheck(Probed),
@@ -67,7 +68,11 @@ pub fn parse(
     let resolved = || Resolved::load(&flags, environment);
     Ok(match command {
         None => Invocation::Serve(Box::new(resolved()?.config)),
-        Some(CHECK_CONFIG) => Invocation::CheckConfig(resolved()?.to_toml()),
+        Some(CHECK_CONFIG) => {
+            let resolved = resolved()?;
+            let text = resolved.to_toml();
+            Invocation::CheckConfig(Box::new(resolved.config), text)
+        }
         Some(COMPACT) => Invocation::Compact(resolved()?.config.database_url),
         Some(REPAIR) => Invocation::Repair(resolved()?.config.database_url),
         Some(TOKEN) => token::read(matches, environment)?,
@@ -140,13 +145,13 @@ mod tests {
         }
         // The switch takes its value by `=` only, so a command's name is not taken for it.
         let words = ["--allow-anonymous-writes", "check-config"];
-        assert!(matches!(parse_words(&words, &[]).unwrap(), Invocation::CheckConfig(_)));
+        assert!(matches!(parse_words(&words, &[]).unwrap(), Invocation::CheckConfig(..)));
     }
 
     #[test]
     fn flags_stand_before_or_after_the_command() {
         for words in [["--ttl=3d", "check-config"], ["check-config", "--ttl=3d"]] {
-            let Invocation::CheckConfig(text) = parse_words(&words, &[]).unwrap() else {
+            let Invocation::CheckConfig(_, text) = parse_words(&words, &[]).unwrap() else {
                 panic!("{words:?}");
             };
             assert!(text.contains("ttl = \"3d\""), "{words:?}: {text}");

@@ -3,6 +3,7 @@
 //! This module reads the process's arguments and environment. It prints nothing and must not know
 //! how a server runs.
 
+mod check_config;
 mod command;
 mod compact;
 mod demo;
@@ -12,6 +13,7 @@ mod invocation;
 mod repair;
 mod token;
 
+pub use check_config::check_files;
 pub use compact::compact;
 pub use demo::DemoOptions;
 pub use error::CliError;

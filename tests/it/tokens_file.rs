@@ -191,15 +191,20 @@ fn a_bad_tokens_file_at_the_start_stops_it_before_anything_is_opened() {
         (Some("[[token]"), "tokens.toml line 1: not TOML: "),
         (None, "tokens.toml\": cannot read: No such file"),
     ] {
-        let run = Run::new(&["--listen", "127.0.0.1:0", "--tokens-file", "tokens.toml"]);
-        let run = match content {
-            Some(content) => run.file("tokens.toml", content),
-            None => run,
-        };
-        let outcome = run.finish();
-        assert_eq!(outcome.status, Some(2), "{}", outcome.err);
-        assert_eq!(outcome.err.lines().count(), 1, "{}", outcome.err);
-        assert!(outcome.err.contains(place), "{}", outcome.err);
-        assert_eq!(outcome.created, [""; 0], "nothing is opened");
+        let serve = ["--listen", "127.0.0.1:0", "--tokens-file", "tokens.toml"];
+        let check = ["check-config", "--tokens-file", "tokens.toml"];
+        for words in [&serve[..], &check] {
+            let run = Run::new(words);
+            let run = match content {
+                Some(content) => run.file("tokens.toml", content),
+                None => run,
+            };
+            let outcome = run.finish();
+            assert_eq!(outcome.status, Some(2), "{words:?}: {}", outcome.err);
+            assert_eq!(outcome.err.lines().count(), 1, "{words:?}: {}", outcome.err);
+            assert!(outcome.err.contains(place), "{words:?}: {}", outcome.err);
+            assert_eq!(outcome.out, "", "{words:?}");
+            assert_eq!(outcome.created, [""; 0], "nothing is opened");
+        }
     }
 }

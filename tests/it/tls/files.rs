@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::{shown_by, start};
+use crate::config::run::Run;
 use crate::support::{Pair, Process, run_tool};
 
 /// Returns a certificate in PEM whose version is said to be 1.
@@ -119,6 +120,8 @@ fn a_start_with_files_that_do_not_serve_names_what_is_wrong() {
         assert_eq!(status.code(), Some(2), "{output}");
         let last = output.lines().last().unwrap();
         assert!(last.contains(&format!("{place}: {reason}")), "{reason}: {output}");
+        let check = ["check-config", "--tls-cert", cert, "--tls-key", key];
+        Run::new(&check).refused(&[&format!("{place}: {reason}")]);
         if *key != pipe {
             let of_key = fs::read_to_string(key).unwrap();
             let is_secret = |line: &&str| line.len() > 40 && !line.starts_with('-');
