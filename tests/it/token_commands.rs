@@ -230,6 +230,18 @@ fn token_check_says_what_a_token_may_do_and_why_not() {
         ),
         (
             &ci.token,
+            &["--token-stdin", "--right=read"],
+            yes,
+            "  read    yes, since everybody may\n",
+        ),
+        (
+            &ci.token,
+            &["--token-stdin", "--right=read", "--require-read-token"],
+            no,
+            "  read    no: it has no right to read, and require_read_token is set\n",
+        ),
+        (
+            &ci.token,
             &asked,
             no,
             "asked about repo \"nginx\" on server \"web-1\"\n  write   no: only for { repo = \"rsyslog\", server = \"*\" }, { repo = \"a,b\", server = \"web-*\" }\n",
@@ -285,6 +297,9 @@ fn names_that_no_entry_can_have_and_half_a_question_are_refused() {
         (&["--repo=a", "--server=b"], "--token-stdin"),
         (&["--token-stdin", "--token-file=x"], "cannot be used with"),
         (&["--token-stdin", "--right=write"], "--repo"),
+        (&["--token-stdin", "--right=delete"], "--repo"),
+        (&["--token-stdin", "--right=read", "--repo=a"], "--server"),
+        (&["--right=read"], "--token-stdin"),
     ] {
         let (status, said) = check_in(folder.path(), &ci.token, words);
         assert_eq!(status, Some(2), "{words:?}: {said}");

@@ -34,7 +34,8 @@ pub(super) enum Source {
 /// What the token is to be used for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Question {
-    pub(super) key: Key,
+    /// The names; to read is everything or nothing.
+    pub(super) key: Option<Key>,
     /// The right that decides the verdict.
     pub(super) right: Right,
 }
@@ -133,11 +134,12 @@ fn verdict(token: &Token, holder: &Holder, question: Option<&Question>) -> Verdi
         (false, false) => "no: it has no right to read, and require_read_token is set",
     };
     let Token { rights, .. } = token;
-    let Some(Question { key, right }) = question else {
+    let right = question.map(|question| question.right);
+    let Some(key) = question.and_then(|question| question.key.as_ref()) else {
         let (write, delete) = (all(&rights.write), all(&rights.delete));
         return Verdict {
             text: described(token, &validity(token), [&write, &delete, read]),
-            is_allowed: true,
+            is_allowed: right.is_none_or(|right| holder.has(right)),
         };
     };
     let answer = |right, scopes: &[Scope]| {
@@ -154,7 +156,7 @@ fn verdict(token: &Token, holder: &Holder, question: Option<&Question>) -> Verdi
     let (repo, server) = (key.repo.as_str(), key.server.as_str());
     let asked = format!("{}, asked about repo {repo:?} on server {server:?}", validity(token));
     let text = described(token, &asked, [&write, &delete, read]);
-    Verdict { text, is_allowed: holder.covers(*right, key.borrow()) }
+    Verdict { text, is_allowed: right.is_none_or(|right| holder.covers(right, key.borrow())) }
 }
 
 /// Describes every token of the file.

@@ -101,8 +101,9 @@ fn check() -> Command {
                 .value_name("RIGHT")
                 .value_parser(PossibleValuesParser::new(["write", "delete", "read"]))
                 .default_value("write")
-                .requires("repo")
-                .help("The right that decides the exit status"),
+                .requires("token")
+                .requires_ifs([("write", "repo"), ("delete", "repo")])
+                .help("The right that decides the exit status; read needs no --repo and --server"),
             // To answer it with a reason that does not repeat it.
             Arg::new("argument").hide(true).num_args(0..).value_parser(value_parser!(OsString)),
         ])
@@ -187,18 +188,20 @@ fn read_check(matches: &ArgMatches, environment: &Lookup<'_>) -> Result<CheckTok
         (false, file) => file.map(Source::File),
     };
     let text = |name: &str| matches.get_one::<String>(name);
+    let right = match text("right").map(String::as_str) {
+        Some("delete") => Right::Delete,
+        Some("read") => Right::Read,
+        _ => Right::Write,
+    };
     let question = match (text("repo"), text("server")) {
         (Some(repo), Some(server)) => {
             let repo = RepoName::parse(repo).map_err(|error| refused("repo", error.to_string()))?;
             let server = ServerName::parse(server);
             let server = server.map_err(|error| refused("server", error.to_string()))?;
-            let right = match text("right").map(String::as_str) {
-                Some("delete") => Right::Delete,
-                Some("read") => Right::Read,
-                _ => Right::Write,
-            };
-            Some(Question { key: Key { repo, server }, right })
+            Some(Question { key: Some(Key { repo, server }), right })
         }
+        // Only this right needs no names.
+        _ if right == Right::Read => Some(Question { key: None, right }),
         _ => None,
     };
     Ok(CheckToken { config, source, question })
