@@ -110,7 +110,7 @@ impl Tokens {
         let mut digests = BTreeSet::new();
         for (table, number) in tables(&file).map_err(refused)?.iter().zip(1..) {
             let refused = |Mistake { at, reason }| {
-                ConfigError::new(format!("{} {KEY} {number}{}", line(at), id_of(table)), reason)
+                ConfigError::new(format!("{} {KEY} {number}{}", line(at), shown_id(table)), reason)
             };
             let token = token(table).map_err(refused)?;
             let again = |what: &str| {
@@ -154,7 +154,7 @@ fn no_table(value: &Spanned<DeValue<'_>>) -> Mistake {
 }
 
 /// Names the token of a table, if its id can be read.
-fn id_of(table: &Spanned<DeValue<'_>>) -> String {
+fn shown_id(table: &Spanned<DeValue<'_>>) -> String {
     let id = table.get_ref().as_table().and_then(|table| table.get("id"));
     let id = id.and_then(|id| TokenId::parse(id.get_ref().as_str()?));
     id.map(|id| format!(" ({id})")).unwrap_or_default()
