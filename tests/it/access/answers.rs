@@ -1,6 +1,9 @@
 //! The answers to those who may not, word for word, and which of several faults is told.
 
 use std::io::{Read, Write};
+use std::time::Duration;
+
+use gitops_status_server::clock::Clock as _;
 
 use super::kit::{ALL, Mount, Token, basic, update};
 use crate::support::{Client, Reply, TestApp, report, update_request};
@@ -57,6 +60,20 @@ fn an_unknown_id_a_wrong_secret_and_an_expired_token_get_one_answer() {
         assert_eq!(reply.error(401), message);
         assert_eq!(challenges(&reply), [BEARER]);
     }
+}
+
+#[test]
+fn a_token_expires_by_the_clock_of_the_server_and_counts_again_if_that_is_set_back() {
+    let token = Token::new("ci", &format!("{ALL}expires = 2026-04-21T11:00:00Z"));
+    let mount = Mount::new(&[&token]);
+    let app = mount.app(&[]);
+    let post = || send(&app, "POST", "/api/status", Some(&token.text), &update("r", "s"));
+    let before = app.clock.read().wall;
+    assert_eq!(post().status, 200);
+    app.clock.set_wall(before.plus(Duration::from_hours(1)));
+    assert_eq!(post().error(401), INVALID);
+    app.clock.set_wall(before);
+    assert_eq!(post().status, 200);
 }
 
 #[test]

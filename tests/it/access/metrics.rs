@@ -62,10 +62,15 @@ fn requests_are_counted_by_token_and_outcome_and_counts_survive_a_reload() {
     let bearer = ci.bearer();
     assert_eq!(app.send("GET", "/status.json", &headers(&bearer), b"").status, 200);
     assert_eq!(app.send("GET", "/livez", &headers(&bearer), b"").status, 200);
+    assert_eq!(
+        app.send("GET", "/login", &headers(&bearer), b"").status,
+        303,
+        "it counts as allowed"
+    );
     let target = "/api/status?repo=rsyslog&server=a";
     assert_eq!(app.send("DELETE", target, &headers(&bearer), b"").status, 403);
     let expected = [
-        "id=\"ci\",outcome=\"allowed\" 4",
+        "id=\"ci\",outcome=\"allowed\" 5",
         "id=\"ci\",outcome=\"forbidden\" 2",
         "id=\"ci\",outcome=\"wrong_secret\" 2",
         "id=\"old\",outcome=\"expired\" 1",
