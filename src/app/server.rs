@@ -107,7 +107,7 @@ impl<R: Fn(&mut ServiceConfig) + Clone + Send + 'static> Plan<R> {
         let entrance = Entrance::new(connections.clone(), tls, services.metrics.tls.clone());
         let stopping = services.stopping.clone();
         let serve = move || {
-            let (stopping, entrance) = (stopping.clone(), entrance.clone());
+            let (stopping, entrance) = (stopping.clone(), entrance.of_another_worker());
             let routes = Routes::new()
                 .app_data(services.clone())
                 .wrap(headers_of_all())

@@ -1,6 +1,7 @@
 //! TLS on the server's port: the certificate, its replacement, and clients that do not finish.
 
 mod files;
+mod flood;
 
 use std::fs;
 use std::io::{Read, Write};

@@ -15,12 +15,15 @@ use actix_web::body::MessageBody as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_rustls::rustls::{AlertDescription, Error};
+use tokio_rustls::rustls::{AlertDescription, Error, ServerConnection};
 use tokio_rustls::server::TlsStream;
 
 use super::misfits::{Misfit, Misfits};
+use super::open::network;
+use super::peer::Peer;
 use super::registry::Connections;
 use super::stream::Stream;
+use super::turns::Turns;
 use crate::http::error::ApiError;
 use crate::metrics::{Handshake, TlsUse};
 use crate::tls::Tls;
@@ -35,7 +38,7 @@ const LAST_BYTES: Duration = Duration::from_secs(1);
 /// How much of an answer is kept encrypted for a client that does not read, in bytes.
 const ENCRYPTED_AHEAD: usize = 32 * 1024;
 
-/// The way in to a port; clones are the same.
+/// The way in to a port on one worker; clones are the same.
 #[derive(Clone, Debug)]
 pub struct Entrance {
     connections: Connections,
@@ -43,6 +46,8 @@ pub struct Entrance {
     tls: Option<Tls>,
     counts: TlsUse,
     misfits: Arc<Misfits>,
+    /// The order of the handshakes of a worker.
+    turns: Turns,
 }
 
 /// What actix takes: a connection, its protocol, and the address of the client.
@@ -52,7 +57,13 @@ impl Entrance {
     /// Makes the way in to a port that speaks TLS if there is a certificate.
     #[must_use]
     pub fn new(connections: Connections, tls: Option<Tls>, counts: TlsUse) -> Self {
-        Self { connections, tls, counts, misfits: Arc::default() }
+        Self { connections, tls, counts, misfits: Arc::default(), turns: Turns::default() }
+    }
+
+    /// Returns the same way in for another worker, whose handshakes have turns of their own.
+    #[must_use]
+    pub fn of_another_worker(&self) -> Self {
+        Self { turns: Turns::default(), ..self.clone() }
     }
 
     /// Takes a connection in.
@@ -67,7 +78,8 @@ impl Entrance {
         let stream = match &self.tls {
             None => Stream::plain(socket, self, tracked),
             Some(tls) => {
-                let handshake = timeout(HANDSHAKE, self.handshake(tls, socket, client));
+                let handshake =
+                    timeout(HANDSHAKE, self.handshake(tls, socket, client, &tracked.peer));
                 let secured = handshake.await.unwrap_or_else(|_| {
                     self.note(Handshake::TimedOut, client, "it was not over within 10 seconds");
                     Err(io::ErrorKind::TimedOut.into())
@@ -85,6 +97,7 @@ impl Entrance {
         tls: &Tls,
         mut socket: TcpStream,
         client: Option<SocketAddr>,
+        peer: &Peer,
     ) -> io::Result<TlsStream<TcpStream>> {
         let mut first = [0];
         // Nothing is said of those that look whether the port is open.
@@ -97,10 +110,14 @@ impl Entrance {
             answer_plain(&mut socket).await.ok();
             return Err(io::ErrorKind::InvalidData.into());
         }
-        let shaken = tls
-            .acceptor()
-            .accept_with(socket, |session| session.set_buffer_limit(Some(ENCRYPTED_AHEAD)));
-        let shaken = shaken.await;
+        let network = client.map(|client| network(client.ip()));
+        let limited = |session: &mut ServerConnection| {
+            session.set_buffer_limit(Some(ENCRYPTED_AHEAD));
+        };
+        // The certificate in force is that of its first turn.
+        let steps = async { tls.acceptor().accept_with(socket, limited).await };
+        let shaken = self.turns.run(network, peer, steps).await;
+        let shaken = shaken.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
         match &shaken {
             Ok(_) => self.counts.note_handshake(Handshake::Completed),
             Err(error) => {

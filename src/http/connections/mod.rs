@@ -15,6 +15,7 @@ mod peer;
 mod registry;
 mod stream;
 mod track;
+mod turns;
 mod upgrade;
 
 pub use entrance::Entrance;

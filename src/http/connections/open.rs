@@ -217,7 +217,7 @@ impl OpenConnections {
 
 /// Returns the address that a limit counts by. A client usually has all addresses of an IPv6 network
 /// of 64 bits, so that network counts as one.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)))

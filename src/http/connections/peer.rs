@@ -40,13 +40,19 @@ impl Peer {
         let mut looks = tokio::time::interval(LOOK);
         loop {
             looks.tick().await;
-            if self.socket.upgrade().is_none_or(|socket| is_closed(&socket)) {
+            if self.sends_no_more() {
                 break;
             }
         }
         if self.activity.is_closed_for_reading() {
             std::future::pending::<()>().await;
         }
+    }
+
+    /// Whether the client has closed its connection or its sending side, or this program has shut
+    /// that side.
+    pub(super) fn sends_no_more(&self) -> bool {
+        self.socket.upgrade().is_none_or(|socket| is_closed(&socket))
     }
 }
 

@@ -21,8 +21,17 @@ impl Pair {
 
     /// The same, valid until a year has begun.
     pub fn valid_until(name: &str, year: i32) -> Self {
+        Self::made(name, year, &KeyPair::generate().unwrap())
+    }
+
+    /// The same, of a key in PEM.
+    pub fn of_key(name: &str, key: &str) -> Self {
+        Self::made(name, 4096, &KeyPair::from_pem(key).unwrap())
+    }
+
+    fn made(name: &str, year: i32, key: &KeyPair) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let (certificate, key, der) = made(name, year);
+        let (certificate, key, der) = made(name, year, key);
         fs::write(folder.path().join("tls.crt"), certificate).unwrap();
         fs::write(folder.path().join("tls.key"), key).unwrap();
         Self { folder, certificate: der }
@@ -122,11 +131,10 @@ fn arguments(folder: &Path) -> Vec<String> {
 }
 
 /// Returns a certificate and its key in PEM, and the certificate as servers send it.
-fn made(name: &str, year: i32) -> (String, String, Vec<u8>) {
-    let key = KeyPair::generate().unwrap();
+fn made(name: &str, year: i32, key: &KeyPair) -> (String, String, Vec<u8>) {
     let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
     parameters.not_before = date_time_ymd(2020, 1, 1);
     parameters.not_after = date_time_ymd(year, 1, 1);
-    let certificate = parameters.self_signed(&key).unwrap();
+    let certificate = parameters.self_signed(key).unwrap();
     (certificate.pem(), key.serialize_pem(), certificate.der().to_vec())
 }
