@@ -20,6 +20,8 @@ mod queries;
 mod refusal;
 #[path = "targets/report.rs"]
 mod report;
+#[path = "targets/sites.rs"]
+mod sites;
 #[path = "targets/tokens.rs"]
 mod tokens;
 
@@ -31,7 +33,7 @@ use libfuzzer_sys::fuzz_target;
 type Target = fn(&[u8]);
 
 /// Each target has its seeds in a folder of its name.
-const TARGETS: [(&str, Target); 13] = [
+const TARGETS: [(&str, Target); 14] = [
     ("body", body::body),
     ("coding", headers::coding),
     ("config", config::config),
@@ -43,6 +45,7 @@ const TARGETS: [(&str, Target); 13] = [
     ("overview", queries::overview),
     ("report", report::report),
     ("routes", queries::routes),
+    ("sites", sites::sites),
     ("timeline", queries::timeline),
     ("tokens", tokens::tokens),
 ];

@@ -1,6 +1,8 @@
 //! Doors to the parsers of requests for the fuzz targets in `fuzz`, which run without a server.
 
 use actix_web::ResponseError as _;
+use actix_web::dev::RequestHead;
+use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use super::bodies::Bodies;
@@ -11,6 +13,7 @@ use super::history;
 use super::list::ListQuery;
 use super::pages::overview;
 use super::sent_names::SentNames;
+use super::sites::Sites;
 use super::warning::Warning;
 use super::{body, credentials, malformed, query, routes, timeline, wire};
 use crate::domain::{Filter, HistoryQuery, Report, Selection, TimelineQuery, Timestamp};
@@ -133,6 +136,21 @@ fn headers<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> HeaderMa
 pub fn credentials<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>) -> Vec<String> {
     let headers = headers(pairs);
     credentials::credentials(&headers).map(Into::into).collect()
+}
+
+/// Checks for whom a browser has sent a `GET` or a `POST` with some headers.
+///
+/// # Errors
+/// One that is for another site.
+pub fn check_site<'a>(
+    sites: &Sites,
+    writes: bool,
+    pairs: impl IntoIterator<Item = (&'a str, &'a [u8])>,
+) -> Result<(), Refusal> {
+    let mut head = RequestHead::default();
+    head.method = if writes { Method::POST } else { Method::GET };
+    head.headers = headers(pairs);
+    Ok(sites.check(&head)?)
 }
 
 /// Returns the coding of an answer to a client with this `Accept-Encoding`.
