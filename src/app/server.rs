@@ -7,9 +7,6 @@ use std::time::Duration;
 use actix_http::{HttpService, KeepAlive};
 use actix_service::{IntoServiceFactory as _, ServiceFactoryExt as _, fn_service, map_config};
 use actix_web::dev::{AppConfig, Server};
-use actix_web::http::header::{
-    CONTENT_SECURITY_POLICY, CROSS_ORIGIN_RESOURCE_POLICY, X_CONTENT_TYPE_OPTIONS,
-};
 use actix_web::middleware::DefaultHeaders;
 use actix_web::web::{Data, ServiceConfig};
 use actix_web::{App as Routes, Error};
@@ -52,6 +49,8 @@ struct Plan<R> {
     routes: R,
     /// Its certificate, if it speaks TLS.
     tls: Option<Tls>,
+    /// What the log advises clients that speak TLS where it speaks plain HTTP.
+    advice: &'static str,
     /// For how many seconds it waits for connections to end when it is told to stop in order.
     patience: u64,
 }
@@ -101,10 +100,11 @@ impl<R: Fn(&mut ServiceConfig) + Clone + Send + 'static> Plan<R> {
     /// actix-web's own `HttpServer` is made of the same parts, but shows connections only after
     /// their TLS handshake.
     fn try_bind(self, services: Data<Services>, connections: Connections) -> io::Result<Port> {
-        let Self { address, workers, room, routes, tls, patience } = self;
+        let Self { address, workers, room, routes, tls, advice, patience } = self;
         let listener = listen_on(address)?;
         let address = listener.local_addr()?;
-        let entrance = Entrance::new(connections.clone(), tls, services.metrics.tls.clone());
+        let entrance =
+            Entrance::new(connections.clone(), tls, services.metrics.tls.clone(), advice);
         let stopping = services.stopping.clone();
         let serve = move || {
             let (stopping, entrance) = (stopping.clone(), entrance.of_another_worker());
@@ -134,14 +134,9 @@ impl<R: Fn(&mut ServiceConfig) + Clone + Send + 'static> Plan<R> {
     }
 }
 
-/// Returns what every answer tells browsers, unless it has something else to say: not to guess its type,
-/// neither to run nor to frame it if it is opened by itself, and not to load it into a page of another
-/// origin.
+/// Returns what adds [`http::HEADERS_OF_ALL`] to answers without them.
 fn headers_of_all() -> DefaultHeaders {
-    DefaultHeaders::new()
-        .add((X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .add((CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))
-        .add((CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'"))
+    http::HEADERS_OF_ALL.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
 
 fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
@@ -165,6 +160,7 @@ fn main_port(
         room,
         routes: http::routes,
         tls,
+        advice: "use http://, or set tls_cert and tls_key",
         // Workers hold connections until the writer has answered; `App::run` enforces the grace.
         patience: config.shutdown_grace.as_secs().saturating_add(1),
     }
@@ -183,6 +179,7 @@ fn admin_port(
         room,
         routes: move |paths: &mut ServiceConfig| http::admin_routes(paths, main.port()),
         tls: None,
+        advice: "use http://, since admin_listen never speaks TLS",
         patience: 0,
     }
 }

@@ -21,6 +21,7 @@ mod files;
 mod filters;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod headers_of_all;
 mod health;
 mod history;
 mod list;
@@ -56,6 +57,7 @@ mod work;
 pub use bodies::Bodies;
 pub use connections::{ConnectionLimits, Connections, Entrance};
 pub(crate) use connections::{Stream, track};
+pub use headers_of_all::HEADERS_OF_ALL;
 pub use refusal_log::RefusalLog;
 pub(crate) use routes::{admin_routes, routes};
 pub use scrapes::Scrapes;

@@ -14,6 +14,8 @@ pub enum Handshake {
     Completed,
     /// The client has closed its connection before.
     Closed,
+    /// The server has closed the connection before, as it does with idle ones.
+    Shut,
     /// The client does not accept the certificate.
     Refused,
     /// The client speaks another version of TLS, or breaks its rules.
@@ -39,7 +41,8 @@ struct Use {
 
 impl TlsUse {
     pub(super) fn new() -> Self {
-        let outcomes = ["completed", "closed", "refused", "failed", "plain_http", "timed_out"];
+        let outcomes =
+            ["completed", "closed", "shut", "refused", "failed", "plain_http", "timed_out"];
         Self(Arc::new(Use {
             is_on: AtomicBool::new(false),
             are_files_valid: AtomicBool::new(true),
@@ -65,6 +68,7 @@ impl TlsUse {
         self.0.handshakes.note(match outcome {
             Handshake::Completed => "completed",
             Handshake::Closed => "closed",
+            Handshake::Shut => "shut",
             Handshake::Refused => "refused",
             Handshake::Failed => "failed",
             Handshake::PlainHttp => "plain_http",

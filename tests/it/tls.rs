@@ -2,6 +2,7 @@
 
 mod files;
 mod flood;
+mod outcomes;
 
 use std::fs;
 use std::io::{Read, Write};
@@ -235,12 +236,17 @@ fn plain_http_at_the_port_of_tls_is_answered_in_words() {
     for request in [LIVEZ, b"POST /api/status HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\n{}"] {
         for _ in 0..5 {
             let mut socket = sending(&server, request);
-            let message = Reply::read(&mut socket).unwrap().error(400);
+            let reply = Reply::read(&mut socket).unwrap();
+            for (name, value) in gitops_status_server::http::HEADERS_OF_ALL {
+                assert_eq!(reply.header(&name.to_lowercase()), Some(value));
+            }
+            let message = reply.error(400);
             assert_eq!(message, "This port speaks TLS: use https://");
         }
     }
     assert!(handshakes(&server, "plain_http") >= 10.0);
     let line = "127.0.0.1 sends plain HTTP, and this port speaks TLS: use https://";
+    wait_until("the log says so", || server.log().contains(line));
     assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
 }
 

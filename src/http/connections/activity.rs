@@ -26,6 +26,8 @@ pub(super) struct Activity {
     awaits_end: AtomicBool,
     /// Whether this program has shut the receiving side.
     is_closed_for_reading: AtomicBool,
+    /// Whether this program has shut any side.
+    is_shut: AtomicBool,
 }
 
 impl Activity {
@@ -39,6 +41,7 @@ impl Activity {
             has_unread_body: AtomicBool::new(false),
             awaits_end: AtomicBool::new(false),
             is_closed_for_reading: AtomicBool::new(false),
+            is_shut: AtomicBool::new(false),
         }
     }
 
@@ -53,6 +56,11 @@ impl Activity {
 
     pub(super) fn note_stream(&self) {
         self.awaits_end.store(false, Ordering::Relaxed);
+    }
+
+    /// Has to be called before any side is shut.
+    pub(super) fn note_shut(&self) {
+        self.is_shut.store(true, Ordering::Relaxed);
     }
 
     /// Has to be called before the receiving side is shut: a request may come just then.
@@ -71,6 +79,10 @@ impl Activity {
 
     pub(super) fn is_closed_for_reading(&self) -> bool {
         self.is_closed_for_reading.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.is_shut.load(Ordering::Relaxed)
     }
 
     /// Whether a request has been received in full and not been answered in full.

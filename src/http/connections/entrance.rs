@@ -20,11 +20,11 @@ use tokio_rustls::server::TlsStream;
 
 use super::misfits::{Misfit, Misfits};
 use super::open::network;
-use super::peer::Peer;
-use super::registry::Connections;
+use super::registry::{Connections, Tracked};
 use super::stream::Stream;
 use super::turns::Turns;
 use crate::http::error::ApiError;
+use crate::http::headers_of_all::HEADERS_OF_ALL;
 use crate::metrics::{Handshake, TlsUse};
 use crate::tls::Tls;
 
@@ -54,10 +54,17 @@ pub struct Entrance {
 type Accepted = (Stream, Protocol, Option<SocketAddr>);
 
 impl Entrance {
-    /// Makes the way in to a port that speaks TLS if there is a certificate.
+    /// Makes the way in to a port that speaks TLS if there is a certificate. The log gives the advice
+    /// to clients that speak TLS where there is none.
     #[must_use]
-    pub fn new(connections: Connections, tls: Option<Tls>, counts: TlsUse) -> Self {
-        Self { connections, tls, counts, misfits: Arc::default(), turns: Turns::default() }
+    pub fn new(
+        connections: Connections,
+        tls: Option<Tls>,
+        counts: TlsUse,
+        advice: &'static str,
+    ) -> Self {
+        let misfits = Arc::new(Misfits::new(advice));
+        Self { connections, tls, counts, misfits, turns: Turns::default() }
     }
 
     /// Returns the same way in for another worker, whose handshakes have turns of their own.
@@ -78,8 +85,7 @@ impl Entrance {
         let stream = match &self.tls {
             None => Stream::plain(socket, self, tracked),
             Some(tls) => {
-                let handshake =
-                    timeout(HANDSHAKE, self.handshake(tls, socket, client, &tracked.peer));
+                let handshake = timeout(HANDSHAKE, self.handshake(tls, socket, client, &tracked));
                 let secured = handshake.await.unwrap_or_else(|_| {
                     self.note(Handshake::TimedOut, client, "it was not over within 10 seconds");
                     Err(io::ErrorKind::TimedOut.into())
@@ -97,11 +103,14 @@ impl Entrance {
         tls: &Tls,
         mut socket: TcpStream,
         client: Option<SocketAddr>,
-        peer: &Peer,
+        tracked: &Tracked,
     ) -> io::Result<TlsStream<TcpStream>> {
         let mut first = [0];
         // Nothing is said of those that look whether the port is open.
         if socket.peek(&mut first).await? == 0 {
+            if tracked.activity.is_shut() {
+                self.counts.note_handshake(Handshake::Shut);
+            }
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if first.first().is_some_and(u8::is_ascii_alphabetic) {
@@ -116,10 +125,12 @@ impl Entrance {
         };
         // The certificate in force is that of its first turn.
         let steps = async { tls.acceptor().accept_with(socket, limited).await };
-        let shaken = self.turns.run(network, peer, steps).await;
+        let shaken = self.turns.run(network, &tracked.peer, steps).await;
         let shaken = shaken.unwrap_or_else(|| Err(io::ErrorKind::UnexpectedEof.into()));
         match &shaken {
             Ok(_) => self.counts.note_handshake(Handshake::Completed),
+            // Nothing is wrong with the client.
+            Err(_) if tracked.activity.is_shut() => self.counts.note_handshake(Handshake::Shut),
             Err(error) => {
                 let (outcome, reason) = outcome(error);
                 self.note(outcome, client, &reason);
@@ -168,11 +179,15 @@ fn is_about_certificate(alert: AlertDescription) -> bool {
 async fn answer_plain(socket: &mut TcpStream) -> io::Result<()> {
     let body = ApiError::PlainHttp.error_response().into_body();
     let body = body.try_into_bytes().unwrap_or_default();
-    let head = format!(
+    let mut head = format!(
         "HTTP/1.1 400 Bad Request\r\nContent-Length: {}\r\nContent-Type: application/json\r\n\
-         X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n",
+         Connection: close\r\n",
         body.len()
     );
+    for (name, value) in HEADERS_OF_ALL {
+        head.extend([name, ": ", value, "\r\n"]);
+    }
+    head.push_str("\r\n");
     socket.write_all(&[head.as_bytes(), &body].concat()).await?;
     socket.shutdown().await?;
     let mut piece = [0; 4096];

@@ -22,27 +22,27 @@ pub(super) enum Misfit {
 /// The lines of each kind.
 #[derive(Debug)]
 pub(super) struct Misfits {
+    /// What a client should do that speaks TLS where the port speaks plain HTTP.
+    advice: &'static str,
     started: Instant,
     lines: Throttle,
 }
 
-impl Default for Misfits {
-    fn default() -> Self {
-        Self { started: Instant::now(), lines: Throttle::default() }
-    }
-}
-
 impl Misfits {
+    pub(super) fn new(advice: &'static str) -> Self {
+        Self { advice, started: Instant::now(), lines: Throttle::default() }
+    }
+
     /// Logs what a client did, or counts it if there was such a line within the last minute.
     pub(super) fn note(&self, misfit: Misfit, client: Option<SocketAddr>, reason: &str) {
         let Some(left_out) = self.admit(misfit) else { return };
         let client = client.map_or("A client".to_owned(), |at| at.ip().to_canonical().to_string());
         let others = and_others(left_out);
         match misfit {
-            Misfit::TlsAtPlainPort => log::warn!(
-                "{client} speaks TLS, and this port plain HTTP{others}: use http://, or set \
-                 tls_cert and tls_key"
-            ),
+            Misfit::TlsAtPlainPort => {
+                let advice = self.advice;
+                log::warn!("{client} speaks TLS, and this port plain HTTP{others}: {advice}");
+            }
             Misfit::PlainHttp => {
                 log::warn!(
                     "{client} sends plain HTTP, and this port speaks TLS{others}: use https://"
@@ -76,7 +76,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_kind_has_a_line_a_minute() {
-        let misfits = Misfits::default();
+        let misfits = Misfits::new("use http://");
         assert_eq!(misfits.admit(Misfit::PlainHttp), Some(0));
         assert_eq!(misfits.admit(Misfit::TlsAtPlainPort), Some(0));
         for _ in 0..100 {

@@ -34,6 +34,7 @@ pub(super) struct Open {
 impl Open {
     /// Shuts its socket. Shut for reading only, it still sends its answers.
     pub(super) fn shut(&self, how: Shutdown) {
+        self.activity.note_shut();
         if how == Shutdown::Read {
             self.activity.close_for_reading();
         }
