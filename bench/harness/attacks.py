@@ -175,6 +175,18 @@ def read_nothing(port: int, count: int):
             reader.close()
 
 
+def pipeline(port: int, path: str, count: int, requests: int = 4000):
+    """Many clients send many requests in one go, and read nothing. They begin again every three seconds."""
+    while True:
+        sent = [Slow(port, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode() * requests) for _ in range(count)]
+        for client in sent:
+            client.go_on(b"")
+        time.sleep(3)
+        for client in sent:
+            if client.connection:
+                client.connection.close()
+
+
 def many_files(key: int) -> bytes:
     """An update with 20 names that nearly match."""
     report = json.loads(update(key))

@@ -11,7 +11,7 @@ from itertools import islice, permutations
 from pathlib import Path
 from urllib.parse import quote
 
-from .attacks import CLIENTS, PATTERNS, TEXTS, ask, leave_at_once, many_files, stay, thousands_of_files, under
+from .attacks import CLIENTS, PATTERNS, TEXTS, ask, leave_at_once, many_files, pipeline, stay, thousands_of_files, under
 from .past import flap
 from .servers import TARGET, Ours
 from .updates import fill, update
@@ -134,7 +134,24 @@ def silent_readers(binary: Path):
                 reader.close()
 
 
-PARTS = {"questions": questions, "history": history, "readers": silent_readers}
+def pipelines(binary: Path):
+    """Clients that send many requests at once and read nothing."""
+    clients = 60
+    with Ours(binary=binary) as server:
+        before = server.resident_bytes()
+        print(f"beside {clients} clients that send 4,000 requests at once and read nothing:", flush=True)
+        goods = {
+            "POST": Good(server.port, "POST", "/api/status", update(1)),
+            "/livez": Good(server.port, "GET", "/livez"),
+        }
+        with beside(goods):
+            with under((pipeline, (server.port, "/a", clients))):
+                time.sleep(SECONDS)
+                grown = (server.resident_bytes() - before) / 2**10 / clients
+        print(f"  {grown:.0f} KiB a client, idle after {seconds_until_idle(server):.1f} s", flush=True)
+
+
+PARTS = {"questions": questions, "history": history, "readers": silent_readers, "pipelines": pipelines}
 
 
 def main():

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from . import document, machine, table
 from .attacks import (
-    BODY, CLIENTS, LIVEZ, PATTERNS, TEXTS, Attack, change, keep, leave_at_once, listen, many_files, read_nothing,
+    BODY, CLIENTS, LIVEZ, PATTERNS, TEXTS, Attack, change, keep, leave_at_once, listen, many_files, pipeline, read_nothing,
     reconnect, stay, thousands_of_files, under,
 )  # fmt: skip
 from .past import flap
@@ -117,6 +117,7 @@ def attacks_on_entries(port: int) -> dict[str, list[Attack]]:
         "2,000 clients that drip a second head": [(keep, (port, 2000, half, b"x", 2))],
         "1,500 streams of changes, and updates of all entries": [(listen, (port, 1500, True)), (change, (port, ENTRIES))],
         "1,500 streams that are not read, and those updates": [(listen, (port, 1500, False)), (change, (port, ENTRIES))],
+        "60 clients that send 4,000 requests at once and read nothing": [(pipeline, (port, "/a", 60))],
         "streams that reconnect as fast as they can": [(reconnect, (port,)), (reconnect, (port,))],
     }  # fmt: skip
 

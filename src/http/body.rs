@@ -41,9 +41,10 @@ pub(super) async fn read_json(
         "gzip" | "x-gzip" => true,
         _ => return Err(ApiError::UnsupportedEncoding),
     };
-    let length = header(request, &CONTENT_LENGTH).parse::<u64>();
-    if length.is_ok_and(|length| length > limit as u64) {
-        return Err(ApiError::BodyTooLarge { limit });
+    let length = header(request, &CONTENT_LENGTH).parse::<u64>().unwrap_or(0);
+    match usize::try_from(length) {
+        Ok(length) if length <= limit => connections::expect_body(request, length),
+        _ => return Err(ApiError::BodyTooLarge { limit }),
     }
     let sink = Bounded { bytes: Vec::new(), share: services.bodies.begin(), limit, failure: None };
     let received = receive(request, payload, sink, is_gzip);

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Write};
 use crate::support::{Connection, Process, Reply, report, update_request};
 
 /// Returns the most memory in bytes that a process has had so far.
-fn peak_memory(server: &Process) -> usize {
+pub(crate) fn peak_memory(server: &Process) -> usize {
     memory(server, "VmHWM:")
 }
 

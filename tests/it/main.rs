@@ -62,6 +62,7 @@ mod outages;
 mod overload;
 mod pages;
 mod panels;
+mod pipelining;
 mod postgres;
 mod prometheus;
 mod promises;

@@ -51,7 +51,7 @@ fn time_used(server: &Process) -> u64 {
 }
 
 /// Waits until a process uses no CPU for a while.
-fn wait_for_rest(server: &Process) {
+pub(crate) fn wait_for_rest(server: &Process) {
     let (mut used, mut quiet_turns) = (0, 0);
     wait_until("the process is idle", || {
         let now = time_used(server);

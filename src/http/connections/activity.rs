@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::time::Instant;
 
+use super::intake::{BodyIntake, Wanted};
+
 /// How long a client whose answer is complete may go on sending a body that nobody reads, in
 /// milliseconds. actix gives clients that have announced a length as long. Closing at once could
 /// destroy the answer on its way.
@@ -28,6 +30,7 @@ pub(super) struct Activity {
     is_closed_for_reading: AtomicBool,
     /// Whether this program has shut any side.
     is_shut: AtomicBool,
+    pub(super) body: BodyIntake,
 }
 
 impl Activity {
@@ -42,6 +45,7 @@ impl Activity {
             awaits_end: AtomicBool::new(false),
             is_closed_for_reading: AtomicBool::new(false),
             is_shut: AtomicBool::new(false),
+            body: BodyIntake::default(),
         }
     }
 
@@ -95,6 +99,20 @@ impl Activity {
         self.requests.load(Ordering::Relaxed) == 0
     }
 
+    /// Returns what actix may have next of what the client has sent.
+    pub(super) fn wanted(&self) -> Wanted {
+        if self.is_idle() {
+            return Wanted::Head;
+        }
+        match self.body.left() {
+            0 if self.body.is_expected() && self.has_unread_body.load(Ordering::Relaxed) => {
+                Wanted::Chunks
+            }
+            0 => Wanted::Nothing,
+            left => Wanted::Body(left),
+        }
+    }
+
     /// Returns how long the connection may make no progress, in milliseconds: `untaken` while a
     /// request is under way, `limit` otherwise.
     pub(super) fn patience(&self, limit: u64, untaken: u64, is_ending: bool) -> u64 {
@@ -137,6 +155,7 @@ impl UnderWay {
 impl Drop for UnderWay {
     fn drop(&mut self) {
         self.0.note_progress();
+        self.0.body.end();
         self.0.requests.fetch_sub(1, Ordering::Relaxed);
     }
 }

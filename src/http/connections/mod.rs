@@ -8,6 +8,7 @@
 
 mod activity;
 mod entrance;
+mod intake;
 mod limits;
 mod misfits;
 mod open;
@@ -24,4 +25,6 @@ pub(super) use peer::Peer;
 pub use registry::Connections;
 pub(crate) use stream::Stream;
 pub(crate) use track::track;
-pub(super) use track::{note_body_end, note_progress, note_stream, why_body_broke_off};
+pub(super) use track::{
+    expect_body, note_body_end, note_progress, note_stream, why_body_broke_off,
+};

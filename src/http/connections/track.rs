@@ -18,6 +18,14 @@ use crate::http::error::ApiError;
 use crate::http::request_log::{self, Line};
 use crate::http::stopping::Stopping;
 
+/// Notes that a request's body will be read, and its length unless it is chunked. Otherwise no more
+/// of it arrives than came with its head.
+pub(in crate::http) fn expect_body(request: &HttpRequest, length: usize) {
+    if let Some(tracked) = Tracked::of(request) {
+        tracked.activity.body.expect(length);
+    }
+}
+
 /// Notes that a request's body makes progress.
 pub(in crate::http) fn note_progress(request: &HttpRequest) {
     if let Some(tracked) = Tracked::of(request) {
