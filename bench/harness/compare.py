@@ -29,13 +29,20 @@ def main() -> None:
     plan, samples = Plan(rounds=arguments.rounds), Samples()
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    for name, part in PARTS.items():
-        if not arguments.only or name in arguments.only:
-            print(f"{name} ...", file=sys.stderr, flush=True)
-            part(kinds, plan, samples)
+    try:
+        for name, part in PARTS.items():
+            if not arguments.only or name in arguments.only:
+                print(f"{name} ...", file=sys.stderr, flush=True)
+                part(kinds, plan, samples)
+    finally:
+        # A part that fails does not take the figures of the others with it.
+        report(arguments.commit, plan, samples)
+
+
+def report(commit: str, plan: Plan, samples: Samples) -> None:
     slow = samples.drop_rounds_of_a_slow_disk() if samples.sync_rates else []
     print("\n".join([*machine.describe(WORK), document.about_rounds(plan.rounds, slow, samples)]), end="\n\n")
-    print(table.markdown(["figure", "this tree", arguments.commit, "ratio", "of each round"], lines(samples)))
+    print(table.markdown(["figure", "this tree", commit, "ratio", "of each round"], lines(samples)))
 
 
 def lines(samples: Samples) -> list[list[str]]:
