@@ -4,6 +4,7 @@
 //! so every rule can be tested without a server.
 
 mod capacity;
+mod changes;
 mod clock_trust;
 mod column;
 mod condition;
@@ -41,6 +42,7 @@ mod timestamp;
 mod transition;
 
 pub use capacity::{Capacity, Full, Growth, Omitted, Room};
+pub use changes::{Changes, Sighting};
 pub use clock_trust::{Now, SETTLING_TIME};
 pub use column::Column;
 pub use condition::Condition;
@@ -64,7 +66,7 @@ pub use retention::{Prunable, PruneRule, Retention, TransitionId};
 pub use segment::Segment;
 pub use selection::{Order, Run, Selected, Selection, Sort};
 pub use settlement::MOST_EXPIRED_DRIFTED;
-pub use snapshot::{Changes, Place, Revision, Snapshot};
+pub use snapshot::{Place, Revision, Snapshot};
 pub use span::{InvalidSpan, LONGEST_SPAN_DAYS, SPAN_UNITS, parse_span};
 pub use standing::{REMEMBERED_FOR, Shown, Silence, Standing};
 pub use tally::Tally;

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::positions::Positions;
 use super::segment::SEGMENT_ENTRIES;
-use super::{Derived, Entry, Key, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
+use super::{Changes, Derived, Entry, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
 
 /// The number of a commit; each commit has the next one.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -19,17 +19,6 @@ impl Revision {
     pub const fn next(self) -> Self {
         Self(self.0.saturating_add(1))
     }
-}
-
-/// Changes in a store that a snapshot does not have yet.
-#[derive(Clone, Debug)]
-pub struct Changes {
-    /// The revision after the changes.
-    pub revision: Revision,
-    /// Entries that were added or changed.
-    pub put: Vec<Arc<Entry>>,
-    /// Keys of entries that were removed.
-    pub removed: Vec<Key>,
 }
 
 /// How many segments [`Snapshot::advance`] looks into: few enough not to hold up updates when very
@@ -280,15 +269,31 @@ impl Snapshot {
 
     /// Applies changes that were found in the store.
     pub fn adopt(&mut self, changes: Changes, now: Now) {
-        let Changes { revision, put, removed } = changes;
+        let Changes { revision, put, seen, removed } = changes;
         for key in removed {
             if let (index, Ok(place)) = self.locate(key.borrow()) {
                 self.remove_at(index, place);
             }
         }
-        for entry in put {
+        for mut entry in put {
             let (index, place) = self.locate(entry.key());
+            let (Ok(near) | Err(near)) = place;
+            if let Some(name) = self.repo_name_near(entry.report.repo.as_str(), (index, near)) {
+                // Neighbours share the name of their repository.
+                Arc::make_mut(&mut entry).report.repo = name;
+            }
             self.put_at(index, place, Standing::new(entry, &self.policy, now.at));
+        }
+        for sighting in seen {
+            let (index, place) = self.locate(sighting.key.borrow());
+            let found =
+                place.ok().and_then(|place| self.segments.get(index)?.standings().get(place));
+            if let Some(standing) = found {
+                let mut entry = Arc::clone(standing.entry());
+                sighting.note_in(&mut entry);
+                let standing = standing.followed_by(entry, &self.policy, now.at);
+                self.put_at(index, place, standing);
+            }
         }
         self.revision = revision;
     }

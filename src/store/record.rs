@@ -19,8 +19,8 @@ use thiserror::Error;
 use super::StoreError;
 use crate::domain::{
     Actor, DriftCount, Entry, Event, FileDelta, FileName, GitRevision, InvalidField, Key, Recorded,
-    RepoName, Report, ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, SyncStatus,
-    Timestamp, Transition, TransitionId,
+    RepoName, Report, ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, Sighting,
+    SyncStatus, Timestamp, Transition, TransitionId,
 };
 
 /// Expands a list of columns. What comes of it depends on the first word.
@@ -193,14 +193,6 @@ impl Malformed {
     fn in_table(self, table: &'static str) -> StoreError {
         StoreError::Damaged { table, reason: self.to_string() }
     }
-}
-
-/// The times of an entry, as an update reported them.
-#[derive(Debug)]
-pub(super) struct Sighting {
-    pub(super) key: Key,
-    pub(super) last_check: ReportedTime,
-    pub(super) updated_at: Timestamp,
 }
 
 /// Reads entries, each with the revision of the commit that wrote its row.

@@ -1,16 +1,14 @@
 //! The log of sightings as the database stores it.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use futures_util::TryStreamExt;
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::sql;
-use crate::domain::{Entry, Key, Revision};
-use crate::store::StoreError;
-use crate::store::record::{self, Sighting};
+use crate::domain::{Key, Revision, Sighting};
+use crate::store::{StoreError, record};
 
 /// The log after a revision.
 #[derive(Debug)]
@@ -34,13 +32,6 @@ pub(super) struct Sighted {
 impl Sighted {
     pub(super) fn key(&self) -> &Key {
         &self.sighting.key
-    }
-
-    /// Gives an entry the times of this sighting.
-    pub(super) fn note_in(&self, entry: &mut Arc<Entry>) {
-        let entry = Arc::make_mut(entry);
-        entry.report.last_check = self.sighting.last_check;
-        entry.updated_at = self.sighting.updated_at;
     }
 }
 

@@ -77,7 +77,7 @@ impl Rows {
                 && sighted.revision > *written
                 && let Some(entry) = self.entries.get_mut(place)
             {
-                sighted.note_in(entry);
+                sighted.sighting.note_in(entry);
                 entries.push(Arc::clone(entry));
             }
         }
@@ -181,7 +181,7 @@ pub(super) async fn read_changes(
     let gone = sqlx::query(sql::REMOVED_SINCE).bind(since.0).fetch_all(connection).await?;
     let removed =
         gone.iter().map(|row| pairs::decode(row, "tombstones")).collect::<Result<_, _>>()?;
-    Ok(Some(Changes { revision, put, removed }))
+    Ok(Some(Changes { revision, put, seen: Vec::new(), removed }))
 }
 
 pub(super) async fn read_revision(

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use gitops_status_server::board::Board;
 use gitops_status_server::clock::{Clock, ManualClock};
 use gitops_status_server::domain::{
-    Actor, Changes, Entry, Event, Key, Plan, ReportedTime, Revision, RowChange, Transition,
+    Actor, Changes, Entry, Event, Key, Plan, ReportedTime, Revision, RowChange, Sighting,
+    Transition,
 };
 use gitops_status_server::store::{CommitError, CommitId, CommitOutcome, Committed, Loaded};
 
@@ -134,7 +135,7 @@ impl Database {
     pub fn new(random: Random, faults: Faults, model: Model, clock: ManualClock) -> Self {
         let first = Commit {
             id: Seen::START.1,
-            changes: Changes { revision: Revision(0), put: vec![], removed: vec![] },
+            changes: Changes::default(),
             keys: BTreeSet::new(),
             requests: vec![],
             rows: Rows::new(),
@@ -325,11 +326,14 @@ impl Database {
         for wrong in wrong {
             self.model.note_wrong(format!("commit {id:?} at revision {next}: {wrong}"));
         }
-        let changes = Changes {
-            revision: revision(next),
-            put: rows.keys().filter_map(|key| after.get(key)).cloned().collect(),
-            removed: rows.keys().filter(|key| !after.contains_key(key)).cloned().collect(),
-        };
+        let mut changes = Changes { revision: revision(next), ..Changes::default() };
+        for (key, row) in rows {
+            match row {
+                Row::Put(entry) => changes.put.push(Arc::clone(entry)),
+                Row::Seen(entry) => changes.seen.push(Sighting::of(entry)),
+                Row::Removed => changes.removed.push(key.clone()),
+            }
+        }
         self.ever.resize(self.ever.len().max(next + 1), vec![]);
         self.ever[next].push(after.clone());
         let (keys, requests) = (rows.keys().cloned().collect(), requests.clone());
@@ -356,16 +360,9 @@ impl Database {
     /// Returns the sum of the changes since a commit, unless that is unknown or forgotten.
     pub fn changes_since(&self, since: Seen) -> Option<Changes> {
         self.continues(since).then(|| {
-            let rows = &self.commits[self.last()].rows;
-            let missed = &self.commits[index(since.revision()) + 1..];
-            let keys: BTreeSet<_> = missed.iter().flat_map(|commit| &commit.keys).collect();
-            let (put, removed): (Vec<_>, Vec<_>) =
-                keys.into_iter().partition(|key| rows.contains_key(key));
-            Changes {
-                revision: revision(self.last()),
-                put: put.into_iter().map(|key| Arc::clone(&rows[key])).collect(),
-                removed: removed.into_iter().cloned().collect(),
-            }
+            let mut sum = Changes { revision: since.revision(), ..Changes::default() };
+            sum.extend(self.missed(since, self.commits.len()));
+            sum
         })
     }
 

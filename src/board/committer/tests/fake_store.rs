@@ -54,7 +54,7 @@ impl Truth {
         let entry = |server: &&str| Arc::new(Entry::first(report(server), now().at).0);
         let put = servers.iter().map(entry).collect();
         let revision = self.snapshot.revision().next();
-        let changes = Changes { revision, put, removed: Vec::new() };
+        let changes = Changes { revision, put, ..Changes::default() };
         self.snapshot.adopt(changes.clone(), now());
         changes
     }
