@@ -4,6 +4,7 @@
 
 mod archive;
 mod error;
+mod history;
 pub mod postgres;
 mod record;
 mod replica;

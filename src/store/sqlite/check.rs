@@ -22,7 +22,7 @@ use super::file::DatabaseFile;
 use super::gate::Gate;
 use super::inspect::{Rejected, check_table};
 use super::stored_entries::Rows;
-use super::{connection, history, readers, sighting_log, sql};
+use super::{connection, readers, records, sighting_log, sql};
 use crate::domain::Revision;
 use crate::store::{Examination, Examined, Part, StoreError};
 
@@ -296,7 +296,7 @@ fn examine(row: &SqliteRow, kind: &Position) -> Result<(Position, usize), StoreE
             return Ok((Position::Sightings(revision), seen.len()));
         }
         Position::History(_) | Position::HistoryAlone(_) => {
-            let item = history::decode(row)?;
+            let item = records::decode(row)?;
             let (added, removed) = (&item.transition.files_added, &item.transition.files_removed);
             let names = added.names.iter().chain(&removed.names);
             let length = names.map(|name| name.as_str().len()).sum();

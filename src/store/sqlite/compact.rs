@@ -17,7 +17,7 @@ use super::open::MIGRATOR;
 use super::remake::{self, HISTORY, is_sound, remake};
 use super::store::SqliteStore;
 use super::stored_entries::read_all;
-use super::{create, history, result_code as code, wal};
+use super::{create, records, result_code as code, wal};
 use crate::store::{OpenError, StoreError};
 
 /// The size of a database with its log, in bytes.
@@ -105,7 +105,7 @@ async fn has_same_history(
     loop {
         match (copied.try_next().await?, original.try_next().await?) {
             (Some(copied), Some(original))
-                if history::decode(&copied)? == history::decode(&original)? => {}
+                if records::decode(&copied)? == records::decode(&original)? => {}
             (None, None) => return Ok(true),
             (Some(_) | None, Some(_) | None) => return Ok(false),
         }

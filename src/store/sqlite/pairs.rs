@@ -6,6 +6,7 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use tokio::task::coop::consume_budget;
 
 use crate::domain::{InvalidField, Key, Names, RepoName, ServerName};
+use crate::store::history::{FoundPairs, Pairs};
 use crate::store::{KeyPredicate, StoreError};
 
 /// The pairs from one on, in order. Each step finds the next server of the same repository or,
@@ -52,17 +53,7 @@ const OF_REPOS: &str = "\
     ) \
     select repo, server from pairs where server <> ''";
 
-/// The most bytes of names that are found at once. Several copies of them are in memory.
-const MOST_BYTES: usize = 64 * 1024 * 1024;
-
-/// Pairs in the order of their names, if there are not too many.
-pub(super) enum Pairs {
-    Few(Vec<Key>),
-    TooMany,
-}
-
-/// Finds the pairs that pass, of some repositories or of all: at most `most`, and no more than fit
-/// into [`MOST_BYTES`].
+/// Finds the pairs that pass, of some repositories or of all.
 pub(super) async fn find(
     connection: &mut SqliteConnection,
     repos: &Names,
@@ -73,24 +64,17 @@ pub(super) async fn find(
         Some(repos) => sqlx::query(OF_REPOS).bind(json(&repos)?),
         None => sqlx::query(ALL),
     };
-    let mut found: Vec<Key> = Vec::new();
-    let mut bytes = 0;
+    let mut found = FoundPairs::at_most(most);
     let mut rows = query.fetch(connection);
     while let Some(row) = rows.try_next().await? {
         // Rows are often there already, so this loop may not yield otherwise.
         consume_budget().await;
         let key = decode(&row, "transitions")?;
-        if !passes(key.borrow()) {
-            continue;
-        }
-        bytes += key.repo.as_str().len() + key.server.as_str().len();
-        if found.len() == most || bytes > MOST_BYTES {
+        if passes(key.borrow()) && found.add(key) {
             return Ok(Pairs::TooMany);
         }
-        found.push(key);
     }
-    found.sort_unstable();
-    Ok(Pairs::Few(found))
+    Ok(found.finish())
 }
 
 /// Encodes pairs as a parameter: a JSON array of arrays.

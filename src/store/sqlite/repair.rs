@@ -19,7 +19,7 @@ use super::remake::{self, HISTORY, is_sound, remake};
 use super::sql::transition_columns;
 use super::store::SqliteStore;
 use super::stored_entries::read_all;
-use super::{create, history, wal};
+use super::{create, records, wal};
 use crate::store::{Loaded, OpenError, StoreError};
 
 /// The tables that hold the present. Older versions lack some.
@@ -139,7 +139,7 @@ async fn read_history(connection: &mut SqliteConnection) -> Result<u64, StoreErr
     let mut rows = sqlx::query(HISTORY).fetch(connection);
     let mut count = 0;
     while let Some(row) = rows.try_next().await? {
-        history::decode(&row)?;
+        records::decode(&row)?;
         count += 1;
     }
     Ok(count)

@@ -11,14 +11,16 @@ use super::aside::{self, aside};
 use super::check::Check;
 use super::file::{DatabaseFile, Lock};
 use super::readers::Readers;
+use super::records::SqliteRecords;
 use super::sightings::Sightings;
 use super::stored_entries::{Everything, read_all, read_changes, read_unfolded};
 use super::upkeep::Sizes;
-use super::{connection, history, outages, pairs, prune, sql, timeline};
+use super::{connection, outages, pairs, prune, sql};
 use crate::domain::{
     Changes, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule, Revision,
     Timeline, TimelineQuery, TransitionId,
 };
+use crate::store::history::{read_page, read_timeline};
 use crate::store::{
     Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
     Store, StoreError, Usage,
@@ -251,7 +253,7 @@ impl Archive for SqliteStore {
     async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
         let answer = async {
             let mut loan = self.readers.lend(&self.file).await?;
-            let page = history::read(loan.connection()?, query).await;
+            let page = read_page(&mut SqliteRecords(loan.connection()?), query).await;
             loan.give_back(page, &self.file).await
         };
         self.readers.ask(answer).await
@@ -265,7 +267,8 @@ impl Archive for SqliteStore {
     ) -> Result<Option<Timeline>, StoreError> {
         let answer = async {
             let mut loan = self.readers.lend(&self.file).await?;
-            let timeline = timeline::read(loan.connection()?, query, repos, passes).await;
+            let mut records = SqliteRecords(loan.connection()?);
+            let timeline = read_timeline(&mut records, query, repos, passes).await;
             loan.give_back(timeline, &self.file).await
         };
         self.readers.ask(answer).await

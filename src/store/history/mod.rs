@@ -1,0 +1,12 @@
+//! Questions about the past, answered from the records of any database.
+
+mod page;
+mod records;
+mod timeline;
+mod timeline_by_name;
+
+pub(super) use page::read_page;
+#[cfg(test)]
+pub(super) use page::read_within;
+pub(super) use records::{FoundPairs, Pairs, Records, Stretch, Take, condition_of};
+pub(super) use timeline::read_timeline;
