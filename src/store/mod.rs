@@ -3,11 +3,13 @@
 //! Knows the domain and databases; knows nothing of HTTP, of queues, or of what time it is.
 
 mod archive;
+mod column;
 mod error;
 mod history;
 pub mod postgres;
 mod record;
 mod replica;
+mod rows;
 mod soundness;
 pub mod sqlite;
 #[expect(clippy::module_inception, reason = "it has the trait of that name")]

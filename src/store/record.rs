@@ -3,20 +3,20 @@
 //!
 //! These lists determine the SQL, and how rows are written and read. A row crosses between the
 //! program and the database as a JSON array, because one text crosses faster than single values. The
-//! array begins with the repository and the server; the lists name the columns after them.
+//! array begins with the repository and the server; the lists name the columns after them. Rows of
+//! PostgreSQL are read column by column instead, which is faster there.
 //!
 //! To add a column: a line in the list and a field in the pattern above it, a line in `decode`
-//! below, and a migration. The compiler shows what is missing, and a test holds the numbers.
+//! below, and a migration of each database. The compiler shows what is missing, and a test holds the numbers.
 //!
 //! Knows the domain and JSON; knows no SQL but the names of columns.
-
-use std::borrow::Cow;
 
 use serde::ser::SerializeTuple;
 use serde::{Deserialize, Serialize, Serializer};
 use thiserror::Error;
 
 use super::StoreError;
+use super::column::{FromColumn, Json, Text};
 use crate::domain::{
     Actor, DriftCount, Entry, Event, FileDelta, FileName, GitRevision, InvalidField, Key, Recorded,
     RepoName, Report, ReportedTime, ReporterSchedule, Revision, RunUrl, ServerName, Sighting,
@@ -27,11 +27,15 @@ use crate::domain::{
 ///
 /// `names`, `values` and `set` are pieces of SQL, each ending with a comma: the columns' names,
 /// their values taken from a JSON array `value`, and assignments of the columns of another table.
-/// Names are in brackets, since one of them is a keyword of SQL.
-/// `records` makes one type that writes a row as a JSON array and one that reads it.
+/// Names are in brackets, since one of them is a keyword of SQL; `quoted` names are in quotes.
+/// `records` makes one type that writes a row as a JSON array and one that reads it. `of_columns` lets
+/// the latter be read from columns.
 macro_rules! columns {
     (names; $row:tt $($place:literal $name:ident: $type:ty = $value:expr,)*) => {
         concat!($("[", stringify!($name), "], "),*)
+    };
+    (quoted; $row:tt $($place:literal $name:ident: $type:ty = $value:expr,)*) => {
+        concat!($("\"", stringify!($name), "\", "),*)
     };
     (values; $row:tt $($place:literal $name:ident: $type:ty = $value:expr,)*) => {
         concat!($("value ->> ", $place, " as [", stringify!($name), "], "),*)
@@ -59,14 +63,39 @@ macro_rules! columns {
             }
         }
 
-        /// A row as read from a JSON array.
+        /// A row as read from a JSON array, or from columns.
         #[derive(Deserialize)]
         #[serde(bound(deserialize = "'de: 'a"))]
-        struct $stored<'a> {
+        pub(super) struct $stored<'a> {
             repo: Text<'a>,
             server: Text<'a>,
             $($name: $type,)*
-            $($more: $more_type,)?
+            $(#[serde(default)] $more: $more_type,)?
+        }
+    };
+    (
+        of_columns $stored:ident { $($more:ident: $more_type:ty)? };
+        $row:tt $($place:literal $name:ident: $type:ty = $value:expr,)*
+    ) => {
+        impl<'a> $stored<'a> {
+            /// Reads the columns of the list, which are the first of a row, and the repository and
+            /// the server after them.
+            pub(super) fn of_columns<R>(
+                row: &'a R,
+                $($more: $more_type,)?
+            ) -> Result<Self, StoreError>
+            where
+                $($type: FromColumn<'a, R>,)*
+                Text<'a>: FromColumn<'a, R>,
+            {
+                let key = [$($place),*].len();
+                Ok(Self {
+                    $($name: FromColumn::from_column(row, $place - 2)?,)*
+                    repo: FromColumn::from_column(row, key)?,
+                    server: FromColumn::from_column(row, key + 1)?,
+                    $($more,)?
+                })
+            }
         }
     };
 }
@@ -96,7 +125,7 @@ macro_rules! entry_columns {
             }, repo, server)
             2 sync_status: Text<'a> = sync_status.as_str(),
             3 drift_count: u64 = drift_count.get(),
-            4 files: Text<'a> = names(files),
+            4 files: Json<'a> = names(files),
             5 last_check: Text<'a> = format_args!("{last_check}"),
             6 updated_at: i64 = updated_at.millis(),
             7 status_since: i64 = status_since.millis(),
@@ -134,9 +163,9 @@ macro_rules! transition_columns {
             3 event: Text<'a> = event.as_str(),
             4 sync_status: Text<'a> = sync_status.as_str(),
             5 drift_count: u64 = drift_count.get(),
-            6 files_added: Text<'a> = names(&files_added.names),
+            6 files_added: Json<'a> = names(&files_added.names),
             7 files_added_count: usize = files_added.count,
-            8 files_removed: Text<'a> = names(&files_removed.names),
+            8 files_removed: Json<'a> = names(&files_removed.names),
             9 files_removed_count: usize = files_removed.count,
             10 report_revision: Option<Text<'a>> = revision.as_ref().map(GitRevision::as_str),
             11 url: Option<Text<'a>> = url.as_ref().map(RunUrl::as_str),
@@ -165,18 +194,8 @@ pub(super) use sighting_columns;
 entry_columns!(records EntryRow(Entry), StoredEntry { written: i64 });
 transition_columns!(records TransitionRow(Transition), StoredTransition { id: TransitionId });
 sighting_columns!(records SightingRow(Entry), StoredSighting {});
-
-/// A text that is copied only if it has escapes.
-#[derive(Deserialize)]
-struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-
-impl std::ops::Deref for Text<'_> {
-    type Target = str;
-
-    fn deref(&self) -> &str {
-        &self.0
-    }
-}
+entry_columns!(of_columns StoredEntry { written: i64 });
+transition_columns!(of_columns StoredTransition { id: TransitionId });
 
 /// Why a row cannot be what this program wrote.
 #[derive(Debug, Error)]
@@ -233,6 +252,13 @@ pub(super) fn read_sightings(json: &str) -> Result<Vec<Sighting>, StoreError> {
 }
 
 impl StoredEntry<'_> {
+    /// Makes the entry. It shares the name of its repository with a neighbour.
+    pub(super) fn beside(self, neighbour: Option<&Entry>) -> Result<Entry, StoreError> {
+        let repo = neighbour.map(|entry| &entry.report.repo);
+        let known = repo.filter(|repo| repo.as_str() == &*self.repo).cloned();
+        self.decode(known).map_err(|error| error.in_table("entries"))
+    }
+
     fn decode(self, known_repo: Option<RepoName>) -> Result<Entry, Malformed> {
         let report = Report {
             repo: known_repo.map_or_else(|| RepoName::parse(&self.repo), Ok)?,
@@ -269,6 +295,11 @@ impl StoredEntry<'_> {
 }
 
 impl StoredTransition<'_> {
+    /// Makes the transition, and returns its id with it.
+    pub(super) fn read(self) -> Result<(TransitionId, Transition), StoreError> {
+        self.decode().map_err(|error| error.in_table("transitions"))
+    }
+
     fn decode(self) -> Result<(TransitionId, Transition), Malformed> {
         let transition = Transition {
             at: Timestamp::from_millis(self.at),

@@ -1,6 +1,9 @@
 //! The conformance suite of stores. A new backend is a line in `backends!`.
 
+mod opening;
 mod past;
+mod replicas;
+mod storm;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,9 +19,10 @@ use gitops_status_server::store::{
     Archive, CommitError, CommitId, CommitOutcome, Committed, Store, StoreError,
 };
 
+use crate::support::PostgresDatabase;
 use past::{
     a_timeline_agrees_with_the_whole_history, a_timeline_has_only_entries_that_pass_the_filter,
-    a_timeline_of_names_is_as_fine_of_many_transitions_as_of_few,
+    a_timeline_of_names_is_as_fine_of_many_transitions_as_of_few, old_transitions_are_pruned,
     pages_of_any_size_and_filter_are_parts_of_the_whole,
 };
 
@@ -131,34 +135,29 @@ async fn a_commit_at_another_revision_applies_nothing(store: Arc<dyn Backend>) {
 
 async fn changes_since_returns_new_and_removed_entries(store: Arc<dyn Backend>) {
     let mut pair = Pair::new(Arc::clone(&store));
+    let mut snapshots = vec![pair.snapshot.clone()];
     pair.update([report("a", &[]), report("b", &[])], 1).await;
+    snapshots.push(pair.snapshot.clone());
     pair.commit(|plan, snapshot| {
         remove(plan, snapshot, "a");
         plan.apply(snapshot, report("c", &[]), now(1));
     })
     .await;
+    snapshots.push(pair.snapshot.clone());
     pair.commit(|plan, snapshot| {
         remove(plan, snapshot, "c");
         plan.apply(snapshot, report("c", &[]), now(2));
     })
     .await;
+    snapshots.push(pair.snapshot.clone());
     pair.update([report("b", &[])], 3).await;
-    let since = async |revision| {
-        let changes = store.changes_since(Revision(revision)).await.unwrap().unwrap();
-        assert_eq!(changes.revision, Revision(4));
-        let put = changes
-            .put
-            .iter()
-            .map(|entry| (entry.report.server.to_string(), entry.updated_at.millis()));
-        let gone = changes.removed.iter().map(|key| key.server.to_string());
-        (put.collect::<Vec<_>>(), gone.collect::<Vec<_>>())
-    };
-    let (b, c) = (("b".to_owned(), 3), ("c".to_owned(), 2));
-    assert_eq!(since(4).await, (vec![], vec![]));
-    assert_eq!(since(3).await, (vec![b.clone()], vec![]));
-    assert_eq!(since(2).await, (vec![c.clone(), b.clone()], vec![]));
-    assert_eq!(since(1).await, (vec![c.clone(), b.clone()], vec!["a".to_owned()]));
-    assert_eq!(since(0).await.0.last(), Some(&b), "what was seen last comes last");
+    snapshots.push(pair.snapshot.clone());
+    for mut old in snapshots {
+        let changes = store.changes_since(old.revision()).await.unwrap().unwrap();
+        old.adopt(changes, now(0));
+        assert_eq!(old.revision(), Revision(4));
+        assert_eq!(entries(&old), entries(&pair.snapshot));
+    }
     let long_ago = store.changes_since(Revision(-20_000)).await.unwrap();
     assert!(long_ago.is_none(), "too long ago to tell");
 }
@@ -272,15 +271,17 @@ async fn who_asked_for_a_change_comes_back(store: Arc<dyn Backend>) {
 }
 
 async fn a_store_knows_whether_a_commit_was_made(store: Arc<dyn Backend>) {
-    let outcome = async |since| store.outcome(Revision(since), ID).await.unwrap();
-    let not_made = outcome(0).await;
-    assert!(matches!(not_made, CommitOutcome::NotMade { .. }), "{not_made:?}");
-    store.commit(Revision(0), ID, &first("a")).await.unwrap();
-    match outcome(0).await {
-        CommitOutcome::Made(Committed { revision: Revision(1), missed }) if missed.is_empty() => {}
+    let outcome = async |since, id| store.outcome(Revision(since), id).await.unwrap();
+    let CommitOutcome::NotMade { missed } = outcome(0, CommitId::random()).await else { panic!() };
+    let last = missed.last().map_or(0, |last| last.revision.0);
+    store.commit(Revision(last), ID, &first("a")).await.unwrap();
+    match outcome(last, ID).await {
+        CommitOutcome::Made(Committed { revision, missed }) if missed.is_empty() => {
+            assert_eq!(revision, Revision(last + 1));
+        }
         other => panic!("{other:?}"),
     }
-    let of_another = outcome(-1).await;
+    let of_another = outcome(-1, ID).await;
     assert!(matches!(of_another, CommitOutcome::Reload), "{of_another:?}");
 }
 
@@ -292,27 +293,43 @@ async fn a_closed_store_takes_nothing(store: Arc<dyn Backend>) {
     assert!(store.load().await.is_err());
 }
 
-async fn sqlite(folder: &Path) -> Arc<dyn Backend> {
-    Arc::new(SqliteStore::open(&folder.join("store.db")).await.unwrap())
+/// A store that a test runs on, and what it needs for as long.
+struct Opened {
+    store: Arc<dyn Backend>,
+    _database: Option<PostgresDatabase>,
 }
 
-/// Runs every scenario on every backend.
+async fn sqlite(folder: &Path) -> Opened {
+    let store = Arc::new(SqliteStore::open(&folder.join("store.db")).await.unwrap());
+    Opened { store, _database: None }
+}
+
+async fn postgres(_: &Path) -> Opened {
+    let database = PostgresDatabase::create();
+    let store = Arc::new(replicas::open(&database).await);
+    Opened { store, _database: Some(database) }
+}
+
+/// Runs every scenario on every backend, and those of one backend on it.
 macro_rules! backends {
-    ($($backend:ident),+ => $scenarios:tt) => {
-        $(mod $backend { backends!(@each $backend $scenarios); })+
+    ($($backend:ident with $own:tt),+ => $scenarios:tt) => {
+        $(mod $backend {
+            backends!(@each $backend $scenarios);
+            backends!(@each $backend $own);
+        })+
     };
-    (@each $backend:ident { $($scenario:ident),+ $(,)? }) => {
+    (@each $backend:ident { $($scenario:ident),* $(,)? }) => {
         $(#[actix_web::test]
         async fn $scenario() {
             let folder = tempfile::tempdir().unwrap();
-            super::$scenario(super::$backend(folder.path()).await).await;
-        })+
+            let opened = super::$backend(folder.path()).await;
+            super::$scenario(std::sync::Arc::clone(&opened.store)).await;
+        })*
     };
 }
 
-backends!(sqlite => {
+backends!(sqlite with { a_commit_at_another_revision_applies_nothing }, postgres with {} => {
     a_committed_entry_is_loaded_field_by_field,
-    a_commit_at_another_revision_applies_nothing,
     changes_since_returns_new_and_removed_entries,
     the_latest_times_win_whether_logged_or_folded,
     many_updates_of_times_only_lose_nothing,
@@ -326,4 +343,5 @@ backends!(sqlite => {
     a_timeline_agrees_with_the_whole_history,
     a_timeline_of_names_is_as_fine_of_many_transitions_as_of_few,
     a_timeline_has_only_entries_that_pass_the_filter,
+    old_transitions_are_pruned,
 });

@@ -4,11 +4,13 @@ use std::sync::atomic::Ordering;
 
 use sqlx::sqlite::SqliteConnection;
 
+use super::rows::Parameters;
 use super::sightings::FoldStep;
 use super::store::{SqliteStore, WriteConnection};
 use super::stored_entries::read_revision;
 use super::{result_code as code, rows, sql};
 use crate::domain::{Plan, Revision};
+use crate::store::rows::Rows;
 use crate::store::{CommitError, CommitOutcome, Committed, StoreError};
 
 impl SqliteStore {
@@ -72,15 +74,15 @@ async fn write(
     plan: &Plan,
     step: &FoldStep,
 ) -> Result<(), sqlx::Error> {
-    let parameters =
-        rows::encode(plan, step).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let encoded = rows::encode(plan, step).map_err(|error| sqlx::Error::Encode(Box::new(error)))?;
+    let Parameters { rows: Rows { put, removed, transitions, seen }, folded } = encoded;
     sqlx::query(sql::COMMIT)
         .bind(expected.0)
-        .bind(parameters.put)
-        .bind(parameters.removed)
-        .bind(parameters.transitions)
-        .bind(parameters.seen)
-        .bind(parameters.folded)
+        .bind(put)
+        .bind(removed)
+        .bind(transitions)
+        .bind(seen)
+        .bind(folded)
         .bind(step.until.0)
         .bind(step.trim.map(|revision| revision.0))
         .execute(connection)

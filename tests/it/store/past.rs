@@ -1,14 +1,14 @@
 //! Queries of every store about the past, compared with naive computations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Backend, Pair, now, report};
 use gitops_status_server::domain::{
     Condition, Cursor, DriftCount, Event, Filter, HistoryItem, HistoryQuery, Key, KeyRef, Line,
-    LineKind, Names, Plan, RepoName, ServerName, Snapshot, SyncStatus, TimeRange, TimelineQuery,
-    Timestamp,
+    LineKind, Names, Plan, PruneRule, RepoName, ServerName, Snapshot, SyncStatus, TimeRange,
+    TimelineQuery, Timestamp,
 };
 
 const SERVERS: [&str; 5] = ["a", "b", "b,c", "ü", "z"];
@@ -270,4 +270,41 @@ pub(super) async fn a_timeline_has_only_entries_that_pass_the_filter(store: Arc<
         let timeline = store.timeline(asked, &repos, &few).await.unwrap().unwrap();
         assert_eq!(timeline.lines.len(), count);
     }
+}
+
+/// Prunes by a rule until nothing is left that it does not keep.
+async fn prune(store: &dyn Backend, rule: &PruneRule) {
+    let mut has_found = true;
+    while std::mem::take(&mut has_found) {
+        let mut next = Some(rule.clone());
+        while let Some(rule) = next {
+            let pruned = store.prunable(rule).await.unwrap();
+            has_found |= !pruned.found.is_empty();
+            store.prune(&pruned.found).await.unwrap();
+            next = pruned.next;
+        }
+    }
+}
+
+pub(super) async fn old_transitions_are_pruned(store: Arc<dyn Backend>) {
+    live(Arc::clone(&store), &mut Random(17), 900).await;
+    let mut all = everything(&*store, query(10_000)).await;
+    let than = all[all.len() / 3].cursor.at;
+    let is_end = |item: &HistoryItem| item.transition.condition() == Condition::Ended;
+    // The last one of each entry before the moment stays, unless it is an end.
+    let mut known = BTreeSet::new();
+    all.retain(|item| {
+        let is_newest = item.cursor.at >= than || known.insert(item.transition.server.clone());
+        is_newest && (item.cursor.at >= than || !is_end(item))
+    });
+    prune(&*store, &PruneRule::Older { than, after: Cursor::START }).await;
+    assert_eq!(everything(&*store, query(10_000)).await, all);
+    let mut counts = BTreeMap::new();
+    all.retain(|item| {
+        let count = counts.entry(item.transition.server.clone()).or_insert(0);
+        *count += 1;
+        *count <= 20
+    });
+    prune(&*store, &PruneRule::Beyond { newest: 20, after: None }).await;
+    assert_eq!(everything(&*store, query(10_000)).await, all);
 }

@@ -1,0 +1,102 @@
+//! What commits tell other replicas.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::records::number;
+use super::sql::{self, FORMAT};
+use super::told::read_uuid;
+use crate::domain::{Changes, InvalidField, Key, RepoName, Revision, ServerName};
+use crate::store::{CommitId, StoreError, record};
+
+/// The most commits, and the most bytes of them, that are read to catch up. Beyond that, it is
+/// quicker to load the store anew.
+const MOST_COMMITS: usize = 20_000;
+const MOST_BYTES: u32 = 64 * 1024 * 1024;
+
+/// A commit of somebody.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub(super) id: CommitId,
+    pub(super) changes: Changes,
+}
+
+impl Commit {
+    /// Reads a commit from a row, whose columns from `first` on are its revision, its token, and what
+    /// it put, saw and removed.
+    pub(super) fn of_row(row: &PgRow, first: usize) -> Result<Self, StoreError> {
+        let text = |place| row.try_get::<Option<&str>, _>(first + place);
+        let (put, seen, removed) = (text(2)?, text(3)?, text(4)?);
+        let mut changes = Changes { revision: Revision(row.try_get(first)?), ..Changes::default() };
+        if let Some(put) = put {
+            record::read_entries(put, None, |entry, _| changes.put.push(Arc::new(entry)))?;
+        }
+        if let Some(seen) = seen {
+            changes.seen = record::read_sightings(seen)?;
+        }
+        if let Some(removed) = removed {
+            changes.removed = read_keys(removed)?;
+        }
+        let id = read_uuid(row.try_get(first + 1)?).ok_or_else(|| damaged("an unknown token"))?;
+        Ok(Self { id, changes })
+    }
+}
+
+/// Reads the last commit.
+pub(super) async fn last(
+    connection: &mut PgConnection,
+) -> Result<(Revision, CommitId), StoreError> {
+    let row = sqlx::query(sql::LAST_COMMIT).fetch_one(connection).await?;
+    let id = read_uuid(row.try_get(1)?).ok_or_else(|| damaged("an unknown token"))?;
+    Ok((Revision(row.try_get(0)?), id))
+}
+
+/// Reads the commits after one, or `None` if the database does not have it, has too many after it,
+/// or has some that this program cannot read.
+pub(super) async fn since(
+    connection: &mut PgConnection,
+    revision: Revision,
+    id: CommitId,
+) -> Result<Option<Vec<Commit>>, StoreError> {
+    let question = sqlx::query(sql::COMMITS_SINCE).bind(revision.0).bind(number(MOST_COMMITS));
+    let mut rows = question.fetch(connection);
+    let Some(first) = rows.try_next().await? else { return Ok(None) };
+    let token = read_uuid(first.try_get(1)?);
+    if first.try_get::<i64, _>(0)? != revision.0 || token != Some(id) {
+        return Ok(None);
+    }
+    let (mut commits, mut bytes) = (Vec::new(), 0);
+    while let Some(row) = rows.try_next().await? {
+        bytes += row.try_get::<i32, _>(6)?.unsigned_abs();
+        if commits.len() == MOST_COMMITS || bytes > MOST_BYTES || row.try_get::<i16, _>(5)? > FORMAT
+        {
+            return Ok(None);
+        }
+        commits.push(Commit::of_row(&row, 0)?);
+    }
+    Ok(Some(commits))
+}
+
+fn read_keys(json: &str) -> Result<Vec<Key>, StoreError> {
+    let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> =
+        serde_json::from_str(json).map_err(|error| damaged(&error.to_string()))?;
+    let keys = pairs.iter().map(|(repo, server)| key(repo, server, "commits"));
+    keys.collect()
+}
+
+/// Reads a pair.
+pub(super) fn key(repo: &str, server: &str, table: &'static str) -> Result<Key, StoreError> {
+    let damaged = |error: InvalidField| StoreError::Damaged { table, reason: error.to_string() };
+    Ok(Key {
+        repo: RepoName::parse(repo).map_err(damaged)?,
+        server: ServerName::parse(server).map_err(damaged)?,
+    })
+}
+
+fn damaged(reason: &str) -> StoreError {
+    StoreError::Damaged { table: "commits", reason: reason.to_owned() }
+}

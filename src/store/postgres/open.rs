@@ -1,0 +1,100 @@
+//! Opens a store: connect, look, create or migrate.
+
+use std::time::Duration;
+
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{Connection, PgConnection};
+
+use super::server::SessionLimits;
+use super::store::PostgresStore;
+use super::target::Target;
+use super::{feed, sql};
+use crate::store::{OpenError, StoreError};
+
+/// The limits of a start: another replica may be migrating the database, with a long history.
+const LIMITS: SessionLimits = SessionLimits {
+    statement: Duration::from_mins(30),
+    lock: Duration::from_mins(1),
+    idle_in_transaction: Duration::from_mins(1),
+};
+
+/// Why a database is not opened, without its name.
+enum Unfit {
+    Refused { reason: String, way_out: &'static str },
+    Unusable(StoreError),
+}
+
+impl<E: Into<StoreError>> From<E> for Unfit {
+    fn from(error: E) -> Self {
+        Self::Unusable(error.into())
+    }
+}
+
+impl PostgresStore {
+    /// Opens a database, and creates what the program needs in it, if it has nothing of it.
+    ///
+    /// A database that a newer version of the program has migrated is opened unless it says that this
+    /// one is too old, so that both can run side by side.
+    ///
+    /// # Errors
+    /// See [`OpenError`]. A refused database is left as it is.
+    pub async fn open(target: Target) -> Result<Self, OpenError> {
+        let connected = target.connect(&LIMITS).await;
+        let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
+        let prepared = prepare(&mut connection).await;
+        // What was done is durable, and nothing more is asked of this connection.
+        connection.close().await.ok();
+        match prepared {
+            Ok(Prepared { store_id, last }) => Ok(Self::new(target, store_id, last)),
+            Err(Unfit::Refused { reason, way_out }) => {
+                Err(OpenError::Refused { path: target.to_string(), reason, way_out })
+            }
+            Err(Unfit::Unusable(error)) => {
+                Err(OpenError::Unusable { path: target.to_string(), cause: error.into() })
+            }
+        }
+    }
+}
+
+/// What is known of a database that can be used.
+struct Prepared {
+    store_id: String,
+    last: (crate::domain::Revision, crate::store::CommitId),
+}
+
+async fn prepare(connection: &mut PgConnection) -> Result<Prepared, Unfit> {
+    let has_tables: bool = sqlx::query_scalar(sql::HAS_TABLES).fetch_one(&mut *connection).await?;
+    let has_migrations: bool =
+        sqlx::query_scalar(sql::HAS_MIGRATIONS).fetch_one(&mut *connection).await?;
+    if has_tables && !has_migrations {
+        return Err(of_another("it has tables of the same names".to_owned()));
+    }
+    let mut migrator: Migrator = sqlx::migrate!("migrations/postgres");
+    // Those of a newer version, which runs beside this one.
+    migrator.set_ignore_missing(true);
+    migrator.run(&mut *connection).await.map_err(of_migration)?;
+    let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
+    let oldest_program: i64 =
+        sqlx::query_scalar(sql::OLDEST_PROGRAM).fetch_one(&mut *connection).await?;
+    if newest < oldest_program {
+        return Err(Unfit::Refused {
+            reason: "it needs a newer version of this program".to_owned(),
+            way_out: "Run the version that has used it last",
+        });
+    }
+    let store_id = sqlx::query_scalar(sql::STORE_ID).fetch_one(&mut *connection).await?;
+    Ok(Prepared { store_id, last: feed::last(connection).await? })
+}
+
+fn of_another(reason: String) -> Unfit {
+    Unfit::Refused { reason, way_out: "Name a database that nothing else uses" }
+}
+
+fn of_migration(error: MigrateError) -> Unfit {
+    match error {
+        MigrateError::VersionMismatch(_)
+        | MigrateError::VersionMissing(_)
+        | MigrateError::Dirty(_) => of_another(error.to_string()),
+        error => Unfit::Unusable(StoreError::Unavailable(Box::new(error))),
+    }
+}

@@ -1,0 +1,140 @@
+//! The connections that only read, for questions about the history.
+//!
+//! A question that takes too long is cancelled, so that none keeps the server busy for minutes.
+
+use std::future::Future;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use sqlx::{Connection, PgConnection};
+use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::timeout;
+
+use super::line::Source;
+use super::server::SessionLimits;
+use super::{sql, sqlstate};
+use crate::mutex::locked;
+use crate::store::StoreError;
+
+/// The number of questions that run at the same time; others wait. Three may come from requests
+/// (`http::work`), and one from the program itself.
+const PLACES: usize = 4;
+/// The longest time for a question, including its wait for a place.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a server may take to end a question that was cancelled.
+const END: Duration = Duration::from_secs(2);
+
+const LIMITS: SessionLimits =
+    SessionLimits { statement: PATIENCE, lock: PATIENCE, idle_in_transaction: PATIENCE };
+
+/// The connections, opened when they are first needed.
+#[derive(Debug)]
+pub(super) struct Readers {
+    places: Semaphore,
+    idle: Mutex<Vec<Reader>>,
+}
+
+#[derive(Debug)]
+struct Reader {
+    connection: PgConnection,
+    /// The process of the server behind it.
+    process: i32,
+    /// Whether the question that the connection works on was given up.
+    is_given_up: bool,
+}
+
+/// A connection on loan. Dropping the loan gives up what the connection is doing.
+pub(super) struct Loan<'a> {
+    readers: &'a Readers,
+    reader: Option<Reader>,
+    _place: SemaphorePermit<'a>,
+}
+
+impl Readers {
+    pub(super) fn new() -> Self {
+        Self { places: Semaphore::new(PLACES), idle: Mutex::default() }
+    }
+
+    /// Waits for the answer to a question, at most [`PATIENCE`].
+    pub(super) async fn ask<T>(
+        &self,
+        question: impl Future<Output = Result<T, StoreError>>,
+    ) -> Result<T, StoreError> {
+        match timeout(PATIENCE, question).await {
+            Ok(Err(error)) if sqlstate::is_given_up(&error) => Err(StoreError::TooSlow(PATIENCE)),
+            Ok(answer) => answer,
+            Err(_) => Err(StoreError::TooSlow(PATIENCE)),
+        }
+    }
+
+    /// Lends a connection.
+    pub(super) async fn lend(&self, source: &Source) -> Result<Loan<'_>, StoreError> {
+        let place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
+        let idle = locked(&self.idle).pop();
+        let mut loan = Loan { readers: self, reader: idle, _place: place };
+        if let Some(reader) = &mut loan.reader
+            && reader.is_given_up
+            && reader.end(source).await.is_err()
+        {
+            loan.reader = None;
+        }
+        if loan.reader.is_none() {
+            loan.reader = Some(Reader::open(source).await?);
+        }
+        Ok(loan)
+    }
+
+    /// Closes the idle connections, and lends no more.
+    pub(super) async fn close(&self) {
+        self.places.close();
+        let idle = std::mem::take(&mut *locked(&self.idle));
+        for reader in idle.into_iter().filter(|reader| !reader.is_given_up) {
+            timeout(END, reader.connection.close()).await.ok();
+        }
+    }
+}
+
+impl Reader {
+    async fn open(source: &Source) -> Result<Self, StoreError> {
+        let mut connection = source.connect(&LIMITS).await?;
+        let process = sqlx::query_scalar(sql::PREPARE_TO_READ).fetch_one(&mut connection).await?;
+        Ok(Self { connection, process, is_given_up: false })
+    }
+
+    /// Waits until the question that was given up has ended.
+    async fn end(&mut self, source: &Source) -> Result<(), StoreError> {
+        let mut other = source.connect(&LIMITS).await?;
+        sqlx::query(sql::CANCEL).bind(self.process).execute(&mut other).await?;
+        other.close().await?;
+        let ended = timeout(END, self.connection.ping()).await;
+        ended.map_err(|_| StoreError::Silent(END))??;
+        self.is_given_up = false;
+        Ok(())
+    }
+}
+
+impl Loan<'_> {
+    /// Returns the connection.
+    pub(super) fn connection(&mut self) -> Result<&mut PgConnection, StoreError> {
+        self.reader.as_mut().map(|reader| &mut reader.connection).ok_or(StoreError::Closed)
+    }
+
+    /// Returns the connection to the pool, or closes it after an error.
+    pub(super) fn give_back<T>(mut self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        let reader = self.reader.take();
+        if outcome.is_ok() {
+            locked(&self.readers.idle).extend(reader);
+        }
+        outcome
+    }
+}
+
+/// The question timed out, or its client has left.
+impl Drop for Loan<'_> {
+    fn drop(&mut self) {
+        if let Some(mut reader) = self.reader.take() {
+            reader.is_given_up = true;
+            locked(&self.readers.idle).push(reader);
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The SQL of the PostgreSQL store, but for questions about the history. All of it is constant, so
+//! each connection prepares it once.
+//!
+//! The lists of columns are in `store::record`, and the function that commits is in
+//! `migrations/postgres`.
+
+use crate::store::record::{entry_columns, transition_columns};
+
+/// The format of what commits tell other replicas that this program knows.
+pub(super) const FORMAT: i16 = 1;
+
+/// The identity of the database.
+pub(super) const STORE_ID: &str = "select store_id from meta";
+
+/// The identity of the database, asked by a new session. Whatever the defaults of the server are,
+/// each statement of a transaction sees what was committed before it: `commit_v1` waits for its turn
+/// and then looks.
+pub(super) const BEGIN_SESSION: &str = "\
+    select store_id, set_config('default_transaction_isolation', 'read committed', false) from meta";
+
+/// Whether there are tables of this program's names.
+pub(super) const HAS_TABLES: &str = "\
+    select to_regclass('meta') is not null or to_regclass('commits') is not null \
+        or to_regclass('entries') is not null or to_regclass('transitions') is not null";
+/// Whether the tables are of this program.
+pub(super) const HAS_MIGRATIONS: &str = "select to_regclass('_sqlx_migrations') is not null";
+
+/// Commits a plan: what the function `commit_v1` says.
+pub(super) const COMMIT: &str = "\
+    select answer, made, made_as::text, its_put, its_seen, its_removed from commit_v1( \
+        $1, $2::text::uuid, $3, $4::text::uuid, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text::uuid \
+    )";
+
+/// The last commit.
+pub(super) const LAST_COMMIT: &str =
+    "select revision, token::text from commits order by revision desc limit 1";
+
+/// A commit and up to `$2` later ones, each with its format and its size.
+pub(super) const COMMITS_SINCE: &str = "\
+    select revision, token::text, put, seen, removed, format, \
+        coalesce(octet_length(put), 0) + coalesce(octet_length(seen), 0) \
+    from commits where revision >= $1 order by revision limit $2 + 1";
+
+/// A transaction that sees one moment, and changes nothing.
+pub(super) const BEGIN_TO_READ: &str = "begin isolation level repeatable read read only";
+/// Lets entries be read in their order by the primary key, instead of sorting all of them first.
+pub(super) const DO_NOT_SORT: &str = "set local enable_sort = off";
+
+/// All entries in the order of their keys.
+pub(super) const ENTRIES: &str =
+    concat!("select ", entry_columns!(quoted), "repo, server from entries order by repo, server");
+
+/// The columns of a transition as `store::record` reads them, and its id.
+macro_rules! transition_as_columns {
+    () => {
+        concat!($crate::store::record::transition_columns!(quoted), "repo, server, id")
+    };
+}
+pub(super) use transition_as_columns;
+
+/// The number of columns before a transition's id.
+pub(super) const TRANSITION_ID: usize = transition_columns!(places).len() + 2;
+
+/// The outages of the server.
+pub(super) const OUTAGES: &str = "select began, ended from outages order by began";
+
+/// Puts outages, `$1` and `$2`, in place of those that are known, `$3`.
+pub(super) const PUT_OUTAGES: &str = "\
+    with gone as ( \
+        delete from outages where began = any ($3) and began <> all ($1) \
+    ) \
+    insert into outages (began, ended) select * from unnest($1, $2) \
+    on conflict (began) do update set ended = excluded.ended";
+
+/// Deletes some transitions.
+pub(super) const PRUNE: &str = "delete from transitions where id = any ($1)";
+
+/// Whether the database can be written, and which one it is.
+pub(super) const STANDING: &str = "select store_id, pg_is_in_recovery() or current_setting('transaction_read_only')::boolean from meta";
+
+/// The size of the database.
+pub(super) const SIZE: &str = "select pg_database_size(current_database())";
+
+/// Deletes commits that no replica needs any more: those before the last 100,000, if they are ten
+/// minutes old.
+pub(super) const TRIM_COMMITS: &str = "\
+    delete from commits where revision in ( \
+        select revision from commits \
+        where revision <= (select max(revision) from commits) - 100000 \
+            and at < clock_timestamp() - interval '10 minutes' \
+        order by revision limit 10000 \
+    )";
+
+/// Says that a replica runs: its id, name, version and settings.
+pub(super) const PRESENT: &str = "\
+    insert into replicas (id, name, version, settings, seen_at) \
+    values ($1::text::uuid, $2, $3, $4, clock_timestamp()) \
+    on conflict (id) do update set name = excluded.name, version = excluded.version, \
+        settings = excluded.settings, seen_at = excluded.seen_at";
+
+/// Takes or keeps the lead for five seconds. Returns a row if this replica, `$1`, has it.
+pub(super) const LEAD: &str = "\
+    insert into leases (name, holder, until) \
+    values ('lead', $1::text::uuid, clock_timestamp() + interval '5 seconds') \
+    on conflict (name) do update set holder = excluded.holder, until = excluded.until \
+        where leases.holder = excluded.holder or leases.until < clock_timestamp() \
+    returning name";
+
+/// The time, in milliseconds.
+pub(super) const NOW: &str = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
+
+/// The other replicas that run.
+pub(super) const OTHERS: &str = "\
+    select name, version, settings, (extract(epoch from seen_at) * 1000)::bigint from replicas \
+    where id <> $1::text::uuid and seen_at > clock_timestamp() - interval '1 minute' \
+    order by name, id";
+
+/// Says that a replica has ended: it gives up the lead, if it has it.
+pub(super) const ABSENT: &str = "\
+    with gone as (delete from leases where holder = $1::text::uuid) \
+    delete from replicas where id = $1::text::uuid";
+
+/// Forgets replicas that have not said for long that they run.
+pub(super) const FORGET_REPLICAS: &str =
+    "delete from replicas where seen_at < clock_timestamp() - interval '1 hour'";
+
+/// The number of the last migration that a program has to know to use the database.
+pub(super) const OLDEST_PROGRAM: &str = "select oldest_program from meta";
+
+/// Lets questions about the history be answered by seeks, whatever the statistics say, and nothing
+/// be compiled for them. Returns the process of the server.
+pub(super) const PREPARE_TO_READ: &str = "\
+    select pg_backend_pid(), \
+        set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), \
+        set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false), \
+        set_config('default_transaction_read_only', 'on', false)";
+
+/// Cancels what another session of this program is doing.
+pub(super) const CANCEL: &str = "select pg_cancel_backend($1)";
+
+/// About how many rows there are.
+pub(super) const ABOUT_ROWS: &str = "\
+    select coalesce(sum(n_live_tup), 0)::bigint from pg_stat_user_tables \
+    where relid in ('entries'::regclass, 'transitions'::regclass)";
+
+/// Up to `$3` entries after a pair, up to the first with which their files have more than `$4` bytes.
+/// Files are not read to know how long they are.
+pub(super) const ENTRIES_AFTER: &str = concat!(
+    "select ",
+    entry_columns!(quoted),
+    "repo, server from ( \
+        select *, sum(octet_length(files)) over ( \
+            order by repo, server rows between unbounded preceding and 1 preceding \
+        ) as bytes_before \
+        from entries where (repo, server) > ($1, $2) order by repo, server limit $3 \
+    ) as piece where coalesce(bytes_before, 0) <= $4 order by repo, server"
+);
+
+/// Up to `$2` transitions after one, up to the first with which their files have more than `$3` bytes.
+pub(super) const HISTORY_AFTER: &str = concat!(
+    "select ",
+    transition_as_columns!(),
+    " from ( \
+        select *, sum(octet_length(files_added) + octet_length(files_removed)) over ( \
+            order by id rows between unbounded preceding and 1 preceding \
+        ) as bytes_before \
+        from transitions where id > $1 order by id limit $2 \
+    ) as piece where coalesce(bytes_before, 0) <= $3 order by id"
+);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SCHEMA: &str = include_str!("../../../migrations/postgres/0001_initial.sql");
+
+    fn between<'a>(text: &'a str, from: &str, to: &str) -> &'a str {
+        text.split_once(from).unwrap().1.split_once(to).unwrap().0
+    }
+
+    fn listed(columns: &str) -> Vec<&str> {
+        let columns = columns.split(',').map(|name| name.trim().trim_matches('"'));
+        columns.filter(|name| !name.is_empty()).collect()
+    }
+
+    #[test]
+    fn the_function_that_commits_writes_the_columns_of_the_lists_in_their_order() {
+        let function = SCHEMA.split_once("create function commit_v1").unwrap().1;
+        for (table, list) in
+            [("entries", entry_columns!(quoted)), ("transitions", transition_columns!(quoted))]
+        {
+            let insert = format!("insert into {table} (");
+            let written = listed(between(function, &insert, ")"));
+            assert_eq!(written, [vec!["repo", "server"], listed(list)].concat());
+            let values = between(function.split_once(&insert).unwrap().1, "select", "from");
+            let values = listed(values);
+            assert_eq!(values.len(), written.len());
+            for (place, value) in values.iter().enumerate() {
+                let value = value.trim_start_matches('(');
+                let is_it = value.split([')', ':']).next() == Some(&format!("v ->> {place}"));
+                assert!(is_it, "{value} is written into {}", written[place]);
+            }
+        }
+        let updated = between(function, "do update set", ";");
+        let updated: Vec<String> = listed(updated).into_iter().map(str::to_owned).collect();
+        let all = listed(entry_columns!(quoted));
+        let expected: Vec<String> =
+            all.iter().map(|name| format!("{name} = excluded.{name}")).collect();
+        assert_eq!(updated, expected);
+    }
+}

@@ -1,0 +1,239 @@
+//! The store itself: its state and the calls of [`Store`].
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::check::Check;
+use super::line::{Line, Source, within};
+use super::readers::Readers;
+use super::records::PostgresRecords;
+use super::server::SessionLimits;
+use super::target::Target;
+use super::told::Told;
+use super::{feed, prune, stored_entries, upkeep};
+use crate::domain::{
+    Changes, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule, Revision,
+    Timeline, TimelineQuery, TransitionId,
+};
+use crate::store::history::{read_page, read_timeline};
+use crate::store::{
+    Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
+    Meeting, Replica, Store, StoreError, Usage,
+};
+
+/// How often to ask what others have committed.
+const POLL: Duration = Duration::from_millis(100);
+/// Every how many calls of `tend`, and of `usage`, something is done.
+const CALLS_A_TRIM: u32 = 40;
+const CALLS_A_MEASUREMENT: u32 = 30;
+
+/// What a statement of the writer and of a poll may take.
+const BRIEF: SessionLimits = SessionLimits {
+    statement: Duration::from_secs(5),
+    lock: Duration::from_secs(5),
+    idle_in_transaction: Duration::from_secs(5),
+};
+/// What a load may take.
+const LOADING: SessionLimits = SessionLimits {
+    statement: Duration::from_mins(10),
+    lock: Duration::from_secs(5),
+    idle_in_transaction: Duration::from_mins(1),
+};
+
+/// A store in a PostgreSQL database, which any number of replicas have open.
+#[derive(Debug)]
+pub struct PostgresStore {
+    pub(super) source: Source,
+    /// Identifies this replica.
+    id: CommitId,
+    pub(super) told: Told,
+    pub(super) writing: Line,
+    /// Polls and meets others, also while the writer waits.
+    polling: Line,
+    readers: Readers,
+    calls: Calls,
+    /// The size of the database when it was last measured, or 0.
+    bytes: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Calls {
+    of_tend: AtomicU32,
+    of_usage: AtomicU32,
+}
+
+impl PostgresStore {
+    pub(super) fn new(target: Target, store_id: String, last: (Revision, CommitId)) -> Self {
+        let told = Told::default();
+        told.note(last.0, last.1);
+        Self {
+            source: Source { target, store_id },
+            id: CommitId::random(),
+            told,
+            writing: Line::new(BRIEF),
+            polling: Line::new(BRIEF),
+            readers: Readers::new(),
+            calls: Calls::default(),
+            bytes: AtomicU64::new(0),
+        }
+    }
+}
+
+#[async_trait]
+impl Store for PostgresStore {
+    async fn load(&self) -> Result<Loaded, StoreError> {
+        self.writing.check_open().await?;
+        // Beside the others, which a long statement must not hold.
+        let mut connection = self.source.connect(&LOADING).await?;
+        let everything = within(&LOADING, stored_entries::read_all(&mut connection)).await?;
+        self.told.begin_anew(everything.loaded.revision, everything.id);
+        Ok(everything.loaded)
+    }
+
+    async fn commit(
+        &self,
+        expected: Revision,
+        id: CommitId,
+        plan: &Plan,
+    ) -> Result<Committed, CommitError> {
+        self.commit_plan(expected, id, plan).await
+    }
+
+    async fn outcome(&self, since: Revision, id: CommitId) -> Result<CommitOutcome, StoreError> {
+        self.outcome_of(since, id).await
+    }
+
+    async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError> {
+        let Some(id) = self.told.id_of(revision) else { return Ok(None) };
+        let mut loan = self.polling.lend(&self.source).await?;
+        let commits = match within(&BRIEF, feed::since(&mut loan.connection, revision, id)).await {
+            Ok(Some(commits)) => commits,
+            // What cannot be read is not adopted. The entries can still be loaded. The connection is
+            // closed, since the rest of the answer may be long.
+            Ok(None) | Err(StoreError::Damaged { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        loan.keep();
+        let mut sum = Changes { revision, ..Changes::default() };
+        if let Some(last) = commits.last() {
+            self.told.note(last.changes.revision, last.id);
+            sum.extend(commits.into_iter().map(|commit| commit.changes));
+        }
+        Ok(Some(sum))
+    }
+
+    fn poll_every(&self) -> Option<Duration> {
+        Some(POLL)
+    }
+
+    async fn meet(&self, me: &Replica) -> Result<Option<Meeting>, StoreError> {
+        let mut loan = self.polling.lend(&self.source).await?;
+        let met = within(&BRIEF, upkeep::meet(&mut loan.connection, self.id, me)).await;
+        loan.give_back(met).map(Some)
+    }
+
+    async fn note_outages(
+        &self,
+        outages: &[Outage],
+        in_place_of: &[Outage],
+    ) -> Result<(), StoreError> {
+        let mut loan = self.writing.lend(&self.source).await?;
+        let put = upkeep::put_outages(&mut loan.connection, outages, in_place_of);
+        let put = within(&BRIEF, put).await;
+        loan.give_back(put)
+    }
+
+    async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError> {
+        let mut loan = self.writing.lend(&self.source).await?;
+        let pruned = within(&BRIEF, upkeep::prune(&mut loan.connection, transitions)).await;
+        loan.give_back(pruned)
+    }
+
+    async fn tend(&self, _: bool) -> Result<(), StoreError> {
+        let calls = self.calls.of_tend.fetch_add(1, Ordering::Relaxed);
+        if !calls.is_multiple_of(CALLS_A_TRIM) {
+            return Ok(());
+        }
+        let mut loan = self.polling.lend(&self.source).await?;
+        let trimmed = within(&BRIEF, upkeep::trim(&mut loan.connection)).await;
+        loan.give_back(trimmed)
+    }
+
+    async fn check(&self) -> Result<(), StoreError> {
+        let mut loan = self.polling.lend(&self.source).await?;
+        let checked = upkeep::check(&mut loan.connection, &self.source.store_id);
+        let checked = within(&BRIEF, checked).await;
+        loan.give_back(checked)
+    }
+
+    async fn usage(&self) -> Usage {
+        let calls = self.calls.of_usage.fetch_add(1, Ordering::Relaxed);
+        if calls.is_multiple_of(CALLS_A_MEASUREMENT)
+            && let Ok(mut loan) = self.polling.lend(&self.source).await
+        {
+            let size = within(&BRIEF, upkeep::size(&mut loan.connection)).await;
+            // An error says that it is not known, until it is measured again.
+            self.bytes.store(loan.give_back(size).unwrap_or(0), Ordering::Relaxed);
+        }
+        let bytes = self.bytes.load(Ordering::Relaxed);
+        Usage { database_bytes: (bytes > 0).then_some(bytes), ..Usage::default() }
+    }
+
+    async fn examine(&self) -> Result<Box<dyn Examination>, StoreError> {
+        Ok(Box::new(Check::begin(&self.source, BRIEF).await?))
+    }
+
+    async fn close(&self) {
+        self.readers.close().await;
+        if let Ok(mut loan) = self.polling.lend(&self.source).await {
+            // Others notice by themselves after a while.
+            let parted = within(&BRIEF, upkeep::part(&mut loan.connection, self.id)).await;
+            loan.give_back(parted).ok();
+        }
+        self.polling.close().await;
+        self.writing.close().await;
+    }
+}
+
+#[async_trait]
+impl Archive for PostgresStore {
+    async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.source).await?;
+            let mut records = PostgresRecords::new(loan.connection()?);
+            let page = read_page(&mut records, query).await;
+            if records.has_much_left() {
+                drop(loan);
+                return page;
+            }
+            loan.give_back(page)
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn timeline(
+        &self,
+        query: TimelineQuery,
+        repos: &Names,
+        passes: KeyPredicate<'_>,
+    ) -> Result<Option<Timeline>, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.source).await?;
+            let mut records = PostgresRecords::new(loan.connection()?);
+            let timeline = read_timeline(&mut records, query, repos, passes).await;
+            loan.give_back(timeline)
+        };
+        self.readers.ask(answer).await
+    }
+
+    async fn prunable(&self, rule: PruneRule) -> Result<Prunable, StoreError> {
+        let answer = async {
+            let mut loan = self.readers.lend(&self.source).await?;
+            let prunable = prune::find(loan.connection()?, rule).await;
+            loan.give_back(prunable)
+        };
+        self.readers.ask(answer).await
+    }
+}

@@ -1,0 +1,45 @@
+//! Reading everything that a start needs, at one moment.
+
+use std::sync::Arc;
+
+use futures_util::TryStreamExt;
+use sqlx::{Connection, PgConnection, Row};
+
+use super::{feed, sql};
+use crate::domain::{Entry, Outage, Revision, Timestamp};
+use crate::store::record::StoredEntry;
+use crate::store::{CommitId, Loaded, StoreError};
+
+/// Everything at one commit.
+pub(super) struct Everything {
+    pub(super) loaded: Loaded,
+    pub(super) id: CommitId,
+}
+
+/// Reads everything. Entries are decoded while the server sends them.
+pub(super) async fn read_all(connection: &mut PgConnection) -> Result<Everything, StoreError> {
+    let mut moment = connection.begin_with(sql::BEGIN_TO_READ).await?;
+    sqlx::query(sql::DO_NOT_SORT).execute(&mut *moment).await?;
+    let store_id = sqlx::query_scalar(sql::STORE_ID).fetch_one(&mut *moment).await?;
+    let (revision, id): (Revision, CommitId) = feed::last(&mut moment).await?;
+    let outages = read_outages(&mut moment).await?;
+    let mut entries: Vec<Arc<Entry>> = Vec::new();
+    let mut rows = sqlx::query(sql::ENTRIES).fetch(&mut *moment);
+    while let Some(row) = rows.try_next().await? {
+        let entry = StoredEntry::of_columns(&row, 0)?.beside(entries.last().map(|last| &**last))?;
+        entries.push(Arc::new(entry));
+    }
+    drop(rows);
+    moment.commit().await?;
+    Ok(Everything { loaded: Loaded { store_id, revision, entries, outages }, id })
+}
+
+/// Reads the outages in their order.
+pub(super) async fn read_outages(connection: &mut PgConnection) -> Result<Vec<Outage>, StoreError> {
+    let rows = sqlx::query(sql::OUTAGES).fetch_all(connection).await?;
+    let moment = |millis| Timestamp::from_millis(millis);
+    let outage = |row: &sqlx::postgres::PgRow| {
+        Ok(Outage { from: moment(row.try_get(0)?), to: moment(row.try_get(1)?) })
+    };
+    rows.iter().map(outage).collect()
+}

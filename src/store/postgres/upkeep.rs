@@ -1,0 +1,94 @@
+//! What is no commit: outages, meetings of replicas, deletions, measurements.
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Row};
+
+use super::stored_entries::read_outages;
+use super::{sql, told::uuid};
+use crate::domain::{Outage, Timestamp, TransitionId};
+use crate::store::{CommitId, Meeting, Replica, StoreError};
+
+/// Says that a replica runs, and asks for the others.
+pub(super) async fn meet(
+    connection: &mut PgConnection,
+    id: CommitId,
+    me: &Replica,
+) -> Result<Meeting, StoreError> {
+    let id = uuid(id);
+    let Replica { name, version, settings } = me;
+    sqlx::query(sql::PRESENT)
+        .bind(&id)
+        .bind(name)
+        .bind(version)
+        .bind(settings)
+        .execute(&mut *connection)
+        .await?;
+    let lead = sqlx::query(sql::LEAD).bind(&id).fetch_optional(&mut *connection).await?;
+    let others = sqlx::query(sql::OTHERS).bind(&id).fetch_all(&mut *connection).await?;
+    let other = |row: &PgRow| -> Result<_, sqlx::Error> {
+        let [name, version, settings] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?];
+        let seen_at = Timestamp::from_millis(row.try_get(3)?);
+        Ok((Replica { name, version, settings }, seen_at))
+    };
+    let others = others.iter().map(other).collect::<Result<_, _>>()?;
+    let outages = read_outages(connection).await?;
+    let at = sqlx::query_scalar(sql::NOW).fetch_one(connection).await?;
+    Ok(Meeting { at: Timestamp::from_millis(at), leads: lead.is_some(), others, outages })
+}
+
+/// Says that a replica has ended.
+pub(super) async fn part(connection: &mut PgConnection, id: CommitId) -> Result<(), StoreError> {
+    sqlx::query(sql::ABSENT).bind(uuid(id)).execute(connection).await?;
+    Ok(())
+}
+
+pub(super) async fn put_outages(
+    connection: &mut PgConnection,
+    outages: &[Outage],
+    in_place_of: &[Outage],
+) -> Result<(), StoreError> {
+    let millis = |of: &dyn Fn(&Outage) -> Timestamp, outages: &[Outage]| -> Vec<i64> {
+        outages.iter().map(|outage| of(outage).millis()).collect()
+    };
+    sqlx::query(sql::PUT_OUTAGES)
+        .bind(millis(&|outage| outage.from, outages))
+        .bind(millis(&|outage| outage.to, outages))
+        .bind(millis(&|outage| outage.from, in_place_of))
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn prune(
+    connection: &mut PgConnection,
+    transitions: &[TransitionId],
+) -> Result<(), StoreError> {
+    sqlx::query(sql::PRUNE).bind(transitions).execute(connection).await?;
+    Ok(())
+}
+
+/// Deletes commits and replicas that nobody needs any more.
+pub(super) async fn trim(connection: &mut PgConnection) -> Result<(), StoreError> {
+    sqlx::query(sql::TRIM_COMMITS).execute(&mut *connection).await?;
+    sqlx::query(sql::FORGET_REPLICAS).execute(connection).await?;
+    Ok(())
+}
+
+/// Makes sure that the database is the one that was opened, and can be written.
+pub(super) async fn check(connection: &mut PgConnection, store_id: &str) -> Result<(), StoreError> {
+    let row = sqlx::query(sql::STANDING).fetch_one(connection).await?;
+    if row.try_get::<&str, _>(0)? != store_id {
+        return Err(StoreError::Displaced);
+    }
+    if row.try_get(1)? {
+        let reason = "the server has become a standby, or takes no writes";
+        return Err(StoreError::Unavailable(reason.into()));
+    }
+    Ok(())
+}
+
+/// Returns the size of the database in bytes.
+pub(super) async fn size(connection: &mut PgConnection) -> Result<u64, StoreError> {
+    let bytes: i64 = sqlx::query_scalar(sql::SIZE).fetch_one(connection).await?;
+    Ok(bytes.unsigned_abs())
+}

@@ -1,0 +1,289 @@
+//! What several stores in one PostgreSQL database owe each other.
+
+use gitops_status_server::domain::{
+    Action, Capacity, Changes, Full, KeyRef, Outage, Plan, Refused, Request, Revision, Snapshot,
+    Timestamp,
+};
+use gitops_status_server::store::postgres::{Host, Login, LoginFiles, PostgresStore, Target, Tls};
+use gitops_status_server::store::{
+    CommitError, CommitId, CommitOutcome, Committed, Replica, Store,
+};
+
+use super::{POLICY, REPO, entries, now, report};
+use crate::support::{Cluster, PASSWORD, PostgresDatabase, ROLE};
+
+/// Returns where a database is, and how the tests log in there.
+pub(super) fn target(database: &PostgresDatabase) -> Target {
+    let login = Login {
+        hosts: vec![Host::Tcp("127.0.0.1".to_owned(), Cluster::shared().port())],
+        tls: Tls::IfOffered,
+        user: ROLE.to_owned(),
+        database: database.name().to_owned(),
+        application_name: "tests".to_owned(),
+        connect_timeout: std::time::Duration::from_secs(10),
+    };
+    let files =
+        |_: &Host| Ok(LoginFiles { password: Some(PASSWORD.to_owned()), ..LoginFiles::default() });
+    Target::new(login, files)
+}
+
+pub(super) async fn open(database: &PostgresDatabase) -> PostgresStore {
+    PostgresStore::open(target(database)).await.unwrap()
+}
+
+/// A store and what it has told so far.
+pub(super) struct Peer {
+    pub(super) store: PostgresStore,
+    pub(super) snapshot: Snapshot,
+}
+
+impl Peer {
+    pub(super) async fn new(database: &PostgresDatabase) -> Self {
+        let store = open(database).await;
+        let loaded = store.load().await.unwrap();
+        let snapshot = Snapshot::load(POLICY, loaded.revision, loaded.entries, now(0));
+        Self { store, snapshot }
+    }
+
+    fn plan(&self, servers: &[&str], files: &[&str], at: i64) -> Plan {
+        let mut plan = Plan::default();
+        for server in servers {
+            plan.apply(&self.snapshot, report(server, files), now(at));
+        }
+        plan
+    }
+
+    async fn try_commit(&self, plan: &Plan) -> Result<Committed, CommitError> {
+        self.store.commit(self.snapshot.revision(), CommitId::random(), plan).await
+    }
+
+    /// Commits a plan, and takes over what was missed and the plan. Returns how much was missed.
+    async fn commit(&mut self, plan: &Plan) -> usize {
+        let Committed { revision, missed } = self.try_commit(plan).await.unwrap();
+        let count = missed.len();
+        self.adopt(missed);
+        self.snapshot.accept(plan, revision);
+        count
+    }
+
+    async fn report(&mut self, servers: &[&str], at: i64) -> usize {
+        self.commit(&self.plan(servers, &[], at)).await
+    }
+
+    pub(super) fn adopt(&mut self, missed: Vec<Changes>) {
+        for changes in missed {
+            self.snapshot.adopt(changes, now(0));
+        }
+    }
+
+    pub(super) async fn catch_up(&mut self) {
+        let changes = self.store.changes_since(self.snapshot.revision()).await.unwrap();
+        self.adopt(vec![changes.unwrap()]);
+    }
+}
+
+/// Asserts that a snapshot has what the database has.
+async fn expect_stored(peer: &Peer) {
+    let loaded = peer.store.load().await.unwrap();
+    assert_eq!(loaded.revision, peer.snapshot.revision());
+    assert_eq!(loaded.entries, entries(&peer.snapshot));
+}
+
+async fn two() -> (PostgresDatabase, Peer, Peer) {
+    let database = PostgresDatabase::create();
+    let (one, two) = (Peer::new(&database).await, Peer::new(&database).await);
+    (database, one, two)
+}
+
+#[actix_web::test]
+async fn a_commit_of_another_pair_goes_through_and_returns_what_was_missed() {
+    let (_database, mut one, mut two) = two().await;
+    assert_eq!(one.report(&["a", "b"], 1).await, 0);
+    assert_eq!(two.report(&["c"], 2).await, 1);
+    // Times only, a removal, and another entry: each kind of change is told.
+    assert_eq!(one.report(&["a"], 3).await, 1);
+    let mut plan = one.plan(&["d"], &["x"], 4);
+    plan.remove(&one.snapshot, KeyRef { repo: REPO, server: "b" }, now(4)).unwrap();
+    assert_eq!(one.commit(&plan).await, 0);
+    assert_eq!(two.report(&["c"], 5).await, 2);
+    expect_stored(&two).await;
+    one.catch_up().await;
+    expect_stored(&one).await;
+    one.catch_up().await;
+    expect_stored(&one).await;
+}
+
+#[actix_web::test]
+async fn a_commit_of_the_same_pair_conflicts_and_writes_nothing() {
+    let (_database, mut one, mut two) = two().await;
+    one.report(&["a"], 1).await;
+    let plan = two.plan(&["b", "a"], &[], 2);
+    let Err(CommitError::Conflict(missed)) = two.try_commit(&plan).await else { panic!() };
+    expect_stored(&one).await;
+    two.adopt(missed);
+    assert_eq!(two.report(&["b", "a"], 3).await, 0);
+    expect_stored(&two).await;
+}
+
+/// By default, a transaction there sees one moment, which would be that before its turn.
+#[actix_web::test]
+async fn replicas_that_commit_at_once_all_get_through_whatever_the_server_isolates_by_default() {
+    let database = PostgresDatabase::create();
+    let serializable = "set default_transaction_isolation = 'serializable'";
+    let sql = format!("alter database {} {serializable}", database.name());
+    Cluster::shared().run("postgres", &sql);
+    let (mut one, mut two) = (Peer::new(&database).await, Peer::new(&database).await);
+    for at in 0..20 {
+        tokio::join!(one.report(&["a"], at), two.report(&["b"], at));
+    }
+    one.catch_up().await;
+    assert_eq!(one.snapshot.revision(), Revision(40));
+    expect_stored(&one).await;
+}
+
+#[actix_web::test]
+async fn a_lost_answer_is_found_by_its_id() {
+    let (_database, mut one, mut two) = two().await;
+    one.report(&["a"], 1).await;
+    let (id, plan) = (CommitId::random(), two.plan(&["b"], &[], 1));
+    // The answer is not used.
+    two.store.commit(Revision(0), id, &plan).await.unwrap();
+    one.report(&["c"], 2).await;
+    match two.store.outcome(Revision(0), id).await.unwrap() {
+        CommitOutcome::Made(Committed { revision: Revision(2), missed }) => two.adopt(missed),
+        other => panic!("{other:?}"),
+    }
+    two.snapshot.accept(&plan, Revision(2));
+    two.catch_up().await;
+    expect_stored(&two).await;
+}
+
+#[actix_web::test]
+async fn a_commit_that_was_not_made_is_not_made_later_either() {
+    let (_database, mut one, mut two) = two().await;
+    one.report(&["a"], 1).await;
+    let (id, plan) = (CommitId::random(), two.plan(&["b"], &[], 1));
+    match two.store.outcome(Revision(0), id).await.unwrap() {
+        CommitOutcome::NotMade { missed } => two.adopt(missed),
+        other => panic!("{other:?}"),
+    }
+    // The statement arrives late.
+    let late = two.store.commit(Revision(0), id, &plan).await;
+    assert!(matches!(late, Err(CommitError::Conflict(_))), "{late:?}");
+    expect_stored(&two).await;
+}
+
+#[actix_web::test]
+async fn a_store_whose_history_was_replaced_diverges() {
+    let (database, mut one, mut two) = two().await;
+    one.report(&["a"], 1).await;
+    two.report(&["b"], 1).await;
+    // A standby that lacked the last commit has taken over, and has made another one.
+    Cluster::shared().run(
+        database.name(),
+        "delete from entries where server = 'b'; delete from commits where revision = 2",
+    );
+    let mut other = Peer::new(&database).await;
+    other.report(&["c"], 1).await;
+    assert_eq!(other.snapshot.revision(), two.snapshot.revision());
+    let outcome = two.try_commit(&two.plan(&["d"], &[], 2)).await;
+    assert!(matches!(outcome, Err(CommitError::Diverged)), "{outcome:?}");
+    assert!(two.store.changes_since(Revision(2)).await.unwrap().is_none());
+    let outcome = two.store.outcome(Revision(2), CommitId::random()).await.unwrap();
+    assert!(matches!(outcome, CommitOutcome::Reload), "{outcome:?}");
+    let loaded = two.store.load().await.unwrap();
+    two.snapshot = Snapshot::load(POLICY, loaded.revision, loaded.entries, now(0));
+    two.report(&["d"], 3).await;
+    expect_stored(&two).await;
+}
+
+#[actix_web::test]
+async fn rows_that_somebody_else_deleted_are_noticed() {
+    let (database, mut one, _) = two().await;
+    one.report(&["a"], 1).await;
+    Cluster::shared().run(database.name(), "delete from entries");
+    let outcome = one.try_commit(&one.plan(&["a"], &[], 2)).await;
+    assert!(matches!(outcome, Err(CommitError::Diverged)), "{outcome:?}");
+}
+
+#[actix_web::test]
+async fn two_replicas_keep_the_limit_on_entries_exactly() {
+    let (_database, mut one, mut two) = two().await;
+    let capacity = Capacity { entries: Some(3), bytes: None };
+    let full = |of: &Peer, servers: &[&str]| {
+        let request =
+            |server: &&str| Request { action: Action::Report(report(server, &[])), by: None };
+        let requests: Vec<Request> = servers.iter().map(request).collect();
+        Plan::of(&of.snapshot, &requests, &capacity, now(1))
+    };
+    one.commit(&full(&one, &["a", "b"])).await;
+    let plan = full(&two, &["c", "d"]);
+    let Err(CommitError::Conflict(missed)) = two.try_commit(&plan).await else { panic!() };
+    two.adopt(missed);
+    let plan = full(&two, &["c", "d"]);
+    assert_eq!(plan.outcomes().get(1), Some(&Err(Refused::Full(Full::Entries))));
+    two.commit(&plan).await;
+    assert_eq!(two.snapshot.kept(), 3);
+    // What adds no entry needs no room.
+    one.report(&["a"], 2).await;
+    expect_stored(&one).await;
+}
+
+#[actix_web::test]
+async fn updates_of_times_stay_in_their_pages() {
+    let (database, mut one, _) = two().await;
+    let names: Vec<String> = (0..2000).map(|number| format!("s{number:04}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    for part in names.chunks(500) {
+        one.report(part, 0).await;
+    }
+    for at in 1..30 {
+        for part in names.chunks(100) {
+            one.report(part, at).await;
+        }
+    }
+    let sql = "select (100 * n_tup_hot_upd / n_tup_upd)::text from pg_stat_user_tables \
+         where relname = 'entries' and n_tup_upd >= 29 * 2000";
+    // The session reports its numbers when it ends, if not before.
+    one.store.close().await;
+    let mut hot = Vec::new();
+    crate::support::wait_until("the updates were counted", || {
+        hot = database.stored(sql);
+        !hot.is_empty()
+    });
+    let hot: u32 = hot[0].parse().unwrap();
+    assert!(hot >= 95, "{hot} % of the updates stayed in their page");
+}
+
+#[actix_web::test]
+async fn replicas_meet_and_one_of_them_leads() {
+    let (_database, one, two) = two().await;
+    let named = |name: &str| Replica {
+        name: name.to_owned(),
+        version: "1".to_owned(),
+        settings: "abc".to_owned(),
+    };
+    let first = one.store.meet(&named("one")).await.unwrap().unwrap();
+    assert!(first.leads && first.others.is_empty());
+    let second = two.store.meet(&named("two")).await.unwrap().unwrap();
+    assert!(!second.leads);
+    assert_eq!(second.others.len(), 1);
+    assert_eq!(second.others[0].0, named("one"));
+    assert!(second.others[0].1 <= second.at);
+    one.store.close().await;
+    let third = two.store.meet(&named("two")).await.unwrap().unwrap();
+    assert!(third.leads && third.others.is_empty(), "the other one has ended");
+}
+
+#[actix_web::test]
+async fn outages_that_others_have_noted_stay() {
+    let (_database, one, two) = two().await;
+    let outage =
+        |from, to| Outage { from: Timestamp::from_millis(from), to: Timestamp::from_millis(to) };
+    one.store.note_outages(&[outage(1, 2)], &[]).await.unwrap();
+    two.store.note_outages(&[outage(5, 6)], &[]).await.unwrap();
+    one.store.note_outages(&[outage(1, 3), outage(7, 8)], &[outage(1, 2)]).await.unwrap();
+    two.store.note_outages(&[], &[outage(5, 6)]).await.unwrap();
+    let expected = [outage(1, 3), outage(7, 8)];
+    assert_eq!(two.store.load().await.unwrap().outages, expected);
+}
