@@ -115,7 +115,9 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
-    let DatabaseUrl::Sqlite(path) = &config.database_url;
+    let DatabaseUrl::Sqlite(path) = &config.database_url else {
+        anyhow::bail!("its log is a file: expected a sqlite:// URL");
+    };
     let store = Arc::new(BareLog::create(path)?);
     let app = App::with_store(
         config,

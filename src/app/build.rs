@@ -4,16 +4,15 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
 
+use super::database::open;
 use super::error::AppError;
 use super::reload::Keepers;
 use super::server::{Port, bind, connection_limits};
 use crate::board::{Board, BoardSettings, Checker, Feed, Writer};
 use crate::clock::Clock;
-use crate::config::{Config, DatabaseUrl, RevisionUrl, is_loopback};
+use crate::config::{Config, RevisionUrl, is_loopback};
 use crate::domain::{Capacity, Policy, Retention, Timestamp};
 use crate::http::{
     Bodies, ConnectionLimits, Limits, Links, RefusalLog, Scrapes, Sending, Services, Sites,
@@ -21,7 +20,6 @@ use crate::http::{
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
-use crate::store::sqlite::SqliteStore;
 use crate::store::{Archive, Store};
 
 /// The longest silence on an event stream: proxies close streams that are silent for a minute.
@@ -155,16 +153,6 @@ impl App {
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|admin| admin.address)
     }
-}
-
-/// Opens the store that a URL names, and the archive of its history.
-pub(super) async fn open(url: DatabaseUrl) -> Result<(Arc<dyn Store>, Arc<dyn Archive>), AppError> {
-    let DatabaseUrl::Sqlite(path) = url;
-    let runtime = Handle::current();
-    // On its own thread: a disk that hangs must not keep the program from hearing signals.
-    let store = spawn_blocking(move || runtime.block_on(SqliteStore::open(&path))).await;
-    let store = Arc::new(store.map_err(|_| AppError::TaskDied("opening of the database"))??);
-    Ok((Arc::<SqliteStore>::clone(&store), store))
 }
 
 fn links(config: &Config) -> Links {

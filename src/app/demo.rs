@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::build::{App, open, policy};
+use super::build::{App, policy};
+use super::database::open;
 use super::error::AppError;
 use crate::clock::Clock;
 use crate::config::{Config, DatabaseUrl};

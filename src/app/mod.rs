@@ -2,6 +2,7 @@
 
 mod build;
 mod certificate;
+mod database;
 mod demo;
 mod error;
 mod reload;

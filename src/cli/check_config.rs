@@ -2,10 +2,11 @@
 
 use super::error::CliError;
 use crate::access::TokensFile;
-use crate::config::{Config, FilePath, Files};
+use crate::config::{Config, DatabaseUrl, FilePath, Files};
 use crate::tls::CertificateFiles;
 
-/// Reads the tokens file, the certificate and its key as a start does.
+/// Reads the tokens file, the certificate and its key, and the files of the login at PostgreSQL, as a
+/// start does.
 ///
 /// # Errors
 /// The first file that keeps the server from starting.
@@ -17,7 +18,10 @@ pub fn check_files(config: &Config) -> Result<(), CliError> {
     if let (Some(certificate), Some(key)) = (&config.tls_cert, &config.tls_key) {
         check(CertificateFiles::new(path(certificate), path(key)))?;
     }
-    Ok(())
+    match &config.database_url {
+        DatabaseUrl::Postgres(database) => Ok(database.check_files()?),
+        DatabaseUrl::Sqlite(_) => Ok(()),
+    }
 }
 
 fn check(mut files: impl Files) -> Result<(), CliError> {

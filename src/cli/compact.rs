@@ -1,6 +1,7 @@
 //! `compact`: shrinks a database file to the size of its content.
 
-use crate::config::DatabaseUrl;
+use std::path::Path;
+
 use crate::store::OpenError;
 use crate::store::sqlite::{Compacted, SqliteStore};
 
@@ -8,8 +9,7 @@ use crate::store::sqlite::{Compacted, SqliteStore};
 ///
 /// # Errors
 /// As [`SqliteStore::compact`].
-pub async fn compact(database: &DatabaseUrl) -> Result<String, OpenError> {
-    let DatabaseUrl::Sqlite(path) = database;
+pub async fn compact(path: &Path) -> Result<String, OpenError> {
     let Compacted { before, after } = SqliteStore::compact(path).await?;
     Ok(format!("{}: {before} bytes before, {after} bytes now\n", path.display()))
 }

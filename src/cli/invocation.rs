@@ -2,6 +2,7 @@
 
 use std::env;
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 
@@ -24,10 +25,10 @@ pub enum Invocation {
     /// Ask the server at this address whether it is healthy, by
     /// [`healthcheck`](super::healthcheck()).
     Healthcheck(Probed),
-    /// Shrink the file of this database; see [`compact`](super::compact()).
-    Compact(DatabaseUrl),
-    /// Repair this database; see [`repair`](super::repair()).
-    Repair(DatabaseUrl),
+    /// Shrink this SQLite file; see [`compact`](super::compact()).
+    Compact(PathBuf),
+    /// Repair this SQLite file; see [`repair`](super::repair()).
+    Repair(PathBuf),
     /// Make a token, by [`new_token`](super::new_token()).
     NewToken(NewToken),
     /// Say what a token may do, by [`check_token`](super::check_token()).
@@ -73,8 +74,15 @@ pub fn parse(
             let text = resolved.to_toml();
             Invocation::CheckConfig(Box::new(resolved.config), text)
         }
-        Some(COMPACT) => Invocation::Compact(resolved()?.config.database_url),
-        Some(REPAIR) => Invocation::Repair(resolved()?.config.database_url),
+        Some(COMPACT) => Invocation::Compact(sqlite_file(
+            resolved()?.config.database_url,
+            "compact: is for a SQLite file; PostgreSQL uses free space again by autovacuum, and `vacuum \
+             full` makes its tables smaller",
+        )?),
+        Some(REPAIR) => Invocation::Repair(sqlite_file(
+            resolved()?.config.database_url,
+            "repair: is for a SQLite file; restore a damaged PostgreSQL database from its backup",
+        )?),
         Some(TOKEN) => token::read(matches, environment)?,
         Some(DEMO) => demo::read(matches, &flags, environment)?,
         // `healthcheck`, the last of the commands.
@@ -83,6 +91,14 @@ pub fn parse(
             Invocation::Healthcheck(Probed { address: reachable(address), in_tls })
         }
     })
+}
+
+/// Returns the file of a database, or says what to do with one that is none.
+fn sqlite_file(database: DatabaseUrl, instead: &'static str) -> Result<PathBuf, CliError> {
+    match database {
+        DatabaseUrl::Sqlite(path) => Ok(path),
+        DatabaseUrl::Postgres(_) => Err(CliError::Usage(format!("error: {instead}"))),
+    }
 }
 
 /// Tells clap's two kinds of "error" apart: texts that were asked for, and mistakes.

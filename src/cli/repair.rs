@@ -1,6 +1,7 @@
 //! `repair`: makes a sound database of a damaged one, and reports what is lost.
 
-use crate::config::DatabaseUrl;
+use std::path::Path;
+
 use crate::store::OpenError;
 use crate::store::sqlite::{HistoryRepair, Repair, SqliteStore};
 
@@ -8,8 +9,7 @@ use crate::store::sqlite::{HistoryRepair, Repair, SqliteStore};
 ///
 /// # Errors
 /// As [`SqliteStore::repair`].
-pub async fn repair(database: &DatabaseUrl) -> Result<String, OpenError> {
-    let DatabaseUrl::Sqlite(path) = database;
+pub async fn repair(path: &Path) -> Result<String, OpenError> {
     Ok(match SqliteStore::repair(path).await? {
         Repair::NotNeeded { lost_commits: 0 } => {
             format!("Nothing is damaged in {}: it was left unchanged.\n", path.display())

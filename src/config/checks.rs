@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use super::database_url::DatabaseUrl;
 use super::error::ConfigError;
 use super::settings::Config;
 use super::sources::Sources;
@@ -38,6 +39,30 @@ impl Config {
             self.ttl = None;
             sources.change(&Self::ttl, &self.ttl, "off by default, because stale_after is 0");
         }
+        Ok(())
+    }
+
+    /// Takes from the environment what the URL of a PostgreSQL database leaves out.
+    ///
+    /// # Errors
+    /// What is not accepted there, a URL that is incomplete still, and a file with the password of a
+    /// database that has none.
+    pub(super) fn complete_database_url(
+        &mut self,
+        sources: &mut Sources<'_>,
+    ) -> Result<(), ConfigError> {
+        let (url, file) = (&Self::database_url, &Self::database_password_file);
+        let (origin, file_origin) = (sources.origin(url), sources.origin(file));
+        let path = self.database_password_file.as_ref().map(|path| path.as_path().to_owned());
+        let DatabaseUrl::Postgres(database) = &mut self.database_url else {
+            let Some(_) = path else { return Ok(()) };
+            let reason = "is for a database_url of postgres://; SQLite has no passwords";
+            return Err(ConfigError::new(file_origin, reason));
+        };
+        let file = path.map(|path| (file_origin, path));
+        let used = database.complete(&origin, sources.environment(), file)?;
+        let origins: Vec<&str> = [origin.as_str()].into_iter().chain(used).collect();
+        sources.change(url, &self.database_url, &origins.join(", "));
         Ok(())
     }
 

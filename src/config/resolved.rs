@@ -42,6 +42,7 @@ impl Resolved {
     pub(super) fn of(mut sources: Sources<'_>) -> Result<Self, ConfigError> {
         let mut config = Config::read(&mut sources)?;
         config.check(&sources)?;
+        config.complete_database_url(&mut sources)?;
         config.never_expire_unless_stale(&mut sources)?;
         if config.workers == 0 {
             let cores = thread::available_parallelism().map_or(1, usize::from);

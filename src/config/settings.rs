@@ -53,8 +53,10 @@ settings! {
         revision_url: Option<RevisionUrl> = "", RevisionUrl::parse;
     }
     "Storage" {
-        /// Where entries are stored: sqlite://relative.db or sqlite:///absolute.db
+        /// Where entries are stored: sqlite://relative.db or postgres://user@host/database
         database_url: DatabaseUrl = "sqlite://gitops-status.db", DatabaseUrl::parse;
+        /// File with the password for postgres://, read again for each connection
+        database_password_file: Option<FilePath> = "", FilePath::parse;
     }
     "Life of an entry" {
         /// Time without an update after which an entry is marked stale; 0 = never

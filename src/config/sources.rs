@@ -120,6 +120,18 @@ impl<'a> Sources<'a> {
         }
     }
 
+    /// Returns the environment.
+    pub(super) fn environment(&self) -> &'a Lookup<'a> {
+        self.environment
+    }
+
+    /// Returns where a setting that was read came from.
+    pub(super) fn origin(&self, setting: &Setting) -> String {
+        let mut read = self.effective.iter();
+        let effective = read.find(|effective| effective.setting.name == setting.name);
+        effective.map_or(DEFAULT, |effective| effective.origin.as_str()).to_owned()
+    }
+
     /// Returns the settings that were read.
     pub(super) fn into_effective(self) -> Vec<Effective> {
         self.effective

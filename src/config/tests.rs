@@ -221,3 +221,16 @@ fn a_value_that_is_not_utf_8_is_refused() {
     let error = Resolved::load(&|_| None, &named).unwrap_err();
     assert_eq!(error.to_string(), "environment GITOPS_STATUS_LISTEN: is not valid UTF-8");
 }
+
+#[test]
+fn no_password_is_in_the_debug_output_of_the_settings() {
+    for (flags, environment) in [
+        (&["database_url=postgres://u:hunter2@h/d"][..], &[][..]),
+        (&["database_url=postgres://u@h/d?password=hunter2"], &[]),
+        (&["database_url=postgres://u@h/d"], &["PGPASSWORD=hunter2"]),
+    ] {
+        let resolved = load(flags, environment).unwrap();
+        let shown = format!("{resolved:?} {}", resolved.to_toml());
+        assert!(!shown.contains("hunter2"), "{shown}");
+    }
+}

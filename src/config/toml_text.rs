@@ -61,7 +61,7 @@ pub(crate) fn type_name(value: &DeValue<'_>) -> &'static str {
 }
 
 /// Returns the name that at most two typing mistakes turn into `key`.
-fn nearest(key: &str, names: &[&'static str]) -> Option<&'static str> {
+pub(super) fn nearest(key: &str, names: &[&'static str]) -> Option<&'static str> {
     const MOST_EDITS: usize = 2;
     let key: String = key.to_lowercase().replace('-', "_").chars().take(64).collect();
     names

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gitops_status_server::clock::Clock;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, report, stored, wait_until};
+use crate::support::{TestApp, report, wait_until};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -23,11 +23,11 @@ fn with_schedule(server: &str, promise: &Value) -> String {
 
 /// Returns the servers of the stored entries, without those whose end is recorded.
 fn rows(app: &TestApp) -> Vec<String> {
-    stored(&app.database(), "select server from entries where expired_at is null")
+    app.stored("select server from entries where expired_at is null")
 }
 
 fn history(app: &TestApp) -> Vec<String> {
-    stored(&app.database(), "select event || ' ' || server from transitions order by id")
+    app.stored("select event || ' ' || server from transitions order by id")
 }
 
 fn is_listed(app: &TestApp, server: &str) -> bool {
@@ -188,15 +188,14 @@ fn a_silence_that_an_update_ends_before_it_could_be_stored_is_in_the_history() {
     let app = TestApp::spawn();
     let start = app.clock.read().wall;
     post(&app, "s");
-    let away = app.database().with_extension("away");
-    std::fs::rename(app.database(), &away).unwrap();
+    let away = app.take_database_away();
     wait_until("it is degraded", || app.get("/health").json()["status"] == "degraded");
     app.advance(3 * HOUR);
     wait_until("it is stale", || is_stale(&app, "s"));
-    std::fs::rename(&away, app.database()).unwrap();
+    away.give_back();
     let update = report("repo", "s", "OUT_OF_SYNC", &["a.conf"]);
     wait_until("updates are taken again", || app.post(&update).status == 200);
-    let rows = stored(&app.database(), "select event || ' at ' || at from transitions order by id");
+    let rows = app.stored("select event || ' at ' || at from transitions order by id");
     let at = |span: Duration| start.plus(span).millis();
     let (first, silent, heard) = (at(Duration::ZERO), at(2 * HOUR), at(3 * HOUR));
     assert_eq!(
@@ -237,8 +236,7 @@ fn the_history_has_every_change_with_its_true_time() {
     app.advance(5 * HOUR);
     wait_until("its silence is recorded", || history(&app).len() == 5);
     assert_eq!(app.send("DELETE", "/api/status?repo=repo&server=s", &[], b"").status, 200);
-    let rows = stored(
-        &app.database(),
+    let rows = app.stored(
         "select event || ' +' || files_added_count || '/' || json_array_length(files_added) \
          || ' -' || files_removed_count || '/' || json_array_length(files_removed) \
          || ' at ' || at from transitions order by id",

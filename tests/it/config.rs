@@ -2,6 +2,7 @@
 
 mod addresses;
 mod files;
+mod postgres;
 pub mod run;
 mod schedules;
 
@@ -10,7 +11,7 @@ use std::path::Path;
 
 use run::Run;
 
-const NAMES: [&str; 28] = [
+const NAMES: [&str; 29] = [
     "listen",
     "admin_listen",
     "allow_anonymous_writes",
@@ -22,6 +23,7 @@ const NAMES: [&str; 28] = [
     "external_url",
     "revision_url",
     "database_url",
+    "database_password_file",
     "stale_after",
     "ttl",
     "history_retention",
@@ -133,7 +135,7 @@ fn a_bad_value_stops_the_start_wherever_it_comes_from() {
         ("listen", "example.org:80", "localhost:PORT"),
         ("database_url", "sqlite::memory:", "must be on disk"),
         ("database_url", "sqlite://x.db?mode=rwc", "query parameters"),
-        ("database_url", "postgres://u:pw@h/d", "expected sqlite://"),
+        ("database_url", "mysql://u:pw@h/d", "expected sqlite://"),
         ("database_url", "x.db", "expected sqlite://"),
         ("external_url", "status.example.org", "expected an http or https URL"),
         ("external_url", "https://u:pw@status.example.org", "https://example.org/gitops-status"),
@@ -294,7 +296,23 @@ fn a_secret_file_without_a_value_stops_the_start() {
 
 #[test]
 fn a_refused_secret_is_not_shown() {
-    for url in ["sqlite://u:hunter2@h/x.db", "postgres://u:hunter2@h/d", "hunter2", "hunter2:x"] {
+    for url in [
+        "sqlite://u:hunter2@h/x.db",
+        "mysql://u:hunter2@h/d",
+        "postgres://u:hunter2@h/d?sslmod=require",
+        "postgres://u:hun?hunter2=ter@h/d",
+        "postgres://u:hun/hunter2@h/d",
+        "postgres://u:5/hunter2@h/d",
+        "postgres://u:hunter2:x/d",
+        "postgres://u:hunter2/d",
+        "postgres://h/d?password=hunter2&sslmode=hunter2",
+        "postgres://h/d?hunter2=x",
+        "postgres://h:hunter2/d",
+        "postgres://u:%zz-hunter2@h/d",
+        "postgres:u:hunter2@h/d",
+        "hunter2",
+        "hunter2:x",
+    ] {
         let outcome = Run::new(&["--database-url", url]).finish();
         assert_eq!(outcome.status, Some(2), "{url}");
         assert!(!outcome.err.contains("hunter2"), "{}", outcome.err);

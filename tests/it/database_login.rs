@@ -107,7 +107,7 @@ fn each_host_that_does_not_take_the_program_is_named_with_the_reason() {
     login.connect_timeout = Duration::from_millis(50);
     let error = connect(login).unwrap_err().to_string();
     let expected =
-        format!("{closed}: Connection refused (os error 111); {silent}: no answer within 50 ms");
+        format!("{closed}: Connection refused (os error 111); {silent}: no answer within 50ms");
     assert_eq!(error, expected);
 }
 

@@ -8,7 +8,7 @@ use gitops_status_server::domain::{
 };
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, report, run_sql, stored, wait_until};
+use crate::support::{TestApp, report, run_sql, wait_until};
 
 const DAY: Duration = Duration::from_hours(24);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -94,7 +94,7 @@ fn it_is_shown_for_a_week_also_over_restarts_and_with_another_time_to_live() {
     app.advance(MINUTE);
     wait_until("a week is over", || shown(&app).is_empty());
     app.advance(10 * MINUTE);
-    let rows = || stored(&app.database(), "select server from entries");
+    let rows = || app.stored("select server from entries");
     wait_until("its row is gone", || rows().is_empty());
     assert_eq!(events(&app, "s"), ["first", "stale", "expired"]);
 }

@@ -253,11 +253,10 @@ fn a_history_whose_database_is_gone_is_a_503_and_comes_back_with_it() {
     let app = TestApp::spawn();
     app.accept(report("r", "s", "SYNCED", &[]));
     assert_eq!(events(&app, "").len(), 1);
-    let (database, away) = (app.database(), app.database().with_extension("away"));
-    std::fs::rename(&database, &away).unwrap();
+    let away = app.take_database_away();
     let reply = app.get("/api/history");
     assert_eq!(reply.header("retry-after"), Some("5"));
     assert!(reply.error(503).starts_with("The history cannot be read"));
-    std::fs::rename(&away, &database).unwrap();
+    away.give_back();
     wait_until("it is back", || app.get("/api/history").status == 200);
 }

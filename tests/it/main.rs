@@ -33,6 +33,7 @@ mod connections;
 mod damage;
 mod dashboards;
 mod database_login;
+mod database_start;
 mod demo;
 mod disk;
 mod documents;

@@ -249,7 +249,7 @@ fn updates_are_counted_by_what_became_of_them() {
     app.post("{").error(400);
     app.send("DELETE", "/api/status?repo=repo&server=b", &[], b"").error(404);
     app.post(report("repo", "b", "SYNCED", &[])).error(507);
-    fs::remove_file(app.database()).unwrap();
+    let _away = app.take_database_away();
     app.post(report("repo", "a", "SYNCED", &[])).error(503);
     assert_eq!(counted(), ["2", "0", "1", "1"]);
 }
@@ -265,7 +265,7 @@ fn commits_are_counted_and_a_missing_database_shows() {
     assert!(scrape.value("gitops_status_commit_duration_seconds_count") > 1.0);
     assert!(scrape.value("gitops_status_snapshot_bytes") > 100.0);
 
-    fs::remove_file(app.database()).unwrap();
+    let _away = app.take_database_away();
     app.post(report("repo", "c", "SYNCED", &[])).error(503);
     let scrape = Scrape::of(&app);
     assert!(scrape.value("gitops_status_writable") < 1.0);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use gitops_status_server::clock::Clock;
 use serde_json::Value;
 
-use crate::support::{TestApp, report, stored, wait_until};
+use crate::support::{TestApp, report, wait_until};
 
 const HOUR: Duration = Duration::from_hours(1);
 const MINUTE: Duration = Duration::from_mins(1);
@@ -70,7 +70,7 @@ fn who_was_stale_before_an_outage_stays_stale() {
     post(&app, "b");
     let app = app.restart_after(3 * HOUR);
     assert_eq!(stale(&app), ["repo/a"]);
-    let events = stored(&app.database(), "select event from transitions where server = 'a'");
+    let events = app.stored("select event from transitions where server = 'a'");
     assert_eq!(events, ["first", "stale"]);
 }
 
@@ -89,7 +89,7 @@ fn restarts_do_not_put_a_silence_off_for_ever() {
     wait_until("four hours are the most", || stale(&app) == ["repo/s"]);
     let tag = |app: &TestApp| app.get("/status.json").header("etag").unwrap().to_owned();
     let recorded = || {
-        let events = stored(&app.database(), "select event from transitions");
+        let events = app.stored("select event from transitions");
         events == ["first", "stale"]
     };
     wait_until("its silence is recorded", recorded);
@@ -108,7 +108,7 @@ fn a_silence_of_all_before_a_start_is_taken_for_an_outage_unless_it_is_recorded(
     assert_eq!(stale(&app), [""; 0]);
     app.advance(SECOND);
     wait_until("three of nine hours do not count", || stale(&app) == ["repo/s"]);
-    let events = || stored(&app.database(), "select event from transitions");
+    let events = || app.stored("select event from transitions");
     wait_until("its silence is recorded", || events() == ["first", "stale"]);
     let app = app.restart_after(Duration::ZERO);
     assert_eq!(stale(&app), ["repo/s"]);
@@ -181,7 +181,7 @@ fn two_outages_with_updates_between_them_add_up() {
     assert_eq!(stale(&app), [""; 0]);
     app.advance(SECOND);
     wait_until("70 minutes do not count", || stale(&app) == ["repo/a", "repo/b"]);
-    let rows = stored(&app.database(), "select cast((ended - began) / 60000 as text) from outages");
+    let rows = app.stored("select cast((ended - began) / 60000 as text) from outages");
     assert_eq!(rows, ["30", "40"]);
 }
 
@@ -209,16 +209,17 @@ fn an_end_that_a_wrong_clock_gave_an_outage_does_not_stay() {
     let app = TestApp::spawn();
     post(&app, "s");
     let start = app.clock.read().wall;
-    let (clock, path) = (app.clock.clone(), app.database());
+    let clock = app.clock.clone();
     let app = app.restart_between(|| clock.set_wall(start.plus(1000 * 24 * HOUR)));
-    let ends = || stored(&path, "select cast((ended - began) / 60000 as text) from outages");
-    wait_until("it is stored", || ends() == ["1440000"]);
+    let ends =
+        |app: &TestApp| app.stored("select cast((ended - began) / 60000 as text) from outages");
+    wait_until("it is stored", || ends(&app) == ["1440000"]);
     app.clock.set_wall(start.plus(30 * MINUTE));
-    wait_until("it is stored anew", || ends() == ["30"]);
+    wait_until("it is stored anew", || ends(&app) == ["30"]);
     // The clock is put right only while the program does not run.
     let app = app.restart_between(|| clock.set_wall(start.plus(1000 * 24 * HOUR)));
-    wait_until("it is stored", || ends() == ["1440000"]);
+    wait_until("it is stored", || ends(&app) == ["1440000"]);
     let app = app.restart_between(|| clock.set_wall(start.plus(HOUR)));
-    wait_until("it is stored anew", || ends() == ["60"]);
+    wait_until("it is stored anew", || ends(&app) == ["60"]);
     drop(app);
 }

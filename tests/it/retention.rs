@@ -5,7 +5,7 @@ use std::time::Duration;
 use gitops_status_server::clock::Clock;
 use serde_json::json;
 
-use crate::support::{TestApp, report, stored, wait_until};
+use crate::support::{TestApp, report, wait_until};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -16,7 +16,7 @@ fn post(app: &TestApp, server: &str, status: &str) {
 }
 
 fn events(app: &TestApp) -> Vec<String> {
-    stored(&app.database(), "select event || ' ' || server from transitions order by at, id")
+    app.stored("select event || ' ' || server from transitions order by at, id")
 }
 
 /// Waits for two ticks of the writer: once the second begins, the work of the first is done.

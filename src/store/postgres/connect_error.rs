@@ -57,7 +57,7 @@ pub struct Failure {
 /// What stands between the program and a host.
 #[derive(Debug, Error)]
 pub(super) enum Cause {
-    #[error("no answer within {} ms", .0.as_millis())]
+    #[error("no answer within {0:?}")]
     Silent(Duration),
     #[error("it is a standby, or takes no writes; only the primary is used")]
     Standby,

@@ -7,13 +7,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::connect_error::{Cause, ConnectError, Failure};
 use super::login::{Host, Login, LoginFiles, Tls};
 use super::server::{Server, SessionLimits, Standing, Unfit, set_up};
+
+/// How many threads may read files of logins.
+const MOST_READING: usize = 4;
 
 /// Reads the files of a login for a host. An error is a sentence without any of their content.
 type ReadFiles = dyn Fn(&Host) -> Result<LoginFiles, String> + Send + Sync;
@@ -22,6 +26,8 @@ type ReadFiles = dyn Fn(&Host) -> Result<LoginFiles, String> + Send + Sync;
 pub struct Target {
     login: Login,
     files: Arc<ReadFiles>,
+    /// Bounds the threads that read files, which hang where their disk hangs.
+    reading: Arc<Semaphore>,
     /// The host that was the primary when it was last reached.
     last_primary: AtomicUsize,
 }
@@ -37,6 +43,14 @@ pub struct Session {
     pub server: Server,
 }
 
+impl Session {
+    /// Ends the session.
+    pub async fn close(self) {
+        // After an error the server ends it.
+        self.connection.close().await.ok();
+    }
+}
+
 /// The outcome of a host that was reached.
 enum Reached {
     Primary(Session),
@@ -50,7 +64,8 @@ impl Target {
         login: Login,
         files: impl Fn(&Host) -> Result<LoginFiles, String> + Send + Sync + 'static,
     ) -> Self {
-        Self { login, files: Arc::new(files), last_primary: AtomicUsize::new(0) }
+        let reading = Arc::new(Semaphore::new(MOST_READING));
+        Self { login, files: Arc::new(files), reading, last_primary: AtomicUsize::new(0) }
     }
 
     /// Opens a session with the primary. Tries the host that was the primary last, then the others in
@@ -86,10 +101,7 @@ impl Target {
     }
 
     async fn reach(&self, host: &Host, limits: &SessionLimits) -> Result<Reached, Cause> {
-        let (read, of) = (Arc::clone(&self.files), host.clone());
-        let files = spawn_blocking(move || read(&of)).await;
-        let files = files.unwrap_or_else(|_| Err("its files cannot be read".to_owned()));
-        let files = files.map_err(Cause::Files)?;
+        let files = self.read_files(host).await.map_err(Cause::Files)?;
         let explained = |error: sqlx::Error| Cause::of_login(&error, &files);
         let mut connection = self.options(host, &files).connect().await.map_err(explained)?;
         match set_up(&mut connection, limits).await.map_err(explained)? {
@@ -99,6 +111,18 @@ impl Target {
             Ok(Standing::Standby) => Err(Cause::Standby),
             Err(unfit) => Ok(Reached::Unfit(unfit)),
         }
+    }
+
+    async fn read_files(&self, host: &Host) -> Result<LoginFiles, String> {
+        let died = || "the files of the login cannot be read".to_owned();
+        let place = Arc::clone(&self.reading).acquire_owned().await.map_err(|_| died())?;
+        let (read, host) = (Arc::clone(&self.files), host.clone());
+        let read = move || {
+            let files = read(&host);
+            drop(place);
+            files
+        };
+        spawn_blocking(read).await.unwrap_or_else(|_| Err(died()))
     }
 
     /// Every property is set, because sqlx takes those that are missing from the environment.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{corrupt_page, zero_page};
-use crate::support::{TestApp, report, run_sql, wait_until};
+use crate::support::{TestApp, report, run_sql, sqlite_file, wait_until};
 
 const PARTS: [&str; 4] = ["entries", "history", "history_index", "other"];
 
@@ -16,16 +16,16 @@ fn with_history(damage: impl FnOnce(&Path)) -> TestApp {
     let app = TestApp::spawn();
     app.accept(report("repo", "server", "OUT_OF_SYNC", &["a.conf"]));
     app.restart_with(|config| {
-        let gitops_status_server::config::DatabaseUrl::Sqlite(path) = &config.database_url;
+        let path = sqlite_file(config);
         run_sql(
-            path,
+            &path,
             "insert into transitions (at, revision, repo, server, event, sync_status, drift_count, \
                  files_added, files_added_count, files_removed, files_removed_count) \
              with recursive number (n) as (select 1 union all select n + 1 from number where n < 6000) \
              select 1700000000000 + n, 1, 'repo', 'server-' || (n % 50), 'changed', 'OUT_OF_SYNC', 1, \
                  '[\"file.conf\"]', 1, '[]', 0 from number",
         );
-        damage(path);
+        damage(&path);
     })
 }
 

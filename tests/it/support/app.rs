@@ -11,10 +11,10 @@ use gitops_status_server::app::App;
 use gitops_status_server::clock::ManualClock;
 use gitops_status_server::config::{Config, DatabaseUrl, Resolved};
 use gitops_status_server::domain::Timestamp;
-use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::Client;
+use super::home::{Away, Home};
 
 /// 2026-04-21T10:32:15Z, where the clock of a test starts.
 pub const START: Timestamp = Timestamp::from_millis(1_776_767_535_000);
@@ -24,7 +24,7 @@ pub struct TestApp {
     pub client: Client,
     pub clock: ManualClock,
     config: Config,
-    folder: Option<TempDir>,
+    home: Option<Home>,
     shutdown: CancellationToken,
     thread: Option<JoinHandle<()>>,
 }
@@ -45,14 +45,14 @@ impl TestApp {
 
     /// Starts the application with some settings changed.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let home = Home::new();
         let mut config = Resolved::load(&|_| None, &|_| None).unwrap().config;
         config.listen = "127.0.0.1:0".parse().unwrap();
-        config.database_url = DatabaseUrl::Sqlite(folder.path().join("test.db"));
+        config.database_url = home.url();
         config.idle_timeout = Duration::from_secs(30);
         config.workers = 1;
         change(&mut config);
-        Self::start(config, Some(folder), ManualClock::at(START))
+        Self::start(config, Some(home), ManualClock::at(START))
     }
 
     /// Starts the application with some settings as they would be written.
@@ -68,7 +68,7 @@ impl TestApp {
         })
     }
 
-    fn start(config: Config, folder: Option<TempDir>, clock: ManualClock) -> Self {
+    fn start(config: Config, home: Option<Home>, clock: ManualClock) -> Self {
         let shutdown = CancellationToken::new();
         let (tell, told) = std::sync::mpsc::channel::<SocketAddr>();
         let thread = std::thread::spawn({
@@ -83,34 +83,43 @@ impl TestApp {
         });
         let address = told.recv().expect("the application did not start");
         let client = Client { address, is_tls: config.tls_cert.is_some() };
-        Self { client, clock, config, folder, shutdown, thread: Some(thread) }
+        Self { client, clock, config, home, shutdown, thread: Some(thread) }
     }
 
     /// Stops the application, lets time pass meanwhile, and starts it on the same database.
     pub fn restart_after(mut self, pause: Duration) -> Self {
         self.stop();
         self.clock.advance(pause);
-        Self::start(self.config.clone(), self.folder.take(), self.clock.clone())
+        Self::start(self.config.clone(), self.home.take(), self.clock.clone())
     }
 
     /// Stops the application and starts it on the same database with other settings.
     pub fn restart_with(mut self, change: impl FnOnce(&mut Config)) -> Self {
         self.stop();
         change(&mut self.config);
-        Self::start(self.config.clone(), self.folder.take(), self.clock.clone())
+        Self::start(self.config.clone(), self.home.take(), self.clock.clone())
     }
 
     /// Stops the application, does something to its database, and starts it again.
     pub fn restart_between(mut self, work: impl FnOnce()) -> Self {
         self.stop();
         work();
-        Self::start(self.config.clone(), self.folder.take(), self.clock.clone())
+        Self::start(self.config.clone(), self.home.take(), self.clock.clone())
     }
 
-    /// Returns the path of the database.
+    /// Runs a query on the database, and returns the first column of its rows as text.
+    pub fn stored(&self, sql: &'static str) -> Vec<String> {
+        self.home.as_ref().unwrap().stored(sql)
+    }
+
+    /// Makes the database unreachable.
+    pub fn take_database_away(&self) -> Away {
+        self.home.as_ref().unwrap().take_away()
+    }
+
+    /// Returns the path of the database, which is a file.
     pub fn database(&self) -> PathBuf {
-        let DatabaseUrl::Sqlite(path) = &self.config.database_url;
-        path.clone()
+        sqlite_file(&self.config)
     }
 
     /// Lets time pass by both clocks.
@@ -124,6 +133,14 @@ impl TestApp {
             let outcome = thread.join();
             assert!(outcome.is_ok() || std::thread::panicking(), "the application has panicked");
         }
+    }
+}
+
+/// Returns the path of the database that some settings name.
+pub fn sqlite_file(config: &Config) -> PathBuf {
+    match &config.database_url {
+        DatabaseUrl::Sqlite(path) => path.clone(),
+        DatabaseUrl::Postgres(url) => panic!("{url} is no file"),
     }
 }
 

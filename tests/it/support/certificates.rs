@@ -77,7 +77,8 @@ impl Authority {
     /// Returns a certificate for a name or an address, and its key, both in PEM.
     pub fn signed(&self, name: &str) -> (String, String) {
         let key = KeyPair::generate().unwrap();
-        let parameters = CertificateParams::new([name.to_owned()]).unwrap();
+        let mut parameters = CertificateParams::new([name.to_owned()]).unwrap();
+        parameters.distinguished_name.push(DnType::CommonName, name);
         let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
         (certificate.pem(), key.serialize_pem())
     }

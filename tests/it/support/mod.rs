@@ -8,6 +8,7 @@ mod connection;
 pub mod dashboards;
 mod database;
 mod events;
+mod home;
 pub mod infinity;
 mod minted;
 mod postgres;
@@ -21,7 +22,7 @@ pub mod variables;
 use std::time::{Duration, Instant};
 
 pub use alertmanager::{Alertmanager, Receiver};
-pub use app::TestApp;
+pub use app::{TestApp, sqlite_file};
 pub use certificates::{Authority, Mounted, Pair};
 pub use client::{Client, Reply, update_request};
 pub(crate) use connection::over_both_transports;

@@ -83,8 +83,8 @@ impl Cluster {
         Self::start_with_files("ssl = on", &[("server.crt", certificate), ("server.key", key)])
     }
 
-    /// Starts a server with more settings, and more files beside its own, which only it may read.
-    fn start_with_files(settings: &str, files: &[(&str, &str)]) -> Self {
+    /// Starts a server with more settings, and more files in its folder, which only it may read.
+    pub fn start_with_files(settings: &str, files: &[(&str, &str)]) -> Self {
         let cluster = loop {
             let folder = new_folder();
             let data = folder.join("data");

@@ -10,6 +10,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use super::home::url_of;
 use super::{Client, wait_until};
 
 /// A running program; it is killed when this is dropped.
@@ -30,9 +31,13 @@ impl Deref for Process {
 impl Process {
     /// Returns the program's command line for a database, on a free port, with an empty environment.
     pub fn command(database: &Path) -> Command {
+        Self::command_on(&url_of(database))
+    }
+
+    /// Returns the same for the URL of a database.
+    pub fn command_on(database_url: &str) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
-        command.env_clear().args(["--listen", "127.0.0.1:0"]);
-        command.arg("--database-url").arg(format!("sqlite://{}", database.display()));
+        command.env_clear().args(["--listen", "127.0.0.1:0", "--database-url", database_url]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         command
     }
