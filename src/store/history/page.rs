@@ -129,12 +129,13 @@ impl<P> Walk<P> {
         let events = if query.events.is_empty() { &Event::ALL } else { query.events.as_slice() };
         let states: BTreeSet<u8> =
             events.iter().flat_map(|event| states(*event)).copied().collect();
+        let states: Vec<u8> = states.into_iter().collect();
         let filter = &query.filter;
         let names_some = !filter.repo.is_any() || !filter.server.is_any();
         // Silences and ends are few, and adjacent in the index by pairs.
         let pairs = if names_some || states.iter().all(|state| *state >= 2) {
             let passes = |key: KeyRef<'_>| filter.names_match(key);
-            records.find_pairs(&filter.repo, R::MOST_PAIRS, &passes).await?
+            records.find_pairs(&filter.repo, R::most_pairs(&states), &passes).await?
         } else {
             Pairs::TooMany
         };
@@ -144,7 +145,7 @@ impl<P> Walk<P> {
                 Pairs::TooMany => None,
             },
             events: events.iter().map(|event| event.as_str()).collect(),
-            states: states.into_iter().collect(),
+            states,
             from: query.range.from,
             skips_events: !query.events.is_empty(),
         })

@@ -76,9 +76,9 @@ pub(in crate::store) trait Records: Send {
     /// Some pairs, as the database takes them.
     type Pairs: Send + Sync;
 
-    /// The most pairs whose newest transitions are sought pair by pair. If more pass a filter, a
-    /// walk through the whole history is faster.
-    const MOST_PAIRS: usize;
+    /// Returns the most pairs whose newest transitions to some states are sought pair by pair. If more
+    /// pass a filter, a walk through the whole history is faster.
+    fn most_pairs(states: &[u8]) -> usize;
 
     /// Makes pairs ready for the database. Their places are their indexes.
     fn pairs_of(keys: &[Key]) -> Result<Self::Pairs, StoreError>;

@@ -75,8 +75,10 @@ pub(super) struct PairArrays {
 impl Records for PostgresRecords<'_> {
     type Pairs = PairArrays;
 
-    // Of each, as many transitions are sought as a page has.
-    const MOST_PAIRS: usize = 1000;
+    /// Of each pair and state, as many are sought as a page has. There are few silences and ends.
+    fn most_pairs(states: &[u8]) -> usize {
+        if states.iter().all(|state| *state >= 2) { 10_000 } else { 1000 }
+    }
 
     fn pairs_of(keys: &[Key]) -> Result<PairArrays, StoreError> {
         Ok(PairArrays {

@@ -20,7 +20,9 @@ pub(super) struct SqliteRecords<'c>(pub(super) &'c mut SqliteConnection);
 impl Records for SqliteRecords<'_> {
     type Pairs = String;
 
-    const MOST_PAIRS: usize = 10_000;
+    fn most_pairs(_: &[u8]) -> usize {
+        10_000
+    }
 
     fn pairs_of(keys: &[Key]) -> Result<String, StoreError> {
         pairs::parameter(keys)

@@ -96,9 +96,13 @@ impl Peer {
 #[actix_web::test]
 async fn nothing_is_lost_or_doubled_while_sessions_are_ended() {
     let database = Arc::new(PostgresDatabase::create());
+    let mut peers = Vec::new();
+    for _ in 0..REPLICAS {
+        peers.push(Peer::new(&database).await);
+    }
     let mut running = Vec::new();
-    for replica in 0..REPLICAS {
-        let (mut peer, database) = (Peer::new(&database).await, Arc::clone(&database));
+    for (replica, mut peer) in (0..).zip(peers) {
+        let database = Arc::clone(&database);
         running.push(spawn_local(async move {
             for update in 0..UPDATES {
                 if update % CALM == 2 * replica {
