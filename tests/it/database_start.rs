@@ -205,6 +205,8 @@ fn the_program_starts_by_a_socket_and_warns_that_the_server_does_not_sync() {
         "{log}"
     );
     assert!(log.contains("without TLS") && log.contains("WARN ] fsync is off at "), "{log}");
+    let again = Process::run(&mut Process::command_on(&url));
+    assert!(!again.log().contains("already exists"), "{}", again.log());
 }
 
 /// No server is at that address, which is reserved for documents.

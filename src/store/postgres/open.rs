@@ -63,6 +63,7 @@ struct Prepared {
 }
 
 async fn prepare(connection: &mut PgConnection) -> Result<Prepared, Unfit> {
+    sqlx::query(sql::NO_NOTICES).execute(&mut *connection).await?;
     let has_tables: bool = sqlx::query_scalar(sql::HAS_TABLES).fetch_one(&mut *connection).await?;
     let has_migrations: bool =
         sqlx::query_scalar(sql::HAS_MIGRATIONS).fetch_one(&mut *connection).await?;

@@ -18,6 +18,9 @@ pub(super) const STORE_ID: &str = "select store_id from meta";
 pub(super) const BEGIN_SESSION: &str = "\
     select store_id, set_config('default_transaction_isolation', 'read committed', false) from meta";
 
+/// Keeps notices out of the log, such as that a table is there already.
+pub(super) const NO_NOTICES: &str = "select set_config('client_min_messages', 'warning', false)";
+
 /// Whether there are tables of this program's names.
 pub(super) const HAS_TABLES: &str = "\
     select to_regclass('meta') is not null or to_regclass('commits') is not null \

@@ -79,6 +79,14 @@ impl PostgresStore {
             bytes: AtomicU64::new(0),
         }
     }
+
+    /// Makes sure that the database is the one that was opened, and can be written.
+    async fn look(&self) -> Result<(), StoreError> {
+        let mut loan = self.polling.lend(&self.source).await?;
+        let looked = upkeep::check(&mut loan.connection, &self.source.store_id);
+        let looked = within(&BRIEF, looked).await;
+        loan.give_back(looked)
+    }
 }
 
 #[async_trait]
@@ -162,10 +170,11 @@ impl Store for PostgresStore {
     }
 
     async fn check(&self) -> Result<(), StoreError> {
-        let mut loan = self.polling.lend(&self.source).await?;
-        let checked = upkeep::check(&mut loan.connection, &self.source.store_id);
-        let checked = within(&BRIEF, checked).await;
-        loan.give_back(checked)
+        match self.look().await {
+            // The server may have ended an idle session, which a new one replaces.
+            Err(StoreError::Unavailable(_)) => self.look().await,
+            looked => looked,
+        }
     }
 
     async fn usage(&self) -> Usage {

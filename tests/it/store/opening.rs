@@ -63,6 +63,19 @@ async fn a_database_that_was_put_in_the_place_of_another_is_not_taken_for_it() {
     assert!(checked.is_err_and(|error| error.to_string().contains("replaced")));
 }
 
+/// Each restart of the server was logged as a failure to store that ended by itself.
+#[actix_web::test]
+async fn a_session_that_the_server_has_ended_is_no_failure_of_the_database() {
+    let database = PostgresDatabase::create();
+    let store = open(&database).await;
+    store.check().await.unwrap();
+    let end = "select pg_terminate_backend(pid, 5000) from pg_stat_activity \
+         where datname = current_database() and application_name = 'tests'";
+    run(&database, end);
+    store.check().await.unwrap();
+    store.close().await;
+}
+
 /// Abandoned questions once took a session of the server each, for ten seconds.
 #[actix_web::test]
 async fn a_question_that_nobody_waits_for_ends_and_its_session_answers_the_next() {
