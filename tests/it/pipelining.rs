@@ -12,6 +12,7 @@ over_both_transports! {
     requests_that_follow_unread_answers_take_little_memory_and_no_time
     pipelined_requests_are_all_answered_whatever_their_bodies
     a_pipelined_update_that_is_not_complete_when_the_one_before_is_answered_is_stored
+    empty_lines_before_a_request_cost_it_no_time
 }
 
 fn requests_that_follow_unread_answers_take_little_memory_and_no_time(transport: Transport) {
@@ -103,4 +104,24 @@ fn a_pipelined_update_that_is_not_complete_when_the_one_before_is_answered_is_st
     stream.write_all(rest.as_bytes()).unwrap();
     read(&mut stream);
     assert_eq!(server.list("").len(), 2);
+}
+
+/// A head has five seconds to arrive. The server spent them on reading the same lines again.
+fn empty_lines_before_a_request_cost_it_no_time(transport: Transport) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = transport.start(&folder.path().join("status.db"), &[]);
+    let lines = "\r\n".repeat(60_000);
+    let request = "GET /livez HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let mut stream = server.client.connect();
+            stream.write_all([&lines, request].concat().as_bytes()).unwrap();
+            stream
+        })
+        .collect();
+    for mut stream in clients {
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        assert_eq!(Reply::parse(&answer).unwrap().status, 200);
+    }
 }

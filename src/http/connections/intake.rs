@@ -113,7 +113,10 @@ impl Turn {
                 self.lines = lines;
                 return bytes.len();
             };
-            (end, self.has_end, self.lines) = (found, true, lines);
+            // actix reads the empty lines before a head anew in each turn, so all of them go along.
+            let empty_lines = empty_lines(bytes.get(found..).unwrap_or_default());
+            body.behind_head.fetch_add(empty_lines, Ordering::Relaxed);
+            (end, self.has_end, self.lines) = (found + empty_lines, true, lines);
         }
         let rest = bytes.get(end..).unwrap_or_default();
         if lines.end_of_next(rest).is_some() {
@@ -123,6 +126,11 @@ impl Turn {
         body.behind_head.fetch_add(rest.len(), Ordering::Relaxed);
         bytes.len()
     }
+}
+
+/// Returns how many of these bytes are empty lines in front of all others.
+fn empty_lines(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
 }
 
 /// Finds blank lines in bytes that arrive in pieces.
@@ -184,6 +192,19 @@ mod tests {
             assert_eq!(admitted(&mut turn, &body, HEAD), HEAD.len());
         }
         assert_eq!(admitted(&mut Turn::default(), &body, b"GET / HTTP/1.1\n\nGET /\n\n"), 16);
+    }
+
+    #[test]
+    fn empty_lines_behind_a_head_are_handed_over_with_it_and_count_as_its_body() {
+        let (body, mut turn) = (BodyIntake::default(), Turn::default());
+        let start = [HEAD, b"\n\r\n\n"].concat();
+        assert_eq!(
+            admitted(&mut turn, &body, &[&start, b"{\n\n}GET /".as_slice()].concat()),
+            start.len()
+        );
+        body.expect(8);
+        assert_eq!(turn.admit(&body, Wanted::Body(body.left()), b"{\n\n}GET /"), 4);
+        assert_eq!(admitted(&mut turn, &body, &b"\r\n".repeat(4000)), 8000);
     }
 
     #[test]

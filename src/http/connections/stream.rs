@@ -10,6 +10,7 @@ use actix_http::Extensions;
 use bytes::{Buf as _, BufMut as _, Bytes as Kept};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::task::coop;
 use tokio_rustls::server::TlsStream;
 use tokio_util::io::poll_read_buf;
 
@@ -183,6 +184,13 @@ impl AsyncRead for Stream {
                 }
             }
         } else {
+            // An answered client may go on sending. actix reads that in one go otherwise, however
+            // many turns it takes.
+            let Poll::Ready(step) = coop::poll_proceed(context) else {
+                this.has_paused = true;
+                return Poll::Pending;
+            };
+            step.made_progress();
             this.hand_over_kept(buffer)
         };
         if count == 0 {
