@@ -14,6 +14,7 @@
 //! - [`tls`]: the certificate, its key, and handshakes.
 //! - [`http`]: paths, parameters, bodies, answers.
 //! - [`demo`]: a fleet that reports, for `demo`.
+//! - [`transfer`]: everything of a store as lines of JSON.
 //! - [`config`], [`cli`], [`logging`], [`shutdown`]: settings, command line, log, signals.
 //! - [`app`]: builds and runs all of it.
 
@@ -34,3 +35,4 @@ pub mod render;
 pub mod shutdown;
 pub mod store;
 pub mod tls;
+pub mod transfer;

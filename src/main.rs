@@ -1,20 +1,20 @@
 //! The program: runs what the command line asks for and turns the outcome into an exit status.
 
 use std::fmt::Display;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gitops_status_server::app::{App, AppError, Demo};
-use gitops_status_server::cli::{self, CheckToken, DemoOptions, Invocation, Verdict};
+use gitops_status_server::app::{self, App, AppError, Demo};
+use gitops_status_server::cli::{self, CheckToken, DemoOptions, Invocation, Place, Verdict};
 use gitops_status_server::clock::{Clock as _, SystemClock};
 use gitops_status_server::config::Config;
 use gitops_status_server::demo::{Fleet, Pace, write_lines};
 use gitops_status_server::domain::Timestamp;
 use gitops_status_server::logging::{self, Log};
 use gitops_status_server::shutdown::Signals;
-use gitops_status_server::store::OpenError;
+use gitops_status_server::transfer::Progress;
 use log::LevelFilter;
 use tokio_util::sync::CancellationToken;
 
@@ -47,6 +47,25 @@ fn main() -> ExitCode {
         Ok(Invocation::CheckToken(check)) => check_token(&check),
         Ok(Invocation::Compact(database)) => maintain(cli::compact(&database)),
         Ok(Invocation::Repair(database)) => maintain(cli::repair(&database)),
+        Ok(Invocation::Export(database, place)) => {
+            let mut progress = progress("Exporting", place == Place::Standard);
+            let work = async {
+                let store = app::outgoing(database).await?;
+                Ok::<_, AppError>(cli::export(store, &place, now(), &mut progress).await?)
+            };
+            match run(work) {
+                // Standard output has the export.
+                Ok(text) => say(text.trim_end(), 0),
+                Err(status) => status,
+            }
+        }
+        Ok(Invocation::Import(database, place)) => {
+            let mut progress = progress("Importing", false);
+            maintain(async {
+                let store = app::incoming(database).await?;
+                Ok::<_, AppError>(cli::import(store, &place, &mut progress).await?)
+            })
+        }
         Err(error) => say(&error, error.exit_status()),
     }
 }
@@ -68,14 +87,28 @@ fn now() -> Timestamp {
 }
 
 /// Runs a command on a database that no server has open.
-fn maintain(work: impl Future<Output = Result<String, OpenError>>) -> ExitCode {
-    match actix_web::rt::System::new().block_on(work) {
-        Ok(text) => print(&text),
-        Err(error) => {
-            let error = AppError::from(error);
-            say(format_args!("error: {error}"), error.exit_status())
-        }
-    }
+fn maintain<E>(work: impl Future<Output = Result<String, E>>) -> ExitCode
+where
+    AppError: From<E>,
+{
+    run(work).map_or_else(|status| status, |text| print(&text))
+}
+
+/// Runs a command on a database; after an error, says why and returns the exit status.
+fn run<E>(work: impl Future<Output = Result<String, E>>) -> Result<String, ExitCode>
+where
+    AppError: From<E>,
+{
+    actix_web::rt::System::new().block_on(work).map_err(|error| {
+        let error = AppError::from(error);
+        say(format_args!("error: {error}"), error.exit_status())
+    })
+}
+
+/// Shows progress on standard error, if that is a terminal and does not show the output too.
+fn progress(verb: &'static str, has_output: bool) -> Progress {
+    let is_apart = io::stderr().is_terminal() && !(has_output && io::stdout().is_terminal());
+    Progress::new(verb, is_apart.then(|| Box::new(io::stderr()) as Box<dyn io::Write + Send>))
 }
 
 /// Runs what serves, with a log of messages from `level` on.

@@ -12,7 +12,7 @@ use crate::store::postgres::{
     ConnectError, Host, Login, LoginFiles, PostgresStore, Session, SessionLimits, Target, Tls,
 };
 use crate::store::sqlite::SqliteStore;
-use crate::store::{Archive, Store};
+use crate::store::{Archive, Incoming, Outgoing, Store};
 
 /// The limits of the first look at a server.
 const AT_FIRST: SessionLimits = SessionLimits {
@@ -38,6 +38,28 @@ pub(super) async fn open(url: DatabaseUrl) -> Result<(Arc<dyn Store>, Arc<dyn Ar
             Ok((Arc::<PostgresStore>::clone(&store), store))
         }
     }
+}
+
+/// Begins to read everything from the database that a URL names.
+///
+/// # Errors
+/// See [`AppError`].
+pub async fn outgoing(url: DatabaseUrl) -> Result<Box<dyn Outgoing>, AppError> {
+    Ok(match url {
+        DatabaseUrl::Sqlite(path) => SqliteStore::outgoing(&path).await?,
+        DatabaseUrl::Postgres(url) => PostgresStore::outgoing(target(*url).await?).await?,
+    })
+}
+
+/// Begins to fill the database that a URL names, which holds nothing.
+///
+/// # Errors
+/// See [`AppError`].
+pub async fn incoming(url: DatabaseUrl) -> Result<Box<dyn Incoming>, AppError> {
+    Ok(match url {
+        DatabaseUrl::Sqlite(path) => SqliteStore::incoming(&path).await?,
+        DatabaseUrl::Postgres(url) => PostgresStore::incoming(target(*url).await?).await?,
+    })
 }
 
 /// Makes sure that the server can be used, and says which it is.

@@ -10,6 +10,7 @@ use thiserror::Error;
 use crate::config::ConfigError;
 use crate::demo::PastError;
 use crate::store::{OpenError, StoreError};
+use crate::transfer::TransferError;
 
 /// Why the application does not start, or stops.
 #[derive(Debug, Error)]
@@ -23,6 +24,9 @@ pub enum AppError {
     /// The store was opened but cannot be read.
     #[error("the database cannot be read: {0}")]
     Load(#[from] StoreError),
+    /// An export or an import has failed.
+    #[error(transparent)]
+    Transfer(TransferError),
     /// The past of the demo's fleet cannot be stored.
     #[error("the past of the demo's fleet cannot be stored: {0}")]
     Past(#[from] PastError),
@@ -65,15 +69,27 @@ impl AppError {
         match self {
             Self::File(_) => 2,
             Self::Open(OpenError::InUse(_)) => 75,
-            Self::Open(OpenError::Refused { .. }) => 65,
+            Self::Open(OpenError::Refused { .. }) | Self::Transfer(TransferError::Line { .. }) => {
+                65
+            }
             Self::Open(OpenError::Unusable { .. })
             | Self::Load(_)
+            | Self::Transfer(_)
             | Self::Past(_)
             | Self::Folder { .. } => 74,
             Self::Listen { .. }
             | Self::NoThread(_)
             | Self::TaskDied(_)
             | Self::Unanswered { .. } => 1,
+        }
+    }
+}
+
+impl From<TransferError> for AppError {
+    fn from(error: TransferError) -> Self {
+        match error {
+            TransferError::Store(error) => Self::Open(error),
+            other => Self::Transfer(other),
         }
     }
 }

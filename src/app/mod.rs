@@ -11,5 +11,6 @@ mod server;
 mod tokens;
 
 pub use build::App;
+pub use database::{incoming, outgoing};
 pub use demo::Demo;
 pub use error::AppError;

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::{demo, token};
+use super::{demo, token, transfer};
 use crate::config::{CONFIG_FILE, Kind, SETTINGS, Setting};
 
 pub(super) const CHECK_CONFIG: &str = "check-config";
@@ -40,6 +40,8 @@ pub(super) fn command() -> Command {
             healthcheck,
             compact,
             repair,
+            transfer::export_command(),
+            transfer::import_command(),
             token::command(),
             demo::command(),
         ])

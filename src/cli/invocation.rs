@@ -11,6 +11,7 @@ use super::demo::{self, DemoOptions};
 use super::error::CliError;
 use super::healthcheck::reachable;
 use super::token::{self, CheckToken, NewToken, TOKEN};
+use super::transfer::{self, EXPORT, IMPORT, Place};
 use crate::access::redacted;
 use crate::config::{self, Config, DatabaseUrl, Lookup, Probed, Resolved};
 
@@ -29,6 +30,10 @@ pub enum Invocation {
     Compact(PathBuf),
     /// Repair this SQLite file; see [`repair`](super::repair()).
     Repair(PathBuf),
+    /// Write everything that this database holds; see [`export`](super::export()).
+    Export(DatabaseUrl, Place),
+    /// Fill this database with an export; see [`import`](super::import()).
+    Import(DatabaseUrl, Place),
     /// Make a token, by [`new_token`](super::new_token()).
     NewToken(NewToken),
     /// Say what a token may do, by [`check_token`](super::check_token()).
@@ -83,6 +88,12 @@ pub fn parse(
             resolved()?.config.database_url,
             "repair: is for a SQLite file; restore a damaged PostgreSQL database from its backup",
         )?),
+        Some(EXPORT) => {
+            Invocation::Export(resolved()?.config.database_url, transfer::place(matches))
+        }
+        Some(IMPORT) => {
+            Invocation::Import(resolved()?.config.database_url, transfer::place(matches))
+        }
         Some(TOKEN) => token::read(matches, environment)?,
         Some(DEMO) => demo::read(matches, &flags, environment)?,
         // `healthcheck`, the last of the commands.

@@ -12,6 +12,7 @@ mod healthcheck;
 mod invocation;
 mod repair;
 mod token;
+mod transfer;
 
 pub use check_config::check_files;
 pub use compact::compact;
@@ -21,3 +22,4 @@ pub use healthcheck::healthcheck;
 pub use invocation::{Invocation, from_process, parse};
 pub use repair::repair;
 pub use token::{CheckToken, NewToken, Verdict, check_token, new_token};
+pub use transfer::{Place, export, import};

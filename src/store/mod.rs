@@ -6,6 +6,7 @@ mod archive;
 mod column;
 mod error;
 mod history;
+mod moving;
 pub mod postgres;
 mod record;
 mod replica;
@@ -17,6 +18,7 @@ mod store;
 
 pub use archive::{Archive, KeyPredicate};
 pub use error::{CommitError, OpenError, StoreError};
+pub use moving::{Contents, Counts, Incoming, Outgoing, Record};
 pub use replica::{Meeting, Replica};
 pub use soundness::{Examination, Examined, Part, Soundness};
 pub use store::{CommitId, CommitOutcome, Committed, Loaded, Store, Usage};

@@ -42,6 +42,7 @@ mod durability;
 mod embedding;
 mod events;
 mod expiry;
+mod exports;
 mod figures;
 mod filters;
 mod folding;

@@ -21,14 +21,15 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("http", &["access", "board", "clock", "domain", "metrics", "mutex", "page", "render", "tls"]),
     ("tls", &["config", "domain", "mutex"]),
     ("config", &["domain"]),
-    ("cli", &["access", "config", "demo", "domain", "store", "tls"]),
+    ("cli", &["access", "config", "demo", "domain", "store", "tls", "transfer"]),
+    ("transfer", &["domain", "store"]),
     ("logging", &["mutex"]),
     ("shutdown", &[]),
     (
         "app",
         &[
             "access", "board", "clock", "config", "demo", "domain", "http", "logging", "metrics",
-            "store", "tls",
+            "store", "tls", "transfer",
         ],
     ),
 ];

@@ -19,7 +19,7 @@ const LIMITS: SessionLimits = SessionLimits {
 };
 
 /// Why a database is not opened, without its name.
-enum Unfit {
+pub(super) enum Unfit {
     Refused { reason: String, way_out: &'static str },
     Unusable(StoreError),
 }
@@ -27,6 +27,17 @@ enum Unfit {
 impl<E: Into<StoreError>> From<E> for Unfit {
     fn from(error: E) -> Self {
         Self::Unusable(error.into())
+    }
+}
+
+impl Unfit {
+    /// Names the database.
+    pub(super) fn at(self, database: &impl ToString) -> OpenError {
+        let path = database.to_string();
+        match self {
+            Self::Refused { reason, way_out } => OpenError::Refused { path, reason, way_out },
+            Self::Unusable(error) => OpenError::Unusable { path, cause: error.into() },
+        }
     }
 }
 
@@ -46,23 +57,19 @@ impl PostgresStore {
         connection.close().await.ok();
         match prepared {
             Ok(Prepared { store_id, last }) => Ok(Self::new(target, store_id, last)),
-            Err(Unfit::Refused { reason, way_out }) => {
-                Err(OpenError::Refused { path: target.to_string(), reason, way_out })
-            }
-            Err(Unfit::Unusable(error)) => {
-                Err(OpenError::Unusable { path: target.to_string(), cause: error.into() })
-            }
+            Err(unfit) => Err(unfit.at(&target)),
         }
     }
 }
 
 /// What is known of a database that can be used.
-struct Prepared {
+pub(super) struct Prepared {
     store_id: String,
     last: (crate::domain::Revision, crate::store::CommitId),
 }
 
-async fn prepare(connection: &mut PgConnection) -> Result<Prepared, Unfit> {
+/// Looks at a database, and creates or migrates what the program needs in it.
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, Unfit> {
     sqlx::query(sql::NO_NOTICES).execute(&mut *connection).await?;
     let has_tables: bool = sqlx::query_scalar(sql::HAS_TABLES).fetch_one(&mut *connection).await?;
     let has_migrations: bool =

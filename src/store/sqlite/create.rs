@@ -50,7 +50,7 @@ pub(super) fn remove_unfinished(unfinished: &Path) -> io::Result<()> {
 }
 
 /// Renames a file, unless that would overwrite another one.
-fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn rename_to_nothing(from: &Path, to: &Path) -> io::Result<()> {
     match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
         // Some file systems and old kernels do not support the flag.
         Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) if !to.try_exists()? => {

@@ -65,12 +65,12 @@ impl Rejected {
         }
     }
 
-    fn refused(reason: impl Into<String>, way_out: &'static str) -> Self {
+    pub(super) fn refused(reason: impl Into<String>, way_out: &'static str) -> Self {
         Self::Refused { reason: reason.into(), way_out }
     }
 
     /// Names the history as the damaged part.
-    fn in_the_history(self) -> Self {
+    pub(super) fn in_the_history(self) -> Self {
         match self {
             Self::Refused { reason, .. } => damaged("transitions", &reason),
             Self::Unreadable(cause) => Self::Unreadable(cause),
@@ -139,12 +139,7 @@ impl From<StoreError> for Rejected {
 /// Inspects what is at a path, without changing it.
 pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, Rejected> {
     if !path.try_exists()? {
-        if beside(path, "-wal").try_exists()? {
-            return Err(Rejected::refused(
-                "there is a -wal file but no database beside it",
-                RESTORE,
-            ));
-        }
+        check_no_log_alone(path)?;
         return Ok(Found::Nothing);
     }
     check_header(path)?;
@@ -155,6 +150,15 @@ pub(super) async fn inspect(path: &Path, migrator: &Migrator) -> Result<Found, R
     connection.close().await?;
     beside.close().await?;
     found
+}
+
+/// Refuses a log whose database is gone: a new database must not be put beside it.
+pub(super) fn check_no_log_alone(path: &Path) -> Result<(), Rejected> {
+    if beside(path, "-wal").try_exists()? {
+        let reason = "there is a -wal file but no database beside it";
+        return Err(Rejected::refused(reason, RESTORE));
+    }
+    Ok(())
 }
 
 /// Returns the options that open a file without changing it.
@@ -220,7 +224,7 @@ pub(super) fn check_header(path: &Path) -> Result<(), Rejected> {
 
 /// Checks every page except those of the history, which can be far larger than the rest: a start
 /// would have to read all of it.
-async fn check_pages(connection: &mut SqliteConnection) -> Result<(), Rejected> {
+pub(super) async fn check_pages(connection: &mut SqliteConnection) -> Result<(), Rejected> {
     let tables = "select name from sqlite_schema where type = 'table' and name <> 'transitions'";
     let tables: Vec<String> = sqlx::query_scalar(tables).fetch_all(&mut *connection).await?;
     for table in &tables {

@@ -102,7 +102,7 @@ async fn migrate(file: &Arc<DatabaseFile>) -> Result<(), StoreError> {
 }
 
 /// Returns the path with all symbolic links resolved, so that all names of a database share a lock.
-fn resolve(path: &Path) -> std::io::Result<PathBuf> {
+pub(super) fn resolve(path: &Path) -> std::io::Result<PathBuf> {
     if path.is_symlink() || path.exists() {
         return path.canonicalize();
     }

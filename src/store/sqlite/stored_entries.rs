@@ -86,10 +86,10 @@ impl Rows {
 }
 
 /// Some entries in the order of their keys, not yet decoded.
-struct Page {
-    rows: String,
+pub(super) struct Page {
+    pub(super) rows: String,
     /// The pair after which the next page begins; `None` if this is the last one.
-    last: Option<String>,
+    pub(super) last: Option<String>,
 }
 
 impl Everything {
@@ -134,7 +134,7 @@ pub(super) async fn read_rows(
 }
 
 /// Reads a page: many short entries, or few long ones.
-async fn read_page(
+pub(super) async fn read_page(
     connection: &mut SqliteConnection,
     after: KeyRef<'_>,
 ) -> Result<Page, StoreError> {

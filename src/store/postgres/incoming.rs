@@ -1,0 +1,179 @@
+//! Fills an empty PostgreSQL database, in one transaction.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use sqlx::{Executor, PgConnection};
+
+use super::open::{Unfit, prepare};
+use super::server::SessionLimits;
+use super::store::PostgresStore;
+use super::target::Target;
+use crate::domain::Outage;
+use crate::store::record::{EntryRow, TransitionRow, entry_columns, transition_columns};
+use crate::store::rows::json_array;
+use crate::store::{Incoming, OpenError, Record, StoreError};
+
+/// The time between two statements is that of reading the export.
+const LIMITS: SessionLimits = SessionLimits {
+    statement: Duration::from_mins(30),
+    lock: Duration::from_mins(1),
+    idle_in_transaction: Duration::from_hours(1),
+};
+
+/// Keeps replicas from starting until the end: each of them reads this table first.
+const KEEP_OTHERS_OUT: &str = "lock table meta in access exclusive mode";
+
+/// Whether a replica runs, by what it said within a minute.
+const IS_IN_USE: &str = "select exists ( \
+         select from replicas where seen_at > clock_timestamp() - interval '1 minute' \
+     )";
+const HOLDS_ANYTHING: &str =
+    "select exists (select from entries) or exists (select from transitions)";
+
+/// Puts rows, a JSON array `$1` of arrays. `$2` names their places. Types are those of the table.
+const PUT_ENTRIES: &str = concat!(
+    "insert into entries (",
+    entry_columns!(quoted),
+    "repo, server) select ",
+    entry_columns!(quoted),
+    "repo, server from jsonb_array_elements($1::text::jsonb) as v, jsonb_populate_record( \
+         null::entries, jsonb_object($2, array(select jsonb_array_elements_text(v))) \
+     )"
+);
+
+/// The same for transitions, each with its id in front.
+const PUT_TRANSITIONS: &str = concat!(
+    "insert into transitions (id, ",
+    transition_columns!(quoted),
+    "repo, server) select given, ",
+    transition_columns!(quoted),
+    "repo, server from ( \
+         select (v ->> 0)::bigint as given, v -> 1 as fields \
+         from jsonb_array_elements($1::text::jsonb) as v \
+     ) as given_rows, jsonb_populate_record( \
+         null::transitions, jsonb_object($2, array(select jsonb_array_elements_text(fields))) \
+     )"
+);
+
+const PUT_OUTAGES: &str = "insert into outages (began, ended) select * from unnest($1, $2)";
+
+/// The import is a commit, and the first one: none before it can be gone on from. The next
+/// transition has the next id.
+const FINISH: [&str; 4] = [
+    "insert into commits (revision, token, format, keys, grown_entries, grown_bytes) \
+     select max(revision) + 1, gen_random_uuid(), 1, '{}', 0, 0 from commits",
+    "delete from commits where revision < (select max(revision) from commits)",
+    "update meta set store_id = replace(gen_random_uuid()::text, '-', '')",
+    "select setval( \
+         pg_get_serial_sequence('transitions', 'id'), coalesce(max(id), 1), max(id) is not null \
+     ) from transitions",
+];
+
+impl PostgresStore {
+    /// Begins to fill a database that holds nothing and that no replica has open.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn incoming(target: Target) -> Result<Box<dyn Incoming>, OpenError> {
+        let connected = target.connect(&LIMITS).await;
+        let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
+        let begun = begin(&mut connection).await.map_err(|unfit| unfit.at(&target))?;
+        match begun {
+            Begun::InUse => Err(OpenError::InUse(target.to_string())),
+            Begun::Empty => {
+                Ok(Box::new(PostgresIncoming { database: target.to_string(), connection }))
+            }
+        }
+    }
+}
+
+/// An empty database, within a transaction. Dropping it undoes everything.
+struct PostgresIncoming {
+    database: String,
+    connection: PgConnection,
+}
+
+enum Begun {
+    Empty,
+    InUse,
+}
+
+async fn begin(connection: &mut PgConnection) -> Result<Begun, Unfit> {
+    prepare(&mut *connection).await?;
+    connection.execute("begin isolation level read committed").await?;
+    connection.execute(KEEP_OTHERS_OUT).await?;
+    if sqlx::query_scalar(IS_IN_USE).fetch_one(&mut *connection).await? {
+        return Ok(Begun::InUse);
+    }
+    if sqlx::query_scalar(HOLDS_ANYTHING).fetch_one(&mut *connection).await? {
+        return Err(Unfit::Refused {
+            reason: "it is not empty".to_owned(),
+            way_out: "Let --database-url name a database that is empty",
+        });
+    }
+    connection.execute("delete from outages").await?;
+    Ok(Begun::Empty)
+}
+
+#[async_trait]
+impl Incoming for PostgresIncoming {
+    async fn put(&mut self, records: Vec<Record>) -> Result<(), OpenError> {
+        let put = put(&mut self.connection, &records).await;
+        put.map_err(|error| Unfit::from(error).at(&self.database))
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<(), OpenError> {
+        let done = finish(&mut self.connection).await;
+        done.map_err(|error| Unfit::from(error).at(&self.database))
+    }
+}
+
+async fn put(connection: &mut PgConnection, records: &[Record]) -> Result<(), StoreError> {
+    let (mut entries, mut transitions) = (Vec::new(), Vec::new());
+    let (mut began, mut ended) = (Vec::new(), Vec::new());
+    for record in records {
+        match record {
+            Record::Entry(entry) => entries.push(EntryRow(entry)),
+            Record::Transition(id, transition) => {
+                transitions.push((*id, TransitionRow(transition)));
+            }
+            Record::Outage(Outage { from, to }) => {
+                began.push(from.millis());
+                ended.push(to.millis());
+            }
+        }
+    }
+    insert(connection, PUT_ENTRIES, entries, entry_columns!(quoted)).await?;
+    insert(connection, PUT_TRANSITIONS, transitions, transition_columns!(quoted)).await?;
+    if !began.is_empty() {
+        sqlx::query(PUT_OUTAGES).bind(began).bind(ended).execute(connection).await?;
+    }
+    Ok(())
+}
+
+/// Inserts rows with the columns of a list.
+async fn insert<T: Serialize>(
+    connection: &mut PgConnection,
+    statement: &'static str,
+    rows: Vec<T>,
+    list: &'static str,
+) -> Result<(), StoreError> {
+    let rows = json_array(rows).map_err(|error| StoreError::Unavailable(error.into()))?;
+    if let Some(rows) = rows {
+        let listed = list.split(',').map(|name| name.trim().trim_matches('"'));
+        let listed = listed.filter(|name| !name.is_empty());
+        let columns: Vec<&str> = ["repo", "server"].into_iter().chain(listed).collect();
+        sqlx::query(statement).bind(rows).bind(columns).execute(connection).await?;
+    }
+    Ok(())
+}
+
+async fn finish(connection: &mut PgConnection) -> Result<(), StoreError> {
+    for statement in FINISH {
+        sqlx::query(statement).execute(&mut *connection).await?;
+    }
+    connection.execute("commit").await?;
+    Ok(())
+}
