@@ -1,11 +1,10 @@
 //! The limit `max_stored_bytes`.
 
-use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Process, TestApp, report, wait_until};
+use crate::support::{Client, Process, TestApp, report, take_away, wait_until};
 
 const DONE: &str = r#"{"status":"ok","message":"Status updated successfully"}"#;
 const WARNING: &str =
@@ -197,7 +196,7 @@ fn a_full_store_answers_507_even_while_nothing_can_be_stored() {
     let arguments = ["--max-stored-bytes", "1000"];
     let server = Process::start(&database, &arguments);
     fill(&server, 1000);
-    fs::rename(&database, folder.path().join("elsewhere.db")).unwrap();
+    let _away = take_away(&database);
     server.post(drift("s0", 0)).error(503);
     server.post(drift("new", 0)).error(507);
     let line = "r:s1 -> OUT_OF_SYNC (drift_count: 10), without files: max_stored_bytes is reached";

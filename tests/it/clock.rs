@@ -23,7 +23,7 @@ fn with_schedule(server: &str, promise: &Value) -> String {
 
 /// Returns the servers of the stored entries, without those whose end is recorded.
 fn rows(app: &TestApp) -> Vec<String> {
-    app.stored("select server from entries where expired_at is null")
+    app.stored("select server from entries where expired_at is null order by server")
 }
 
 fn history(app: &TestApp) -> Vec<String> {

@@ -60,20 +60,8 @@ impl Home {
     /// Makes the database unreachable.
     pub fn take_away(&self) -> Away {
         match self {
-            Self::Folder(_) => {
-                let (file, away) = (self.file(), self.file().with_extension("away"));
-                fs::rename(&file, &away).unwrap();
-                Away::File { file, away }
-            }
-            Self::Server(database) => {
-                let name = database.name().to_owned();
-                let sql = format!(
-                    "alter database {name} with allow_connections false; \
-                     select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
-                );
-                Cluster::shared().run("postgres", &sql);
-                Away::Database(name)
-            }
+            Self::Folder(_) => Away::of_file(self.file()),
+            Self::Server(database) => Away::of_database(database.name()),
         }
     }
 }
@@ -85,6 +73,21 @@ pub enum Away {
 }
 
 impl Away {
+    fn of_file(file: PathBuf) -> Self {
+        let away = file.with_extension("away");
+        fs::rename(&file, &away).unwrap();
+        Self::File { file, away }
+    }
+
+    fn of_database(name: &str) -> Self {
+        let sql = format!(
+            "alter database {name} with allow_connections false; \
+             select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'"
+        );
+        Cluster::shared().run("postgres", &sql);
+        Self::Database(name.to_owned())
+    }
+
     pub fn give_back(self) {
         match self {
             Self::File { file, away } => fs::rename(away, file).unwrap(),
@@ -96,9 +99,19 @@ impl Away {
     }
 }
 
+/// The databases of separate processes, by the paths that they would have.
+static MADE: Mutex<BTreeMap<PathBuf, PostgresDatabase>> = Mutex::new(BTreeMap::new());
+
+/// Makes the database of a separate process unreachable.
+pub fn take_away(path: &Path) -> Away {
+    match MADE.lock().unwrap().get(path) {
+        Some(database) => Away::of_database(database.name()),
+        None => Away::of_file(path.to_owned()),
+    }
+}
+
 /// Returns the URL of the database that a test of a separate process has under this path.
 pub fn url_of(path: &Path) -> String {
-    static MADE: Mutex<BTreeMap<PathBuf, PostgresDatabase>> = Mutex::new(BTreeMap::new());
     if is_on_postgres() {
         let mut made = MADE.lock().unwrap();
         made.entry(path.to_owned()).or_insert_with(database_for_tests).url()

@@ -29,6 +29,7 @@ pub(crate) use connection::over_both_transports;
 pub use connection::{Connection, Transport};
 pub use database::{OLDER, run_sql, stored};
 pub use events::Events;
+pub use home::take_away;
 pub use minted::Minted;
 pub use postgres::{Cluster, PASSWORD, PostgresDatabase, REPLICATED, ROLE};
 pub use process::{Process, is_traced};
