@@ -9,8 +9,9 @@ use tokio::sync::watch;
 use super::database::open;
 use super::error::AppError;
 use super::reload::Keepers;
+use super::replica;
 use super::server::{Port, bind, connection_limits};
-use crate::board::{Board, BoardSettings, Checker, Feed, Writer};
+use crate::board::{Board, BoardSettings, Checker, Feed, Follower, Start, Writer};
 use crate::clock::Clock;
 use crate::config::{Config, RevisionUrl, is_loopback};
 use crate::domain::{Capacity, Policy, Retention, Timestamp};
@@ -20,7 +21,7 @@ use crate::http::{
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
-use crate::store::{Archive, Store};
+use crate::store::{Archive, Loaded, Store};
 
 /// The longest silence on an event stream: proxies close streams that are silent for a minute.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -31,6 +32,7 @@ pub struct App {
     pub(super) admin: Option<Port>,
     pub(super) writer: Writer,
     pub(super) feed: Feed,
+    pub(super) follower: Follower,
     pub(super) checker: Checker,
     is_tls: bool,
     pub(super) keepers: Keepers,
@@ -81,13 +83,11 @@ impl App {
         keepers: Keepers,
     ) -> Result<Self, AppError> {
         let room = connection_limits(config);
-        let loaded = store.load().await?;
-        let (id, entries, revision) = (&loaded.store_id, loaded.entries.len(), loaded.revision.0);
-        log::info!("Database {id}: {entries} entries at revision {revision}");
-        let (commits, usage) = (metrics.commits.clone(), store.usage().await);
-        let settings = board_settings(config);
-        let (board, writer, feed) =
-            Board::new(loaded, store, archive, Arc::clone(&clock), settings, commits, usage);
+        let start = Start::of(&*store, replica::present(config), &*clock).await?;
+        log_loaded(&start.loaded);
+        let (commits, settings) = (metrics.commits.clone(), board_settings(config));
+        let (board, writer, feed, follower) =
+            Board::new(start, store, archive, Arc::clone(&clock), settings, commits);
         let (checker, stopping) = (Checker::new(&board, Arc::clone(&clock)), Stopping::default());
         let update_log = Arc::new(UpdateLog::new(Arc::clone(&clock)));
         let refusal_log = Arc::new(RefusalLog::new(Arc::clone(&clock)));
@@ -117,6 +117,7 @@ impl App {
             admin,
             writer,
             feed,
+            follower,
             checker,
             is_tls,
             keepers,
@@ -153,6 +154,11 @@ impl App {
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|admin| admin.address)
     }
+}
+
+fn log_loaded(loaded: &Loaded) {
+    let (id, entries, revision) = (&loaded.store_id, loaded.entries.len(), loaded.revision.0);
+    log::info!("Database {id}: {entries} entries at revision {revision}");
 }
 
 fn links(config: &Config) -> Links {

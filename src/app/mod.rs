@@ -6,6 +6,7 @@ mod database;
 mod demo;
 mod error;
 mod reload;
+mod replica;
 mod run;
 mod server;
 mod tokens;

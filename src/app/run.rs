@@ -45,14 +45,14 @@ impl App {
 
     /// Does so without the port of `admin_listen`.
     async fn run_main(self, shutdown: CancellationToken) -> Result<(), AppError> {
-        let Self { main, writer, feed, checker, update_log, stopping, .. } = self;
+        let Self { main, writer, feed, follower, checker, update_log, stopping, .. } = self;
         let Port { server, connections, .. } = main;
         let handle = server.handle();
-        let stop_writer = CancellationToken::new();
+        let [stop_writer, stop_feed, stop_follower] = [(); 3].map(|()| CancellationToken::new());
         let mut writer = start(writer.run(stop_writer.clone()));
-        let stop_feed = CancellationToken::new();
         let mut feed = start(feed.run(stop_feed.clone()));
         let mut checker = start(checker.run(stop_feed.clone()));
+        let mut follower = start(follower.run(stop_follower.clone()));
         let sum_up = sum_up(update_log, self.refusal_log);
         let mut housekeeper = start(keep_house(connections.clone(), self.idle_timeout, sum_up));
         let mut keepers = start(self.keepers.run(self.reload));
@@ -62,6 +62,7 @@ impl App {
             _ = &mut writer => return Err(AppError::TaskDied("writer")),
             _ = &mut feed => return Err(AppError::TaskDied("feed")),
             _ = &mut checker => return Err(AppError::TaskDied("checker")),
+            _ = &mut follower => return Err(AppError::TaskDied("follower of other replicas")),
             _ = &mut housekeeper => return Err(AppError::TaskDied("housekeeper")),
             _ = &mut keepers => return Err(AppError::TaskDied("reader of changed files")),
             _ = &mut server => return Err(AppError::TaskDied("server")),
@@ -75,8 +76,8 @@ impl App {
         let end = Instant::now() + grace;
         let close_idle = start(close_idle(connections.clone()));
         let all_ended = timeout(share_of_connections(grace), handle.stop(true)).await;
-        // The checker's connection must close first: closing the writer's removes the WAL file.
-        timeout(SHARE_OF_STORE / 2, checker).await.ok();
+        stop_follower.cancel();
+        timeout(SHARE_OF_STORE / 2, ended(checker, follower)).await.ok();
         stop_writer.cancel();
         let is_closed = match timeout_at(end, &mut writer).await {
             Ok(Ok(())) => true,
@@ -108,6 +109,13 @@ where
 /// Returns the part of the grace in which connections have to end.
 fn share_of_connections(grace: Duration) -> Duration {
     grace.saturating_sub(SHARE_OF_STORE).max(grace / 2)
+}
+
+/// Waits for the end of what reads the store beside the writer. The checker's connection must close
+/// first: closing the writer's removes the WAL file.
+async fn ended(checker: JoinHandle<()>, follower: JoinHandle<()>) {
+    checker.await.ok();
+    follower.await.ok();
 }
 
 /// Fails if requests that were received whole have had no answer within the grace.

@@ -3,22 +3,27 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::mpsc::channel;
+
 use super::answer::{Answers, Refusal};
 use super::committer::Committer;
 use super::feed::{Feed, Listener};
+use super::follower::Follower;
 use super::pruner::Pruner;
 use super::published::Published;
 use super::queue::{self, Queue};
+use super::replicas::Replicas;
+use super::shared::Shared;
+use super::start::Start;
 use super::timekeeper::Timekeeper;
 use super::upkeep::Upkeep;
 use super::writer::Writer;
 use crate::clock::{Clock, Reading, Steadiness};
 use crate::domain::{
-    Action, Capacity, Now, Outage, Outages, Policy, Refused, Report, Request, Retention, Shortened,
-    Snapshot,
+    Action, Capacity, Now, Outage, Policy, Refused, Report, Request, Retention, Shortened, Snapshot,
 };
-use crate::metrics::{Commits, Gauges};
-use crate::store::{Archive, Loaded, Soundness, Store, Usage};
+use crate::metrics::{Commits, Gauges, ReplicaState};
+use crate::store::{Archive, Loaded, Soundness, Store};
 
 /// An outage that is worth a line in the log.
 const LONG_OUTAGE: Duration = Duration::from_mins(5);
@@ -40,48 +45,51 @@ pub struct Board {
     queue: Queue,
     pub(super) published: Arc<Published>,
     feed: Feed,
+    replicas: Arc<Replicas>,
     pub(super) store: Arc<dyn Store>,
     pub(super) archive: Arc<dyn Archive>,
 }
 
 impl Board {
-    /// Makes a board of what a store has loaded, and the writer and the feed that have to be run
-    /// for it.
+    /// Makes a board of what a store has told, and the writer, the feed and the follower that have to
+    /// be run for it.
     #[must_use]
     pub fn new(
-        loaded: Loaded,
+        start: Start,
         store: Arc<dyn Store>,
         archive: Arc<dyn Archive>,
         clock: Arc<dyn Clock>,
         settings: BoardSettings,
         commits: Commits,
-        usage: Usage,
-    ) -> (Self, Writer, Feed) {
+    ) -> (Self, Writer, Feed, Follower) {
         let BoardSettings { policy, capacity, retention } = settings;
         let reading: Reading = clock.read();
         let mut steadiness = Steadiness::begin(reading);
         let (now, _): (Now, bool) = steadiness.observe(reading);
-        let Loaded { store_id: _, revision, entries, outages: noted } = loaded;
-        let updates = entries.iter().map(|entry| entry.updated_at);
-        let outages = Outages::before(now.at, noted.clone(), updates);
+        let outages = start.outages(now);
         outages.latest().into_iter().for_each(log_outage);
+        let (loaded, usage, replicas) = start.into_parts();
+        let Loaded { store_id: _, revision, entries, outages: noted } = loaded;
+        let replicas = Arc::new(replicas);
         let snapshot = Snapshot::load(Policy { outages, ..policy }, revision, entries, now);
         let published = Arc::new(Published::new(snapshot, capacity, usage));
         published.soundness().lost_commits = store.lost_commits();
         let (queue, requests) = queue::queue();
         let feed = Feed::new(Arc::clone(&published));
-        let time = Timekeeper::new(Arc::clone(&published), clock, steadiness);
-        let committer = Committer::new(Arc::clone(&published), Arc::clone(&store), commits);
-        let upkeep = Upkeep::new(Arc::clone(&published), Arc::clone(&store), noted);
-        let pruner = Pruner::new(
-            Arc::clone(&published),
-            Arc::clone(&store),
-            Arc::clone(&archive),
-            retention,
-        );
-        let writer = Writer::new(requests, time, committer, upkeep, pruner);
-        let board = Self { queue, published, feed: feed.clone(), store, archive };
-        (board, writer, feed)
+        let time = Timekeeper::new(Arc::clone(&published), Arc::clone(&clock), steadiness);
+        let (tell, told) = channel(1);
+        let shared = Shared {
+            published: Arc::clone(&published),
+            store: Arc::clone(&store),
+            replicas: Arc::clone(&replicas),
+        };
+        let committer = Committer::new(shared.clone(), commits);
+        let upkeep = Upkeep::new(shared.clone(), noted);
+        let pruner = Pruner::new(shared.clone(), Arc::clone(&archive), retention);
+        let follower = Follower::new(shared, clock, tell);
+        let writer = Writer::new(requests, time, committer, upkeep, pruner, told);
+        let board = Self { queue, published, feed: feed.clone(), replicas, store, archive };
+        (board, writer, feed, follower)
     }
 
     /// Submits requests: the one way in. Returns what came of each, in order.
@@ -153,6 +161,7 @@ impl Board {
             listeners: self.listeners(),
             usage: self.published.usage(),
             soundness: self.soundness(),
+            replicas: self.replica_state(),
         }
     }
 
@@ -160,6 +169,12 @@ impl Board {
     #[must_use]
     pub fn soundness(&self) -> Soundness {
         self.published.soundness().clone()
+    }
+
+    /// Returns how this replica stands to the others; `None` if one process has the store alone.
+    #[must_use]
+    pub fn replica_state(&self) -> Option<ReplicaState> {
+        self.replicas.state()
     }
 
     /// Whether updates can be stored, as far as is known.

@@ -3,31 +3,33 @@
 //! Nobody else knows that a commit's outcome can be unknown, that others can commit first, or that a
 //! single entry can make a commit fail. See `docs/decisions/0018-one-way-in.md`.
 
+mod others;
+
 use std::fmt::Display;
-use std::sync::Arc;
 
 use super::answer::{Answer, Refusal};
 use super::item::{Asked, Item, middle};
 use super::log_line;
-use super::published::Published;
 use super::quarantine::{Quarantine, Suspicion};
+use super::shared::Shared;
 use super::timekeeper::Timekeeper;
-use crate::domain::{Changes, Now, Plan, Request, Revision, RowChange, Snapshot, Standing};
+use crate::domain::{Now, Plan, Request, Revision, RowChange, Snapshot, Standing};
 use crate::metrics::Commits;
-use crate::store::{CommitError, CommitId, CommitOutcome, Committed, Loaded, Store, StoreError};
+use crate::store::{CommitError, CommitId, Committed, StoreError};
 
 /// How many entries are settled in one commit: few enough not to hold up an update for longer than
 /// a commit takes.
 const SETTLED_AT_ONCE: usize = 32;
 /// How often the same requests are planned again because others have committed first.
 const ATTEMPTS: usize = 64;
+/// How often they are planned again because a connection was lost before they were stored.
+const LOSSES: usize = 2;
 /// How often the store is loaded anew meanwhile, which takes long.
 const RELOADS: usize = 2;
 
 /// Makes commits, and publishes them.
 pub(super) struct Committer {
-    published: Arc<Published>,
-    store: Arc<dyn Store>,
+    shared: Shared,
     metrics: Commits,
     quarantine: Quarantine,
     /// Whether the published snapshot may lack a commit.
@@ -45,10 +47,9 @@ enum Failure {
 }
 
 impl Committer {
-    pub(super) fn new(published: Arc<Published>, store: Arc<dyn Store>, metrics: Commits) -> Self {
+    pub(super) fn new(shared: Shared, metrics: Commits) -> Self {
         Self {
-            published,
-            store,
+            shared,
             metrics,
             quarantine: Quarantine::default(),
             is_in_doubt: false,
@@ -88,14 +89,15 @@ impl Committer {
         asked.into_iter().map(|asked| asked.answer).collect()
     }
 
-    /// Stores what the clock has done to some entries. Returns whether there may be more of them.
+    /// Stores what the clock has done to some entries, if this replica is the one that does so. Returns
+    /// whether there may be more of them.
     pub(super) async fn settle(&mut self, time: &mut Timekeeper) -> bool {
         let (now, has_quarantine) = (time.now(), self.quarantine.has_any(time.monotonic()));
-        if !self.published.is_storing() {
+        if !self.shared.published.is_storing() || !self.shared.replicas.may_settle() {
             return false;
         }
         let limit = SETTLED_AT_ONCE + self.quarantine.len();
-        let mut unsettled = self.published.snapshot().unsettled(now, limit);
+        let mut unsettled = self.shared.published.snapshot().unsettled(now, limit);
         let mut healthy = unsettled.len();
         if has_quarantine {
             // Those that have failed alone have time.
@@ -120,10 +122,10 @@ impl Committer {
 
     /// Finds out whether the store works, without waiting for an update to fail.
     pub(super) async fn check(&mut self, time: &mut Timekeeper) {
-        if !self.published.is_storing() {
+        if !self.shared.published.is_storing() {
             self.can_store(time).await;
-        } else if let Err(error) = time.meanwhile(self.store.check()).await {
-            self.published.note_storing(Err(&error));
+        } else if let Err(error) = time.meanwhile(self.shared.store.check()).await {
+            self.shared.published.note_storing(Err(&error));
         }
     }
 
@@ -136,13 +138,13 @@ impl Committer {
 
     /// Answers the requests that were not stored.
     fn refuse(&self, asked: &mut [Asked<'_>], time: &mut Timekeeper) {
-        let (snapshot, now) = (self.published.snapshot(), time.now());
+        let (snapshot, now) = (self.shared.published.snapshot(), time.now());
         for asked in asked.iter_mut().filter(|asked| asked.answer.is_none()) {
             // In doubt, the request may have done what the domain would refuse to do again.
             let refused = if self.is_in_doubt {
                 None
             } else {
-                asked.refused(&snapshot, &self.published.capacity, now)
+                asked.refused(&snapshot, &self.shared.published.capacity, now)
             };
             asked.answer = Some(Err(refused.map_or(Refusal::NotStored, Refusal::Refused)));
         }
@@ -157,8 +159,8 @@ impl Committer {
     ) -> Result<(), Failure> {
         let outcome = self.store_at_once(&mut items, time).await;
         if let Err(Failure::Content(error)) = &outcome {
-            let (snapshot, now) = (self.published.snapshot(), time.now());
-            let plan = T::plan(&items, &snapshot, &self.published.capacity, now);
+            let (snapshot, now) = (self.shared.published.snapshot(), time.now());
+            let plan = T::plan(&items, &snapshot, &self.shared.published.capacity, now);
             drop(snapshot);
             items.retain(|item| matches!(plan.row(item.key().borrow()), Some(RowChange::Seen(_))));
             let seen = self.store_at_once(&mut items, time).await;
@@ -167,7 +169,7 @@ impl Committer {
             }
             let has_stored = !items.is_empty() && seen.is_ok();
             if !has_stored && !self.can_store(time).await {
-                self.published.note_storing(Err(error));
+                self.shared.published.note_storing(Err(error));
                 return Err(Failure::Unavailable);
             }
         }
@@ -210,7 +212,7 @@ impl Committer {
                         let (first, second) = part.split_at_mut(middle);
                         parts.extend([second, first]);
                     } else if !has_stored && !self.can_store(time).await {
-                        self.published.note_storing(Err(&error));
+                        self.shared.published.note_storing(Err(&error));
                         return;
                     } else if let Some(item) = part.first() {
                         self.quarantine.note(item.key(), &error, time.monotonic());
@@ -228,7 +230,7 @@ impl Committer {
         items: &mut [&mut T],
         time: &mut Timekeeper,
     ) -> Result<(), Failure> {
-        let capacity = self.published.capacity;
+        let capacity = self.shared.published.capacity;
         let plan = |snapshot: &Snapshot, now: Now| T::plan(items, snapshot, &capacity, now);
         let plan = self.commit(plan, false, time).await?;
         T::note(items, &plan);
@@ -249,13 +251,13 @@ impl Committer {
         even_if_empty: bool,
         time: &mut Timekeeper,
     ) -> Result<Plan, Failure> {
-        let mut reloads = 0;
+        let (mut reloads, mut losses) = (0, 0);
         for _ in 0..ATTEMPTS {
             if let Err(error) = self.end_doubt(time).await {
                 return Err(self.unavailable(&error));
             }
             let now = time.now();
-            let snapshot = self.published.snapshot();
+            let snapshot = self.shared.published.snapshot();
             let (plan, expected) = (plan(&snapshot, now), snapshot.revision());
             // While this handle exists the snapshot cannot be changed in place.
             drop(snapshot);
@@ -268,6 +270,10 @@ impl Committer {
                 Err(CommitError::Diverged) if reloads < RELOADS => {
                     reloads += 1;
                     self.is_in_doubt = self.reload(time).await.is_err();
+                }
+                // It was not made, and the store answers again: a server has more than this connection.
+                Err(CommitError::Unknown(_)) if losses < LOSSES && self.can_be_tried_again() => {
+                    losses += 1;
                 }
                 Err(CommitError::Content(error)) => return Err(Failure::Content(error)),
                 Err(
@@ -283,8 +289,13 @@ impl Committer {
         Err(Failure::Unavailable)
     }
 
+    /// Whether a commit that was not confirmed is known not to have been made, by a store on a server.
+    fn can_be_tried_again(&self) -> bool {
+        !self.is_in_doubt && self.shared.store.poll_every().is_some()
+    }
+
     fn unavailable(&self, error: &dyn Display) -> Failure {
-        self.published.note_storing(Err(error));
+        self.shared.published.note_storing(Err(error));
         Failure::Unavailable
     }
 
@@ -296,7 +307,7 @@ impl Committer {
         time: &mut Timekeeper,
     ) -> Result<(), CommitError> {
         let (id, jumps, began) = (CommitId::random(), time.jumps(), time.monotonic());
-        let mut outcome = time.meanwhile(self.store.commit(expected, id, plan)).await;
+        let mut outcome = time.meanwhile(self.shared.store.commit(expected, id, plan)).await;
         let took = time.monotonic().saturating_sub(began);
         if let Err(CommitError::Unknown(error)) = outcome {
             let made = self.outcome(expected, id, time).await;
@@ -311,11 +322,11 @@ impl Committer {
 
     /// Publishes a plan that is stored.
     fn publish(&mut self, plan: &Plan, committed: Committed, jumps: u32, time: &mut Timekeeper) {
-        self.published.note_storing(Ok(()));
+        self.shared.published.note_storing(Ok(()));
         let Committed { revision, missed } = committed;
         let now = time.now();
         let (has_jumped, started) = (time.jumps() != jumps, time.started_at(now));
-        self.published.change(|snapshot| {
+        self.shared.published.change(|snapshot| {
             for changes in missed {
                 snapshot.adopt(changes, now);
             }
@@ -326,65 +337,6 @@ impl Committer {
                 snapshot.advance(now);
             }
         });
-    }
-
-    /// Asks what became of a commit, and follows it. Returns it if it was made.
-    async fn outcome(
-        &mut self,
-        since: Revision,
-        id: CommitId,
-        time: &mut Timekeeper,
-    ) -> Option<Committed> {
-        match time.meanwhile(self.store.outcome(since, id)).await {
-            Ok(CommitOutcome::Made(committed)) => return Some(committed),
-            Ok(CommitOutcome::NotMade { missed }) => self.adopt(missed, time),
-            Ok(CommitOutcome::Reload) | Err(_) => self.is_in_doubt = true,
-        }
-        None
-    }
-
-    /// Publishes what others have committed.
-    fn adopt(&self, missed: Vec<Changes>, time: &mut Timekeeper) {
-        if missed.is_empty() {
-            return;
-        }
-        let now = time.now();
-        self.published.change(|snapshot| {
-            for changes in missed {
-                snapshot.adopt(changes, now);
-            }
-        });
-    }
-
-    /// Publishes what the store has and the published snapshot may lack, if there may be anything.
-    async fn end_doubt(&mut self, time: &mut Timekeeper) -> Result<(), StoreError> {
-        if self.is_in_doubt {
-            self.catch_up(time).await?;
-            self.is_in_doubt = false;
-        }
-        Ok(())
-    }
-
-    async fn catch_up(&self, time: &mut Timekeeper) -> Result<(), StoreError> {
-        let revision = self.published.snapshot().revision();
-        match time.meanwhile(self.store.changes_since(revision)).await? {
-            Some(changes) if changes.revision == revision => {}
-            Some(changes) => {
-                let now = time.now();
-                self.published.change_copy(|snapshot| snapshot.adopt(changes, now));
-            }
-            None => self.reload(time).await?,
-        }
-        Ok(())
-    }
-
-    /// Publishes all that the store has, in place of the published snapshot.
-    async fn reload(&self, time: &mut Timekeeper) -> Result<(), StoreError> {
-        let loaded = time.meanwhile(self.store.load()).await?;
-        let Loaded { store_id: _, revision, entries, outages: _ } = loaded;
-        let (now, policy) = (time.now(), Arc::clone(self.published.snapshot().policy()));
-        self.published.replace(Snapshot::load(policy, revision, entries, now));
-        Ok(())
     }
 }
 

@@ -8,18 +8,17 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
-use super::published::Published;
+use super::shared::Shared;
 use super::timekeeper::Timekeeper;
 use crate::domain::{Now, Prunable, PruneRule, Retention, SETTLING_TIME, TransitionId};
-use crate::store::{Archive, Store, StoreError};
+use crate::store::{Archive, StoreError};
 
 /// The time from one round of searches to the next.
 const PERIOD: Duration = Duration::from_hours(1);
 
 /// Finds and deletes transitions that the history need not keep.
 pub(super) struct Pruner {
-    published: Arc<Published>,
-    store: Arc<dyn Store>,
+    shared: Shared,
     archive: Arc<dyn Archive>,
     retention: Retention,
     /// When the next round begins, by the monotonic clock.
@@ -31,21 +30,17 @@ pub(super) struct Pruner {
 }
 
 impl Pruner {
-    pub(super) fn new(
-        published: Arc<Published>,
-        store: Arc<dyn Store>,
-        archive: Arc<dyn Archive>,
-        retention: Retention,
-    ) -> Self {
+    pub(super) fn new(shared: Shared, archive: Arc<dyn Archive>, retention: Retention) -> Self {
         let due = Duration::ZERO;
-        Self { published, store, archive, retention, due, searches: VecDeque::new(), search: None }
+        Self { shared, archive, retention, due, searches: VecDeque::new(), search: None }
     }
 
-    /// Begins a round if it is due, and if the wall clock has run steadily for long enough to be
-    /// believed: it decides what is old.
+    /// Begins a round if it is due, if this replica is the one that prunes, and if the wall clock has
+    /// run steadily for long enough to be believed: it decides what is old.
     pub(super) fn begin_if_due(&mut self, now: Now, monotonic: Duration) {
         let is_idle = self.search.is_none() && self.searches.is_empty();
-        if is_idle && monotonic >= self.due && now.steady_for >= SETTLING_TIME {
+        let may_prune = self.shared.replicas.may_settle();
+        if is_idle && may_prune && monotonic >= self.due && now.steady_for >= SETTLING_TIME {
             self.due = monotonic.saturating_add(PERIOD);
             self.searches = self.retention.rules(now.at).into();
         }
@@ -89,11 +84,13 @@ impl Pruner {
         }
     }
 
-    /// Deletes what was found, if the clock can still be believed.
+    /// Deletes what was found, if the clock can still be believed, and this replica still leads.
     pub(super) async fn delete(&mut self, found: &[TransitionId], time: &mut Timekeeper) {
-        if time.now().steady_for < SETTLING_TIME || !self.published.is_storing() {
+        let Shared { published, store, replicas } = &self.shared;
+        let is_clock_believed = time.now().steady_for >= SETTLING_TIME;
+        if !is_clock_believed || !published.is_storing() || !replicas.may_settle() {
             self.give_up();
-        } else if let Err(error) = time.meanwhile(self.store.prune(found)).await {
+        } else if let Err(error) = time.meanwhile(store.prune(found)).await {
             log::warn!("The history could not be pruned, which is tried again later: {error}");
             self.give_up();
         }

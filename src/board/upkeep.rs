@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-use super::published::Published;
+use super::shared::Shared;
 use super::timekeeper::Timekeeper;
 use crate::domain::Outage;
-use crate::store::{Store, Usage};
+use crate::store::Usage;
 
 /// Every how many ticks the store is looked at.
 const TICKS_A_LOOK: u32 = 4;
@@ -17,8 +17,7 @@ const PAUSE: u32 = 240;
 
 /// Counts ticks, and does what is due at each.
 pub(super) struct Upkeep {
-    published: Arc<Published>,
-    store: Arc<dyn Store>,
+    shared: Shared,
     ticks: u32,
     /// How many ticks the pause after a failure lasts yet.
     pause: u32,
@@ -29,12 +28,8 @@ pub(super) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(super) fn new(
-        published: Arc<Published>,
-        store: Arc<dyn Store>,
-        noted: Vec<Outage>,
-    ) -> Self {
-        Self { published, store, ticks: 0, pause: 0, look: None, noted }
+    pub(super) fn new(shared: Shared, noted: Vec<Outage>) -> Self {
+        Self { shared, ticks: 0, pause: 0, look: None, noted }
     }
 
     /// Counts a tick. Returns whether the store should be looked at, and begins to measure its space
@@ -43,11 +38,11 @@ impl Upkeep {
         self.ticks = self.ticks.wrapping_add(1);
         let is_due = self.ticks.is_multiple_of(TICKS_A_LOOK);
         if is_due && self.look.is_none() {
-            let store = Arc::clone(&self.store);
+            let store = Arc::clone(&self.shared.store);
             self.look = Some(Box::pin(async move { store.usage().await }));
         } else if is_due {
             // What the store cannot tell within a second is not known any more.
-            self.published.note_usage(Usage::default());
+            self.shared.published.note_usage(Usage::default());
         }
         is_due
     }
@@ -60,21 +55,25 @@ impl Upkeep {
             Some(look) => {
                 let usage = look.await;
                 self.look = None;
-                self.published.note_usage(usage);
+                self.shared.published.note_usage(usage);
             }
             None => std::future::pending().await,
         }
     }
 
-    /// Lets the store keep itself small: at each tick, and with more effort if nothing waits.
+    /// Lets the store keep itself small: at each tick, and with more effort if nothing waits. One of
+    /// several replicas does so for all.
     pub(super) async fn tend(&mut self, is_idle: bool, time: &mut Timekeeper) {
-        if !self.published.is_storing() {
+        if !self.shared.published.is_storing() {
             return;
         }
         self.note_outages(time).await;
         let has_time = is_idle && self.pause == 0;
         self.pause = self.pause.saturating_sub(1);
-        if let Err(error) = time.meanwhile(self.store.tend(has_time)).await {
+        if !self.shared.replicas.leads() {
+            return;
+        }
+        if let Err(error) = time.meanwhile(self.shared.store.tend(has_time)).await {
             if self.pause == 0 {
                 log::warn!("Could not shrink the database; will retry: {error}");
             }
@@ -82,15 +81,27 @@ impl Upkeep {
         }
     }
 
+    /// Takes over the outages that replicas have noted, so that all show the same as stale.
+    pub(super) fn learn_outages(&mut self, time: &mut Timekeeper) {
+        let Some(noted) = self.shared.replicas.take_outages() else { return };
+        let now = time.now();
+        let known = Arc::clone(self.shared.published.snapshot().policy());
+        if known.outages.learned(&noted, now) != known.outages {
+            let published = &self.shared.published;
+            published.change_copy(|snapshot| snapshot.learn_outages(&noted, now));
+        }
+        self.noted = noted;
+    }
+
     /// Notes for later starts the outages that the store does not know: once after a start, and again
     /// after the clock was set.
     pub(super) async fn note_outages(&mut self, time: &mut Timekeeper) {
-        let snapshot = self.published.snapshot();
+        let snapshot = self.shared.published.snapshot();
         let kept = snapshot.policy().outages.kept();
         if self.pause > 0 || kept == self.noted {
             return;
         }
-        match time.meanwhile(self.store.note_outages(kept, &self.noted)).await {
+        match time.meanwhile(self.shared.store.note_outages(kept, &self.noted)).await {
             Ok(()) => self.noted = kept.to_vec(),
             Err(error) => {
                 log::warn!("The last outage could not be stored; will retry: {error}");
@@ -100,6 +111,6 @@ impl Upkeep {
     }
 
     pub(super) async fn close(self) {
-        self.store.close().await;
+        self.shared.store.close().await;
     }
 }

@@ -5,9 +5,11 @@
 
 use std::future::ready;
 
+use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use super::committer::Committer;
+use super::follower::Found;
 use super::pruner::Pruner;
 use super::queue::Requests;
 use super::timekeeper::Timekeeper;
@@ -20,6 +22,7 @@ pub struct Writer {
     committer: Committer,
     upkeep: Upkeep,
     pruner: Pruner,
+    told: Receiver<Found>,
     has_more_to_settle: bool,
 }
 
@@ -30,8 +33,9 @@ impl Writer {
         committer: Committer,
         upkeep: Upkeep,
         pruner: Pruner,
+        told: Receiver<Found>,
     ) -> Self {
-        Self { requests, time, committer, upkeep, pruner, has_more_to_settle: false }
+        Self { requests, time, committer, upkeep, pruner, told, has_more_to_settle: false }
     }
 
     /// Runs until `stop`, then finishes what has been queued and closes the store.
@@ -53,6 +57,9 @@ impl Writer {
                     }
                     self.store_batch().await;
                     were_requests = true;
+                }
+                Some(found) = self.told.recv() => {
+                    self.committer.follow(found, &mut self.time).await;
                 }
                 () = ready(()), if self.time.has_deadlines_due() => self.time.follow_the_clock(),
                 () = ready(()), if self.has_more_to_settle => self.settle().await,
@@ -81,6 +88,7 @@ impl Writer {
     /// Does what is due at a tick.
     async fn pass_time(&mut self) {
         self.time.follow_the_clock();
+        self.upkeep.learn_outages(&mut self.time);
         if self.upkeep.is_look_due() {
             self.committer.check(&mut self.time).await;
         }

@@ -7,6 +7,10 @@ use super::Timestamp;
 /// How long the clock must have run steadily before anything is deleted or recorded on its word.
 pub const SETTLING_TIME: Duration = Duration::from_mins(10);
 
+/// How far the clocks of replicas may be apart: a moment that is no further ahead is not from the future,
+/// but by the clock of another replica.
+pub const CLOCK_TOLERANCE: Duration = Duration::from_secs(5);
+
 /// What time it is, and for how long the clock has been steady.
 #[derive(Clone, Copy, Debug)]
 pub struct Now {
@@ -17,6 +21,19 @@ pub struct Now {
 }
 
 impl Now {
+    /// Returns the time, or a moment that is a little ahead of it: what is told of a pair never goes
+    /// back because the clocks of two replicas differ.
+    #[must_use]
+    pub fn not_before(&self, moment: Timestamp) -> Timestamp {
+        if self.has_reached(moment) { self.at.max(moment) } else { self.at }
+    }
+
+    /// Whether a moment is past, or ahead by no more than the clocks of replicas may differ.
+    #[must_use]
+    pub fn has_reached(&self, moment: Timestamp) -> bool {
+        moment <= self.at.plus(CLOCK_TOLERANCE)
+    }
+
     /// Whether to believe that a deadline of an entry has passed: the clock has settled, or it has
     /// been steady since the entry was last updated.
     #[must_use]
@@ -28,6 +45,15 @@ impl Now {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_time_of_a_pair_stands_still_until_a_slow_clock_has_caught_up() {
+        let at = Timestamp::from_millis;
+        let now = Now { at: at(100_000), steady_for: Duration::ZERO };
+        assert_eq!(now.not_before(at(99_000)), at(100_000));
+        assert_eq!(now.not_before(at(104_999)), at(104_999));
+        assert_eq!(now.not_before(at(105_001)), at(100_000), "a clock was wrong");
+    }
 
     #[test]
     fn silence_is_believed_once_the_clock_has_settled_or_has_seen_all_of_it() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Entry, KeyRef, Names, Outages, Report, ReporterSchedule, Timestamp};
+use super::{CLOCK_TOLERANCE, Entry, KeyRef, Names, Outages, Report, ReporterSchedule, Timestamp};
 
 /// The moments at which an entry changes by itself; [`Timestamp::NEVER`] if it does not.
 ///
@@ -79,10 +79,12 @@ impl Policy {
     ///
     /// The reporter's schedule goes before that of the settings, which goes before the settings for
     /// all. An `updated_at` in the future, from a clock that was wrong, counts as `now`: the entry
-    /// must not outlive the others. A silence that is recorded stays, whatever outages there were.
+    /// must not outlive the others. One that is ahead by no more than the clocks of replicas may
+    /// differ counts as it is, so that all replicas show the same deadline. A silence that is recorded stays, whatever outages there were.
     #[must_use]
     pub fn deadlines(&self, number: ScheduleNumber, entry: &Entry, now: Timestamp) -> Deadlines {
-        let since = entry.updated_at.min(now);
+        let is_from_a_wrong_clock = entry.updated_at > now.plus(CLOCK_TOLERANCE);
+        let since = if is_from_a_wrong_clock { now } else { entry.updated_at };
         let deadline =
             |span: Option<Duration>| span.map_or(Timestamp::NEVER, |span| since.plus(span));
         let Lifetime { stale_after, ttl } = self.lifetime(number, entry.report.schedule);
@@ -226,6 +228,9 @@ mod tests {
         let entry = entry(ReporterSchedule::default(), at(1_000_000));
         let deadlines = POLICY.deadlines(NONE, &entry, at(5));
         assert_eq!(deadlines, Deadlines { stale_at: at(105), expires_at: at(1005) });
+        let by_another_replica = self::entry(ReporterSchedule::default(), at(9));
+        let deadlines = POLICY.deadlines(NONE, &by_another_replica, at(5));
+        assert_eq!(deadlines, Deadlines { stale_at: at(109), expires_at: at(1009) });
     }
 
     #[test]

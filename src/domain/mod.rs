@@ -43,7 +43,7 @@ mod transition;
 
 pub use capacity::{Capacity, Full, Growth, Omitted, Room};
 pub use changes::{Changes, Sighting};
-pub use clock_trust::{Now, SETTLING_TIME};
+pub use clock_trust::{CLOCK_TOLERANCE, Now, SETTLING_TIME};
 pub use column::Column;
 pub use condition::Condition;
 pub use deadlines::{Deadlines, Lifetime, Policy, Schedule, ScheduleNumber, Shortened};

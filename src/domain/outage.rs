@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Deadlines, Timestamp};
+use super::{CLOCK_TOLERANCE, Deadlines, Now, Timestamp};
 
 /// The most outages that are known: an older one is forgotten.
 const MOST: usize = 100;
-/// A shorter outage need not be known to later starts.
+/// A shorter outage does not count: reporters are not silent for so long.
 const WORTH_KEEPING: Duration = Duration::from_secs(1);
 
 /// The time before a start of the program in which no update was stored.
@@ -26,13 +26,16 @@ impl Outage {
     }
 }
 
-/// The outages before this start and before earlier ones.
+/// The outages before this start and before other ones.
 ///
-/// They are facts of their starts: updates that are stored later do not change them.
+/// They are facts of their starts: updates that are stored later do not change them. Replicas of one
+/// store learn of each other's, so that all know the same.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Outages {
-    /// Those of earlier starts, as they were stored.
-    earlier: Vec<Outage>,
+    /// Those of other starts, as they were stored.
+    others: Vec<Outage>,
+    /// Whether others may be of later starts than this one.
+    are_learned: bool,
     /// When the last update was stored before this start: of all updates, and of those that are not
     /// from the future by the clock of the start.
     last_updates: [Option<Timestamp>; 2],
@@ -47,7 +50,8 @@ pub struct Outages {
 impl Outages {
     /// No outages.
     pub const NONE: Self = Self {
-        earlier: Vec::new(),
+        others: Vec::new(),
+        are_learned: false,
         last_updates: [None; 2],
         latest: None,
         counted: Vec::new(),
@@ -68,25 +72,37 @@ impl Outages {
             *last = (*last).max(Some(at));
             *last_before = (*last_before).max(Some(at).filter(|at| *at <= start));
         }
-        Self { earlier, last_updates, ..Self::NONE }.by_the_clock(start)
+        let latest = latest(last_updates, start);
+        Self { others: earlier, last_updates, latest, ..Self::NONE }.summed_up(start)
     }
 
     /// Returns the same by a clock that was set: by this one, the program started at `start`.
     #[must_use]
-    pub fn by_the_clock(&self, start: Timestamp) -> Self {
-        let Self { earlier, last_updates, .. } = self;
-        let from = last_updates.iter().flatten().filter(|at| **at < start).max();
-        let latest = from.map(|from| Outage { from: *from, to: start });
-        let to_keep = latest.filter(|latest| latest.length() >= WORTH_KEEPING);
+    pub fn by_the_clock(&self, now: Now, start: Timestamp) -> Self {
+        let until = if self.are_learned { now.at.plus(CLOCK_TOLERANCE) } else { start };
+        Self { latest: latest(self.last_updates, start), ..self.clone() }.summed_up(until)
+    }
+
+    /// Returns the same with all that replicas have noted, in place of what was known of others.
+    #[must_use]
+    pub fn learned(&self, noted: &[Outage], now: Now) -> Self {
+        let known = Self { others: noted.to_vec(), are_learned: true, ..self.clone() };
+        known.summed_up(now.at.plus(CLOCK_TOLERANCE))
+    }
+
+    /// Works out what counts. An outage that ends after `until` was noted by a wrong clock.
+    fn summed_up(self, until: Timestamp) -> Self {
+        let Self { others, are_learned, last_updates, latest, .. } = self;
+        let mut kept = others.clone();
+        kept.extend(latest);
         // If nothing was stored between two starts, the later one's outage has the earlier one's in it.
-        let has_another_beginning =
-            |outage: &&Outage| to_keep.is_none_or(|latest| latest.from != outage.from);
-        let others = earlier.iter().filter(has_another_beginning).copied();
-        let mut kept = others.chain(to_keep).collect::<Vec<_>>();
-        kept.sort_by_key(|outage| outage.from);
-        kept.drain(..kept.len().saturating_sub(MOST));
-        let counted = apart(kept.iter().copied().chain(latest).filter(|outage| outage.to <= start));
-        Self { earlier: earlier.clone(), last_updates: *last_updates, latest, counted, kept }
+        kept.sort_by_key(|outage| (outage.from, outage.to <= until, outage.to));
+        kept.reverse();
+        kept.dedup_by_key(|outage| outage.from);
+        kept.truncate(MOST);
+        kept.reverse();
+        let counted = apart(kept.iter().copied().filter(|outage| outage.to <= until));
+        Self { others, are_learned, last_updates, latest, counted, kept }
     }
 
     /// Returns the outage before this start.
@@ -125,6 +141,13 @@ impl Outages {
     }
 }
 
+/// Returns the outage before a start, given the last updates before it.
+fn latest(last_updates: [Option<Timestamp>; 2], start: Timestamp) -> Option<Outage> {
+    let from = last_updates.iter().flatten().filter(|at| **at < start).max();
+    let latest = from.map(|from| Outage { from: *from, to: start });
+    latest.filter(|latest| latest.length() >= WORTH_KEEPING)
+}
+
 /// Joins outages that overlap. The first come first.
 fn apart(outages: impl IntoIterator<Item = Outage>) -> Vec<Outage> {
     let mut outages = outages.into_iter().collect::<Vec<_>>();
@@ -152,6 +175,10 @@ mod tests {
         Timestamp::from_millis(minute * 60_000)
     }
 
+    fn now(minute: i64) -> Now {
+        Now { at: at(minute), steady_for: Duration::ZERO }
+    }
+
     fn outage(from: i64, to: i64) -> Outage {
         Outage { from: at(from), to: at(to) }
     }
@@ -170,9 +197,12 @@ mod tests {
     #[test]
     fn a_clock_that_is_set_moves_the_end_of_an_outage_and_finds_one_that_was_not_found() {
         let outages = before(100, &[], &[10, 30, 500]);
-        assert_eq!(outages.by_the_clock(at(90)).latest(), Some(outage(30, 90)));
-        assert_eq!(outages.by_the_clock(at(600)).latest(), Some(outage(500, 600)));
-        assert_eq!(before(5, &[], &[10, 30]).by_the_clock(at(90)).latest(), Some(outage(30, 90)));
+        assert_eq!(outages.by_the_clock(now(90), at(90)).latest(), Some(outage(30, 90)));
+        assert_eq!(outages.by_the_clock(now(600), at(600)).latest(), Some(outage(500, 600)));
+        assert_eq!(
+            before(5, &[], &[10, 30]).by_the_clock(now(90), at(90)).latest(),
+            Some(outage(30, 90))
+        );
     }
 
     #[test]
@@ -186,6 +216,23 @@ mod tests {
         let kept = before(1000, &many, &[900]);
         assert_eq!(kept.kept().len(), MOST);
         assert_eq!(kept.kept().last(), Some(&outage(900, 1000)));
+    }
+
+    #[test]
+    fn replicas_count_the_same_outages_whichever_of_them_has_found_each() {
+        let first = before(100, &[outage(1, 2)], &[30]);
+        let second = Outages::NONE.learned(first.kept(), now(105));
+        assert_eq!(second.latest(), None, "it starts beside the first");
+        assert_eq!(second.counted, first.counted);
+        let noted = [outage(1, 2), outage(30, 100), outage(200, 300)];
+        let all = [&first, &second].map(|known| known.learned(&noted, now(301)));
+        assert_eq!(all[0].counted, noted);
+        assert_eq!(all[1].counted, noted);
+        assert_eq!(first.learned(&[], now(110)).kept(), [outage(30, 100)]);
+        let third = first.learned(&[outage(30, 400)], now(401));
+        assert_eq!(third.kept(), [outage(30, 400)], "it was frozen until another one started");
+        let wrong = first.learned(&[outage(30, 900)], now(401));
+        assert_eq!(wrong.kept(), [outage(30, 100)], "by a wrong clock");
     }
 
     #[test]

@@ -215,11 +215,12 @@ impl Plan {
         report.repo = before.report.repo.clone();
         let has_ended = old.is_expired_drifted()
             || !old.is_listed() && now.confirms_silence_since(before.updated_at);
+        let at = now.not_before(old.told_until(has_ended));
         let (entry, mut transitions) = if has_ended {
-            let (entry, first) = Entry::first(report, now.at);
+            let (entry, first) = Entry::first(report, at);
             (entry, endings(old).into_iter().chain(told_by(by, first)).collect())
         } else {
-            let (entry, transitions) = before.updated(report, now.at, are_files_known);
+            let (entry, transitions) = before.updated(report, at, are_files_known);
             (entry, told_by(by, transitions))
         };
         if let Some(silence) = silence {
@@ -251,12 +252,18 @@ impl Plan {
     ) -> Option<Change> {
         let (place, standing) = self.find(snapshot, key);
         let standing = standing.filter(|standing| standing.can_be_removed())?.clone();
-        let deleted = vec![Transition::of(standing.entry(), Event::Deleted, now.at)];
-        let mut transitions = Vec::from_iter(unrecorded_silence(&standing, now));
-        if !standing.is_listed() && now.confirms_silence_since(standing.entry().updated_at) {
+        let silence = unrecorded_silence(&standing, now);
+        let has_ended =
+            !standing.is_listed() && now.confirms_silence_since(standing.entry().updated_at);
+        let known =
+            if silence.is_some() { standing.with_silence_recorded() } else { standing.clone() };
+        let at = now.not_before(known.told_until(has_ended));
+        let mut transitions = Vec::from_iter(silence);
+        if has_ended {
             transitions.extend(endings(&standing));
         }
-        transitions.extend(told_by(by, deleted));
+        let deleted = Transition::of(standing.entry(), Event::Deleted, at);
+        transitions.extend(told_by(by, vec![deleted]));
         self.kept.1 += usize::from(!standing.is_expired_drifted());
         Some(self.add(place, standing.row_bytes(), RowChange::Removed(standing), transitions, true))
     }

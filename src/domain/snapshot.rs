@@ -7,7 +7,10 @@ use std::sync::{Arc, OnceLock};
 
 use super::positions::Positions;
 use super::segment::SEGMENT_ENTRIES;
-use super::{Changes, Derived, Entry, KeyRef, Now, Policy, RepoName, Segment, Standing, Timestamp};
+use super::{
+    Changes, Derived, Entry, KeyRef, Now, Outage, Outages, Policy, RepoName, Segment, Standing,
+    Timestamp,
+};
 
 /// The number of a commit; each commit has the next one.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -246,13 +249,25 @@ impl Snapshot {
     /// Computes all deadlines again, after the clock was set. By that clock, the program started at
     /// `started`.
     pub fn reschedule(&mut self, now: Now, started: Timestamp) {
+        let outages = self.policy.outages.by_the_clock(now, started);
+        self.follow(outages, now);
+    }
+
+    fn follow(&mut self, outages: Outages, now: Now) {
         self.memo = WholeMemo::default();
-        let outages = self.policy.outages.by_the_clock(started);
         self.policy = Arc::new(Policy { outages, ..Policy::clone(&self.policy) });
         for segment in &mut self.segments {
             Arc::make_mut(segment).reschedule(&self.policy, now.at);
         }
         self.recount();
+    }
+
+    /// Takes over the outages that replicas have noted.
+    pub fn learn_outages(&mut self, noted: &[Outage], now: Now) {
+        let outages = self.policy.outages.learned(noted, now);
+        if outages != self.policy.outages {
+            self.follow(outages, now);
+        }
     }
 
     /// Returns at most `limit` entries that show more than the store knows, where the clock is
@@ -267,9 +282,12 @@ impl Snapshot {
         standings.filter(|standing| standing.is_to_be_settled(now)).take(limit).cloned().collect()
     }
 
-    /// Applies changes that were found in the store.
+    /// Applies changes that were found in the store, unless it has them already.
     pub fn adopt(&mut self, changes: Changes, now: Now) {
         let Changes { revision, put, seen, removed } = changes;
+        if revision <= self.revision {
+            return;
+        }
         for key in removed {
             if let (index, Ok(place)) = self.locate(key.borrow()) {
                 self.remove_at(index, place);

@@ -206,6 +206,17 @@ impl Standing {
         self.deadlines.stale_at
     }
 
+    /// Returns the last moment of which the history tells something about the entry. `has_ended` says
+    /// that its end is told, or about to be.
+    pub(super) fn told_until(&self, has_ended: bool) -> Timestamp {
+        let Recorded { stale, expired_at } = self.entry.recorded;
+        let silent_at = if stale { self.stale_at() } else { self.entry.updated_at };
+        let ended_at = expired_at.or(has_ended.then(|| self.expires_at()));
+        // A deadline that settings have moved into the future was told when it was another.
+        let told = [Some(silent_at), ended_at].into_iter().flatten();
+        told.filter(|at| *at != Timestamp::NEVER).fold(self.entry.updated_at, Timestamp::max)
+    }
+
     /// Returns when what is shown changes next; [`Timestamp::NEVER`] if it does not.
     pub(super) fn next_deadline(&self) -> Timestamp {
         self.shown.next_deadline(&self.deadlines, self.entry.recorded)

@@ -1,6 +1,8 @@
 //! The health of the server: `/health` for people and old manifests, `/livez` and `/readyz` for
 //! kubelets.
 
+use std::borrow::Cow;
+
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
@@ -46,17 +48,29 @@ pub(super) async fn health(
 fn message(services: &Services) -> Option<String> {
     let is_storing = services.board.is_storing();
     let soundness = services.board.soundness();
-    let mut said: Vec<_> = soundness.meanings().collect();
+    let mut said: Vec<Cow<'static, str>> = soundness.meanings().map(Cow::Borrowed).collect();
     if services.access.is_file_bad() {
-        said.push("the file of tokens is not valid, so the tokens from before are in force");
+        said.push("the file of tokens is not valid, so the tokens from before are in force".into());
     }
     if services.tls.as_ref().is_some_and(Tls::are_files_bad) {
-        said.push("the TLS certificate or its key is not valid, so those from before are in force");
+        said.push(
+            "the TLS certificate or its key is not valid, so those from before are in force".into(),
+        );
+    }
+    if let Some(replicas) = services.board.replica_state() {
+        let differing: Vec<&str> = replicas.differing_names().collect();
+        if !differing.is_empty() {
+            let names = differing.join(", ");
+            said.push(format!("other replicas run with another {names}").into());
+        }
+        if !replicas.is_following {
+            said.push("changes of other replicas cannot be read".into());
+        }
     }
     said.push(match (is_storing, said.is_empty()) {
         (true, true) => return None,
-        (true, false) => "updates go on; see the server's log",
-        (false, _) => "Updates cannot be stored; see the server's log",
+        (true, false) => "updates go on; see the server's log".into(),
+        (false, _) => "Updates cannot be stored; see the server's log".into(),
     });
     Some(said.join("; "))
 }

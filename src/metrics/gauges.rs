@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::ReplicaState;
 use super::text::Text;
 use crate::domain::{Capacity, Snapshot, Standing, Tally};
 use crate::store::{Part, Soundness, Usage};
@@ -23,6 +24,8 @@ pub struct Gauges {
     pub usage: Usage,
     /// Known damage to the store.
     pub soundness: Soundness,
+    /// The other replicas, if the store may have some.
+    pub replicas: Option<ReplicaState>,
 }
 
 /// How full the queue of updates is.
@@ -45,6 +48,9 @@ impl Gauges {
         self.write_queue(text);
         self.write_sizes(text);
         self.write_soundness(text);
+        if let Some(replicas) = &self.replicas {
+            replicas.write(text);
+        }
         text.gauge("gitops_status_event_streams", "Open streams of changes", self.listeners);
     }
 

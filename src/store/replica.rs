@@ -3,7 +3,7 @@
 use crate::domain::{Outage, Timestamp};
 
 /// A replica, as it presents itself to the others.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Replica {
     /// Its name, for people: several may have the same.
     pub name: String,

@@ -2,19 +2,23 @@
 
 mod fake_store;
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use fake_store::{FakeStore, Fate, Truth, is_poisoned};
 
 use super::*;
 use crate::board::answer::{Answers, Refusal};
+use crate::board::follower::Found;
+use crate::board::published::Published;
+use crate::board::replicas::Replicas;
 use crate::clock::{Clock, ManualClock, Steadiness};
 use crate::domain::{
-    Action, Capacity, Done, DriftCount, Omitted, Policy, Refused, Report, SyncStatus, Timestamp,
+    Action, Capacity, Changes, Done, DriftCount, Entry, Omitted, Policy, Refused, Report,
+    SyncStatus, Timestamp,
 };
 use crate::metrics::{EntrySeries, Metrics};
-use crate::store::Usage;
+use crate::store::{Replica, Usage};
 
 const POLICY: Policy = Policy::new(None, None);
 const CAPACITY: Capacity = Capacity { entries: None, bytes: None };
@@ -41,6 +45,7 @@ impl Fixture {
         let truth = Truth {
             snapshot: snapshot.clone(),
             fates: fates.into_iter().collect(),
+            is_shared: false,
             commits: 0,
             last: None,
             told: Vec::new(),
@@ -54,8 +59,12 @@ impl Fixture {
         let time = Timekeeper::new(Arc::clone(&published), Arc::new(clock.clone()), steadiness);
         let series = EntrySeries { is_on: false, max_entries: Some(0) };
         let metrics = Metrics::new(series, now().at, None, || 0);
-        let shared = Arc::<FakeStore>::clone(&store);
-        let committer = Committer::new(published, shared, metrics.commits.clone());
+        let shared = Shared {
+            published,
+            store: Arc::<FakeStore>::clone(&store),
+            replicas: Arc::new(Replicas::new(Replica::default(), None)),
+        };
+        let committer = Committer::new(shared, metrics.commits.clone());
         Self { committer, time, clock, store }
     }
 
@@ -85,7 +94,7 @@ impl Fixture {
         let answers = answers.into_iter().map(|answer| answer.or_else(|| rest.next()?).unwrap());
         let answers: Answers = answers.collect();
         let truth = self.truth();
-        let published = self.committer.published.snapshot();
+        let published = self.committer.shared.published.snapshot();
         assert_eq!(published.fingerprint(), truth.snapshot.fingerprint());
         assert_eq!(published.revision(), truth.snapshot.revision());
         (answers, truth.commits - before)
@@ -96,7 +105,7 @@ impl Fixture {
     }
 
     fn is_storing(&self) -> bool {
-        self.committer.published.is_storing()
+        self.committer.shared.published.is_storing()
     }
 }
 
@@ -127,6 +136,42 @@ async fn an_update_whose_confirmation_was_lost_is_answered_by_what_became_of_it(
     assert!(!fixture.is_storing());
     assert_eq!(fixture.report(&["b"]).await, (vec![RECORDED], 1));
     assert!(fixture.is_storing());
+}
+
+#[actix_web::test]
+async fn a_lost_connection_to_a_server_costs_an_update_only_time() {
+    let mut fixture = Fixture::new([Fate::Lost { is_made: false }, Fate::Lost { is_made: true }]);
+    fixture.truth().is_shared = true;
+    assert_eq!(fixture.report(&["a", "b"]).await, (vec![RECORDED; 2], 2));
+    assert_eq!(fixture.truth().told, ["a", "b"], "once");
+    let lost = || (0..=LOSSES).map(|_| Fate::Lost { is_made: false });
+    fixture.truth().fates.extend(lost());
+    assert_eq!(fixture.report(&["c"]).await, (vec![NOT_STORED], LOSSES + 1), "not for ever");
+    assert!(!fixture.is_storing());
+}
+
+#[actix_web::test]
+async fn what_was_found_before_the_store_was_loaded_anew_is_not_adopted() {
+    let mut fixture = Fixture::new([Fate::Diverged(&["b"])]);
+    let published = Arc::clone(&fixture.committer.shared.published);
+    let (history, revision) = published.history();
+    let entry = Arc::new(Entry::first(report("of another history"), now().at).0);
+    let revision = Revision(revision.0 + 10);
+    let changes =
+        || Some(Changes { revision, put: vec![Arc::clone(&entry)], ..Changes::default() });
+    fixture.report(&["a"]).await;
+    fixture.committer.follow(Found { history, changes: changes() }, &mut fixture.time).await;
+    assert_eq!(published.snapshot().listed(), 2);
+    let (history, _) = published.history();
+    fixture.committer.follow(Found { history, changes: changes() }, &mut fixture.time).await;
+    assert_eq!((published.snapshot().listed(), published.snapshot().revision()), (3, revision));
+    let older = Changes {
+        revision: Revision(1),
+        removed: vec![report("a").to_key()],
+        ..Changes::default()
+    };
+    fixture.committer.follow(Found { history, changes: Some(older) }, &mut fixture.time).await;
+    assert_eq!((published.snapshot().listed(), published.snapshot().revision()), (3, revision));
 }
 
 #[actix_web::test]
@@ -169,7 +214,7 @@ async fn requests_of_a_pair_keep_their_order_when_a_batch_is_taken_apart() {
         Action::Report(Report { drift_count, ..report(server) })
     };
     fixture.ask((0..99).map(count)).await;
-    let snapshot = fixture.committer.published.snapshot();
+    let snapshot = fixture.committer.shared.published.snapshot();
     let count =
         |server: &str| snapshot.get(report(server).key()).unwrap().entry().report.drift_count.get();
     assert_eq!((count("a"), count("b")), (97, 98));

@@ -5,15 +5,15 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use gitops_status_server::board::{Board, BoardSettings, Refusal};
-use gitops_status_server::clock::{Clock, ManualClock};
+use gitops_status_server::board::{Board, BoardSettings, Refusal, Start};
+use gitops_status_server::clock::{Clock, ManualClock, Reading};
 use gitops_status_server::domain::{
     Action, Actor, Capacity, DriftCount, FileNames, Key, Policy, REMEMBERED_FOR, RepoName, Report,
     ReportedTime, ReporterSchedule, Request, Retention, ServerName, SyncStatus, Timestamp,
 };
 use gitops_status_server::logging;
 use gitops_status_server::metrics::{EntrySeries, Metrics};
-use gitops_status_server::store::{Store, Usage};
+use gitops_status_server::store::{Replica, Store};
 use tokio::task::{JoinHandle, spawn_local, yield_now};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -40,30 +40,51 @@ struct Size {
     submissions: usize,
     servers: usize,
     most_requests: usize,
+    /// Whether boards ask what others have committed, also without an update.
+    are_following: bool,
+    /// By how many milliseconds the clock of each board is ahead.
+    ahead: Vec<u64>,
 }
 
 impl Size {
     fn draw(random: &mut Random) -> Self {
+        let boards = 1 + random.below(3);
         Self {
-            boards: 1 + random.below(3),
+            boards,
             clients: 1 + random.below(4),
             submissions: 1 + random.below(6),
             servers: 1 + random.below(6),
             most_requests: random.pick(&[1, 3, 3, 12]),
+            are_following: random.below(2) == 0,
+            ahead: (0..boards).map(|_| random.pick(&[0, 0, 400])).collect(),
         }
     }
 }
 
-struct Replica {
+/// A clock that is ahead of another one.
+struct Skewed {
+    clock: ManualClock,
+    ahead: u64,
+}
+
+impl Clock for Skewed {
+    fn read(&self) -> Reading {
+        let reading = self.clock.read();
+        Reading { wall: reading.wall.plus(Duration::from_millis(self.ahead)), ..reading }
+    }
+}
+
+struct Running {
     stop: CancellationToken,
     writer: JoinHandle<()>,
+    follower: JoinHandle<()>,
 }
 
 /// Everything in a run.
 struct Cluster {
     database: Arc<Mutex<Database>>,
     clock: ManualClock,
-    replicas: RefCell<Vec<Option<Replica>>>,
+    replicas: RefCell<Vec<Option<Running>>>,
     size: Size,
 }
 
@@ -73,7 +94,7 @@ pub async fn run(seed: u64, are_steps_wanted: bool) -> (Vec<String>, String) {
     let (mut size, mut faults) = (Size::draw(&mut random), Faults::draw(&mut random));
     if seed.is_multiple_of(8) {
         // A board that is alone has nobody to tell it what it does not know.
-        (size.boards, faults) = (1, Faults::of_doubt());
+        (size.boards, size.are_following, faults) = (1, false, Faults::of_doubt());
     }
     let clock = ManualClock::at(Timestamp::from_millis(1_776_767_535_000));
     let mut model = Model::new(size.boards, are_steps_wanted);
@@ -121,16 +142,19 @@ impl Cluster {
         self.expect_an_end().await;
         for replica in self.replicas.take().into_iter().flatten() {
             replica.stop.cancel();
+            replica.follower.await.unwrap();
             replica.writer.await.unwrap();
         }
     }
 
     /// Starts a replica.
     async fn start(&self, board: usize) {
-        let store = Arc::new(FakeStore::new(Arc::clone(&self.database), board));
-        let loaded = loop {
-            if let Ok(loaded) = store.load().await {
-                break loaded;
+        let database = Arc::clone(&self.database);
+        let store = Arc::new(FakeStore::new(database, board, self.size.are_following));
+        let clock = Arc::new(Skewed { clock: self.clock.clone(), ahead: self.size.ahead[board] });
+        let start = loop {
+            if let Ok(start) = Start::of(&*store, Replica::default(), &*clock).await {
+                break start;
             }
         };
         let settings = BoardSettings {
@@ -140,19 +164,18 @@ impl Cluster {
         };
         let series = EntrySeries { is_on: false, max_entries: None };
         let metrics = Metrics::new(series, self.clock.read().wall, None, logging::lines_dropped);
-        let clock = Arc::new(self.clock.clone());
-        let (handle, writer, _) = Board::new(
-            loaded,
+        let (handle, writer, _, follower) = Board::new(
+            start,
             Arc::clone(&store) as Arc<dyn Store>,
             store,
             clock,
             settings,
             metrics.commits,
-            Usage::default(),
         );
         let stop = CancellationToken::new();
         let writer = spawn_local(writer.run(stop.clone()));
-        self.replicas.borrow_mut()[board] = Some(Replica { stop, writer });
+        let follower = spawn_local(follower.run(stop.clone()));
+        self.replicas.borrow_mut()[board] = Some(Running { stop, writer, follower });
         self.database().begin(board, handle);
     }
 
@@ -166,6 +189,7 @@ impl Cluster {
             database.boards[board] = None;
         }
         replica.writer.abort();
+        replica.follower.abort();
         let end = replica.writer.await;
         assert!(end.is_err_and(|end| end.is_cancelled()), "a writer has ended by itself");
         self.start(board).await;
@@ -285,6 +309,9 @@ impl Cluster {
         // Pairs leave the quarantine, and a board that could not store notices that it can.
         self.advance(Duration::from_secs(70)).await;
         sleep(LOOKS).await;
+        for board in (0..self.size.boards).filter(|_| self.size.are_following) {
+            self.database().expect_latest(board);
+        }
         for _ in 0..2 {
             for board in 0..self.size.boards {
                 self.database().expect_storing(board);

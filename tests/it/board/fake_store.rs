@@ -1,6 +1,8 @@
 //! A board's connection to the database, on which calls get lost, hang and come late.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use gitops_status_server::domain::{
@@ -14,6 +16,9 @@ use gitops_status_server::store::{
 
 use super::database::{Database, Seen, Statement};
 use super::random::HANG;
+
+/// How often a board asks what others have committed, if it does.
+const POLL: Duration = Duration::from_millis(100);
 
 /// What becomes of a commit on its way.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,9 +48,11 @@ impl Fate {
 pub struct FakeStore {
     database: Arc<Mutex<Database>>,
     board: usize,
-    /// The last commit that this store has told its board of. It shows whether the database has
-    /// forked since, as revisions alone do not.
-    seen: Mutex<Seen>,
+    /// The commits that this store has told its board of. They show whether the database has forked
+    /// since, as revisions alone do not.
+    seen: Mutex<BTreeMap<Revision, Seen>>,
+    /// Whether the board follows the others.
+    is_polled: bool,
 }
 
 pub fn unavailable(why: &str) -> StoreError {
@@ -62,8 +69,8 @@ impl Drop for Call<'_> {
 }
 
 impl FakeStore {
-    pub fn new(database: Arc<Mutex<Database>>, board: usize) -> Self {
-        Self { database, board, seen: Mutex::new(Seen::START) }
+    pub fn new(database: Arc<Mutex<Database>>, board: usize, is_polled: bool) -> Self {
+        Self { database, board, seen: Mutex::default(), is_polled }
     }
 
     fn begin_call(&self) -> Call<'_> {
@@ -93,19 +100,18 @@ impl FakeStore {
     }
 
     fn expect_seen(&self, revision: Revision) -> Seen {
-        let seen = *self.seen.lock().unwrap();
-        if seen.revision() != revision {
-            let board = self.board;
-            let wrong = format!("board {board} expects {revision:?}, but was told of {seen:?}");
+        let seen = self.seen.lock().unwrap().get(&revision).copied();
+        seen.unwrap_or_else(|| {
+            let wrong = format!("board {} was not told of {revision:?}", self.board);
             self.database().model.note_wrong(wrong);
-        }
-        seen
+            Seen::START
+        })
     }
 
     /// Remembers what the board is told, and fails if the answer does not reach it.
     async fn tell<T>(&self, seen: Seen, answer: T) -> T {
         self.travel().await;
-        *self.seen.lock().unwrap() = seen;
+        self.seen.lock().unwrap().insert(seen.revision(), seen);
         answer
     }
 
@@ -169,7 +175,9 @@ impl Store for FakeStore {
             (database.load(), database.last_seen())
         };
         self.note_answer("load", &loaded.revision);
-        Ok(self.tell(seen, loaded).await)
+        self.travel().await;
+        *self.seen.lock().unwrap() = BTreeMap::from([(seen.revision(), seen)]);
+        Ok(loaded)
     }
 
     async fn commit(
@@ -212,6 +220,10 @@ impl Store for FakeStore {
         self.note_answer("changes_since", &changes);
         let next = self.seen_after(seen, changes.as_slice());
         Ok(self.tell(next, changes).await)
+    }
+
+    fn poll_every(&self) -> Option<Duration> {
+        self.is_polled.then_some(POLL)
     }
 
     async fn prune(&self, _: &[TransitionId]) -> Result<(), StoreError> {

@@ -33,6 +33,8 @@ pub(super) struct FakeStore(pub(super) Mutex<Truth>);
 pub(super) struct Truth {
     pub(super) snapshot: Snapshot,
     pub(super) fates: VecDeque<Fate>,
+    /// Whether it is on a server, where others write too.
+    pub(super) is_shared: bool,
     pub(super) commits: usize,
     pub(super) last: Option<CommitId>,
     /// The servers of all transitions, in order.
@@ -124,6 +126,10 @@ impl Store for FakeStore {
 
     async fn changes_since(&self, _: Revision) -> Result<Option<Changes>, StoreError> {
         Ok(None)
+    }
+
+    fn poll_every(&self) -> Option<Duration> {
+        self.0.lock().unwrap().is_shared.then_some(Duration::from_millis(100))
     }
 
     async fn prune(&self, _: &[TransitionId]) -> Result<(), StoreError> {

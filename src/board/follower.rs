@@ -1,0 +1,111 @@
+//! The follower: reads what other replicas have committed, and says that this one runs.
+//!
+//! It asks beside the writer, which adopts what was found between two batches, so that neither waits
+//! for the other. It changes nothing itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::Sender;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio_util::sync::CancellationToken;
+
+use super::published::History;
+use super::replicas::ahead_of;
+use super::shared::Shared;
+use crate::clock::Clock;
+use crate::domain::Changes;
+use crate::store::StoreError;
+
+/// The time from one meeting to the next.
+const MEETING: Duration = Duration::from_secs(1);
+/// After how long a question counts as failed that has no answer yet.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What others have committed.
+#[derive(Debug)]
+pub(super) struct Found {
+    /// The history that was followed.
+    pub(super) history: History,
+    /// What has changed; `None` if the store cannot tell, so that it has to be loaded.
+    pub(super) changes: Option<Changes>,
+}
+
+/// Follows the other replicas for as long as the application runs.
+pub struct Follower {
+    shared: Shared,
+    clock: Arc<dyn Clock>,
+    found: Sender<Found>,
+}
+
+impl Follower {
+    pub(super) fn new(shared: Shared, clock: Arc<dyn Clock>, found: Sender<Found>) -> Self {
+        Self { shared, clock, found }
+    }
+
+    /// Runs until `stop`. A question that is asked then is still answered.
+    pub async fn run(self, stop: CancellationToken) {
+        let Some(period) = self.shared.store.poll_every() else {
+            stop.cancelled().await;
+            return;
+        };
+        let mut ticks = interval(period);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut meets_at = Instant::now() + MEETING;
+        while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.poll().await;
+            if Instant::now() >= meets_at {
+                meets_at = Instant::now() + MEETING;
+                self.meet().await;
+            }
+        }
+    }
+
+    /// Asks what others have committed since the published snapshot.
+    async fn poll(&self) {
+        let Shared { published, store, replicas } = &self.shared;
+        let (history, revision) = published.history();
+        match self.patiently(store.changes_since(revision)).await {
+            Ok(changes) => {
+                if changes.is_some() {
+                    replicas.note_following(Ok(()));
+                }
+                if changes.as_ref().is_none_or(|changes| changes.revision > revision) {
+                    // While the writer has not taken what was found before, this is found again.
+                    self.found.try_send(Found { history, changes }).ok();
+                }
+            }
+            Err(error) => replicas.note_following(Err(&error)),
+        }
+    }
+
+    /// Waits for an answer. If there is none for long, the others count as not heard meanwhile.
+    async fn patiently<T>(&self, answer: impl Future<Output = T>) -> T {
+        tokio::pin!(answer);
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer,
+                () = sleep(PATIENCE) => {
+                    self.shared.replicas.note_following(Err(&StoreError::Silent(PATIENCE)));
+                }
+            }
+        }
+    }
+
+    /// Says that this replica runs.
+    async fn meet(&self) {
+        let Shared { published: _, store, replicas } = &self.shared;
+        let began = self.clock.read();
+        match store.meet(&replicas.me).await {
+            Ok(Some(meeting)) => {
+                let ended = self.clock.read();
+                let ahead = ahead_of(meeting.at, began.wall, ended.wall);
+                let took = ended.monotonic.saturating_sub(began.monotonic);
+                replicas.note_meeting(meeting, ahead, took);
+            }
+            Ok(None) => {}
+            Err(error) => log::debug!("The other replicas could not be met: {error}"),
+        }
+    }
+}
