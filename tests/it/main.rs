@@ -69,6 +69,7 @@ mod postgres;
 mod prometheus;
 mod promises;
 mod proxies;
+mod replicas;
 mod reporting;
 mod reports;
 mod retention;

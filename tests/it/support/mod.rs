@@ -15,6 +15,7 @@ mod postgres;
 mod process;
 mod prometheus;
 pub mod proxy;
+mod relay;
 mod schema;
 mod tools;
 pub mod variables;
@@ -34,6 +35,7 @@ pub use minted::Minted;
 pub use postgres::{Cluster, PASSWORD, PostgresDatabase, REPLICATED, ROLE};
 pub use process::{Process, is_traced};
 pub use prometheus::Prometheus;
+pub use relay::Relay;
 pub use schema::Description;
 
 pub use tools::run_tool;

@@ -1,0 +1,68 @@
+//! What the clock does to entries is the same on all replicas, and recorded once.
+
+use super::kit::{agree, replica, replicas};
+use crate::support::{PostgresDatabase, report, wait_until};
+
+#[test]
+fn what_becomes_stale_and_expires_is_recorded_once_by_all_replicas_together() {
+    let database = PostgresDatabase::create();
+    let replicas = replicas::<3>(&database, &["--stale-after", "1s", "--ttl", "3s"]);
+    for number in 0..30 {
+        let status = ["SYNCED", "OUT_OF_SYNC"][number % 2];
+        replicas[number % 3].accept(report("repo", &format!("s{number:02}"), status, &[]));
+    }
+    wait_until("none is left", || replicas.iter().all(|replica| replica.names("").is_empty()));
+    let told = "select event || ' ' || count(*) from transitions group by event order by event";
+    let mut expected = ["expired 30", "first 30", "stale 30"];
+    expected.sort_unstable();
+    wait_until("all is recorded", || {
+        let mut told = database.stored(told);
+        told.sort_unstable();
+        told == expected
+    });
+    agree(&replicas);
+    replicas[1].accept(report("repo", "s01", "SYNCED", &[]));
+    agree(&replicas);
+    let events = "select event from transitions where server = 's01' order by id";
+    assert_eq!(database.stored(events), ["first", "stale", "expired", "first"]);
+}
+
+#[test]
+fn the_one_that_leads_is_replaced_when_it_dies() {
+    let database = PostgresDatabase::create();
+    let arguments = ["--stale-after", "1s"];
+    let leading = replica(&database.url(), &arguments);
+    let other = replica(&database.url(), &arguments);
+    leading.accept(report("repo", "s", "SYNCED", &[]));
+    wait_until("the other knows it", || other.names("").len() == 1);
+    leading.kill();
+    wait_until("the other records the silence", || {
+        database.stored("select event from transitions order by id") == ["first", "stale"]
+    });
+}
+
+#[test]
+fn a_replica_that_starts_beside_others_has_ended_no_outage_and_the_first_one_has() {
+    let database = PostgresDatabase::create();
+    let mut first = replica(&database.url(), &[]);
+    first.accept(report("repo", "s", "SYNCED", &[]));
+    let past = "select (extract(epoch from clock_timestamp()) * 1000 > max(updated_at) + 1500)::text \
+                from entries";
+    wait_until("an outage would be worth noting", || database.stored(past) == ["true"]);
+    let mut second = replica(&database.url(), &[]);
+    let outages = || database.stored("select (ended - began)::text from outages");
+    assert_eq!(outages(), [""; 0]);
+    assert!(first.terminate().success() && second.terminate().success());
+    let last = || database.stored("select max(updated_at)::text from entries");
+    let before = last();
+    let third = replica(&database.url(), &[]);
+    wait_until("the outage is noted", || outages().len() == 1);
+    let fourth = replica(&database.url(), &[]);
+    agree(&[&*third, &*fourth]);
+    assert_eq!(database.stored("select began::text from outages"), before);
+    let outage = outages();
+    fourth.accept(report("repo", "s", "SYNCED", &[]));
+    let fifth = replica(&database.url(), &[]);
+    agree(&[&*third, &*fourth, &*fifth]);
+    assert_eq!(outages(), outage, "nobody finds it again");
+}
