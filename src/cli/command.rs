@@ -15,8 +15,9 @@ pub(super) const DEMO: &str = "demo";
 
 /// Describes the command line.
 pub(super) fn command() -> Command {
-    let check_config = Command::new(CHECK_CONFIG)
-        .about("Check the settings and the files of tokens and certificates, and print the settings in force as TOML, with the origin of each");
+    let check_config = Command::new(CHECK_CONFIG).about(
+        "Check the settings and the files they name, and print them as TOML, each with its origin",
+    );
     let healthcheck = Command::new(HEALTHCHECK)
         .about("Ask the server on the configured address for its health: exit 0 if well, else 1");
     let compact = Command::new(COMPACT)

@@ -27,7 +27,7 @@ pub enum Place {
 /// Describes `export`.
 pub(super) fn export_command() -> Command {
     Command::new(EXPORT)
-        .about("Write entries and history as lines of JSON, for `import`; beside a running server or without one")
+        .about("Write entries and history as lines of JSON for `import`, also beside a running server")
         .after_help(
             "It reads one state of the database from beginning to end. Beside a server, the write-ahead \
              log grows\nuntil then, so write to a file rather than into a slow pipe. Without one, no server \
