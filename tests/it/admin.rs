@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::slow_clients::narrow;
 use crate::support::{
-    Client, Connection, Events, Process, Reply, report, update_request, wait_until,
+    Client, Connection, Events, Process, Reply, begin_update, report, update_request, wait_until,
 };
 
 const HERE: [&str; 4] = ["/metrics", "/health", "/livez", "/readyz"];
@@ -263,7 +263,8 @@ fn no_body_is_read_there() {
 fn it_is_closed_last() {
     let (folder, mut server) = start(&["--shutdown-grace", "6s"]);
     let admin = server.admin();
-    let mut slow = half_an_update(&server, "slow");
+    let body = report("half", "slow", "SYNCED", &[]);
+    let mut slow = begin_update(&server, &body);
     server.signal("TERM");
     wait_until("the main port is closed", || TcpStream::connect(server.client.address).is_err());
     assert_eq!(admin.get("/livez").status, 200);

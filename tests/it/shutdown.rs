@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use crate::support::{
-    Connection, Process, Reply, Transport, over_both_transports, report, update_request, wait_until,
+    Process, Reply, Transport, begin_update, over_both_transports, report, wait_until,
 };
 
 over_both_transports! {
@@ -20,18 +20,6 @@ over_both_transports! {
 }
 
 const NO_ARGUMENTS: &[&str] = &[];
-
-/// Sends an update without its end, and waits until the server reads it.
-fn begin_update(server: &Process) -> Connection {
-    let mut client = server.client.connect();
-    let head = update_request("{}").replace("\r\n\r\n{}", "\r\nExpect: 100-continue\r\n\r\n");
-    client.write_all(head.as_bytes()).unwrap();
-    let mut answer = [0; 25];
-    client.read_exact(&mut answer).unwrap();
-    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
-    client.write_all(b"{").unwrap();
-    client
-}
 
 fn a_stop_under_load_answers_every_received_request_and_loses_nothing(transport: Transport) {
     for signal in ["TERM", "INT"] {
@@ -120,7 +108,7 @@ fn a_client_with_an_incomplete_request_does_not_make_the_stop_a_failure(transpor
     let path = folder.path().join("status.db");
     let mut server = transport.start(&path, &["--shutdown-grace", "2s"]);
     server.accept(report("repo", "server", "SYNCED", &[]));
-    let _slow = begin_update(&server);
+    let _slow = begin_update(&server, "{}");
     assert!(path.with_extension("db-wal").exists());
     assert_eq!(server.terminate().code(), Some(0));
     assert!(!path.with_extension("db-wal").exists(), "a clean stop leaves no log");
@@ -162,7 +150,7 @@ fn a_second_signal_ends_the_program_at_once_even_during_the_delay(transport: Tra
     let folder = tempfile::tempdir().unwrap();
     for arguments in [["--shutdown-delay", "1h"], ["--shutdown-grace", "1h"]] {
         let mut server = transport.start(&folder.path().join("status.db"), &arguments);
-        let _slow = begin_update(&server);
+        let _slow = begin_update(&server, "{}");
         server.signal("TERM");
         let mut status = None;
         wait_until("it ends", || {

@@ -221,3 +221,16 @@ pub fn update_request(body: &str) -> String {
         body.len()
     )
 }
+
+/// Sends an update without its last byte, and waits until the server reads it.
+pub fn begin_update(server: &Client, body: &str) -> Connection {
+    let mut client = server.connect();
+    let request = update_request(body);
+    let (head, body) = request.split_once("\r\n\r\n").unwrap();
+    client.write_all(format!("{head}\r\nExpect: 100-continue\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = [0; 25];
+    client.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 100 Continue\r\n\r\n");
+    client.write_all(&body.as_bytes()[..body.len() - 1]).unwrap();
+    client
+}

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 pub use alertmanager::{Alertmanager, Receiver};
 pub use app::{TestApp, sqlite_file};
 pub use certificates::{Authority, Mounted, Pair};
-pub use client::{Client, Reply, update_request};
+pub use client::{Client, Reply, begin_update, update_request};
 pub(crate) use connection::over_both_transports;
 pub use connection::{Connection, Transport};
 pub use database::{OLDER, run_sql, stored};
