@@ -15,6 +15,10 @@ use crate::http::{Connections, RefusalLog, UpdateLog};
 /// The part of the grace that is reserved for the writer and the store.
 const SHARE_OF_STORE: Duration = Duration::from_secs(2);
 
+/// How long idle connections have to end before the server is told to stop: a worker that still has one
+/// then looks again only after a second.
+const HEAD_START: Duration = Duration::from_millis(20);
+
 /// How long the last answers on the port of `admin_listen` may take, beyond the grace.
 const LAST_ANSWERS: Duration = Duration::from_millis(250);
 
@@ -74,7 +78,7 @@ impl App {
         tokio::time::sleep(self.shutdown_delay).await;
         let grace = self.shutdown_grace;
         let end = Instant::now() + grace;
-        let close_idle = start(close_idle(connections.clone()));
+        let close_idle = begin_to_close_idle(&connections).await;
         let all_ended = timeout(share_of_connections(grace), handle.stop(true)).await;
         stop_follower.cancel();
         timeout(SHARE_OF_STORE / 2, ended(checker, follower)).await.ok();
@@ -150,6 +154,13 @@ async fn keep_house(connections: Connections, limit: Duration, each_time: impl F
         connections.close_stalled(limit);
         each_time();
     }
+}
+
+/// Starts to close idle connections, and gives them time to end.
+async fn begin_to_close_idle(connections: &Connections) -> JoinHandle<()> {
+    let task = start(close_idle(connections.clone()));
+    tokio::time::sleep(HEAD_START).await;
+    task
 }
 
 /// Closes connections as soon as they have no request in flight, until aborted.
