@@ -1,6 +1,7 @@
 //! Questions about the past, answered from the records of any database.
 
 mod page;
+mod prunable;
 mod records;
 mod timeline;
 mod timeline_by_name;
@@ -8,5 +9,6 @@ mod timeline_by_name;
 pub(super) use page::read_page;
 #[cfg(test)]
 pub(super) use page::read_within;
+pub(super) use prunable::{OldRecords, find_prunable};
 pub(super) use records::{FoundPairs, Pairs, Records, Stretch, Take, condition_of};
 pub(super) use timeline::read_timeline;

@@ -1,19 +1,14 @@
-//! Finds transitions that a rule no longer keeps.
-//!
-//! This only reads. The writer deletes what is found, in chunks that do not delay updates.
+//! The old transitions in a PostgreSQL database.
 
+use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
 use super::feed::key;
 use super::history_sql::pairs_after;
 use super::records::number;
-use crate::domain::{Cursor, Key, Prunable, PruneRule, Timestamp, TransitionId};
+use crate::domain::{Cursor, Key, KeyRef, Timestamp, TransitionId};
 use crate::store::StoreError;
-
-/// The most transitions deleted by one statement.
-const CHUNK: usize = 200;
-/// The number of entries whose transitions one statement counts.
-const ENTRIES_COUNTED: usize = 200;
+use crate::store::history::OldRecords;
 
 /// Whether a pair of `looked` has another transition, on one side of it in time.
 macro_rules! has_another {
@@ -71,6 +66,7 @@ const SIZE: &str = "\
             + (92 + octet_length(repo) + octet_length(server)) * 10 / 9 as bytes \
         from transitions as newest order by id desc limit 10000 \
     ) as sample";
+
 /// The time before which `$1` transitions can be deleted. Each pair may have one older transition
 /// that has to stay, so as many more are skipped as there are pairs.
 const AFTER_OLDEST: &str = concat!(
@@ -83,89 +79,67 @@ const AFTER_OLDEST: &str = concat!(
     )"
 );
 
-/// Finds some transitions that a rule no longer keeps.
-pub(super) async fn find(
-    connection: &mut PgConnection,
-    search: PruneRule,
-) -> Result<Prunable, StoreError> {
-    match search {
-        PruneRule::Older { than, after } => older(connection, than, after).await,
-        PruneRule::Beyond { newest, after } => beyond(connection, newest, after).await,
-        PruneRule::Larger { than } => larger(connection, than).await,
-    }
-}
+/// The old part of the history as a connection reads it.
+pub(super) struct PostgresOldRecords<'c>(pub(super) &'c mut PgConnection);
 
-async fn older(
-    connection: &mut PgConnection,
-    than: Timestamp,
-    mut after: Cursor,
-) -> Result<Prunable, StoreError> {
-    let looked = sqlx::query(OLDER)
-        .bind(after.at.millis())
-        .bind(after.id)
-        .bind(than.millis())
-        .bind(number(CHUNK))
-        .fetch_all(connection)
-        .await?;
-    let mut found = Vec::new();
-    for row in &looked {
-        let id: TransitionId = row.try_get(0)?;
-        after = Cursor { at: Timestamp::from_millis(row.try_get(1)?), id };
-        if row.try_get(2)? {
-            found.push(id);
-        }
+impl OldRecords for PostgresOldRecords<'_> {
+    async fn older(
+        &mut self,
+        than: Timestamp,
+        after: Cursor,
+        most: usize,
+    ) -> Result<Vec<(Cursor, bool)>, StoreError> {
+        let rows = sqlx::query(OLDER)
+            .bind(after.at.millis())
+            .bind(after.id)
+            .bind(than.millis())
+            .bind(number(most))
+            .fetch_all(&mut *self.0)
+            .await?;
+        let looked = |row: &PgRow| {
+            let at = Timestamp::from_millis(row.try_get(1)?);
+            Ok((Cursor { at, id: row.try_get(0)? }, row.try_get(2)?))
+        };
+        rows.iter().map(looked).collect()
     }
-    let next = (looked.len() == CHUNK).then_some(PruneRule::Older { than, after });
-    Ok(Prunable { found, next })
-}
 
-async fn beyond(
-    connection: &mut PgConnection,
-    newest: usize,
-    mut after: Option<Key>,
-) -> Result<Prunable, StoreError> {
-    let (repo, server) = match &after {
-        Some(key) => (key.repo.as_str(), key.server.as_str()),
-        None => ("", ""),
-    };
-    let counts = sqlx::query(COUNTS).bind(repo).bind(server).bind(number(ENTRIES_COUNTED));
-    let counts = counts.fetch_all(&mut *connection).await?;
-    let mut found: Vec<TransitionId> = Vec::new();
-    for row in &counts {
-        let key = key(row.try_get(0)?, row.try_get(1)?, "transitions")?;
-        let count = usize::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
-        let (excess, room) = (count.saturating_sub(newest), CHUNK - found.len());
-        if excess > 0 {
-            let oldest: Vec<TransitionId> = sqlx::query_scalar(OLDEST)
-                .bind(key.repo.as_str())
-                .bind(key.server.as_str())
-                .bind(number(excess.min(room)))
-                .fetch_all(&mut *connection)
-                .await?;
-            found.extend(oldest);
-        }
-        if excess >= room {
-            // This entry may have more, so the next search begins with it.
-            return Ok(Prunable { found, next: Some(PruneRule::Beyond { newest, after }) });
-        }
-        after = Some(key);
+    async fn counts(
+        &mut self,
+        after: Option<&Key>,
+        most: usize,
+    ) -> Result<Vec<(Key, usize)>, StoreError> {
+        // Names are not empty, so this is before every pair.
+        let KeyRef { repo, server } = after.map_or(KeyRef { repo: "", server: "" }, Key::borrow);
+        let counts = sqlx::query(COUNTS).bind(repo).bind(server);
+        let rows = counts.bind(number(most)).fetch_all(&mut *self.0).await?;
+        let counted = |row: &PgRow| {
+            let count = usize::try_from(row.try_get::<i64, _>(2)?).unwrap_or(0);
+            Ok((key(row.try_get(0)?, row.try_get(1)?, "transitions")?, count))
+        };
+        rows.iter().map(counted).collect()
     }
-    let next = (counts.len() == ENTRIES_COUNTED).then_some(PruneRule::Beyond { newest, after });
-    Ok(Prunable { found, next })
-}
 
-async fn larger(connection: &mut PgConnection, than: u64) -> Result<Prunable, StoreError> {
-    let size = sqlx::query(SIZE).fetch_one(&mut *connection).await?;
-    let (bytes, count): (i64, i64) = (size.try_get(0)?, size.try_get(1)?);
-    let bytes = bytes.unsigned_abs();
-    let excess = bytes.saturating_mul(count.unsigned_abs()).saturating_sub(than);
-    if excess == 0 {
-        return Ok(Prunable::default());
+    async fn oldest(&mut self, key: &Key, most: usize) -> Result<Vec<TransitionId>, StoreError> {
+        let oldest = sqlx::query_scalar(OLDEST)
+            .bind(key.repo.as_str())
+            .bind(key.server.as_str())
+            .bind(number(most));
+        Ok(oldest.fetch_all(&mut *self.0).await?)
     }
-    let too_many = i64::try_from(excess.div_ceil(bytes)).unwrap_or(i64::MAX);
-    let cut: Option<i64> =
-        sqlx::query_scalar(AFTER_OLDEST).bind(too_many).fetch_one(connection).await?;
-    let than = cut.map(Timestamp::from_millis);
-    let next = than.map(|than| PruneRule::Older { than, after: Cursor::START });
-    Ok(Prunable { found: Vec::new(), next })
+
+    async fn too_many(&mut self, bytes: u64) -> Result<u64, StoreError> {
+        let size = sqlx::query(SIZE).fetch_one(&mut *self.0).await?;
+        let (each, count): (i64, i64) = (size.try_get(0)?, size.try_get(1)?);
+        let each = each.unsigned_abs();
+        let excess = each.saturating_mul(count.unsigned_abs()).saturating_sub(bytes);
+        // Rows of no bytes are never too many.
+        Ok(if excess == 0 { 0 } else { excess.div_ceil(each) })
+    }
+
+    async fn after_oldest(&mut self, count: u64) -> Result<Option<Timestamp>, StoreError> {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let cut: Option<i64> =
+            sqlx::query_scalar(AFTER_OLDEST).bind(count).fetch_one(&mut *self.0).await?;
+        Ok(cut.map(Timestamp::from_millis))
+    }
 }

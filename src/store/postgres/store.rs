@@ -7,17 +7,18 @@ use async_trait::async_trait;
 
 use super::check::Check;
 use super::line::{Line, Source, within};
+use super::prune::PostgresOldRecords;
 use super::readers::Readers;
 use super::records::PostgresRecords;
 use super::server::SessionLimits;
 use super::target::Target;
 use super::told::Told;
-use super::{feed, prune, stored_entries, upkeep};
+use super::{feed, stored_entries, upkeep};
 use crate::domain::{
     Changes, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule, Revision,
     Timeline, TimelineQuery, TransitionId,
 };
-use crate::store::history::{read_page, read_timeline};
+use crate::store::history::{find_prunable, read_page, read_timeline};
 use crate::store::{
     Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
     Meeting, Replica, Store, StoreError, Usage,
@@ -240,7 +241,8 @@ impl Archive for PostgresStore {
     async fn prunable(&self, rule: PruneRule) -> Result<Prunable, StoreError> {
         let answer = async {
             let mut loan = self.readers.lend(&self.source).await?;
-            let prunable = prune::find(loan.connection()?, rule).await;
+            let mut records = PostgresOldRecords(loan.connection()?);
+            let prunable = find_prunable(&mut records, rule).await;
             loan.give_back(prunable)
         };
         self.readers.ask(answer).await

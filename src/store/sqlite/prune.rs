@@ -1,19 +1,12 @@
-//! Finds transitions that a rule no longer keeps.
-//!
-//! This only reads. The writer deletes what is found, in chunks that do not delay updates.
+//! The old transitions in a SQLite database.
 
 use sqlx::Row;
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::pairs::{self, pairs_from};
-use crate::domain::{Cursor, Key, Prunable, PruneRule, Timestamp, TransitionId};
+use crate::domain::{Cursor, Key, KeyRef, Timestamp, TransitionId};
 use crate::store::StoreError;
-
-/// The most transitions deleted by one statement. This takes some ten milliseconds, since each may
-/// be on an index page of its own.
-const CHUNK: usize = 200;
-/// The number of entries whose transitions one statement counts.
-const ENTRIES_COUNTED: usize = 200;
+use crate::store::history::OldRecords;
 
 /// Some transitions before `$3`, and whether each can be deleted: another of its entry follows
 /// before `$3`, or it is an end that no other precedes.
@@ -74,99 +67,79 @@ const AFTER_OLDEST: &str = concat!(
     )"
 );
 
-/// Finds some transitions that a rule no longer keeps.
-pub(super) async fn find(
-    connection: &mut SqliteConnection,
-    search: PruneRule,
-) -> Result<Prunable, StoreError> {
-    match search {
-        PruneRule::Older { than, after } => older(connection, than, after).await,
-        PruneRule::Beyond { newest, after } => beyond(connection, newest, after).await,
-        PruneRule::Larger { than } => larger(connection, than).await,
-    }
-}
+/// The old part of the history as a connection reads it.
+pub(super) struct SqliteOldRecords<'c>(pub(super) &'c mut SqliteConnection);
 
-async fn older(
-    connection: &mut SqliteConnection,
-    than: Timestamp,
-    mut after: Cursor,
-) -> Result<Prunable, StoreError> {
-    let looked = sqlx::query(OLDER)
-        .bind(after.at.millis())
-        .bind(after.id)
-        .bind(than.millis())
-        .bind(number(CHUNK))
-        .fetch_all(connection)
-        .await?;
-    let mut found = Vec::new();
-    for row in &looked {
-        let id: TransitionId = row.try_get("id")?;
-        after = Cursor { at: Timestamp::from_millis(row.try_get("at")?), id };
-        if row.try_get("goes")? {
-            found.push(id);
-        }
+impl OldRecords for SqliteOldRecords<'_> {
+    async fn older(
+        &mut self,
+        than: Timestamp,
+        after: Cursor,
+        most: usize,
+    ) -> Result<Vec<(Cursor, bool)>, StoreError> {
+        let rows = sqlx::query(OLDER)
+            .bind(after.at.millis())
+            .bind(after.id)
+            .bind(than.millis())
+            .bind(number(most))
+            .fetch_all(&mut *self.0)
+            .await?;
+        let looked = |row: &SqliteRow| {
+            let at = Timestamp::from_millis(row.try_get("at")?);
+            Ok((Cursor { at, id: row.try_get("id")? }, row.try_get("goes")?))
+        };
+        rows.iter().map(looked).collect()
     }
-    let next = (looked.len() == CHUNK).then_some(PruneRule::Older { than, after });
-    Ok(Prunable { found, next })
-}
 
-async fn beyond(
-    connection: &mut SqliteConnection,
-    newest: usize,
-    mut after: Option<Key>,
-) -> Result<Prunable, StoreError> {
-    let (repo, server) = match &after {
-        Some(key) => (key.repo.as_str().to_owned(), key.server.as_str().to_owned()),
-        None => (String::new(), String::new()),
-    };
-    let counts = sqlx::query(COUNTS).bind(repo).bind(server).bind(number(ENTRIES_COUNTED));
-    let counts = counts.fetch_all(&mut *connection).await?;
-    let mut found: Vec<TransitionId> = Vec::new();
-    for row in &counts {
-        let key = pairs::decode(row, "transitions")?;
-        let count = usize::try_from(row.try_get::<i64, _>("count")?).unwrap_or(0);
-        let (excess, room) = (count.saturating_sub(newest), CHUNK - found.len());
-        if excess > 0 {
-            let oldest: Vec<TransitionId> = sqlx::query_scalar(OLDEST)
-                .bind(key.repo.as_str().to_owned())
-                .bind(key.server.as_str().to_owned())
-                .bind(number(excess.min(room)))
-                .fetch_all(&mut *connection)
-                .await?;
-            found.extend(oldest);
-        }
-        if excess >= room {
-            // This entry may have more, so the next search begins with it.
-            return Ok(Prunable { found, next: Some(PruneRule::Beyond { newest, after }) });
-        }
-        after = Some(key);
+    async fn counts(
+        &mut self,
+        after: Option<&Key>,
+        most: usize,
+    ) -> Result<Vec<(Key, usize)>, StoreError> {
+        // Names are not empty, so this is before every pair.
+        let KeyRef { repo, server } = after.map_or(KeyRef { repo: "", server: "" }, Key::borrow);
+        let counts = sqlx::query(COUNTS).bind(repo.to_owned()).bind(server.to_owned());
+        let rows = counts.bind(number(most)).fetch_all(&mut *self.0).await?;
+        let counted = |row: &SqliteRow| {
+            let count = usize::try_from(row.try_get::<i64, _>("count")?).unwrap_or(0);
+            Ok((pairs::decode(row, "transitions")?, count))
+        };
+        rows.iter().map(counted).collect()
     }
-    let next = (counts.len() == ENTRIES_COUNTED).then_some(PruneRule::Beyond { newest, after });
-    Ok(Prunable { found, next })
-}
 
-async fn larger(connection: &mut SqliteConnection, than: u64) -> Result<Prunable, StoreError> {
-    let size = sqlx::query(SIZE).fetch_one(&mut *connection).await?;
-    let (pages, page_size): (i64, i64) = (size.try_get("pages")?, size.try_get("page_size")?);
-    let used = u64::try_from(pages.saturating_mul(page_size)).unwrap_or(0);
-    if used <= than {
-        // The usual case: the whole database is smaller than the history may be.
-        return Ok(Prunable::default());
+    async fn oldest(&mut self, key: &Key, most: usize) -> Result<Vec<TransitionId>, StoreError> {
+        let oldest = sqlx::query_scalar(OLDEST)
+            .bind(key.repo.as_str().to_owned())
+            .bind(key.server.as_str().to_owned())
+            .bind(number(most));
+        Ok(oldest.fetch_all(&mut *self.0).await?)
     }
-    let others: i64 = sqlx::query_scalar(SIZE_OF_OTHERS).fetch_one(&mut *connection).await?;
-    let history = used.saturating_sub(u64::try_from(others).unwrap_or(0));
-    let excess = history.saturating_sub(than);
-    if excess == 0 {
-        return Ok(Prunable::default());
+
+    async fn too_many(&mut self, bytes: u64) -> Result<u64, StoreError> {
+        let size = sqlx::query(SIZE).fetch_one(&mut *self.0).await?;
+        let (pages, page_size): (i64, i64) = (size.try_get("pages")?, size.try_get("page_size")?);
+        let used = u64::try_from(pages.saturating_mul(page_size)).unwrap_or(0);
+        if used <= bytes {
+            // The usual case: the whole database is smaller than the history may be.
+            return Ok(0);
+        }
+        let others: i64 = sqlx::query_scalar(SIZE_OF_OTHERS).fetch_one(&mut *self.0).await?;
+        let history = used.saturating_sub(u64::try_from(others).unwrap_or(0));
+        let excess = history.saturating_sub(bytes);
+        if excess == 0 {
+            return Ok(0);
+        }
+        let count: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *self.0).await?;
+        let share = u128::try_from(count).unwrap_or(0) * u128::from(excess);
+        Ok(u64::try_from(share.div_ceil(u128::from(history))).unwrap_or(u64::MAX))
     }
-    let count: i64 = sqlx::query_scalar(COUNT).fetch_one(&mut *connection).await?;
-    let share = u128::try_from(count).unwrap_or(0) * u128::from(excess);
-    let too_many = i64::try_from(share.div_ceil(u128::from(history))).unwrap_or(i64::MAX);
-    let cut: Option<i64> =
-        sqlx::query_scalar(AFTER_OLDEST).bind(too_many).fetch_one(connection).await?;
-    let than = cut.map(Timestamp::from_millis);
-    let next = than.map(|than| PruneRule::Older { than, after: Cursor::START });
-    Ok(Prunable { found: Vec::new(), next })
+
+    async fn after_oldest(&mut self, count: u64) -> Result<Option<Timestamp>, StoreError> {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        let cut: Option<i64> =
+            sqlx::query_scalar(AFTER_OLDEST).bind(count).fetch_one(&mut *self.0).await?;
+        Ok(cut.map(Timestamp::from_millis))
+    }
 }
 
 fn number(count: usize) -> i64 {

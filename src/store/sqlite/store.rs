@@ -10,17 +10,18 @@ use tokio::sync::Mutex;
 use super::aside::{self, aside};
 use super::check::Check;
 use super::file::{DatabaseFile, Lock};
+use super::prune::SqliteOldRecords;
 use super::readers::Readers;
 use super::records::SqliteRecords;
 use super::sightings::Sightings;
 use super::stored_entries::{Everything, read_all, read_changes, read_unfolded};
 use super::upkeep::Sizes;
-use super::{connection, outages, pairs, prune, sql};
+use super::{connection, outages, pairs, sql};
 use crate::domain::{
     Changes, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule, Revision,
     Timeline, TimelineQuery, TransitionId,
 };
-use crate::store::history::{read_page, read_timeline};
+use crate::store::history::{find_prunable, read_page, read_timeline};
 use crate::store::{
     Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
     Store, StoreError, Usage,
@@ -277,7 +278,8 @@ impl Archive for SqliteStore {
     async fn prunable(&self, rule: PruneRule) -> Result<Prunable, StoreError> {
         let answer = async {
             let mut loan = self.readers.lend(&self.file).await?;
-            let prunable = prune::find(loan.connection()?, rule).await;
+            let mut records = SqliteOldRecords(loan.connection()?);
+            let prunable = find_prunable(&mut records, rule).await;
             loan.give_back(prunable, &self.file).await
         };
         self.readers.ask(answer).await
