@@ -70,15 +70,51 @@ pub struct Contents {
 
 /// Everything that a store holds at one revision, read a piece at a time.
 ///
-/// First come the entries by their keys, then the transitions by their ids, then the outages by their
-/// beginnings. A piece is at most some megabytes, unless one record takes more.
+/// A piece is at most some megabytes, unless one record takes more. It is empty if that was all.
 #[async_trait]
 pub trait Outgoing: Send {
     /// Says what will be read.
     fn contents(&self) -> &Contents;
 
-    /// Reads the next records; none if that was all.
-    async fn next(&mut self) -> Result<Vec<Record>, OpenError>;
+    /// Reads entries by their keys. `last` is the last one that was read, if any was.
+    async fn entries_after(&mut self, last: Option<&Entry>) -> Result<Vec<Arc<Entry>>, OpenError>;
+
+    /// Reads transitions by their ids, after one.
+    async fn transitions_after(
+        &mut self,
+        last: TransitionId,
+    ) -> Result<Vec<(TransitionId, Transition)>, OpenError>;
+
+    /// Reads all outages by their beginnings.
+    async fn outages(&mut self) -> Result<Vec<Outage>, OpenError>;
+}
+
+impl dyn Outgoing + '_ {
+    /// Reads the records that come after one, or the first ones: entries, then transitions, then
+    /// outages. There are none if that was all.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub async fn records_after(&mut self, last: Option<&Record>) -> Result<Vec<Record>, OpenError> {
+        let (entry, transition) = match last {
+            None => (None, TransitionId::MIN),
+            Some(Record::Entry(entry)) => (Some(&**entry), TransitionId::MIN),
+            Some(Record::Transition(id, _)) => (None, *id),
+            Some(Record::Outage(_)) => return Ok(Vec::new()),
+        };
+        if !matches!(last, Some(Record::Transition(..))) {
+            let entries = self.entries_after(entry).await?;
+            if !entries.is_empty() {
+                return Ok(entries.into_iter().map(Record::Entry).collect());
+            }
+        }
+        let transitions = self.transitions_after(transition).await?;
+        if !transitions.is_empty() {
+            let record = |(id, transition)| Record::Transition(id, Box::new(transition));
+            return Ok(transitions.into_iter().map(record).collect());
+        }
+        Ok(self.outages().await?.into_iter().map(Record::Outage).collect())
+    }
 }
 
 /// A store that held nothing, while it is filled.
@@ -86,7 +122,7 @@ pub trait Outgoing: Send {
 /// Until it is finished, whatever happens leaves the store as it was.
 #[async_trait]
 pub trait Incoming: Send {
-    /// Puts more records into the store, in the order of [`Outgoing`].
+    /// Puts more records into the store, in the order in which [`Outgoing`] has them.
     async fn put(&mut self, records: Vec<Record>) -> Result<(), OpenError>;
 
     /// Makes everything durable at once. The store has an id of its own, not that of another.

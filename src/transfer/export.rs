@@ -34,14 +34,16 @@ pub async fn export(
     };
     lines.write(&header).map_err(TransferError::Write)?;
     let mut written = Counts::default();
+    let mut last = None;
     loop {
-        let records = store.next().await?;
-        if records.is_empty() {
-            break;
-        }
+        let mut records = store.records_after(last.as_ref()).await?;
         for record in &records {
             lines.write(&Line::of(record)).map_err(TransferError::Write)?;
             written.add(record);
+        }
+        last = records.pop();
+        if last.is_none() {
+            break;
         }
         progress.show(written.sum(), counts.sum());
     }

@@ -5,19 +5,20 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use sqlx::migrate::Migrator;
+use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection, Row};
 
 use super::feed;
 use super::open::Unfit;
 use super::records::decode;
 use super::server::SessionLimits;
-use super::sql::{self, transition_as_columns};
+use super::sql;
 use super::store::PostgresStore;
 use super::stored_entries::read_outages;
 use super::target::Target;
-use crate::domain::{Entry, HistoryItem, KeyRef, TransitionId};
-use crate::store::record::{StoredEntry, entry_columns};
-use crate::store::{Contents, Counts, OpenError, Outgoing, Record, StoreError};
+use crate::domain::{Entry, HistoryItem, KeyRef, Outage, Transition, TransitionId};
+use crate::store::record::StoredEntry;
+use crate::store::{Contents, Counts, OpenError, Outgoing, StoreError};
 
 /// Counting takes long, and so does the next step of what takes the records.
 const LIMITS: SessionLimits = SessionLimits {
@@ -26,7 +27,7 @@ const LIMITS: SessionLimits = SessionLimits {
     idle_in_transaction: Duration::from_hours(1),
 };
 
-/// The most records that are read at once, and the most bytes of their files.
+/// The most records that are read at once, and the bytes of files after which a piece ends.
 const AT_ONCE: i64 = 2048;
 const FILE_BYTES_AT_ONCE: i64 = 1024 * 1024;
 
@@ -35,36 +36,6 @@ const COUNTS: &str = "select (select count(*) from entries), (select count(*) fr
 
 /// The last migration that the database has.
 const LAST_MIGRATION: &str = "select coalesce(max(version), 0) from _sqlx_migrations where success";
-
-/// How many of up to `$3` entries after a pair have files of at most `$4` bytes together.
-const ENTRIES_THAT_FIT: &str = "select count(*) from ( \
-         select sum(size) over (order by repo, server rows unbounded preceding) as total from ( \
-             select repo, server, octet_length(files) as size from entries \
-             where (repo, server) > ($1, $2) order by repo, server limit $3 \
-         ) sized \
-     ) summed where total <= $4";
-
-/// Up to `$3` entries after a pair.
-const ENTRIES_AFTER: &str = concat!(
-    "select ",
-    entry_columns!(quoted),
-    "repo, server from entries where (repo, server) > ($1, $2) order by repo, server limit $3"
-);
-
-/// How many of up to `$2` transitions after an id have files of at most `$3` bytes together.
-const TRANSITIONS_THAT_FIT: &str = "select count(*) from ( \
-         select sum(size) over (order by id rows unbounded preceding) as total from ( \
-             select id, octet_length(files_added) + octet_length(files_removed) as size \
-             from transitions where id > $1 order by id limit $2 \
-         ) sized \
-     ) summed where total <= $3";
-
-/// Up to `$2` transitions after an id.
-const TRANSITIONS_AFTER: &str = concat!(
-    "select ",
-    transition_as_columns!(),
-    " from transitions where id > $1 order by id limit $2"
-);
 
 impl PostgresStore {
     /// Begins to read everything from a database. Nothing is changed, and nobody waits for it.
@@ -76,8 +47,7 @@ impl PostgresStore {
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
         let begun = begin(&mut connection).await;
         let contents = begun.map_err(|unfit| unfit.at(&target))?;
-        let next = Next::EntriesAfter(None);
-        Ok(Box::new(PostgresOutgoing { database: target.to_string(), connection, contents, next }))
+        Ok(Box::new(PostgresOutgoing { database: target.to_string(), connection, contents }))
     }
 }
 
@@ -86,15 +56,6 @@ struct PostgresOutgoing {
     database: String,
     connection: PgConnection,
     contents: Contents,
-    next: Next,
-}
-
-/// What is read next.
-enum Next {
-    EntriesAfter(Option<Arc<Entry>>),
-    TransitionsAfter(TransitionId),
-    Outages,
-    Nothing,
 }
 
 async fn begin(connection: &mut PgConnection) -> Result<Contents, Unfit> {
@@ -131,85 +92,50 @@ impl Outgoing for PostgresOutgoing {
         &self.contents
     }
 
-    async fn next(&mut self) -> Result<Vec<Record>, OpenError> {
-        self.read_next().await.map_err(|error| Unfit::from(error).at(&self.database))
-    }
-}
-
-impl PostgresOutgoing {
-    async fn read_next(&mut self) -> Result<Vec<Record>, StoreError> {
-        loop {
-            let (records, next) = match std::mem::replace(&mut self.next, Next::Nothing) {
-                Next::EntriesAfter(last) => self.entries_after(last).await?,
-                Next::TransitionsAfter(last) => self.transitions_after(last).await?,
-                Next::Outages => {
-                    let outages = read_outages(&mut self.connection).await?;
-                    (outages.into_iter().map(Record::Outage).collect(), Next::Nothing)
-                }
-                Next::Nothing => return Ok(Vec::new()),
-            };
-            self.next = next;
-            if !records.is_empty() {
-                return Ok(records);
-            }
-        }
-    }
-
-    async fn entries_after(
-        &mut self,
-        mut last: Option<Arc<Entry>>,
-    ) -> Result<(Vec<Record>, Next), StoreError> {
-        // Names are not empty, so this is before every pair.
-        let key = last.as_ref().map_or(KeyRef { repo: "", server: "" }, |entry| entry.key());
-        let fitting: i64 = sqlx::query_scalar(ENTRIES_THAT_FIT)
-            .bind(key.repo)
-            .bind(key.server)
-            .bind(AT_ONCE)
-            .bind(FILE_BYTES_AT_ONCE)
-            .fetch_one(&mut self.connection)
-            .await?;
-        let rows = sqlx::query(ENTRIES_AFTER)
-            .bind(key.repo)
-            .bind(key.server)
-            .bind(fitting.max(1))
-            .fetch_all(&mut self.connection)
-            .await?;
-        let mut next = Next::TransitionsAfter(TransitionId::MIN);
-        let mut records = Vec::with_capacity(rows.len());
-        for row in rows {
-            let entry = StoredEntry::of_columns(&row, 0)?.beside(last.as_deref())?;
-            let entry = Arc::new(entry);
-            last = Some(Arc::clone(&entry));
-            records.push(Record::Entry(entry));
-        }
-        if !records.is_empty() {
-            next = Next::EntriesAfter(last);
-        }
-        Ok((records, next))
+    async fn entries_after(&mut self, last: Option<&Entry>) -> Result<Vec<Arc<Entry>>, OpenError> {
+        let entries = read_entries(&mut self.connection, last).await;
+        entries.map_err(|error| Unfit::from(error).at(&self.database))
     }
 
     async fn transitions_after(
         &mut self,
         last: TransitionId,
-    ) -> Result<(Vec<Record>, Next), StoreError> {
-        let fitting: i64 = sqlx::query_scalar(TRANSITIONS_THAT_FIT)
-            .bind(last)
-            .bind(AT_ONCE)
-            .bind(FILE_BYTES_AT_ONCE)
-            .fetch_one(&mut self.connection)
-            .await?;
-        let rows = sqlx::query(TRANSITIONS_AFTER)
-            .bind(last)
-            .bind(fitting.max(1))
-            .fetch_all(&mut self.connection)
-            .await?;
-        let mut next = Next::Outages;
-        let mut records = Vec::with_capacity(rows.len());
-        for row in rows {
-            let HistoryItem { cursor, transition } = decode(&row)?;
-            next = Next::TransitionsAfter(cursor.id);
-            records.push(Record::Transition(cursor.id, Box::new(transition)));
-        }
-        Ok((records, next))
+    ) -> Result<Vec<(TransitionId, Transition)>, OpenError> {
+        let transitions = read_transitions(&mut self.connection, last).await;
+        transitions.map_err(|error| Unfit::from(error).at(&self.database))
     }
+
+    async fn outages(&mut self) -> Result<Vec<Outage>, OpenError> {
+        let outages = read_outages(&mut self.connection).await;
+        outages.map_err(|error| Unfit::from(error).at(&self.database))
+    }
+}
+
+async fn read_entries(
+    connection: &mut PgConnection,
+    last: Option<&Entry>,
+) -> Result<Vec<Arc<Entry>>, StoreError> {
+    // Names are not empty, so this is before every pair.
+    let KeyRef { repo, server } = last.map_or(KeyRef { repo: "", server: "" }, Entry::key);
+    let question = sqlx::query(sql::ENTRIES_AFTER).bind(repo).bind(server);
+    let rows = question.bind(AT_ONCE).bind(FILE_BYTES_AT_ONCE).fetch_all(connection).await?;
+    let mut entries: Vec<Arc<Entry>> = Vec::with_capacity(rows.len());
+    for row in rows {
+        let beside = entries.last().map(|entry| &**entry).or(last);
+        entries.push(Arc::new(StoredEntry::of_columns(&row, 0)?.beside(beside)?));
+    }
+    Ok(entries)
+}
+
+async fn read_transitions(
+    connection: &mut PgConnection,
+    last: TransitionId,
+) -> Result<Vec<(TransitionId, Transition)>, StoreError> {
+    let question = sqlx::query(sql::HISTORY_AFTER).bind(last).bind(AT_ONCE);
+    let rows = question.bind(FILE_BYTES_AT_ONCE).fetch_all(connection).await?;
+    let transition = |row: &PgRow| {
+        let HistoryItem { cursor, transition } = decode(row)?;
+        Ok((cursor.id, transition))
+    };
+    rows.iter().map(transition).collect()
 }

@@ -18,11 +18,11 @@ use super::open::{MIGRATOR, resolve, take_lock};
 use super::sighting_log::{self, Sighted};
 use super::sql::{self, transition_as_json};
 use super::store::SqliteStore;
-use super::stored_entries::{Page, read_page};
+use super::stored_entries::read_page;
 use super::{outages, wal};
-use crate::domain::{Entry, Key, KeyRef, RepoName, Revision, TransitionId};
+use crate::domain::{Entry, KeyRef, Outage, Revision, Transition, TransitionId};
 use crate::store::record::{read_entries, read_transition};
-use crate::store::{Contents, Counts, OpenError, Outgoing, Record, StoreError};
+use crate::store::{Contents, Counts, OpenError, Outgoing, StoreError};
 
 const COUNTS: &str = "select (select count(*) from entries) as entries, \
      (select count(*) from transitions) as transitions, \
@@ -74,18 +74,7 @@ struct SqliteOutgoing {
     contents: Contents,
     /// What the log says of entries, in the order of their keys.
     sightings: Peekable<vec::IntoIter<Sighted>>,
-    /// The repository of the last entry.
-    repo: Option<RepoName>,
-    next: Next,
     _lock: Option<Lock>,
-}
-
-/// What is read next.
-enum Next {
-    EntriesAfter(Option<Key>),
-    TransitionsAfter(TransitionId),
-    Outages,
-    Nothing,
 }
 
 async fn begin(path: &Path, named: &Path, lock: Option<Lock>) -> Result<SqliteOutgoing, Rejected> {
@@ -132,8 +121,6 @@ async fn begin(path: &Path, named: &Path, lock: Option<Lock>) -> Result<SqliteOu
         connection,
         contents,
         sightings: log.latest.into_iter().peekable(),
-        repo: None,
-        next: Next::EntriesAfter(None),
         _lock: lock,
     })
 }
@@ -144,83 +131,57 @@ impl Outgoing for SqliteOutgoing {
         &self.contents
     }
 
-    async fn next(&mut self) -> Result<Vec<Record>, OpenError> {
-        self.read_next().await.map_err(|unfit| unfit.at(&self.path))
-    }
-}
-
-impl SqliteOutgoing {
-    async fn read_next(&mut self) -> Result<Vec<Record>, Rejected> {
-        loop {
-            let (records, next) = match std::mem::replace(&mut self.next, Next::Nothing) {
-                Next::EntriesAfter(last) => self.entries_after(last).await?,
-                Next::TransitionsAfter(last) => {
-                    let read = self.transitions_after(last).await;
-                    read.map_err(|error| Rejected::from(error).in_the_history())?
-                }
-                Next::Outages => {
-                    let outages = outages::read(&mut self.connection).await?;
-                    (outages.into_iter().map(Record::Outage).collect(), Next::Nothing)
-                }
-                Next::Nothing => return Ok(Vec::new()),
-            };
-            self.next = next;
-            if !records.is_empty() {
-                return Ok(records);
-            }
-        }
-    }
-
-    async fn entries_after(
-        &mut self,
-        last: Option<Key>,
-    ) -> Result<(Vec<Record>, Next), StoreError> {
-        // Names are not empty, so this is before every pair.
-        let after = last.as_ref().map_or(KeyRef { repo: "", server: "" }, Key::borrow);
-        let Page { rows, last } = read_page(&mut self.connection, after).await?;
-        let mut records = Vec::new();
-        let (repo, sightings) = (self.repo.take(), &mut self.sightings);
-        read_entries(&rows, repo, |entry, written| {
-            let mut entry = Arc::new(entry);
-            see(sightings, &mut entry, written);
-            records.push(Record::Entry(entry));
-        })?;
-        let key = match records.last() {
-            Some(Record::Entry(entry)) if last.is_some() => Some(entry.report.to_key()),
-            Some(_) | None => None,
-        };
-        self.repo = key.as_ref().map(|key| key.repo.clone());
-        let next = match key {
-            Some(key) => Next::EntriesAfter(Some(key)),
-            None => Next::TransitionsAfter(TransitionId::MIN),
-        };
-        Ok((records, next))
+    async fn entries_after(&mut self, last: Option<&Entry>) -> Result<Vec<Arc<Entry>>, OpenError> {
+        let entries = self.read_entries(last).await;
+        entries.map_err(|error| Rejected::from(error).at(&self.path))
     }
 
     async fn transitions_after(
         &mut self,
         last: TransitionId,
-    ) -> Result<(Vec<Record>, Next), StoreError> {
-        let fitting: i64 = sqlx::query_scalar(TRANSITIONS_THAT_FIT)
-            .bind(last)
-            .bind(TRANSITIONS_AT_ONCE)
-            .bind(FILE_BYTES_AT_ONCE)
-            .fetch_one(&mut self.connection)
-            .await?;
-        let rows: Vec<String> = sqlx::query_scalar(TRANSITIONS_AFTER)
-            .bind(last)
-            .bind(fitting.max(1))
-            .fetch_all(&mut self.connection)
-            .await?;
-        let mut next = Next::Outages;
-        let mut records = Vec::with_capacity(rows.len());
-        for row in rows {
-            let (id, transition) = read_transition(&row)?;
-            next = Next::TransitionsAfter(id);
-            records.push(Record::Transition(id, Box::new(transition)));
-        }
-        Ok((records, next))
+    ) -> Result<Vec<(TransitionId, Transition)>, OpenError> {
+        let transitions = read_transitions(&mut self.connection, last).await;
+        transitions.map_err(|error| Rejected::from(error).in_the_history().at(&self.path))
     }
+
+    async fn outages(&mut self) -> Result<Vec<Outage>, OpenError> {
+        let outages = outages::read(&mut self.connection).await;
+        outages.map_err(|error| Rejected::from(error).at(&self.path))
+    }
+}
+
+impl SqliteOutgoing {
+    async fn read_entries(&mut self, last: Option<&Entry>) -> Result<Vec<Arc<Entry>>, StoreError> {
+        // Names are not empty, so this is before every pair.
+        let after = last.map_or(KeyRef { repo: "", server: "" }, Entry::key);
+        let repo = last.map(|entry| entry.report.repo.clone());
+        let page = read_page(&mut self.connection, after).await?;
+        let mut entries = Vec::new();
+        read_entries(&page.rows, repo, |entry, written| {
+            let mut entry = Arc::new(entry);
+            see(&mut self.sightings, &mut entry, written);
+            entries.push(entry);
+        })?;
+        Ok(entries)
+    }
+}
+
+async fn read_transitions(
+    connection: &mut SqliteConnection,
+    last: TransitionId,
+) -> Result<Vec<(TransitionId, Transition)>, StoreError> {
+    let fitting: i64 = sqlx::query_scalar(TRANSITIONS_THAT_FIT)
+        .bind(last)
+        .bind(TRANSITIONS_AT_ONCE)
+        .bind(FILE_BYTES_AT_ONCE)
+        .fetch_one(&mut *connection)
+        .await?;
+    let rows: Vec<String> = sqlx::query_scalar(TRANSITIONS_AFTER)
+        .bind(last)
+        .bind(fitting.max(1))
+        .fetch_all(connection)
+        .await?;
+    rows.iter().map(|row| read_transition(row)).collect()
 }
 
 /// Gives an entry the times of its last sighting, if that is later than its row.
