@@ -11,7 +11,7 @@ use super::moment::Moment;
 use crate::domain::{
     Actor, DriftCount, Entry, Event, FileDelta, FileName, GitRevision, InvalidField,
     MAX_DELTA_NAMES, MAX_FILES, Outage, Recorded, RepoName, Report, ReportedTime, ReporterSchedule,
-    RunUrl, ServerName, SyncStatus, Timestamp, Transition,
+    RunUrl, ServerName, SyncStatus, Timestamp, Transition, TransitionId,
 };
 use crate::store::{Counts, Record};
 
@@ -255,8 +255,8 @@ impl<'a> TransitionLine<'a> {
         }
     }
 
-    /// Makes the record.
-    pub(super) fn record(self) -> Result<Record, NoRecord> {
+    /// Makes the transition, and returns its id.
+    pub(super) fn transition(self) -> Result<(TransitionId, Transition), NoRecord> {
         let transition = Transition {
             at: self.time.0,
             repo: RepoName::parse(&self.repo)?,
@@ -270,7 +270,7 @@ impl<'a> TransitionLine<'a> {
             url: self.url.as_deref().map(RunUrl::parse).transpose()?,
             by: self.by.as_deref().map(Actor::parse).transpose()?,
         };
-        Ok(Record::Transition(self.id, Box::new(transition)))
+        Ok((self.id, transition))
     }
 }
 

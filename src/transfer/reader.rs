@@ -128,12 +128,11 @@ impl<'a> Reader<'a> {
         let (record, last) = match line {
             Line::Entry(line) => entry(line, &self.last)?,
             Line::Transition(line) => {
-                let record = line.record().map_err(|error| error.to_string())?;
-                let Record::Transition(id, _) = record else { return Ok(None) };
+                let (id, transition) = line.transition().map_err(|error| error.to_string())?;
                 if id < 1 {
                     return Err("id must be a number from 1 on".to_owned());
                 }
-                (record, Last::Transition(id))
+                (Record::Transition(id, Box::new(transition)), Last::Transition(id))
             }
             Line::Outage(line) => {
                 let outage = line.outage();
