@@ -39,7 +39,8 @@ pub(super) struct Reader<'a> {
     is_at_end: bool,
 }
 
-/// The last record, which the next one comes after.
+/// The last record, which the next one comes after: kinds in the order of an export, then by key.
+#[derive(Eq, Ord, PartialEq, PartialOrd)]
 enum Last {
     Nothing,
     Entry(Key),
@@ -151,32 +152,11 @@ impl<'a> Reader<'a> {
                 return Ok(None);
             }
         };
-        if !last.is_after(&self.last) {
+        if last <= self.last {
             return Err("it is not in its place in the order of keys or ids".to_owned());
         }
         self.last = last;
         Ok(Some(record))
-    }
-}
-
-impl Last {
-    fn is_after(&self, before: &Self) -> bool {
-        match (before, self) {
-            (Self::Entry(before), Self::Entry(key)) => key > before,
-            (Self::Transition(before), Self::Transition(id)) => id > before,
-            (Self::Outage(before), Self::Outage(from)) => from > before,
-            (before, after) => after.kind() > before.kind(),
-        }
-    }
-
-    /// Returns the place of the kind in an export.
-    fn kind(&self) -> u8 {
-        match self {
-            Self::Nothing => 0,
-            Self::Entry(_) => 1,
-            Self::Transition(_) => 2,
-            Self::Outage(_) => 3,
-        }
     }
 }
 
