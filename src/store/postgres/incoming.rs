@@ -1,7 +1,5 @@
 //! Fills an empty PostgreSQL database, in one transaction.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 use serde::Serialize;
 use sqlx::{Executor, PgConnection};
@@ -14,13 +12,6 @@ use crate::domain::Outage;
 use crate::store::record::{EntryRow, TransitionRow, entry_columns, transition_columns};
 use crate::store::rows::json_array;
 use crate::store::{Incoming, OpenError, Record, StoreError};
-
-/// The time between two statements is that of reading the export.
-const LIMITS: SessionLimits = SessionLimits {
-    statement: Duration::from_mins(30),
-    lock: Duration::from_mins(1),
-    idle_in_transaction: Duration::from_hours(1),
-};
 
 /// Keeps replicas from starting until the end: each of them reads this table first.
 const KEEP_OTHERS_OUT: &str = "lock table meta in access exclusive mode";
@@ -77,7 +68,7 @@ impl PostgresStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn incoming(target: Target) -> Result<Box<dyn Incoming>, OpenError> {
-        let connected = target.connect(&LIMITS).await;
+        let connected = target.connect(&SessionLimits::OF_A_MOVE).await;
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
         let begun = begin(&mut connection).await.map_err(|unfit| unfit.at(&target))?;
         match begun {

@@ -1,5 +1,6 @@
 //! Opens a store: connect, look, create or migrate.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
@@ -9,7 +10,8 @@ use super::server::SessionLimits;
 use super::store::PostgresStore;
 use super::target::Target;
 use super::{feed, sql};
-use crate::store::{OpenError, StoreError};
+use crate::domain::Revision;
+use crate::store::{CommitId, OpenError, StoreError};
 
 /// The limits of a start: another replica may be migrating the database, with a long history.
 const LIMITS: SessionLimits = SessionLimits {
@@ -17,6 +19,19 @@ const LIMITS: SessionLimits = SessionLimits {
     lock: Duration::from_mins(1),
     idle_in_transaction: Duration::from_mins(1),
 };
+
+/// The migrations of this version.
+static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator: Migrator = sqlx::migrate!("migrations/postgres");
+    // A newer version, which runs beside this one, has more.
+    migrator.set_ignore_missing(true);
+    migrator
+});
+
+/// Returns the number of the last migration of this version.
+pub(super) fn newest_migration() -> i64 {
+    MIGRATOR.iter().map(|migration| migration.version).max().unwrap_or_default()
+}
 
 /// Why a database is not opened, without its name.
 pub(super) enum Unfit {
@@ -65,7 +80,7 @@ impl PostgresStore {
 /// What is known of a database that can be used.
 pub(super) struct Prepared {
     store_id: String,
-    last: (crate::domain::Revision, crate::store::CommitId),
+    last: (Revision, CommitId),
 }
 
 /// Looks at a database, and creates or migrates what the program needs in it.
@@ -77,14 +92,10 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, U
     if has_tables && !has_migrations {
         return Err(of_another("it has tables of the same names".to_owned()));
     }
-    let mut migrator: Migrator = sqlx::migrate!("migrations/postgres");
-    // Those of a newer version, which runs beside this one.
-    migrator.set_ignore_missing(true);
-    migrator.run(&mut *connection).await.map_err(of_migration)?;
-    let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
+    MIGRATOR.run(&mut *connection).await.map_err(of_migration)?;
     let oldest_program: i64 =
         sqlx::query_scalar(sql::OLDEST_PROGRAM).fetch_one(&mut *connection).await?;
-    if newest < oldest_program {
+    if newest_migration() < oldest_program {
         return Err(Unfit::Refused {
             reason: "it needs a newer version of this program".to_owned(),
             way_out: "Run the version that has used it last",

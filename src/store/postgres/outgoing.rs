@@ -1,15 +1,13 @@
 //! Reads everything from a PostgreSQL database, in one transaction, beside its replicas.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::migrate::Migrator;
 use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection, Row};
 
 use super::feed;
-use super::open::Unfit;
+use super::open::{Unfit, newest_migration};
 use super::records::decode;
 use super::server::SessionLimits;
 use super::sql;
@@ -19,13 +17,6 @@ use super::target::Target;
 use crate::domain::{Entry, HistoryItem, KeyRef, Outage, Transition, TransitionId};
 use crate::store::record::StoredEntry;
 use crate::store::{Contents, Counts, OpenError, Outgoing, StoreError};
-
-/// Counting takes long, and so does the next step of what takes the records.
-const LIMITS: SessionLimits = SessionLimits {
-    statement: Duration::from_mins(30),
-    lock: Duration::from_mins(1),
-    idle_in_transaction: Duration::from_hours(1),
-};
 
 /// The most records that are read at once, and the bytes of files after which a piece ends.
 const AT_ONCE: i64 = 2048;
@@ -43,7 +34,7 @@ impl PostgresStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn outgoing(target: Target) -> Result<Box<dyn Outgoing>, OpenError> {
-        let connected = target.connect(&LIMITS).await;
+        let connected = target.connect(&SessionLimits::OF_A_MOVE).await;
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
         let begun = begin(&mut connection).await;
         let contents = begun.map_err(|unfit| unfit.at(&target))?;
@@ -68,10 +59,8 @@ async fn begin(connection: &mut PgConnection) -> Result<Contents, Unfit> {
             way_out: "Name a database that a server has used",
         });
     }
-    let migrator: Migrator = sqlx::migrate!("migrations/postgres");
-    let newest = migrator.iter().map(|migration| migration.version).max().unwrap_or_default();
     let found: i64 = sqlx::query_scalar(LAST_MIGRATION).fetch_one(&mut *connection).await?;
-    if found != newest {
+    if found != newest_migration() {
         return Err(Unfit::Refused {
             reason: "it is of another version".to_owned(),
             way_out: "Use the program that has used it last, or start this one first",

@@ -19,6 +19,16 @@ pub struct SessionLimits {
     pub idle_in_transaction: Duration,
 }
 
+impl SessionLimits {
+    /// Those of a transaction that moves everything: counting takes long, and so may the other end,
+    /// which the next statement waits for.
+    pub(super) const OF_A_MOVE: Self = Self {
+        statement: Duration::from_mins(30),
+        lock: Duration::from_mins(1),
+        idle_in_transaction: Duration::from_hours(1),
+    };
+}
+
 /// The server of a session.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Server {
