@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use sqlx::{Executor, PgConnection};
 
-use super::open::{Unfit, prepare};
+use super::open::{Rejected, prepare};
 use super::server::SessionLimits;
 use super::store::PostgresStore;
 use super::target::Target;
@@ -70,7 +70,7 @@ impl PostgresStore {
     pub async fn incoming(target: Target) -> Result<Box<dyn Incoming>, OpenError> {
         let connected = target.connect(&SessionLimits::OF_A_MOVE).await;
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
-        let begun = begin(&mut connection).await.map_err(|unfit| unfit.at(&target))?;
+        let begun = begin(&mut connection).await.map_err(|rejected| rejected.at(&target))?;
         match begun {
             Begun::InUse => Err(OpenError::InUse(target.to_string())),
             Begun::Empty => {
@@ -91,7 +91,7 @@ enum Begun {
     InUse,
 }
 
-async fn begin(connection: &mut PgConnection) -> Result<Begun, Unfit> {
+async fn begin(connection: &mut PgConnection) -> Result<Begun, Rejected> {
     prepare(&mut *connection).await?;
     connection.execute("begin isolation level read committed").await?;
     connection.execute(KEEP_OTHERS_OUT).await?;
@@ -99,7 +99,7 @@ async fn begin(connection: &mut PgConnection) -> Result<Begun, Unfit> {
         return Ok(Begun::InUse);
     }
     if sqlx::query_scalar(HOLDS_ANYTHING).fetch_one(&mut *connection).await? {
-        return Err(Unfit::Refused {
+        return Err(Rejected::Refused {
             reason: "it is not empty".to_owned(),
             way_out: "Let --database-url name a database that is empty",
         });
@@ -112,12 +112,12 @@ async fn begin(connection: &mut PgConnection) -> Result<Begun, Unfit> {
 impl Incoming for PostgresIncoming {
     async fn put(&mut self, records: Vec<Record>) -> Result<(), OpenError> {
         let put = put(&mut self.connection, &records).await;
-        put.map_err(|error| Unfit::from(error).at(&self.database))
+        put.map_err(|error| Rejected::from(error).at(&self.database))
     }
 
     async fn finish(mut self: Box<Self>) -> Result<(), OpenError> {
         let done = finish(&mut self.connection).await;
-        done.map_err(|error| Unfit::from(error).at(&self.database))
+        done.map_err(|error| Rejected::from(error).at(&self.database))
     }
 }
 

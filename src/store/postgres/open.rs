@@ -34,18 +34,18 @@ pub(super) fn newest_migration() -> i64 {
 }
 
 /// Why a database is not opened, without its name.
-pub(super) enum Unfit {
+pub(super) enum Rejected {
     Refused { reason: String, way_out: &'static str },
     Unusable(StoreError),
 }
 
-impl<E: Into<StoreError>> From<E> for Unfit {
+impl<E: Into<StoreError>> From<E> for Rejected {
     fn from(error: E) -> Self {
         Self::Unusable(error.into())
     }
 }
 
-impl Unfit {
+impl Rejected {
     /// Names the database.
     pub(super) fn at(self, database: &impl ToString) -> OpenError {
         let path = database.to_string();
@@ -72,7 +72,7 @@ impl PostgresStore {
         connection.close().await.ok();
         match prepared {
             Ok(Prepared { store_id, last }) => Ok(Self::new(target, store_id, last)),
-            Err(unfit) => Err(unfit.at(&target)),
+            Err(rejected) => Err(rejected.at(&target)),
         }
     }
 }
@@ -84,7 +84,7 @@ pub(super) struct Prepared {
 }
 
 /// Looks at a database, and creates or migrates what the program needs in it.
-pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, Unfit> {
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, Rejected> {
     sqlx::query(sql::NO_NOTICES).execute(&mut *connection).await?;
     let has_tables: bool = sqlx::query_scalar(sql::HAS_TABLES).fetch_one(&mut *connection).await?;
     let has_migrations: bool =
@@ -96,7 +96,7 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, U
     let oldest_program: i64 =
         sqlx::query_scalar(sql::OLDEST_PROGRAM).fetch_one(&mut *connection).await?;
     if newest_migration() < oldest_program {
-        return Err(Unfit::Refused {
+        return Err(Rejected::Refused {
             reason: "it needs a newer version of this program".to_owned(),
             way_out: "Run the version that has used it last",
         });
@@ -105,15 +105,15 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, U
     Ok(Prepared { store_id, last: feed::last(connection).await? })
 }
 
-fn of_another(reason: String) -> Unfit {
-    Unfit::Refused { reason, way_out: "Name a database that nothing else uses" }
+fn of_another(reason: String) -> Rejected {
+    Rejected::Refused { reason, way_out: "Name a database that nothing else uses" }
 }
 
-fn of_migration(error: MigrateError) -> Unfit {
+fn of_migration(error: MigrateError) -> Rejected {
     match error {
         MigrateError::VersionMismatch(_)
         | MigrateError::VersionMissing(_)
         | MigrateError::Dirty(_) => of_another(error.to_string()),
-        error => Unfit::Unusable(StoreError::Unavailable(Box::new(error))),
+        error => Rejected::Unusable(StoreError::Unavailable(Box::new(error))),
     }
 }

@@ -7,7 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection, Row};
 
 use super::feed;
-use super::open::{Unfit, newest_migration};
+use super::open::{Rejected, newest_migration};
 use super::records::decode;
 use super::server::SessionLimits;
 use super::sql;
@@ -37,7 +37,7 @@ impl PostgresStore {
         let connected = target.connect(&SessionLimits::OF_A_MOVE).await;
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
         let begun = begin(&mut connection).await;
-        let contents = begun.map_err(|unfit| unfit.at(&target))?;
+        let contents = begun.map_err(|rejected| rejected.at(&target))?;
         Ok(Box::new(PostgresOutgoing { database: target.to_string(), connection, contents }))
     }
 }
@@ -49,19 +49,19 @@ struct PostgresOutgoing {
     contents: Contents,
 }
 
-async fn begin(connection: &mut PgConnection) -> Result<Contents, Unfit> {
+async fn begin(connection: &mut PgConnection) -> Result<Contents, Rejected> {
     connection.execute(sql::BEGIN_TO_READ).await?;
     let has_migrations: bool =
         sqlx::query_scalar(sql::HAS_MIGRATIONS).fetch_one(&mut *connection).await?;
     if !has_migrations {
-        return Err(Unfit::Refused {
+        return Err(Rejected::Refused {
             reason: "it has nothing of this program".to_owned(),
             way_out: "Name a database that a server has used",
         });
     }
     let found: i64 = sqlx::query_scalar(LAST_MIGRATION).fetch_one(&mut *connection).await?;
     if found != newest_migration() {
-        return Err(Unfit::Refused {
+        return Err(Rejected::Refused {
             reason: "it is of another version".to_owned(),
             way_out: "Use the program that has used it last, or start this one first",
         });
@@ -83,7 +83,7 @@ impl Outgoing for PostgresOutgoing {
 
     async fn entries_after(&mut self, last: Option<&Entry>) -> Result<Vec<Arc<Entry>>, OpenError> {
         let entries = read_entries(&mut self.connection, last).await;
-        entries.map_err(|error| Unfit::from(error).at(&self.database))
+        entries.map_err(|error| Rejected::from(error).at(&self.database))
     }
 
     async fn transitions_after(
@@ -91,12 +91,12 @@ impl Outgoing for PostgresOutgoing {
         last: TransitionId,
     ) -> Result<Vec<(TransitionId, Transition)>, OpenError> {
         let transitions = read_transitions(&mut self.connection, last).await;
-        transitions.map_err(|error| Unfit::from(error).at(&self.database))
+        transitions.map_err(|error| Rejected::from(error).at(&self.database))
     }
 
     async fn outages(&mut self) -> Result<Vec<Outage>, OpenError> {
         let outages = read_outages(&mut self.connection).await;
-        outages.map_err(|error| Unfit::from(error).at(&self.database))
+        outages.map_err(|error| Rejected::from(error).at(&self.database))
     }
 }
 
