@@ -1,9 +1,10 @@
-//! The rows that a commit writes, as JSON arrays.
+//! The rows that a commit or an import writes, as JSON arrays.
 
 use serde::{Serialize, Serializer};
 
 use super::record::{EntryRow, SightingRow, TransitionRow};
-use crate::domain::{Entry, Plan, RowChange};
+use super::{Record, StoreError};
+use crate::domain::{Entry, Outage, Plan, RowChange};
 
 /// A plan as JSON arrays of rows; `None` in place of an empty array.
 pub(super) struct Rows {
@@ -38,6 +39,35 @@ impl Rows {
             removed: json_array(removed)?,
             transitions: json_array(plan.transitions().iter().map(TransitionRow))?,
             seen: json_array(seen)?,
+        })
+    }
+}
+
+/// Records that are moved, as JSON arrays of rows; `None` in place of an empty array.
+pub(super) struct MovedRows<'a> {
+    pub(super) entries: Option<String>,
+    /// Each with its id in front.
+    pub(super) transitions: Option<String>,
+    pub(super) outages: Vec<&'a Outage>,
+}
+
+impl<'a> MovedRows<'a> {
+    pub(super) fn of(records: &'a [Record]) -> Result<Self, StoreError> {
+        let (mut entries, mut transitions, mut outages) = (Vec::new(), Vec::new(), Vec::new());
+        for record in records {
+            match record {
+                Record::Entry(entry) => entries.push(EntryRow(entry)),
+                Record::Transition(id, transition) => {
+                    transitions.push((*id, TransitionRow(transition)));
+                }
+                Record::Outage(outage) => outages.push(outage),
+            }
+        }
+        let failed = |error: serde_json::Error| StoreError::Unavailable(error.into());
+        Ok(Self {
+            entries: json_array(entries).map_err(failed)?,
+            transitions: json_array(transitions).map_err(failed)?,
+            outages,
         })
     }
 }

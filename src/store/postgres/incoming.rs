@@ -1,7 +1,6 @@
 //! Fills an empty PostgreSQL database, in one transaction.
 
 use async_trait::async_trait;
-use serde::Serialize;
 use sqlx::{Executor, PgConnection};
 
 use super::open::{Rejected, prepare};
@@ -9,8 +8,8 @@ use super::server::SessionLimits;
 use super::store::PostgresStore;
 use super::target::Target;
 use crate::domain::Outage;
-use crate::store::record::{EntryRow, TransitionRow, entry_columns, transition_columns};
-use crate::store::rows::json_array;
+use crate::store::record::{entry_columns, transition_columns};
+use crate::store::rows::MovedRows;
 use crate::store::{Incoming, OpenError, Record, StoreError};
 
 /// Keeps replicas from starting until the end: each of them reads this table first.
@@ -122,41 +121,21 @@ impl Incoming for PostgresIncoming {
 }
 
 async fn put(connection: &mut PgConnection, records: &[Record]) -> Result<(), StoreError> {
-    let (mut entries, mut transitions) = (Vec::new(), Vec::new());
-    let (mut began, mut ended) = (Vec::new(), Vec::new());
-    for record in records {
-        match record {
-            Record::Entry(entry) => entries.push(EntryRow(entry)),
-            Record::Transition(id, transition) => {
-                transitions.push((*id, TransitionRow(transition)));
-            }
-            Record::Outage(Outage { from, to }) => {
-                began.push(from.millis());
-                ended.push(to.millis());
-            }
-        }
-    }
-    insert(connection, PUT_ENTRIES, entries, entry_columns!(quoted)).await?;
-    insert(connection, PUT_TRANSITIONS, transitions, transition_columns!(quoted)).await?;
-    if !began.is_empty() {
-        sqlx::query(PUT_OUTAGES).bind(began).bind(ended).execute(connection).await?;
-    }
-    Ok(())
-}
-
-/// Inserts rows with the columns of a list.
-async fn insert<T: Serialize>(
-    connection: &mut PgConnection,
-    statement: &'static str,
-    rows: Vec<T>,
-    list: &'static str,
-) -> Result<(), StoreError> {
-    let rows = json_array(rows).map_err(|error| StoreError::Unavailable(error.into()))?;
-    if let Some(rows) = rows {
+    let MovedRows { entries, transitions, outages } = MovedRows::of(records)?;
+    for (statement, rows, list) in [
+        (PUT_ENTRIES, entries, entry_columns!(quoted)),
+        (PUT_TRANSITIONS, transitions, transition_columns!(quoted)),
+    ] {
+        let Some(rows) = rows else { continue };
         let listed = list.split(',').map(|name| name.trim().trim_matches('"'));
         let listed = listed.filter(|name| !name.is_empty());
         let columns: Vec<&str> = ["repo", "server"].into_iter().chain(listed).collect();
-        sqlx::query(statement).bind(rows).bind(columns).execute(connection).await?;
+        sqlx::query(statement).bind(rows).bind(columns).execute(&mut *connection).await?;
+    }
+    if !outages.is_empty() {
+        let (began, ended): (Vec<i64>, Vec<i64>) =
+            outages.iter().map(|Outage { from, to }| (from.millis(), to.millis())).unzip();
+        sqlx::query(PUT_OUTAGES).bind(began).bind(ended).execute(connection).await?;
     }
     Ok(())
 }

@@ -7,20 +7,18 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
-use serde::Serialize;
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{ConnectOptions, Connection, Executor};
 
 use super::file::{Lock, beside};
 use super::inspect::{self, Rejected, check_header, check_no_log_alone, check_schema};
 use super::open::{MIGRATOR, take_lock};
-
 use super::sql::transition_columns;
 use super::store::SqliteStore;
 use super::{create, remake};
 use crate::domain::Outage;
-use crate::store::record::{EntryRow, TransitionRow, entry_columns};
-use crate::store::rows::json_array;
+use crate::store::record::entry_columns;
+use crate::store::rows::MovedRows;
 use crate::store::{Incoming, OpenError, Record, StoreError};
 
 const NAME_AN_EMPTY_ONE: &str =
@@ -50,8 +48,7 @@ const PUT_TRANSITIONS: &str = concat!(
      )"
 );
 
-const PUT_OUTAGES: &str = "insert into outages (began, ended) \
-     select value ->> 0, value ->> 1 from jsonb_each($1)";
+const PUT_OUTAGE: &str = "insert into outages (began, ended) values ($1, $2)";
 
 impl SqliteStore {
     /// Begins to fill a database file that does not exist or holds nothing.
@@ -131,29 +128,15 @@ impl Incoming for SqliteIncoming {
 }
 
 async fn put(connection: &mut SqliteConnection, records: &[Record]) -> Result<(), StoreError> {
-    let (mut entries, mut transitions, mut outages) = (Vec::new(), Vec::new(), Vec::new());
-    for record in records {
-        match record {
-            Record::Entry(entry) => entries.push(EntryRow(entry)),
-            Record::Transition(id, transition) => {
-                transitions.push((*id, TransitionRow(transition)));
-            }
-            Record::Outage(Outage { from, to }) => outages.push((from.millis(), to.millis())),
+    let MovedRows { entries, transitions, outages } = MovedRows::of(records)?;
+    for (statement, rows) in [(PUT_ENTRIES, entries), (PUT_TRANSITIONS, transitions)] {
+        if let Some(rows) = rows {
+            sqlx::query(statement).bind(rows).execute(&mut *connection).await?;
         }
     }
-    insert(connection, PUT_ENTRIES, entries).await?;
-    insert(connection, PUT_TRANSITIONS, transitions).await?;
-    insert(connection, PUT_OUTAGES, outages).await
-}
-
-async fn insert<T: Serialize>(
-    connection: &mut SqliteConnection,
-    statement: &'static str,
-    rows: Vec<T>,
-) -> Result<(), StoreError> {
-    let rows = json_array(rows).map_err(|error| StoreError::Unavailable(error.into()))?;
-    if let Some(rows) = rows {
-        sqlx::query(statement).bind(rows).execute(connection).await?;
+    for Outage { from, to } in outages {
+        let put = sqlx::query(PUT_OUTAGE).bind(from.millis()).bind(to.millis());
+        put.execute(&mut *connection).await?;
     }
     Ok(())
 }
