@@ -10,5 +10,5 @@ pub(super) use page::read_page;
 #[cfg(test)]
 pub(super) use page::read_within;
 pub(super) use prunable::{OldRecords, find_prunable};
-pub(super) use records::{FoundPairs, Pairs, Records, Stretch, Take, condition_of};
+pub(super) use records::{FoundPairs, Pairs, Records, Stretch, Take, condition_of, for_each};
 pub(super) use timeline::read_timeline;

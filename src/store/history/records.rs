@@ -2,7 +2,9 @@
 
 use std::future::Future;
 
+use futures_util::TryStreamExt;
 use futures_util::stream::BoxStream;
+use tokio::task::coop::consume_budget;
 
 use crate::domain::{
     Condition, Cursor, HistoryItem, Key, KeyRef, LastSeen, Names, TimeRange, Timestamp,
@@ -66,6 +68,18 @@ pub(in crate::store) struct Stretch<'a, P> {
     pub(in crate::store) since: Cursor,
     pub(in crate::store) from: Timestamp,
     pub(in crate::store) count: usize,
+}
+
+/// Takes each row of an answer. Rows are often there already, so the loop may not yield otherwise.
+pub(in crate::store) async fn for_each<R>(
+    mut rows: BoxStream<'_, sqlx::Result<R>>,
+    mut take: impl FnMut(&R) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    while let Some(row) = rows.try_next().await? {
+        consume_budget().await;
+        take(&row)?;
+    }
+    Ok(())
 }
 
 /// Takes what is found of a pair, by its place among the pairs that were asked for.

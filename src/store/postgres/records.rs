@@ -1,10 +1,9 @@
 //! The history in a PostgreSQL database.
 
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
-use tokio::task::coop::consume_budget;
 
 use super::feed::key;
 use super::history_sql as sql;
@@ -12,7 +11,7 @@ use super::sql::TRANSITION_ID;
 use crate::domain::{
     Condition, Cursor, HistoryItem, Key, KeyRef, LastSeen, Names, TimeRange, Timestamp,
 };
-use crate::store::history::{FoundPairs, Pairs, Records, Stretch, Take, condition_of};
+use crate::store::history::{FoundPairs, Pairs, Records, Stretch, Take, condition_of, for_each};
 use crate::store::record::StoredTransition;
 use crate::store::{KeyPredicate, StoreError};
 
@@ -224,13 +223,13 @@ impl Records for PostgresRecords<'_> {
         let moments: Vec<i64> = moments.into_iter().map(Timestamp::millis).collect();
         let statement = if in_sum { sql::LAST_SEEN_IN_SUM } else { sql::LAST_SEEN };
         let question = sqlx::query(statement).bind(&pairs.repos).bind(&pairs.servers);
-        let mut rows = question.bind(moments).fetch(&mut *self.connection);
-        while let Some(row) = rows.try_next().await? {
-            consume_budget().await;
+        let rows = question.bind(moments).fetch(&mut *self.connection);
+        for_each(rows, |row| {
             let moment = Timestamp::from_millis(row.try_get(1)?);
-            take(index(row.try_get(0)?), (moment, decode_last_seen(&row)?));
-        }
-        Ok(())
+            take(index(row.try_get(0)?), (moment, decode_last_seen(row)?));
+            Ok(())
+        })
+        .await
     }
 
     async fn points(
@@ -241,14 +240,14 @@ impl Records for PostgresRecords<'_> {
     ) -> Result<(), StoreError> {
         let question = sqlx::query(sql::POINTS).bind(&pairs.repos).bind(&pairs.servers);
         let question = question.bind(range.from.millis()).bind(range.to.millis());
-        let mut rows = question.fetch(&mut *self.connection);
-        while let Some(row) = rows.try_next().await? {
-            consume_budget().await;
+        let rows = question.fetch(&mut *self.connection);
+        for_each(rows, |row| {
             let at = Timestamp::from_millis(row.try_get(1)?);
             let cursor = Cursor { at, id: row.try_get(2)? };
-            take(index(row.try_get(0)?), (cursor, condition(&row)?));
-        }
-        Ok(())
+            take(index(row.try_get(0)?), (cursor, condition(row)?));
+            Ok(())
+        })
+        .await
     }
 
     async fn points_in_sum(
@@ -259,13 +258,13 @@ impl Records for PostgresRecords<'_> {
     ) -> Result<(), StoreError> {
         let question = sqlx::query(sql::POINTS_IN_SUM).bind(&pairs.repos).bind(&pairs.servers);
         let question = question.bind(range.from.millis()).bind(range.to.millis());
-        let mut rows = question.fetch(&mut *self.connection);
-        while let Some(row) = rows.try_next().await? {
-            consume_budget().await;
+        let rows = question.fetch(&mut *self.connection);
+        for_each(rows, |row| {
             let at = Timestamp::from_millis(row.try_get(1)?);
             take(index(row.try_get(0)?), (at, condition_of(i64::from(row.try_get::<i16, _>(2)?))));
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn all_in_sum(
@@ -275,13 +274,13 @@ impl Records for PostgresRecords<'_> {
     ) -> Result<(), StoreError> {
         let question =
             sqlx::query(sql::ALL_IN_SUM).bind(range.from.millis()).bind(range.to.millis());
-        let mut rows = question.fetch(&mut *self.connection);
-        while let Some(row) = rows.try_next().await? {
-            consume_budget().await;
+        let rows = question.fetch(&mut *self.connection);
+        for_each(rows, |row| {
             let key = KeyRef { repo: row.try_get(0)?, server: row.try_get(1)? };
-            take(key, Timestamp::from_millis(row.try_get(2)?), condition(&row)?);
-        }
-        Ok(())
+            take(key, Timestamp::from_millis(row.try_get(2)?), condition(row)?);
+            Ok(())
+        })
+        .await
     }
 }
 

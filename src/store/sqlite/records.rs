@@ -1,17 +1,16 @@
 //! The history in a SQLite database.
 
+use futures_util::StreamExt;
 use futures_util::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
-use tokio::task::coop::consume_budget;
 
 use super::history_sql as sql;
 use super::pairs;
 use crate::domain::{
     Condition, Cursor, HistoryItem, Key, KeyRef, LastSeen, Names, TimeRange, Timestamp,
 };
-use crate::store::history::{Pairs, Records, Stretch, Take, condition_of};
+use crate::store::history::{Pairs, Records, Stretch, Take, condition_of, for_each};
 use crate::store::{KeyPredicate, StoreError, record};
 
 /// The history as a connection reads it. Pairs, and all other lists, are JSON arrays.
@@ -128,13 +127,13 @@ impl Records for SqliteRecords<'_> {
         let moments: Vec<i64> = moments.into_iter().map(Timestamp::millis).collect();
         let question = sqlx::query(sql::LAST_SEEN).bind(pairs.as_str());
         let question = question.bind(pairs::json(&moments)?).bind(in_sum);
-        let mut rows = question.fetch(&mut *self.0);
-        while let Some(row) = rows.try_next().await? {
-            consume_budget().await;
+        let rows = question.fetch(&mut *self.0);
+        for_each(rows, |row| {
             let moment = Timestamp::from_millis(row.try_get("moment")?);
-            take(place(row.try_get("pair")?), (moment, decode_last_seen(&row)?));
-        }
-        Ok(())
+            take(place(row.try_get("pair")?), (moment, decode_last_seen(row)?));
+            Ok(())
+        })
+        .await
     }
 
     async fn points(
@@ -147,14 +146,14 @@ impl Records for SqliteRecords<'_> {
             .bind(pairs.as_str())
             .bind(range.from.millis())
             .bind(range.to.millis());
-        let mut rows = question.fetch(&mut *self.0);
-        while let Some(row) = rows.try_next().await? {
-            consume_budget().await;
+        let rows = question.fetch(&mut *self.0);
+        for_each(rows, |row| {
             let at = Timestamp::from_millis(row.try_get("at")?);
             let cursor = Cursor { at, id: row.try_get("id")? };
             take(place(row.try_get("pair")?), (cursor, condition_of(row.try_get("state")?)));
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn points_in_sum(
@@ -167,13 +166,13 @@ impl Records for SqliteRecords<'_> {
             .bind(pairs.as_str())
             .bind(range.from.millis())
             .bind(range.to.millis());
-        let mut rows = question.fetch(&mut *self.0);
-        while let Some(row) = rows.try_next().await? {
-            consume_budget().await;
+        let rows = question.fetch(&mut *self.0);
+        for_each(rows, |row| {
             let at = Timestamp::from_millis(row.try_get("at")?);
             take(place(row.try_get("pair")?), (at, condition_of(row.try_get("state")?)));
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 
     async fn all_in_sum(
@@ -183,15 +182,14 @@ impl Records for SqliteRecords<'_> {
     ) -> Result<(), StoreError> {
         let question =
             sqlx::query(sql::ALL_IN_SUM).bind(range.from.millis()).bind(range.to.millis());
-        let mut rows = question.fetch(&mut *self.0);
-        while let Some(row) = rows.try_next().await? {
-            // Rows are often there already, so this loop may not yield otherwise.
-            consume_budget().await;
+        let rows = question.fetch(&mut *self.0);
+        for_each(rows, |row| {
             let key = KeyRef { repo: row.try_get(2)?, server: row.try_get(3)? };
             let at = Timestamp::from_millis(row.try_get(0)?);
             take(key, at, condition_of(row.try_get(1)?));
-        }
-        Ok(())
+            Ok(())
+        })
+        .await
     }
 }
 
