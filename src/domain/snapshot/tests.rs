@@ -37,9 +37,10 @@ fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
         if step % 5 == 0 {
             plan.remove(&snapshot, report.key(), now);
         } else if step % 7 == 0 {
-            let (entry, revision) = (Entry::first(report, now.at).0, snapshot.revision());
+            let (entry, revision) = (Entry::first(report, now.at).0, snapshot.revision().next());
             snapshot
                 .adopt(Changes { revision, put: vec![entry.into()], ..Changes::default() }, now);
+            assert_eq!(snapshot.revision(), revision, "it is adopted");
         } else if step % 1000 < 700 {
             plan.apply(&snapshot, report, now);
         }
