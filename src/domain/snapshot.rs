@@ -293,27 +293,31 @@ impl Snapshot {
                 self.remove_at(index, place);
             }
         }
-        for mut entry in put {
-            let (index, place) = self.locate(entry.key());
-            let (Ok(near) | Err(near)) = place;
-            if let Some(name) = self.repo_name_near(entry.report.repo.as_str(), (index, near)) {
-                // Neighbours share the name of their repository.
-                Arc::make_mut(&mut entry).report.repo = name;
-            }
-            self.put_at(index, place, Standing::new(entry, &self.policy, now.at));
+        for entry in put {
+            self.take_over(entry, now);
         }
         for sighting in seen {
-            let (index, place) = self.locate(sighting.key.borrow());
-            let found =
-                place.ok().and_then(|place| self.segments.get(index)?.standings().get(place));
-            if let Some(standing) = found {
+            if let Some(standing) = self.find(sighting.key.borrow()).1 {
                 let mut entry = Arc::clone(standing.entry());
                 sighting.note_in(&mut entry);
-                let standing = standing.followed_by(entry, &self.policy, now.at);
-                self.put_at(index, place, standing);
+                self.take_over(entry, now);
             }
         }
         self.revision = revision;
+    }
+
+    /// Puts an entry in that others have stored.
+    fn take_over(&mut self, mut entry: Arc<Entry>, now: Now) {
+        let (place, known) = self.find(entry.key());
+        if let Some(name) = self.repo_name_near(entry.report.repo.as_str(), place) {
+            // Neighbours share the name of their repository.
+            Arc::make_mut(&mut entry).report.repo = name;
+        }
+        let standing = match known {
+            Some(known) => known.followed_by(entry, &self.policy, now.at),
+            None => Standing::new(entry, &self.policy, now.at),
+        };
+        self.put(standing, place);
     }
 
     fn put_at(&mut self, index: usize, place: Result<usize, usize>, standing: Standing) {
