@@ -86,9 +86,9 @@ impl Upkeep {
         let Some(noted) = self.shared.replicas.take_outages() else { return };
         let now = time.now();
         let known = Arc::clone(self.shared.published.snapshot().policy());
-        if known.outages.learned(&noted, now) != known.outages {
-            let published = &self.shared.published;
-            published.change_copy(|snapshot| snapshot.learn_outages(&noted, now));
+        let outages = known.outages.learned(&noted, now);
+        if outages != known.outages {
+            self.shared.published.change_copy(|snapshot| snapshot.count_outages(outages, now));
         }
         self.noted = noted;
     }

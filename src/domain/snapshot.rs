@@ -8,8 +8,7 @@ use std::sync::{Arc, OnceLock};
 use super::positions::Positions;
 use super::segment::SEGMENT_ENTRIES;
 use super::{
-    Changes, Derived, Entry, KeyRef, Now, Outage, Outages, Policy, RepoName, Segment, Standing,
-    Timestamp,
+    Changes, Derived, Entry, KeyRef, Now, Outages, Policy, RepoName, Segment, Standing, Timestamp,
 };
 
 /// The number of a commit; each commit has the next one.
@@ -250,24 +249,17 @@ impl Snapshot {
     /// `started`.
     pub fn reschedule(&mut self, now: Now, started: Timestamp) {
         let outages = self.policy.outages.by_the_clock(now, started);
-        self.follow(outages, now);
+        self.count_outages(outages, now);
     }
 
-    fn follow(&mut self, outages: Outages, now: Now) {
+    /// Computes all deadlines again, with these outages in place of those that counted before.
+    pub fn count_outages(&mut self, outages: Outages, now: Now) {
         self.memo = WholeMemo::default();
         self.policy = Arc::new(Policy { outages, ..Policy::clone(&self.policy) });
         for segment in &mut self.segments {
             Arc::make_mut(segment).reschedule(&self.policy, now.at);
         }
         self.recount();
-    }
-
-    /// Takes over the outages that replicas have noted.
-    pub fn learn_outages(&mut self, noted: &[Outage], now: Now) {
-        let outages = self.policy.outages.learned(noted, now);
-        if outages != self.policy.outages {
-            self.follow(outages, now);
-        }
     }
 
     /// Returns at most `limit` entries that show more than the store knows, where the clock is
