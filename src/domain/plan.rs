@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use hashbrown::{Equivalent, HashMap};
 
-use super::settlement::{endings, unrecorded_silence};
+use super::settlement::{endings, has_ended, unrecorded_silence};
 use super::snapshot::Place;
 use super::{
     Action, Actor, Capacity, Done, Entry, Event, KeyRef, Now, Omitted, Refused, Report, Request,
@@ -213,8 +213,7 @@ impl Plan {
         let old = recorded.as_ref().unwrap_or(old);
         let before = old.entry();
         report.repo = before.report.repo.clone();
-        let has_ended = old.is_expired_drifted()
-            || !old.is_listed() && now.confirms_silence_since(before.updated_at);
+        let has_ended = has_ended(old, now);
         let at = now.not_before(old.told_until(has_ended));
         let (entry, mut transitions) = if has_ended {
             let (entry, first) = Entry::first(report, at);
@@ -253,11 +252,10 @@ impl Plan {
         let (place, standing) = self.find(snapshot, key);
         let standing = standing.filter(|standing| standing.can_be_removed())?.clone();
         let silence = unrecorded_silence(&standing, now);
-        let has_ended =
-            !standing.is_listed() && now.confirms_silence_since(standing.entry().updated_at);
-        let known =
-            if silence.is_some() { standing.with_silence_recorded() } else { standing.clone() };
-        let at = now.not_before(known.told_until(has_ended));
+        let has_ended = has_ended(&standing, now);
+        let told_until = standing.told_until(has_ended);
+        let told_until = silence.as_ref().map_or(told_until, |silence| silence.at.max(told_until));
+        let at = now.not_before(told_until);
         let mut transitions = Vec::from_iter(silence);
         if has_ended {
             transitions.extend(endings(&standing));

@@ -59,6 +59,12 @@ pub(super) fn unrecorded_silence(standing: &Standing, now: Now) -> Option<Transi
         .then(|| Transition::of(standing.entry(), Event::Stale, standing.stale_at()))
 }
 
+/// Whether an entry's time to live is over, and that is recorded or can be believed.
+pub(super) fn has_ended(standing: &Standing, now: Now) -> bool {
+    standing.is_expired_drifted()
+        || !standing.is_listed() && now.confirms_silence_since(standing.entry().updated_at)
+}
+
 /// Returns the transitions of an entry whose time to live is over; none if they are recorded.
 pub(super) fn endings(standing: &Standing) -> Vec<Transition> {
     if standing.is_expired_drifted() {
