@@ -77,23 +77,19 @@ impl Capacity {
             None
         }
     }
-}
 
-impl Capacity {
     /// Returns the room that a plan leaves: none where it has passed a limit already, which it may
     /// by times and numbers.
     pub(super) fn room_beside(&self, plan: &Plan, snapshot: &Snapshot) -> Room {
         let Self { entries: most_entries, bytes: most_bytes } = *self;
         let Growth { entries, bytes } = plan.growth();
-        let kept = plan.kept_of(snapshot.kept());
-        let room = most_entries.map(|most| signed(most.saturating_sub(kept) as u64));
-        let used = plan.row_bytes_of(snapshot);
-        let for_new =
-            |most: u64| if entries > 0 { most * TENTHS_FOR_NEW_ENTRIES / 10 } else { most };
-        let room_bytes = most_bytes.map(|most| signed(for_new(most).saturating_sub(used)));
+        let (kept, used) = (plan.kept_of(snapshot.kept()) as u64, plan.row_bytes_of(snapshot));
+        let (has_new, has_more) = (entries > 0, entries > 0 || bytes > 0);
+        let for_plan = |most: u64| if has_new { most * TENTHS_FOR_NEW_ENTRIES / 10 } else { most };
+        let room = |most: u64, kept: u64| signed(most.saturating_sub(kept));
         Room {
-            entries: room.filter(|_| entries > 0),
-            bytes: room_bytes.filter(|_| entries > 0 || bytes > 0),
+            entries: most_entries.filter(|_| has_new).map(|most| room(most as u64, kept)),
+            bytes: most_bytes.filter(|_| has_more).map(|most| room(for_plan(most), used)),
         }
     }
 }
