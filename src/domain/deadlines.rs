@@ -79,8 +79,9 @@ impl Policy {
     ///
     /// The reporter's schedule goes before that of the settings, which goes before the settings for
     /// all. An `updated_at` in the future, from a clock that was wrong, counts as `now`: the entry
-    /// must not outlive the others. One that is ahead by no more than the clocks of replicas may
-    /// differ counts as it is, so that all replicas show the same deadline. A silence that is recorded stays, whatever outages there were.
+    /// must not outlive the others. If it is ahead by no more than [`CLOCK_TOLERANCE`], it counts as
+    /// it is, so that all replicas show the same deadline. A silence that is recorded stays, whatever
+    /// outages there were.
     #[must_use]
     pub fn deadlines(&self, number: ScheduleNumber, entry: &Entry, now: Timestamp) -> Deadlines {
         let is_from_a_wrong_clock = entry.updated_at > now.plus(CLOCK_TOLERANCE);
