@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::published::History;
-use super::replicas::ahead_of;
+use super::replicas::Met;
 use super::shared::Shared;
 use crate::clock::Clock;
 use crate::domain::Changes;
@@ -96,14 +96,8 @@ impl Follower {
     /// Says that this replica runs.
     async fn meet(&self) {
         let Shared { published: _, store, replicas } = &self.shared;
-        let began = self.clock.read();
-        match store.meet(&replicas.me).await {
-            Ok(Some(meeting)) => {
-                let ended = self.clock.read();
-                let ahead = ahead_of(meeting.at, began.wall, ended.wall);
-                let took = ended.monotonic.saturating_sub(began.monotonic);
-                replicas.note_meeting(meeting, ahead, took);
-            }
+        match Met::with_others(&**store, &replicas.me, &*self.clock).await {
+            Ok(Some(met)) => replicas.note_meeting(met),
             Ok(None) => {}
             Err(error) => log::debug!("The other replicas could not be met: {error}"),
         }

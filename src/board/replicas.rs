@@ -10,10 +10,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::clock::Clock;
 use crate::domain::{CLOCK_TOLERANCE, Outage, Timestamp};
 use crate::metrics::ReplicaState;
 use crate::mutex::locked;
-use crate::store::{Meeting, Replica};
+use crate::store::{Meeting, Replica, Store, StoreError};
 
 /// For how long a meeting says who leads. The store gives the lead to another replica after that.
 const LEASE: Duration = Duration::from_secs(5);
@@ -25,6 +26,32 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const NOTABLE: Duration = Duration::from_secs(1);
 /// The name under which versions are compared, like a setting.
 const VERSION: &str = "version";
+
+/// What this replica has learnt by a meeting.
+#[derive(Debug)]
+pub(super) struct Met {
+    pub(super) meeting: Meeting,
+    /// By how many milliseconds this replica's clock was ahead of the store's. This is off by half of
+    /// what the meeting took, at most.
+    ahead: i64,
+    took: Duration,
+}
+
+impl Met {
+    /// Says that this replica runs. Returns what it learns, unless it has the store alone.
+    pub(super) async fn with_others(
+        store: &dyn Store,
+        me: &Replica,
+        clock: &dyn Clock,
+    ) -> Result<Option<Self>, StoreError> {
+        let began = clock.read();
+        let Some(meeting) = store.meet(me).await? else { return Ok(None) };
+        let ended = clock.read();
+        let ahead = ahead_of(meeting.at, began.wall, ended.wall);
+        let took = ended.monotonic.saturating_sub(began.monotonic);
+        Ok(Some(Self { meeting, ahead, took }))
+    }
+}
 
 /// What is known of the other replicas.
 #[derive(Debug)]
@@ -53,8 +80,8 @@ struct Company {
 
 impl Replicas {
     /// Begins with the first meeting, if the store has one.
-    pub(super) fn new(me: Replica, first: Option<(Meeting, i64)>) -> Self {
-        let company = first.map(|(meeting, ahead)| {
+    pub(super) fn new(me: Replica, first: Option<Met>) -> Self {
+        let company = first.map(|met| {
             let mut company = Company {
                 met_at: Instant::now(),
                 leads: false,
@@ -66,17 +93,16 @@ impl Replicas {
                 deaf_since: None,
                 is_following: true,
             };
-            company.note(&me, meeting, ahead, Duration::ZERO);
+            company.note(&me, met);
             Mutex::new(company)
         });
         Self { me, company }
     }
 
-    /// Notes a meeting, and by how many milliseconds this replica's clock was ahead of the store's
-    /// about then. The measurement is off by half of what the meeting took, at most.
-    pub(super) fn note_meeting(&self, meeting: Meeting, ahead: i64, took: Duration) {
+    /// Notes a meeting.
+    pub(super) fn note_meeting(&self, met: Met) {
         if let Some(mut company) = self.company() {
-            company.note(&self.me, meeting, ahead, took);
+            company.note(&self.me, met);
         }
     }
 
@@ -148,7 +174,8 @@ impl Company {
         self.leads && self.met_at.elapsed() < LEASE
     }
 
-    fn note(&mut self, me: &Replica, meeting: Meeting, ahead: i64, took: Duration) {
+    fn note(&mut self, me: &Replica, met: Met) {
+        let Met { meeting, ahead, took } = met;
         let Meeting { at: _, leads, others, outages } = meeting;
         self.met_at = Instant::now();
         self.leads = leads;
@@ -220,7 +247,7 @@ fn log_differences(differing: &BTreeMap<String, BTreeSet<String>>) {
 
 /// Returns by how many milliseconds the clock of a replica is ahead, which showed `began` and `ended`
 /// before and after the store's showed `at`.
-pub(super) fn ahead_of(at: Timestamp, began: Timestamp, ended: Timestamp) -> i64 {
+fn ahead_of(at: Timestamp, began: Timestamp, ended: Timestamp) -> i64 {
     began.millis().midpoint(ended.millis()).saturating_sub(at.millis())
 }
 
@@ -243,8 +270,12 @@ mod tests {
         Meeting { at, leads, others: others.collect(), outages: Vec::new() }
     }
 
-    fn replicas(met: Option<(Meeting, i64)>) -> Replicas {
-        Replicas::new(replica("1", "ttl=a stale_after=b old=c"), met)
+    fn met(meeting: Meeting, ahead: i64) -> Met {
+        Met { meeting, ahead, took: Duration::ZERO }
+    }
+
+    fn replicas(first: Option<Met>) -> Replicas {
+        Replicas::new(replica("1", "ttl=a stale_after=b old=c"), first)
     }
 
     #[test]
@@ -257,14 +288,14 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_lead_is_over_five_seconds_after_the_last_meeting() {
-        let leading = replicas(Some((meeting(true, &[]), 0)));
+        let leading = replicas(Some(met(meeting(true, &[]), 0)));
         tokio::time::advance(Duration::from_millis(4999)).await;
         assert!(leading.leads() && leading.may_settle());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(!leading.leads() && !leading.may_settle());
-        leading.note_meeting(meeting(true, &[]), 0, Duration::ZERO);
+        leading.note_meeting(met(meeting(true, &[]), 0));
         assert!(leading.leads());
-        leading.note_meeting(meeting(false, &[]), 0, Duration::ZERO);
+        leading.note_meeting(met(meeting(false, &[]), 0));
         assert!(!leading.leads());
     }
 
@@ -272,17 +303,20 @@ mod tests {
     fn a_replica_whose_clock_is_wrong_settles_nothing_beside_others() {
         let other = replica("1", "");
         for (ahead, may_settle) in [(4900, true), (-4900, true), (5100, false), (-5100, false)] {
-            let beside = replicas(Some((meeting(true, &[(&other, 1)]), ahead)));
+            let beside = replicas(Some(met(meeting(true, &[(&other, 1)]), ahead)));
             assert_eq!((beside.leads(), beside.may_settle()), (true, may_settle), "{ahead} ms");
-            assert!(replicas(Some((meeting(true, &[]), ahead))).may_settle(), "{ahead} ms alone");
+            assert!(
+                replicas(Some(met(meeting(true, &[]), ahead))).may_settle(),
+                "{ahead} ms alone"
+            );
         }
     }
 
     #[test]
     fn settings_and_versions_that_differ_are_named() {
         let others = [replica("1", "ttl=x stale_after=b new=y"), replica("2", "ttl=z old=c")];
-        let met = meeting(false, &[(&others[0], 1), (&others[1], 59)]);
-        let state = replicas(Some((met, 0))).state().unwrap();
+        let meeting = meeting(false, &[(&others[0], 1), (&others[1], 59)]);
+        let state = replicas(Some(met(meeting, 0))).state().unwrap();
         assert_eq!(state.running, 3);
         assert_eq!(state.differing_names().collect::<Vec<_>>(), ["ttl", "version"]);
         let count = |(name, others): &(String, usize)| (name.clone(), *others);
@@ -293,18 +327,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn one_question_without_an_answer_is_no_fault_yet() {
-        let met = replicas(Some((meeting(false, &[]), 0)));
-        let is_following = || met.state().unwrap().is_following;
-        met.note_following(Err(&"lost"));
+        let beside = replicas(Some(met(meeting(false, &[]), 0)));
+        let is_following = || beside.state().unwrap().is_following;
+        beside.note_following(Err(&"lost"));
         tokio::time::advance(Duration::from_millis(900)).await;
-        met.note_following(Err(&"lost"));
+        beside.note_following(Err(&"lost"));
         assert!(is_following());
         tokio::time::advance(Duration::from_millis(100)).await;
-        met.note_following(Err(&"lost"));
+        beside.note_following(Err(&"lost"));
         assert!(!is_following());
-        met.note_following(Ok(()));
+        beside.note_following(Ok(()));
         assert!(is_following());
-        met.note_following(Err(&"lost again"));
+        beside.note_following(Err(&"lost again"));
         assert!(is_following());
     }
 

@@ -1,9 +1,9 @@
 //! What a store tells before a board can begin.
 
-use super::replicas::{Replicas, ahead_of, is_beside_others};
+use super::replicas::{Met, Replicas, is_beside_others};
 use crate::clock::Clock;
 use crate::domain::{Now, Outages};
-use crate::store::{Loaded, Meeting, Replica, Store, StoreError, Usage};
+use crate::store::{Loaded, Replica, Store, StoreError, Usage};
 
 /// The beginning of a replica.
 #[derive(Debug)]
@@ -12,8 +12,8 @@ pub struct Start {
     pub loaded: Loaded,
     pub(super) usage: Usage,
     me: Replica,
-    /// The first meeting with other replicas, and by how much the clock was ahead.
-    met: Option<(Meeting, i64)>,
+    /// The first meeting with other replicas.
+    met: Option<Met>,
 }
 
 impl Start {
@@ -23,13 +23,7 @@ impl Start {
     /// Those of the store.
     pub async fn of(store: &dyn Store, me: Replica, clock: &dyn Clock) -> Result<Self, StoreError> {
         // First of all: of two replicas that start together, one has to know of the other.
-        let began = clock.read().wall;
-        let meeting = store.meet(&me).await?;
-        let ended = clock.read().wall;
-        let met = meeting.map(|meeting| {
-            let ahead = ahead_of(meeting.at, began, ended);
-            (meeting, ahead)
-        });
+        let met = Met::with_others(store, &me, clock).await?;
         let loaded = store.load().await?;
         Ok(Self { loaded, usage: store.usage().await, me, met })
     }
@@ -41,7 +35,7 @@ impl Start {
         let before = || Outages::before(now.at, noted.clone(), updates);
         match &self.met {
             None => before(),
-            Some((meeting, _)) if is_beside_others(meeting) => Outages::NONE.learned(noted, now),
+            Some(met) if is_beside_others(&met.meeting) => Outages::NONE.learned(noted, now),
             Some(_) => before().learned(noted, now),
         }
     }
