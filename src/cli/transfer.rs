@@ -69,27 +69,16 @@ pub async fn export(
     at: Timestamp,
     progress: &mut Progress,
 ) -> Result<String, TransferError> {
+    let store = &mut *store;
     let contents = match place {
         Place::Standard => {
-            let mut output = BufWriter::new(io::stdout());
-            transfer::export(&mut *store, at, &mut output, progress).await?
+            transfer::export(store, at, &mut BufWriter::new(io::stdout()), progress).await?
         }
-        Place::File(path) => {
-            let (file, unfinished) = create(path)?;
-            let mut output = BufWriter::new(file);
-            let exported = transfer::export(&mut *store, at, &mut output, progress).await;
-            let kept = exported.and_then(|contents| {
-                output.get_ref().sync_all().map_err(TransferError::Write)?;
-                if let Some(unfinished) = &unfinished {
-                    fs::rename(unfinished, path).map_err(in_file(path))?;
-                }
-                Ok(contents)
-            });
-            if let (Err(_), Some(unfinished)) = (&kept, &unfinished) {
-                fs::remove_file(unfinished).ok();
-            }
-            kept?
+        Place::File(path) if is_special(path) => {
+            let file = File::options().write(true).open(path).map_err(in_file(path))?;
+            transfer::export(store, at, &mut BufWriter::new(file), progress).await?
         }
+        Place::File(path) => replace(path, store, at, progress).await?,
     };
     let Contents { store_id, revision, counts } = contents;
     Ok(format!("Exported store {store_id} at revision {}. {counts}\n", revision.0))
@@ -115,19 +104,32 @@ pub async fn import(
     ))
 }
 
-/// Creates a file beside the one that it will replace. What is no file, such as a pipe, is written to
-/// directly.
-fn create(path: &Path) -> Result<(File, Option<PathBuf>), TransferError> {
-    let is_special = fs::metadata(path).is_ok_and(|found| !found.is_file());
-    if is_special {
-        let opened = File::options().write(true).open(path).map_err(in_file(path))?;
-        return Ok((opened, None));
-    }
+/// Whether a path leads to a pipe or a device, which cannot be replaced.
+fn is_special(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file())
+}
+
+/// Writes an export beside a file, and puts it in the place of that file once it is whole.
+async fn replace(
+    path: &Path,
+    store: &mut dyn Outgoing,
+    at: Timestamp,
+    progress: &mut Progress,
+) -> Result<Contents, TransferError> {
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
-    let unfinished = PathBuf::from(unfinished);
-    let file = File::create(&unfinished).map_err(in_file(&unfinished))?;
-    Ok((file, Some(unfinished)))
+    let unfinished = Path::new(&unfinished);
+    let mut output = BufWriter::new(File::create(unfinished).map_err(in_file(unfinished))?);
+    let exported = transfer::export(store, at, &mut output, progress).await;
+    let kept = exported.and_then(|contents| {
+        output.get_ref().sync_all().map_err(TransferError::Write)?;
+        fs::rename(unfinished, path).map_err(in_file(path))?;
+        Ok(contents)
+    });
+    if kept.is_err() {
+        fs::remove_file(unfinished).ok();
+    }
+    kept
 }
 
 fn in_file(path: &Path) -> impl FnOnce(io::Error) -> TransferError {

@@ -258,6 +258,22 @@ fn an_export_goes_through_a_pipe_into_an_import() {
 }
 
 #[test]
+fn an_export_is_written_to_a_pipe_with_a_name_and_to_a_device() {
+    let (folder, path) = filled();
+    let (pipe, new) = (folder.path().join("pipe"), folder.path().join("new.db"));
+    let pipe = pipe.to_str().unwrap();
+    run_tool("mkfifo", "coreutils", &[pipe], "");
+    let exporting = command(&["export", pipe], &path).spawn().unwrap();
+    let (status, _, error) = run(&mut command(&["import", pipe], &new));
+    assert_eq!((status, error.as_str()), (Some(0), ""));
+    let exported = exporting.wait_with_output().unwrap();
+    assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+    assert_eq!(records(&export(&new)), records(&export(&path)));
+    let (status, _, said) = run(&mut command(&["export", "/dev/null"], &path));
+    assert_eq!(status, Some(0), "{said}");
+}
+
+#[test]
 fn an_import_fills_the_empty_database_of_a_server_that_was_started_once() {
     let (folder, path) = filled();
     let exported = export(&path);
