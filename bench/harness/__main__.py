@@ -6,26 +6,27 @@ import sys
 import time
 from pathlib import Path
 
-from . import document, machine, scenarios, table
+from . import cluster, document, machine, scale, scale_table, scenarios, table
 from .samples import Samples
 from .scenarios import Plan, Round
 from .servers import ROOT, TARGET, WORK, Ours
 from .updates import fill
 
-PAGE = ROOT / "docs" / "performance.md"
-QUICK = Plan(rounds=1, many=100_000, expiring=20_000, days=7, with_others=False)
+PAGE, SCALE_PAGE = ROOT / "docs" / "performance.md", ROOT / "docs" / "scale.md"
+QUICK = Plan(rounds=1, many=100_000, expiring=20_000, days=7, away=5, with_others=False)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench/run", description="Measures this program beside others.")
-    parser.add_argument("--quick", action="store_true", help="one round of less, in 3 minutes")
-    parser.add_argument("--only", choices=sorted(PARTS), action="append", help="only this part; may be repeated")
+    parser.add_argument("--quick", action="store_true", help="one round of less, in 4 minutes")
+    parser.add_argument("--only", choices=sorted([*PARTS, "postgres"]), action="append", help="only this part; may be repeated")
     arguments = parser.parse_args()
     plan = QUICK if arguments.quick else Plan()
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    started, samples = time.monotonic(), Samples()
-    for name, part in PARTS.items():
+    started, samples, found = time.monotonic(), Samples(), scale.Found()
+    parts = PARTS | {"postgres": lambda plan, samples: scale.measure(plan, samples, found)}
+    for name, part in parts.items():
         if not arguments.only or name in arguments.only:
             print(f"{name}: since {time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)
             part(plan, samples)
@@ -39,6 +40,8 @@ def main() -> None:
     print("\n".join(about) + "\n\n" + table.markdown(table.HEADER, everything))
     if costs := table.costs(samples):
         print(table.markdown(["processor time", "of the server"], costs))
+    several = scale_table.tables(plan, samples, found)
+    print("\n".join(several.values()))
     if arguments.quick or arguments.only:
         write(TARGET / "bench", everything, samples)
     else:
@@ -48,6 +51,9 @@ def main() -> None:
         for name, lines in sections.items():
             if lines:
                 document.refresh_section(PAGE, name, [*here, machine.clients(), rounds], lines)
+        if several:
+            about = [*here, f"{cluster.version()}, {machine.clients()}", rounds]
+            document.replace(SCALE_PAGE, {"machine": scale_table.bullets(about), **several})
     print(f"done in {time.monotonic() - started:.0f} s", file=sys.stderr)
 
 

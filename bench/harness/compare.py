@@ -15,7 +15,7 @@ from .updates import fill
 
 BASE = "base"
 # The units of figures that are not rates. Less of them is better.
-UNITS = {":p99": " ms", ":max": " ms", ":cpu": " µs", "resident": " bytes", "first answer": " s"}
+UNITS = {":p50": " ms", ":p99": " ms", ":max": " ms", ":cpu": " µs", "resident": " bytes", "/peak": " bytes", "first answer": " s"}
 
 
 def main() -> None:

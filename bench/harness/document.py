@@ -37,6 +37,8 @@ def replace(path: Path, parts: dict[str, str]) -> None:
     text = path.read_text()
     for name, part in parts.items():
         start, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->"
+        if text.count(start) != 1 or end not in text.partition(start)[2]:
+            raise RuntimeError(f"{path} has no marks of {name}")
         before, _, rest = text.partition(start)
         _, _, after = rest.partition(end)
         text = before + start + part + end + after

@@ -15,6 +15,7 @@ class Load:
     """The counts of one run of wrk; times in milliseconds."""
 
     rate: float
+    p50: float
     p99: float
     max: float
     requests: int
@@ -38,7 +39,8 @@ class Running:
         if counted["failed"] or not counted["requests"]:
             raise RuntimeError(f"wrong answers, which are no measure: {text}")
         rate = counted["requests"] / counted["duration"] * 1e6
-        return Load(rate, counted["p99"] / 1e3, counted["max"] / 1e3, counted["requests"])
+        p50, p99, longest = (counted[name] / 1e3 for name in ("p50", "p99", "max"))
+        return Load(rate, p50, p99, longest, counted["requests"])
 
 
 def threads(connections: int) -> int:
@@ -47,13 +49,14 @@ def threads(connections: int) -> int:
 
 def post(
     port: int, connections: int, keys: int, what: str, seconds: int, pause_ms: int = 0, token: str = "",
-    scheme: str = "http",
+    scheme: str = "http", part: int = 0, parts: int = 1,
 ) -> Running:  # fmt: skip
-    """Posts updates of these keys: "times" changes only times, "changes" changes the drift each time."""
+    """Posts updates of these keys: "times" changes only times, "changes" changes the drift each time.
+    Clients that run at once have a part each: of several parts, of other keys; else in another order."""
     count = threads(connections)
     return Running(
         [f"-t{count}", f"-c{connections}", f"-d{seconds}", "-s", "post.lua", f"{scheme}://127.0.0.1:{port}",
-         "--", str(count), str(keys), what, str(pause_ms), *([token] if token else [])]
+         "--", str(count), str(keys), what, str(pause_ms), str(part), str(parts), *([token] if token else [])]
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """The measurements. Each function is one part of a round, and names its figures.
 
-A figure is named `work/server`. That is a rate; the suffixes `:p99` and `:max` are latencies (ms), and
+A figure is named `work/server`. That is a rate; the suffixes `:p50`, `:p99` and `:max` are latencies (ms), and
 `:cpu` is the server's CPU time per request (µs).
 """
 
@@ -33,6 +33,7 @@ class Plan:
     many: int = 1_000_000
     expiring: int = 100_000
     days: int = 90
+    away: int = 60
     with_others: bool = True
 
 
@@ -61,6 +62,7 @@ class Round:
         result = run().result()
         used = server.cpu_seconds() - before
         self.add(f"{name}/{server.name}", result.rate)
+        self.add(f"{name}/{server.name}:p50", result.p50)
         self.add(f"{name}/{server.name}:p99", result.p99)
         self.add(f"{name}/{server.name}:max", result.max)
         self.add(f"{name}/{server.name}:cpu", used / result.requests * 1e6)
@@ -222,19 +224,26 @@ def both(a_round: Round, name: str, server: Server, writers: load.Running, secon
 def million(a_round: Round, many: Server, connections: Sequence[int] = (64,)) -> None:
     """Start, memory and updates of `many`, a server that has a million entries already."""
     entries, seconds = a_round.plan.many, 2 * a_round.plan.seconds
+    starting(a_round, many)
+    for count in connections:
+        a_round.take(f"million/post/{count}", many, lambda c=count: load.post(many.port, c, entries, "times", seconds))
+
+
+def starting(a_round: Round, many: Server) -> None:
+    """Start and memory of `many`, which is started anew afterwards."""
+    entries = a_round.plan.many
     a_round.note_disk()
     many.stop()
     started = time.perf_counter()
     many.start()
     a_round.add(f"million/resident/{many.name}", many.resident_bytes() / entries)
+    a_round.add(f"million/peak/{many.name}", many.peak_bytes() / entries)
     status, headers, _ = many.get("/status.json")
     a_round.add(f"million/first answer/{many.name}", time.perf_counter() - started)
     assert status == 200 and headers["x-total-count"] == str(entries)
-    # After a restart, since the first answer has left the rendered list in memory.
+    # The first answer has left the rendered list in memory.
     many.stop()
     many.start()
-    for count in connections:
-        a_round.take(f"million/post/{count}", many, lambda c=count: load.post(many.port, c, entries, "times", seconds))
 
 
 def thousand(a_round: Round) -> None:

@@ -48,7 +48,7 @@ class Server:
 
     def start(self):
         """Starts it and returns when it answers."""
-        with open(os.devnull, "wb") as nowhere, open(WORK / f"{self.name}.log", "wb") as log:
+        with open(os.devnull, "wb") as nowhere, open(self.log(), "wb") as log:
             # Request logs are discarded, but the servers still have to write them.
             streams = {"stdout": nowhere, "stderr": log if self.keeps_log() else nowhere}
             self.process = subprocess.Popen(
@@ -62,11 +62,15 @@ class Server:
                 return
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(f"{self.name} does not start: see {WORK}/{self.name}.log") from None
+                    raise RuntimeError(f"{self.name} does not start: see {self.log()}") from None
                 time.sleep(0.002)
 
     def keeps_log(self) -> bool:
         return False
+
+    def log(self) -> Path:
+        """The file of its standard error, if it is kept. It outlives the folder."""
+        return WORK / f"{self.folder.name}.log"
 
     def stop(self):
         """Kills it, if that has not been done."""
