@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use sqlx::{Connection, PgConnection};
 use tokio::sync::{Mutex, MutexGuard};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
+use super::absence::Absence;
 use super::server::SessionLimits;
 use super::sql;
 use super::target::Target;
@@ -17,17 +18,83 @@ use crate::store::StoreError;
 /// How much longer than the server a caller waits before a connection counts as lost.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// What a caller does while the database cannot be reached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Patience {
+    /// It asks again later.
+    None,
+    /// It waits, if the database has been away for a moment only.
+    Short,
+}
+
 /// A database that was opened.
 #[derive(Debug)]
 pub(super) struct Source {
-    pub(super) target: Target,
+    target: Target,
     /// Identifies the database.
     pub(super) store_id: String,
+    /// Set while the database cannot be reached.
+    absence: Mutex<Option<Absence>>,
 }
 
 impl Source {
-    /// Opens a connection to the database that was opened, wherever its primary is now.
-    pub(super) async fn connect(&self, limits: &SessionLimits) -> Result<PgConnection, StoreError> {
+    pub(super) fn new(target: Target, store_id: String) -> Self {
+        Self { target, store_id, absence: Mutex::new(None) }
+    }
+
+    /// Opens a connection to the database that was opened, wherever its primary is now. While it cannot
+    /// be reached, one caller at a time tries, now and then; the others get the last error.
+    pub(super) async fn connect(
+        &self,
+        limits: &SessionLimits,
+        patience: Patience,
+    ) -> Result<PgConnection, StoreError> {
+        loop {
+            let error = match self.try_in_turn(limits).await {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            match self.next_try().await {
+                Some(next_try) if patience == Patience::Short => sleep_until(next_try).await,
+                Some(_) | None => return Err(error),
+            }
+        }
+    }
+
+    /// Returns when to try again, or `None` if that is not worth waiting for.
+    async fn next_try(&self) -> Option<Instant> {
+        match &*self.absence.lock().await {
+            None => Some(Instant::now()),
+            Some(absence) => absence.is_short().then(|| absence.next_try()),
+        }
+    }
+
+    /// Tries to connect, unless that has failed a moment ago.
+    async fn try_in_turn(&self, limits: &SessionLimits) -> Result<PgConnection, StoreError> {
+        // While the database is away, this waits for the one that tries.
+        let mut turn = self.absence.lock().await;
+        let now = Instant::now();
+        if let Some(absence) = turn.as_ref().filter(|absence| now < absence.next_try()) {
+            return Err(absence.error());
+        }
+        if let Some(absence) = &mut *turn {
+            let outcome = self.open(limits).await;
+            match &outcome {
+                Ok(_) => *turn = None,
+                Err(error) => absence.go_on(error),
+            }
+            return outcome;
+        }
+        drop(turn);
+        let outcome = self.open(limits).await;
+        if let Err(error) = &outcome {
+            let mut absence = self.absence.lock().await;
+            absence.get_or_insert_with(|| Absence::begin(now, error));
+        }
+        outcome
+    }
+
+    async fn open(&self, limits: &SessionLimits) -> Result<PgConnection, StoreError> {
         let mut connection = self.target.connect(limits).await?.connection;
         let ask = sqlx::query_scalar(sql::BEGIN_SESSION).fetch_one(&mut connection);
         let store_id: String = within(limits, async { Ok(ask.await?) }).await?;
@@ -48,6 +115,7 @@ pub(super) async fn within<T>(
 #[derive(Debug)]
 pub(super) struct Line {
     limits: SessionLimits,
+    patience: Patience,
     held: Mutex<Held>,
 }
 
@@ -65,8 +133,8 @@ pub(super) struct Loan<'a> {
 }
 
 impl Line {
-    pub(super) fn new(limits: SessionLimits) -> Self {
-        Self { limits, held: Mutex::new(Held::Broken) }
+    pub(super) fn new(limits: SessionLimits, patience: Patience) -> Self {
+        Self { limits, patience, held: Mutex::new(Held::Broken) }
     }
 
     pub(super) fn limits(&self) -> &SessionLimits {
@@ -78,7 +146,7 @@ impl Line {
         let mut place = self.held.lock().await;
         let connection = match std::mem::replace(&mut *place, Held::Broken) {
             Held::Open(connection) => connection,
-            Held::Broken => source.connect(&self.limits).await?,
+            Held::Broken => source.connect(&self.limits, self.patience).await?,
             Held::Closed => {
                 *place = Held::Closed;
                 return Err(StoreError::Closed);

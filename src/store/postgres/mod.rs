@@ -3,6 +3,7 @@
 //! One connection commits, one follows what others commit, and a few answer questions about the
 //! history. An error closes the connection; see `docs/decisions/0023-postgresql.md`.
 
+mod absence;
 mod check;
 mod columns;
 mod commit;

@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use super::line::Source;
+use super::line::{Patience, Source};
 use super::server::SessionLimits;
 use super::{sql, sqlstate};
 use crate::mutex::locked;
@@ -73,8 +73,7 @@ impl Readers {
         let idle = locked(&self.idle).pop();
         let mut loan = Loan { readers: self, reader: idle, _place: place };
         if let Some(reader) = &mut loan.reader
-            && reader.is_given_up
-            && reader.end(source).await.is_err()
+            && reader.make_ready(source).await.is_err()
         {
             loan.reader = None;
         }
@@ -96,18 +95,21 @@ impl Readers {
 
 impl Reader {
     async fn open(source: &Source) -> Result<Self, StoreError> {
-        let mut connection = source.connect(&LIMITS).await?;
+        let mut connection = source.connect(&LIMITS, Patience::Short).await?;
         let process = sqlx::query_scalar(sql::PREPARE_TO_READ).fetch_one(&mut connection).await?;
         Ok(Self { connection, process, is_given_up: false })
     }
 
-    /// Waits until the question that was given up has ended.
-    async fn end(&mut self, source: &Source) -> Result<(), StoreError> {
-        let mut other = source.connect(&LIMITS).await?;
-        sqlx::query(sql::CANCEL).bind(self.process).execute(&mut other).await?;
-        other.close().await?;
-        let ended = timeout(END, self.connection.ping()).await;
-        ended.map_err(|_| StoreError::Silent(END))??;
+    /// Makes sure that the session is alive: the server may have ended it, or gone away, since it was
+    /// last used. Waits until a question that was given up has ended.
+    async fn make_ready(&mut self, source: &Source) -> Result<(), StoreError> {
+        if self.is_given_up {
+            let mut other = source.connect(&LIMITS, Patience::Short).await?;
+            sqlx::query(sql::CANCEL).bind(self.process).execute(&mut other).await?;
+            other.close().await?;
+        }
+        let answers = timeout(END, self.connection.ping()).await;
+        answers.map_err(|_| StoreError::Silent(END))??;
         self.is_given_up = false;
         Ok(())
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::check::Check;
-use super::line::{Line, Source, within};
+use super::line::{Line, Patience, Source, within};
 use super::prune::PostgresOldRecords;
 use super::readers::Readers;
 use super::records::PostgresRecords;
@@ -70,11 +70,11 @@ impl PostgresStore {
         let told = Told::default();
         told.note(last.0, last.1);
         Self {
-            source: Source { target, store_id },
+            source: Source::new(target, store_id),
             id: CommitId::random(),
             told,
-            writing: Line::new(BRIEF),
-            polling: Line::new(BRIEF),
+            writing: Line::new(BRIEF, Patience::Short),
+            polling: Line::new(BRIEF, Patience::None),
             readers: Readers::new(),
             calls: Calls::default(),
             bytes: AtomicU64::new(0),
@@ -95,7 +95,7 @@ impl Store for PostgresStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
         self.writing.check_open().await?;
         // Beside the others, which a long statement must not hold.
-        let mut connection = self.source.connect(&LOADING).await?;
+        let mut connection = self.source.connect(&LOADING, Patience::None).await?;
         let everything = within(&LOADING, stored_entries::read_all(&mut connection)).await?;
         self.told.begin_anew(everything.loaded.revision, everything.id);
         Ok(everything.loaded)

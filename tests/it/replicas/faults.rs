@@ -1,5 +1,8 @@
 //! Replicas that lose their database, each other, or their own process.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use super::kit::{agree, metric, replica, replicas, url_by, without};
 use crate::support::{Cluster, Events, PostgresDatabase, Relay, report, wait_until};
 
@@ -73,6 +76,55 @@ fn a_lost_connection_fails_no_update() {
         replica.accept(report("repo", &format!("s{number:02}"), "SYNCED", &[]));
     }
     assert_eq!(database.stored("select count(*)::text from transitions"), ["20"]);
+}
+
+#[test]
+fn a_database_that_is_away_for_a_moment_fails_no_update() {
+    let database = PostgresDatabase::create();
+    let relay = Relay::to(Cluster::shared().port());
+    let replica = replica(&url_by(&relay, &database), &[]);
+    relay.cut();
+    thread::scope(|scope| {
+        let update = scope.spawn(|| replica.post(report("repo", "a", "SYNCED", &[])));
+        wait_until("it misses the database", || relay.refused() > 0);
+        relay.mend();
+        assert_eq!(update.join().unwrap().status, 200);
+    });
+    assert_eq!(database.stored("select count(*)::text from transitions"), ["1"]);
+}
+
+#[test]
+fn a_database_that_stays_away_is_asked_for_less_and_less() {
+    let database = PostgresDatabase::create();
+    let relay = Relay::to(Cluster::shared().port());
+    let replica = replica(&url_by(&relay, &database), &[]);
+    let began = Instant::now();
+    relay.cut();
+    // By clients too.
+    wait_until("it has tried for long", || {
+        replica.post(report("repo", "a", "SYNCED", &[])).error(503);
+        replica.get("/api/history").error(503);
+        relay.refused() >= 12
+    });
+    // The shortest pauses before the first six tries, and before each of the others. The first tries
+    // of three connections may come at once.
+    let shortest = Duration::from_millis(25 + 50 + 100 + 200 + 400 + 3 * 500);
+    assert!(began.elapsed() > shortest, "12 tries in {:?}", began.elapsed());
+    relay.mend();
+    wait_until("it is back", || replica.get("/health").json()["status"] == "healthy");
+    replica.accept(report("repo", "a", "SYNCED", &[]));
+}
+
+#[test]
+fn the_history_is_read_again_at_once_after_the_server_has_ended_all_sessions() {
+    let database = PostgresDatabase::create();
+    let replica = replica(&database.url(), &[]);
+    replica.accept(report("repo", "a", "SYNCED", &[]));
+    for target in ["/api/history", "/api/timeline", "/api/history?event=stale"] {
+        assert_eq!(replica.get(target).status, 200);
+        without(&database, || {});
+        assert_eq!(replica.get(target).status, 200, "{target}");
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub struct Relay {
 #[derive(Default)]
 struct Ways {
     is_cut: bool,
+    refused: usize,
     open: Vec<TcpStream>,
 }
 
@@ -45,6 +46,11 @@ impl Relay {
         }
     }
 
+    /// Returns how many connections were closed at once.
+    pub fn refused(&self) -> usize {
+        self.ways.lock().unwrap().refused
+    }
+
     /// Passes new connections on again.
     pub fn mend(&self) {
         self.ways.lock().unwrap().is_cut = false;
@@ -60,6 +66,7 @@ impl Drop for Relay {
 fn pass_on(client: TcpStream, port: u16, ways: &Mutex<Ways>) {
     let mut ways = ways.lock().unwrap();
     if ways.is_cut {
+        ways.refused += 1;
         return;
     }
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return };
