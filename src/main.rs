@@ -94,12 +94,17 @@ where
     run(work).map_or_else(|status| status, |text| print(&text))
 }
 
-/// Runs a command on a database; after an error, says why and returns the exit status.
+/// Runs a command on a database, with a log of warnings; after an error, says why and returns the exit
+/// status.
 fn run<E>(work: impl Future<Output = Result<String, E>>) -> Result<String, ExitCode>
 where
     AppError: From<E>,
 {
-    actix_web::rt::System::new().block_on(work).map_err(|error| {
+    let log = start_log(LevelFilter::Warn)?;
+    let outcome = actix_web::rt::System::new().block_on(work);
+    // The log's lines come before what is said here.
+    drop(log);
+    outcome.map_err(|error| {
         let error = AppError::from(error);
         say(format_args!("error: {error}"), error.exit_status())
     })
@@ -111,15 +116,20 @@ fn progress(verb: &'static str, has_output: bool) -> Progress {
     Progress::new(verb, is_apart.then(|| Box::new(io::stderr()) as Box<dyn io::Write + Send>))
 }
 
+fn start_log(level: LevelFilter) -> Result<Log, ExitCode> {
+    logging::start(level)
+        .map_err(|error| say(format_args!("The log cannot be started: {error}"), 1))
+}
+
 /// Runs what serves, with a log of messages from `level` on.
 fn with_log(
     level: LevelFilter,
     listen: fn() -> io::Result<Signals>,
     work: impl AsyncFnOnce(&Log, Signals) -> anyhow::Result<()>,
 ) -> ExitCode {
-    let log = match logging::start(level) {
+    let log = match start_log(level) {
         Ok(log) => log,
-        Err(error) => return say(format_args!("The log cannot be started: {error}"), 1),
+        Err(status) => return status,
     };
     let system = actix_web::rt::System::new();
     let outcome = system.block_on(async { work(&log, listen()?).await });
