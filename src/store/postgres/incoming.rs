@@ -5,6 +5,7 @@ use sqlx::{Executor, PgConnection};
 
 use super::open::{Rejected, prepare};
 use super::server::SessionLimits;
+use super::sql;
 use super::store::PostgresStore;
 use super::target::Target;
 use crate::domain::Outage;
@@ -94,6 +95,7 @@ async fn begin(connection: &mut PgConnection) -> Result<Begun, Rejected> {
     prepare(&mut *connection).await?;
     connection.execute("begin isolation level read committed").await?;
     connection.execute(KEEP_OTHERS_OUT).await?;
+    connection.execute(sql::HOLD_COMMITS).await?;
     if sqlx::query_scalar(IS_IN_USE).fetch_one(&mut *connection).await? {
         return Ok(Begun::InUse);
     }

@@ -34,6 +34,10 @@ pub(super) const COMMIT: &str = "\
         $1, $2::text::uuid, $3, $4::text::uuid, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14::text::uuid \
     )";
 
+/// Keeps everybody from committing until the transaction ends, with the lock of `commit_v1`. A replica
+/// that was not heard for a minute may be back.
+pub(super) const HOLD_COMMITS: &str = "select pg_advisory_xact_lock(1735619699)";
+
 /// The last commit.
 pub(super) const LAST_COMMIT: &str =
     "select revision, token::text from commits order by revision desc limit 1";
@@ -184,6 +188,12 @@ mod tests {
     fn listed(columns: &str) -> Vec<&str> {
         let columns = columns.split(',').map(|name| name.trim().trim_matches('"'));
         columns.filter(|name| !name.is_empty()).collect()
+    }
+
+    #[test]
+    fn the_function_that_commits_waits_for_the_lock_that_holds_commits() {
+        let lock = HOLD_COMMITS.strip_prefix("select ").unwrap();
+        assert!(SCHEMA.contains(&format!("perform {lock};")));
     }
 
     #[test]
