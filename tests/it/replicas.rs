@@ -1,9 +1,13 @@
 //! Several replicas of the program on one PostgreSQL database, from outside.
 
 mod faults;
+mod fleet;
 mod kit;
 mod limits;
+mod rolling;
 mod time;
+mod traffic;
+mod versions;
 
 use kit::{agree, metric, replica, replicas};
 

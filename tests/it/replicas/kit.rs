@@ -7,8 +7,13 @@ use crate::support::{Client, Cluster, PostgresDatabase, Process, Relay, wait_unt
 
 /// Returns the command of a replica, with an empty environment.
 pub fn command(url: &str, arguments: &[&str]) -> Command {
+    command_at("127.0.0.1:0", url, arguments)
+}
+
+/// Returns the command of a replica that listens on an address, with an empty environment.
+pub fn command_at(address: &str, url: &str, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
-    command.env_clear().args(["--listen", "127.0.0.1:0", "--database-url", url]).args(arguments);
+    command.env_clear().args(["--listen", address, "--database-url", url]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     command
 }

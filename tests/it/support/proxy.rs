@@ -40,9 +40,14 @@ impl Proxy {
     /// Starts nginx with a file of its folder `conf.d`. The file has port 80 and the server
     /// 127.0.0.1:8080, which are replaced.
     pub fn nginx(site: &str, server: SocketAddr) -> Self {
+        Self::nginx_before(&placed(site, "127.0.0.1:8080", &server))
+    }
+
+    /// Starts nginx with a file that names its servers. Port 80 is replaced.
+    pub fn nginx_before(site: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
-        let site = placed(site, "listen 80;", &format!("listen {address};"), server);
+        let site = placed(site, "listen 80;", &format!("listen {address};"));
         let path = folder.path().display().to_string();
         fs::write(folder.path().join("site.conf"), site).unwrap();
         fs::write(folder.path().join("nginx.conf"), NGINX.replace("FOLDER", &path)).unwrap();
@@ -53,9 +58,14 @@ impl Proxy {
     /// Starts `HAProxy` with a configuration. It has port 80 and the server 127.0.0.1:8080, which are
     /// replaced.
     pub fn haproxy(configuration: &str, server: SocketAddr) -> Self {
+        Self::haproxy_before(&placed(configuration, "127.0.0.1:8080", &server))
+    }
+
+    /// Starts `HAProxy` with a configuration that names its servers. Port 80 is replaced.
+    pub fn haproxy_before(configuration: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let address = free_address();
-        let configuration = placed(configuration, "bind :80", &format!("bind {address}"), server);
+        let configuration = placed(configuration, "bind :80", &format!("bind {address}"));
         let path = folder.path().join("haproxy.cfg");
         fs::write(&path, configuration).unwrap();
         let arguments = ["-db", "-f", &path.display().to_string()];
@@ -90,11 +100,10 @@ pub fn shipped(name: &str) -> String {
     fs::read_to_string(folder.join(name)).unwrap()
 }
 
-/// Replaces the addresses in a configuration with those of this test.
-fn placed(text: &str, port: &str, bound: &str, server: SocketAddr) -> String {
-    assert_eq!(text.matches(port).count(), 1, "{text}");
-    assert_eq!(text.matches("127.0.0.1:8080").count(), 1, "{text}");
-    text.replace(port, bound).replace("127.0.0.1:8080", &server.to_string())
+/// Replaces an address in a configuration, which has it once, with that of this test.
+pub fn placed(text: &str, shipped: &str, here: &impl ToString) -> String {
+    assert_eq!(text.matches(shipped).count(), 1, "{shipped} in {text}");
+    text.replace(shipped, &here.to_string())
 }
 
 /// Returns an unused address. Neither proxy can report a port that the system chose.

@@ -1,0 +1,148 @@
+//! Clients that update and read through a proxy all the time, each on a connection that it keeps.
+
+use std::io::Write;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Client, Connection, Events, Reply, report, update_request};
+
+/// How many clients update an entry each, and how many read.
+const UPDATING: usize = 4;
+const READING: usize = 2;
+/// How many requests can be under way at once.
+pub const AT_ONCE: usize = UPDATING + READING;
+
+/// The time between two requests of a client.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// The repository that they update.
+const REPO: &str = "rolled";
+
+/// What the clients have got.
+pub struct Outcome {
+    /// How many updates of each entry have been answered with 200. Their counts go from 1 to this.
+    pub stored: Vec<u64>,
+    pub reads: usize,
+    /// What was not answered with 200.
+    pub failures: Vec<String>,
+    /// How often the stream of changes was opened again.
+    pub reopened: usize,
+}
+
+/// Has clients update and read while something is done. A client repeats an update until it is
+/// answered with 200, as docs/reporting.md says.
+pub fn during(proxy: Client, work: impl FnOnce()) -> Outcome {
+    let (is_over, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let failures = Mutex::new(Vec::new());
+    let note = |failure: String| {
+        eprintln!("{failure}");
+        failures.lock().unwrap().push(failure);
+    };
+    let goes_on = || !is_over.load(Ordering::Relaxed);
+    let (stored, reopened) = thread::scope(|scope| {
+        let watching = scope.spawn(|| watch(&proxy));
+        let (note, goes_on, reads) = (&note, &goes_on, &reads);
+        let updating: Vec<_> = (0..UPDATING)
+            .map(|pair| scope.spawn(move || update(proxy, pair, goes_on, note)))
+            .collect();
+        for _ in 0..READING {
+            scope.spawn(move || {
+                let mut connection = Kept::with(proxy);
+                while goes_on() {
+                    connection.read().map_or_else(note, |()| {
+                        reads.fetch_add(1, Ordering::Relaxed);
+                    });
+                    thread::sleep(PAUSE);
+                }
+            });
+        }
+        work();
+        is_over.store(true, Ordering::Relaxed);
+        let stored = updating.into_iter().map(|updating| updating.join().unwrap()).collect();
+        proxy.accept(report(REPO, "end", "SYNCED", &[]));
+        (stored, watching.join().unwrap())
+    });
+    let failures = failures.into_inner().unwrap();
+    Outcome { stored, reads: reads.into_inner(), failures, reopened }
+}
+
+/// Reports counts from 1 on; returns the last one.
+fn update(proxy: Client, pair: usize, goes_on: &dyn Fn() -> bool, note: &dyn Fn(String)) -> u64 {
+    let (mut connection, mut count) = (Kept::with(proxy), 0);
+    while goes_on() {
+        count += 1;
+        while let Err(failure) = connection.report(pair, count) {
+            note(failure);
+        }
+        thread::sleep(PAUSE);
+    }
+    count
+}
+
+/// Follows the stream of changes until the last update, and opens it again each time it ends; returns
+/// how often.
+fn watch(proxy: &Client) -> usize {
+    let is_last = |row: &Value| row["server"] == "end";
+    for reopened in 0.. {
+        let (mut events, _) = Events::open(proxy, "/api/events", &[]);
+        // The stream has only what is new since then.
+        if proxy.list(&format!("?repo={REPO}")).iter().any(is_last) {
+            return reopened;
+        }
+        while let Some((_, row)) = events.next() {
+            if is_last(&row) {
+                return reopened;
+            }
+        }
+        thread::sleep(PAUSE);
+    }
+    unreachable!("it goes on until the last update")
+}
+
+/// A connection that is kept until one side ends it.
+struct Kept {
+    proxy: Client,
+    open: Option<Connection>,
+}
+
+impl Kept {
+    fn with(proxy: Client) -> Self {
+        Self { proxy, open: None }
+    }
+
+    fn report(&mut self, pair: usize, count: u64) -> Result<(), String> {
+        let body = json!({
+            "repo": REPO, "server": format!("s{pair}"), "sync_status": "OUT_OF_SYNC",
+            "drift_count": count, "files": [], "last_check": "2026-04-21T10:32:15Z",
+        });
+        let answer = self.ask(&update_request(&body.to_string()));
+        answer.map(drop).map_err(|error| format!("update {count} of s{pair}: {error}"))
+    }
+
+    fn read(&mut self) -> Result<(), String> {
+        let request = format!("GET /status.json?repo={REPO} HTTP/1.1\r\nHost: t\r\n\r\n");
+        let answer = self.ask(&request).map_err(|error| format!("read: {error}"))?;
+        assert!(answer.json().is_array());
+        Ok(())
+    }
+
+    /// Sends a request, and waits for an answer with 200.
+    fn ask(&mut self, request: &str) -> Result<Reply, String> {
+        let open = self.open.take().or_else(|| self.proxy.try_connect());
+        let mut open = open.ok_or("nobody listens")?;
+        open.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+        let reply = Reply::read(&mut open).filter(Reply::is_complete).ok_or("no whole answer")?;
+        if reply.header("connection") != Some("close") {
+            self.open = Some(open);
+        }
+        if reply.status == 200 {
+            Ok(reply)
+        } else {
+            Err(format!("{} {}", reply.status, reply.text()))
+        }
+    }
+}
