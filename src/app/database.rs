@@ -64,7 +64,7 @@ pub async fn incoming(url: DatabaseUrl) -> Result<Box<dyn Incoming>, AppError> {
 
 /// Makes sure that the server can be used, and says which it is.
 async fn look_at(target: &Target) -> Result<(), ConnectError> {
-    let session = target.connect(&AT_FIRST).await?;
+    let session = target.connect_first(&AT_FIRST).await?;
     let Session { connection: _, host, server } = &session;
     let in_tls = if server.is_encrypted { "in TLS" } else { "without TLS" };
     log::info!("Database: {target}; PostgreSQL {} at {host}, {in_tls}", server.version);

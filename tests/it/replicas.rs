@@ -4,6 +4,7 @@ mod faults;
 mod fleet;
 mod kit;
 mod limits;
+mod pooler;
 mod rolling;
 mod time;
 mod traffic;

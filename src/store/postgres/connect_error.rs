@@ -72,11 +72,19 @@ impl Cause {
     pub(super) fn of_login(error: &sqlx::Error, files: &LoginFiles) -> Self {
         /// `invalid_password`.
         const WRONG_PASSWORD: &str = "28P01";
+        /// `duplicate_prepared_statement`, `invalid_sql_statement_name`: of another session.
+        const OF_ANOTHER_SESSION: [&str; 2] = ["42P05", "26000"];
         Self::Login(match error {
             sqlx::Error::Database(error) => {
                 let is_missing = files.password.is_none();
                 let hint = match error.code().as_deref() {
                     Some(WRONG_PASSWORD) if is_missing => " (no password is configured)",
+                    Some(code) if OF_ANOTHER_SESSION.contains(&code) => {
+                        " (a pooler mixes sessions: set its pool_mode to session)"
+                    }
+                    _ if error.message().ends_with("startup parameter: options") => {
+                        " (a pooler does not take PGOPTIONS)"
+                    }
                     _ => "",
                 };
                 format!("{}{hint}", error.message())

@@ -68,7 +68,7 @@ impl PostgresStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn incoming(target: Target) -> Result<Box<dyn Incoming>, OpenError> {
-        let connected = target.connect(&SessionLimits::OF_A_MOVE).await;
+        let connected = target.connect_first(&SessionLimits::OF_A_MOVE).await;
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
         let begun = begin(&mut connection).await.map_err(|rejected| rejected.at(&target))?;
         match begun {

@@ -15,6 +15,7 @@ mod line;
 mod login;
 mod open;
 mod outgoing;
+mod pooler;
 mod prune;
 mod readers;
 mod records;

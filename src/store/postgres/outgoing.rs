@@ -34,7 +34,7 @@ impl PostgresStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn outgoing(target: Target) -> Result<Box<dyn Outgoing>, OpenError> {
-        let connected = target.connect(&SessionLimits::OF_A_MOVE).await;
+        let connected = target.connect_first(&SessionLimits::OF_A_MOVE).await;
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
         let begun = begin(&mut connection).await;
         let contents = begun.map_err(|rejected| rejected.at(&target))?;

@@ -52,6 +52,11 @@ pub enum Unfit {
     /// It cannot store every character.
     #[error("the encoding of the database is {0}, which has no place for every character")]
     Encoding(String),
+    /// It is behind a pooler whose sessions are no sessions of the server.
+    #[error(
+        "a pooler mixes the sessions of its clients (its pool_mode is transaction or statement)"
+    )]
+    Pooled,
 }
 
 impl Unfit {
@@ -63,6 +68,7 @@ impl Unfit {
                 "Set synchronous_commit to on or remote_apply, for the server, the database or the role"
             }
             Self::Encoding(_) => "Create the database with encoding UTF8",
+            Self::Pooled => "Set pool_mode = session, or name the server instead of the pooler",
         }
     }
 }

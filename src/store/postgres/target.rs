@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use super::connect_error::{Cause, ConnectError, Failure};
 use super::login::{Host, Login, LoginFiles, Tls};
+use super::pooler;
 use super::server::{Server, SessionLimits, Standing, Unfit, set_up};
 
 /// How many threads may read files of logins.
@@ -91,6 +92,30 @@ impl Target {
             }
         }
         Err(refused.unwrap_or(ConnectError::Unreachable(failures)))
+    }
+
+    /// Opens the first session of a start, and makes sure that a session stays one: a pooler may
+    /// stand in between.
+    ///
+    /// # Errors
+    /// As [`Target::connect`], and if a pooler mixes sessions.
+    pub async fn connect_first(&self, limits: &SessionLimits) -> Result<Session, ConnectError> {
+        let mut first = self.connect(limits).await?;
+        let mut other = self.connect(limits).await?;
+        let limit = self.login.connect_timeout;
+        let asked = timeout(limit, pooler::mixes(&mut first.connection, &mut other.connection));
+        let cause = match asked.await {
+            Ok(Ok(false)) => {
+                other.close().await;
+                return Ok(first);
+            }
+            Ok(Ok(true)) => {
+                return Err(ConnectError::Unfit { host: first.host, unfit: Unfit::Pooled });
+            }
+            Ok(Err(error)) => Cause::of_login(&error, &LoginFiles::default()),
+            Err(_) => Cause::Silent(limit),
+        };
+        Err(ConnectError::Unreachable(vec![Failure { host: first.host, cause }]))
     }
 
     /// Logs in at a host, within the time that it has for this.

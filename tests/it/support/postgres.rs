@@ -266,7 +266,7 @@ fn new_folder() -> PathBuf {
 }
 
 /// Makes the server's user the owner of a file or folder.
-fn give_to_server(path: &Path) {
+pub(super) fn give_to_server(path: &Path) {
     if let Some(user) = server_user() {
         chown(path, Some(number_of(user, "-u")), Some(number_of(user, "-g"))).unwrap();
     }
@@ -285,16 +285,21 @@ fn watcher(folder: &Path, port: u16) -> Child {
     watcher.process_group(0).spawn().unwrap()
 }
 
-/// Returns a command of PostgreSQL. It refuses to run as root, so root gives it a user of its own.
-/// If the process that starts it ends, it ends.
+/// Returns a command of PostgreSQL.
 fn command(name: &str) -> Command {
+    as_server_user(&programs().join(name))
+}
+
+/// Returns the command of a program that refuses to run as root, so root gives it a user of its own.
+/// If the process that starts it ends, it ends.
+pub(super) fn as_server_user(program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "QUIT"]);
     if let Some(user) = server_user() {
         command.args(["--reuid", user, "--regid", &number_of(user, "-g").to_string()]);
         command.arg("--clear-groups");
     }
-    command.arg(programs().join(name)).env("LC_ALL", "C").current_dir("/");
+    command.arg(program).env("LC_ALL", "C").current_dir("/");
     command
 }
 
