@@ -1,5 +1,6 @@
 //! Several replicas of the program on one PostgreSQL database, from outside.
 
+mod commands;
 mod faults;
 mod fleet;
 mod kit;
