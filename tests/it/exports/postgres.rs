@@ -184,3 +184,16 @@ fn an_export_and_an_import_warn_of_a_connection_that_is_not_safe() {
         }
     }
 }
+
+#[test]
+fn what_pg_dump_wrote_beside_a_replica_is_restored_with_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let exported = with_everything(&folder.path().join("old.db"));
+    let [old, restored] = [PostgresDatabase::create(), PostgresDatabase::create()];
+    import_text(&exported, &old);
+    let app = served(&old, DAYS);
+    let dump = run_tool("pg_dump", "postgresql", &[&old.url()], "");
+    let to = ["--quiet", "--set=ON_ERROR_STOP=1", &restored.url()];
+    run_tool("psql", "postgresql", &to, &dump);
+    assert_alike(&app, &served(&restored, DAYS));
+}
