@@ -6,6 +6,7 @@ mod archive;
 mod column;
 mod error;
 mod history;
+mod migrations;
 mod moving;
 pub mod postgres;
 mod record;

@@ -11,7 +11,7 @@ use super::store::PostgresStore;
 use super::target::Target;
 use super::{feed, sql};
 use crate::domain::Revision;
-use crate::store::{CommitId, OpenError, StoreError};
+use crate::store::{CommitId, OpenError, StoreError, migrations};
 
 /// The limits of a start: another replica may be migrating the database, with a long history.
 const LIMITS: SessionLimits = SessionLimits {
@@ -22,7 +22,7 @@ const LIMITS: SessionLimits = SessionLimits {
 
 /// The migrations of this version.
 static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
-    let mut migrator: Migrator = sqlx::migrate!("migrations/postgres");
+    let mut migrator = migrations::postgres();
     // A newer version, which runs beside this one, has more.
     migrator.set_ignore_missing(true);
     migrator

@@ -1,8 +1,8 @@
 //! Opens a store: lock, inspect, create or migrate, connect.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize};
+use std::sync::{Arc, LazyLock};
 
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, Executor};
@@ -17,9 +17,10 @@ use super::store::{SqliteStore, WriteConnection, Writing};
 use super::stored_entries::{Everything, read_all};
 use super::upkeep::Sizes;
 use super::{create, repair, sql, wal};
-use crate::store::{OpenError, StoreError};
+use crate::store::{OpenError, StoreError, migrations};
 
-pub(super) static MIGRATOR: Migrator = sqlx::migrate!("migrations/sqlite");
+/// The migrations of this version.
+pub(super) static MIGRATOR: LazyLock<Migrator> = LazyLock::new(migrations::sqlite);
 
 impl SqliteStore {
     /// Opens a database file, and creates it if there is none.
