@@ -109,14 +109,14 @@ impl Archive for BareLog {
 
 fn main() -> anyhow::Result<()> {
     let Invocation::Serve(config) = cli::from_process()? else {
-        anyhow::bail!("it can only serve");
+        anyhow::bail!("the bare log has no commands, only settings");
     };
     actix_web::rt::System::new().block_on(serve(&config))
 }
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let DatabaseUrl::Sqlite(path) = &config.database_url else {
-        anyhow::bail!("its log is a file: expected a sqlite:// URL");
+        anyhow::bail!("the bare log is a file: expected a sqlite:// URL");
     };
     let store = Arc::new(BareLog::create(path)?);
     let app = App::with_store(

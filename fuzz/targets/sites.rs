@@ -16,8 +16,8 @@ fn server(refuses_other_hosts: bool) -> Sites {
     Sites::new(allowed, Some("https://external.example:8443/drift"), refuses_other_hosts)
 }
 
-/// The three headers are the lines of the input. What is accepted is for this server in the eyes of a
-/// browser, and what a browser writes for this server is accepted.
+/// The lines of the input are the three headers. A browser that writes headers which are accepted means
+/// this server, and the headers that a browser writes for this server are accepted.
 pub fn sites(input: &[u8]) {
     let is_of_a_header = |byte: &u8| *byte == b'\t' || (*byte >= b' ' && *byte != 0x7f);
     if !input.iter().all(|byte| *byte == b'\n' || is_of_a_header(byte)) {
