@@ -3,6 +3,10 @@
 //!
 //! Pairs are two arrays of the same length, of repositories and of servers. The index by state has
 //! the state in front of the time, so a range of time is sought in each state.
+//!
+//! What is sought for each pair stands in a `lateral` with `limit` or `offset 0`. Without these, the
+//! planner may join in another order: if its statistics are old, it walks through the whole history for
+//! each pair.
 
 use super::sql::transition_as_columns;
 
@@ -13,16 +17,27 @@ macro_rules! pairs {
     };
 }
 
-/// The transitions of each pair in a range, in the table `seen`.
+/// Each state as a row.
+macro_rules! each_state {
+    () => {
+        "(values (0::smallint), (1::smallint), (2::smallint), (3::smallint)) as wanted (state)"
+    };
+}
+
+/// Some columns of the transitions of each pair in a range, in the table `seen`.
 macro_rules! of_pairs_in_range {
-    ($from:literal, $to:literal) => {
+    ($columns:expr) => {
         concat!(
             pairs!(),
-            " join transitions as seen on seen.repo = pair.repo and seen.server = pair.server \
-                and seen.state = any ('{0,1,2,3}'::smallint[]) and seen.at >= ",
-            $from,
-            " and seen.at < ",
-            $to
+            " cross join ",
+            each_state!(),
+            " cross join lateral (select ",
+            $columns,
+            " from transitions as own \
+                where own.repo = pair.repo and own.server = pair.server \
+                    and own.state = wanted.state and own.at >= $3 and own.at < $4 \
+                offset 0 \
+            ) as seen"
         )
     };
 }
@@ -135,9 +150,13 @@ pub(super) const IN_RANGE: &str = concat!(
     "select place from ",
     pairs!(),
     " where exists ( \
-        select from transitions as seen where seen.repo = pair.repo \
-            and seen.server = pair.server and seen.state = any ('{0,1,2,3}'::smallint[]) \
-            and seen.at >= $3 and seen.at < $4 \
+        select from ",
+    each_state!(),
+    " cross join lateral ( \
+            select from transitions as seen where seen.repo = pair.repo \
+                and seen.server = pair.server and seen.state = wanted.state \
+                and seen.at >= $3 and seen.at < $4 limit 1 \
+        ) as first \
     ) or greatest(",
     last_moment!("0"),
     ", ",
@@ -150,11 +169,8 @@ pub(super) const IN_RANGE: &str = concat!(
 );
 
 /// The number of transitions of some pairs in a range, up to `$5`.
-pub(super) const COUNT_OF_PAIRS: &str = concat!(
-    "select count(*) from (select from ",
-    of_pairs_in_range!("$3", "$4"),
-    " limit $5) as counted"
-);
+pub(super) const COUNT_OF_PAIRS: &str =
+    concat!("select count(*) from (select from ", of_pairs_in_range!(""), " limit $5) as counted");
 
 /// The number of transitions of all pairs in a range, up to `$3`.
 pub(super) const COUNT_OF_ALL: &str = "select count(*) from ( \
@@ -189,7 +205,9 @@ macro_rules! last_seen {
                 synced.at, synced.id, synced.is_drifted, stale.at, stale.id, stale.is_drifted, \
                 out_of_sync.at, out_of_sync.id, false from ",
             pairs!(),
-            " cross join unnest($3::bigint[]) as moment (at)",
+            " cross join lateral ( \
+                select unnest($3::bigint[]) as at offset 0 \
+            ) as moment",
             last_to!("3", "ended", "false"),
             last_to!("0", "synced", $is_drifted),
             last_to!("2", "stale", $is_drifted),
@@ -207,17 +225,15 @@ pub(super) const LAST_SEEN_IN_SUM: &str =
 
 /// The transitions of some pairs in a range.
 pub(super) const POINTS: &str = concat!(
-    "select place, at, id, state from ",
-    of_pairs_in_range!("$3", "$4"),
+    "select place, at, id, wanted.state from ",
+    of_pairs_in_range!("at, id"),
     " order by place, at, id"
 );
 
 /// The transitions of some pairs in a range, in the order of time.
 pub(super) const POINTS_IN_SUM: &str = concat!(
-    "select place, at, ",
-    state_in_sum!(),
-    " from ",
-    of_pairs_in_range!("$3", "$4"),
+    "select place, at, in_sum from ",
+    of_pairs_in_range!(concat!("at, id, ", state_in_sum!(), " as in_sum")),
     " order by at, id"
 );
 

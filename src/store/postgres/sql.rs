@@ -134,12 +134,17 @@ pub(super) const FORGET_REPLICAS: &str =
 /// The number of the last migration that a program has to know to use the database.
 pub(super) const OLDEST_PROGRAM: &str = "select oldest_program from meta";
 
-/// Lets questions about the history be answered by seeks, whatever the statistics say, and nothing
-/// be compiled for them. Returns the process of the server.
+/// Lets questions about the history be answered by seeks, whatever the statistics say and the
+/// parameters are, nothing be compiled for them, and nothing of usual answers be sorted on the disk.
+/// Returns the process of the server.
 pub(super) const PREPARE_TO_READ: &str = "\
     select pg_backend_pid(), \
-        set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false), \
-        set_config('enable_mergejoin', 'off', false), set_config('jit', 'off', false), \
+        set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), \
+        set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false), \
+        set_config('enable_material', 'off', false), set_config('enable_memoize', 'off', false), \
+        set_config('plan_cache_mode', 'force_generic_plan', false), \
+        set_config('max_parallel_workers_per_gather', '0', false), \
+        set_config('jit', 'off', false), set_config('work_mem', '32MB', false), \
         set_config('default_transaction_read_only', 'on', false)";
 
 /// Cancels what another session of this program is doing.
