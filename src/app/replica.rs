@@ -13,7 +13,8 @@ pub(super) fn present(config: &Config) -> Replica {
     let settings = shared_settings(config).map(|(name, value)| format!("{name}={value:016x}"));
     Replica {
         name: name(config.listen),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
+        // Builds of one version may answer otherwise, and their entity tags differ.
+        version: concat!(env!("CARGO_PKG_VERSION"), "+", env!("GITOPS_STATUS_BUILD")).to_owned(),
         settings: settings.join(" "),
     }
 }

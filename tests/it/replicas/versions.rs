@@ -100,6 +100,20 @@ fn a_replica_loads_everything_after_each_commit_in_a_format_that_it_does_not_kno
 }
 
 #[test]
+fn two_builds_of_one_version_are_two_versions() {
+    let database = PostgresDatabase::create();
+    let one = replica(&database.url(), &[]);
+    let other_build = "insert into replicas \
+         select gen_random_uuid(), 'other:1', split_part(version, '+', 1) || '+other', settings, seen_at \
+         from replicas";
+    run(&database, other_build);
+    let series = "gitops_status_replica_differences{setting=\"version\"}";
+    wait_until("it notices another build", || {
+        one.get("/metrics").text().contains(series) && metric(&one, series) == 1
+    });
+}
+
+#[test]
 fn a_database_without_what_an_older_version_needs_ends_its_start_with_65() {
     let database = PostgresDatabase::create();
     assert!(replica(&database.url(), &[]).terminate().success());
