@@ -47,7 +47,7 @@ fn update(with: impl FnOnce(&Fleet) -> Proxy) {
     });
     let Outcome { stored, reads, failures, reopened } = outcome;
     assert_eq!(failures, [""; 0], "of {stored:?} updates and {reads} reads");
-    assert!(stored.iter().all(|count| *count > 100) && reads > 100, "{stored:?}, {reads}");
+    assert!(stored.iter().all(|count| *count > 50) && reads > 50, "{stored:?}, {reads}");
     assert!(reopened > 0, "the stream of a replica ends with it");
     assert_all_is_told(&database, &stored);
     agree(fleet.replicas());

@@ -17,7 +17,7 @@ const READING: usize = 2;
 pub const AT_ONCE: usize = UPDATING + READING;
 
 /// The time between two requests of a client.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(40);
 
 /// The repository that they update.
 const REPO: &str = "rolled";
