@@ -207,7 +207,8 @@ def starting(a_round: Round, server: Ours) -> None:
 
 def pacing(plan: Plan, servers: Sequence[Replica], entries: int | None) -> Pace:
     """Updates through all replicas, of so many entries that report every five minutes, or as fast as the
-    clients can."""
+    clients can. Each pace begins with a checkpoint, so that they are alike."""
+    servers[0].cluster.sql(servers[0].database, "checkpoint")
     before = sum(server.cpu_seconds() for server in servers)
     with servers[0].spending() as spent:
         if entries is None:
