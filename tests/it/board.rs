@@ -8,9 +8,9 @@
 mod cluster;
 mod database;
 mod fake_store;
+mod faults;
 mod history;
 mod model;
-mod random;
 
 use std::time::Duration;
 

@@ -15,8 +15,14 @@ pub struct SmallDisk(TempDir);
 
 impl SmallDisk {
     pub fn mount() -> Self {
+        Self::of_size("1m")
+    }
+
+    /// Mounts one of another size, as `mount` reads it.
+    pub fn of_size(size: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        run("mount", &["-t", "tmpfs", "-o", "size=1m", "tmpfs", folder.path().to_str().unwrap()]);
+        let (size, path) = (format!("size={size}"), folder.path().to_str().unwrap());
+        run("mount", &["-t", "tmpfs", "-o", &size, "tmpfs", path]);
         Self(folder)
     }
 

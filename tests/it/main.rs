@@ -73,6 +73,7 @@ mod replicas;
 mod reporting;
 mod reports;
 mod retention;
+mod rig;
 mod rotation;
 mod scenarios;
 mod schedules;

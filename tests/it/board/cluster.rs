@@ -20,8 +20,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::database::{Database, shown};
 use super::fake_store::FakeStore;
+use super::faults::Faults;
 use super::model::Model;
-use super::random::{Faults, Random};
+use crate::support::Random;
 
 /// After how long an entry is stale.
 const STALE_AFTER: Duration = Duration::from_mins(5);

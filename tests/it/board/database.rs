@@ -15,9 +15,10 @@ use gitops_status_server::domain::{
 use gitops_status_server::store::{CommitError, CommitId, CommitOutcome, Committed, Loaded};
 
 use super::fake_store::unavailable;
+use super::faults::Faults;
 use super::history::Past;
 use super::model::{Applied, Model};
-use super::random::{Faults, Random};
+use crate::support::Random;
 
 pub use looks::shown;
 

@@ -15,7 +15,7 @@ use gitops_status_server::store::{
 };
 
 use super::database::{Database, Seen, Statement};
-use super::random::HANG;
+use super::faults::HANG;
 
 /// How often a board asks what others have committed, if it does.
 const POLL: Duration = Duration::from_millis(100);

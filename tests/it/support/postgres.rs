@@ -107,11 +107,23 @@ impl Cluster {
 
     /// Starts a standby of this server, which needs [`REPLICATED`] among its settings.
     pub fn standby(&self) -> Self {
+        self.standby_with(|_| Vec::new())
+    }
+
+    /// Starts a standby of this server whose copy of a tablespace is in its own folder.
+    pub fn standby_of_tablespace(&self, at: &Path) -> Self {
+        let mapped =
+            |folder: &Path| format!("{}={}", at.display(), tablespace_in(folder).display());
+        self.standby_with(|folder| vec![format!("--tablespace-mapping={}", mapped(folder))])
+    }
+
+    fn standby_with(&self, arguments: impl Fn(&Path) -> Vec<String>) -> Self {
         loop {
             let folder = new_folder();
             let mut copy = command("pg_basebackup");
             copy.arg("--pgdata").arg(folder.join("data")).arg("--host").arg(&self.folder);
             copy.args(["--port", &self.port.to_string(), "--username=postgres", "--no-sync"]);
+            copy.args(arguments(&folder));
             succeed(copy.args(["--checkpoint=fast", "--write-recovery-conf"]));
             if let Some(standby) = Self::serve(folder) {
                 return standby;
@@ -151,6 +163,11 @@ impl Cluster {
         &self.folder
     }
 
+    /// Returns the place of the tablespace that a standby has a copy of.
+    pub fn tablespace(&self) -> PathBuf {
+        tablespace_in(&self.folder)
+    }
+
     /// Returns what the server has logged.
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
@@ -159,15 +176,21 @@ impl Cluster {
     /// Runs SQL as the administrator.
     pub fn run(&self, database: &str, sql: &str) {
         self.as_administrator(database, async |connection| {
-            sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.unwrap();
-        });
+            sqlx::raw_sql(AssertSqlSafe(sql)).execute(connection).await.map(|_| ())
+        })
+        .unwrap();
     }
 
     /// Runs a query as the administrator, and returns the first column of its rows as text.
     pub fn stored(&self, database: &str, sql: &str) -> Vec<String> {
+        self.try_stored(database, sql).unwrap()
+    }
+
+    /// The same on a server that may have lost its connections.
+    pub fn try_stored(&self, database: &str, sql: &str) -> sqlx::Result<Vec<String>> {
         self.as_administrator(database, async |connection| {
-            let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await.unwrap();
-            rows.iter().map(|row| row.try_get_unchecked(0).unwrap()).collect()
+            let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(connection).await?;
+            rows.iter().map(|row| row.try_get_unchecked(0)).collect()
         })
     }
 
@@ -175,8 +198,8 @@ impl Cluster {
     fn as_administrator<T: Send>(
         &self,
         database: &str,
-        work: impl AsyncFnOnce(&mut PgConnection) -> T + Send,
-    ) -> T {
+        work: impl AsyncFnOnce(&mut PgConnection) -> sqlx::Result<T> + Send,
+    ) -> sqlx::Result<T> {
         let options = PgConnectOptions::new_without_pgpass()
             .socket(&self.folder)
             .port(self.port)
@@ -185,10 +208,10 @@ impl Cluster {
         let run = || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let mut connection = options.connect().await.unwrap();
-                let result = work(&mut connection).await;
-                connection.close().await.unwrap();
-                result
+                let mut connection = options.connect().await?;
+                let result = work(&mut connection).await?;
+                connection.close().await?;
+                Ok(result)
             })
         };
         thread::scope(|scope| scope.spawn(run).join().unwrap())
@@ -265,8 +288,12 @@ fn new_folder() -> PathBuf {
     folder
 }
 
+fn tablespace_in(folder: &Path) -> PathBuf {
+    folder.join("tablespace")
+}
+
 /// Makes the server's user the owner of a file or folder.
-pub(super) fn give_to_server(path: &Path) {
+pub fn give_to_server(path: &Path) {
     if let Some(user) = server_user() {
         chown(path, Some(number_of(user, "-u")), Some(number_of(user, "-g"))).unwrap();
     }

@@ -1,32 +1,55 @@
-//! A way to a server that a test can cut and mend.
+//! A way to a server that a test can cut, stall, slow down and turn to another server.
 
-use std::io::copy;
+use std::collections::BTreeMap;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// Passes connections on to a port on loopback, until it is cut; dropping it cuts it for good.
 pub struct Relay {
     port: u16,
-    ways: Arc<Mutex<Ways>>,
+    ways: Arc<Ways>,
 }
 
-#[derive(Default)]
 struct Ways {
+    state: Mutex<State>,
+    /// Notified when a stalled connection may go on or is gone.
+    has_changed: Condvar,
+}
+
+struct State {
+    to: u16,
     is_cut: bool,
     refused: usize,
-    open: Vec<TcpStream>,
+    is_stalled: bool,
+    loses_answers: bool,
+    delay: Duration,
+    made: u64,
+    /// Both ends of each connection, by its number.
+    open: BTreeMap<u64, [TcpStream; 2]>,
 }
 
 impl Relay {
     /// Makes a way to a port.
     pub fn to(port: u16) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let relay = Self { port: listener.local_addr().unwrap().port(), ways: Arc::default() };
-        let ways = Arc::clone(&relay.ways);
+        let state = State {
+            to: port,
+            is_cut: false,
+            refused: 0,
+            is_stalled: false,
+            loses_answers: false,
+            delay: Duration::ZERO,
+            made: 0,
+            open: BTreeMap::new(),
+        };
+        let ways = Arc::new(Ways { state: Mutex::new(state), has_changed: Condvar::new() });
+        let relay = Self { port: listener.local_addr().unwrap().port(), ways: Arc::clone(&ways) };
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                pass_on(client, port, &ways);
+                pass_on(client, &ways);
             }
         });
         relay
@@ -37,23 +60,66 @@ impl Relay {
         self.port
     }
 
+    /// Passes new connections on to another port.
+    pub fn turn_to(&self, port: u16) {
+        self.change(|state| state.to = port);
+    }
+
     /// Closes all connections; new ones are closed at once.
     pub fn cut(&self) {
-        let mut ways = self.ways.lock().unwrap();
-        ways.is_cut = true;
-        for stream in ways.open.drain(..) {
-            stream.shutdown(Shutdown::Both).ok();
-        }
+        self.change(|state| state.is_cut = true);
+        self.cut_where(|| true);
+    }
+
+    /// Closes those connections of which this says so. Returns how many they were.
+    pub fn cut_where(&self, mut is_chosen: impl FnMut() -> bool) -> usize {
+        let mut count = 0;
+        self.change(|state| {
+            state.open.retain(|_, ends| {
+                let closes = is_chosen();
+                if closes {
+                    close(ends);
+                    count += 1;
+                }
+                !closes
+            });
+        });
+        count
     }
 
     /// Returns how many connections were closed at once.
     pub fn refused(&self) -> usize {
-        self.ways.lock().unwrap().refused
+        self.ways.state.lock().unwrap().refused
     }
 
     /// Passes new connections on again.
     pub fn mend(&self) {
-        self.ways.lock().unwrap().is_cut = false;
+        self.change(|state| state.is_cut = false);
+    }
+
+    /// Holds every byte back until [`Self::go_on`].
+    pub fn stall(&self) {
+        self.change(|state| state.is_stalled = true);
+    }
+
+    /// Passes on what was held back.
+    pub fn go_on(&self) {
+        self.change(|state| state.is_stalled = false);
+    }
+
+    /// Drops what the server answers, or no longer does.
+    pub fn lose_answers(&self, loses: bool) {
+        self.change(|state| state.loses_answers = loses);
+    }
+
+    /// Holds each piece of a conversation back for this long.
+    pub fn delay(&self, delay: Duration) {
+        self.change(|state| state.delay = delay);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        change(&mut self.ways.state.lock().unwrap());
+        self.ways.has_changed.notify_all();
     }
 }
 
@@ -63,20 +129,65 @@ impl Drop for Relay {
     }
 }
 
-fn pass_on(client: TcpStream, port: u16, ways: &Mutex<Ways>) {
-    let mut ways = ways.lock().unwrap();
-    if ways.is_cut {
-        ways.refused += 1;
+impl Ways {
+    /// Waits until a piece may be passed on. Returns whether it is; `None` if its connection is gone.
+    fn may_pass(&self, way: u64, is_answer: bool) -> Option<bool> {
+        let waits = |state: &mut State| state.is_stalled && state.open.contains_key(&way);
+        let state = self.state.lock().unwrap();
+        let delay = state.delay;
+        drop(state);
+        thread::sleep(delay);
+        let state = self.state.lock().unwrap();
+        let state = self.has_changed.wait_while(state, waits).unwrap();
+        state.open.contains_key(&way).then_some(!(is_answer && state.loses_answers))
+    }
+
+    fn end(&self, way: u64) {
+        let ends = self.state.lock().unwrap().open.remove(&way);
+        ends.iter().for_each(close);
+        self.has_changed.notify_all();
+    }
+}
+
+fn close(ends: &[TcpStream; 2]) {
+    for end in ends {
+        end.shutdown(Shutdown::Both).ok();
+    }
+}
+
+fn pass_on(client: TcpStream, ways: &Arc<Ways>) {
+    let mut state = ways.state.lock().unwrap();
+    if state.is_cut {
+        state.refused += 1;
         return;
     }
-    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else { return };
-    for (from, to) in [(&client, &server), (&server, &client)] {
-        let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, state.to)) else { return };
+    state.made += 1;
+    let way = state.made;
+    for (from, to, is_answer) in [(&client, &server, false), (&server, &client, true)] {
+        let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
         from.set_nodelay(true).unwrap();
+        let ways = Arc::clone(ways);
         thread::spawn(move || {
-            copy(&mut from, &mut to).ok();
-            to.shutdown(Shutdown::Both).ok();
+            pump(from, to, |ways| ways.may_pass(way, is_answer), &ways);
+            ways.end(way);
         });
     }
-    ways.open.extend([client, server]);
+    state.open.insert(way, [client, server]);
+}
+
+fn pump(
+    mut from: TcpStream,
+    mut to: TcpStream,
+    may_pass: impl Fn(&Ways) -> Option<bool>,
+    ways: &Ways,
+) {
+    let mut piece = vec![0; 64 * 1024];
+    while let Ok(count @ 1..) = from.read(&mut piece) {
+        match may_pass(ways) {
+            Some(true) if to.write_all(&piece[..count]).is_ok() => {}
+            Some(false) => {}
+            Some(true) | None => return,
+        }
+    }
 }

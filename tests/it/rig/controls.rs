@@ -1,0 +1,131 @@
+//! The controls: without one of its safeguards, the program breaks its promises, and the checker says
+//! which. They are taken from the database or its standby; the program is as it is.
+
+use std::time::Duration;
+
+use super::checker::Kind;
+use super::faults::{FailOver, Fault, Tokens};
+use super::{Outcome, Part, Plan, run};
+
+const LOCK: &str = "perform pg_advisory_xact_lock(1735619699);";
+/// How often a control is tried until the checker has found what it must find.
+const TRIES: u64 = 3;
+
+/// A control: a safeguard that is missing, and what happens then.
+struct Control<'a> {
+    name: &'a str,
+    settings: &'a str,
+    tampers: &'a [(&'a str, &'a str)],
+    parts: &'a [Part<'a>],
+    has_standby: bool,
+}
+
+impl Control<'_> {
+    fn run(&self, seed: u64) -> Outcome {
+        let Self { name, settings, tampers, parts, has_standby } = *self;
+        let patience = Duration::from_secs(4);
+        let has_small_disk = false;
+        run(&Plan { name, seed, settings, has_small_disk, has_standby, tampers, parts, patience })
+    }
+
+    /// Fails unless the checker finds this kind of break, and none but these.
+    fn expect(&self, kind: Kind, others: &[Kind]) {
+        for seed in 1..=TRIES {
+            let outcome = self.run(seed);
+            eprintln!("{}: {}", self.name, outcome.summary());
+            let mut kinds = outcome.kinds();
+            let is_found = kinds.remove(&kind);
+            kinds.retain(|kind| !others.contains(kind));
+            assert!(kinds.is_empty(), "{kinds:?} was not expected: {}", outcome.summary());
+            if is_found {
+                return;
+            }
+        }
+        panic!("the checker has not found that something was {kind:?}");
+    }
+}
+
+const fn part(faults: &[Fault], updates: usize, then: Option<FailOver>) -> Part<'_> {
+    Part { faults, millis: 0, updates, then }
+}
+
+#[test]
+fn without_the_check_of_pairs_changes_are_made_from_old_states() {
+    Control {
+        name: "no_check",
+        settings: "",
+        tampers: &[("select unnest(new_keys)", "select unnest(new_keys) where false")],
+        parts: &[part(&[], 500, None)],
+        has_standby: false,
+    }
+    .expect(
+        Kind::FromOldState,
+        &[
+            Kind::Torn,
+            Kind::Differs,
+            Kind::Lost,
+            Kind::Doubled,
+            Kind::WentBack,
+            Kind::TimeWentBack,
+            Kind::TooMany,
+        ],
+    );
+}
+
+#[test]
+fn without_the_look_for_a_lost_commit_it_is_made_twice() {
+    // The commit that settles another one does not find it.
+    let token = "case when c.token = settled then gen_random_uuid() else c.token end";
+    let new = format!("select 'missed', c.revision, {token},");
+    Control {
+        name: "blind_retry",
+        settings: "",
+        tampers: &[("select 'missed', c.revision, c.token,", &new)],
+        parts: &[part(&[Fault::LostAnswers], 250, None)],
+        has_standby: false,
+    }
+    .expect(Kind::Doubled, &[Kind::Refused]);
+}
+
+#[test]
+fn answers_before_commits_are_durable_lose_updates() {
+    let new = format!("{LOCK} perform set_config('synchronous_commit', 'off', true);");
+    let failover = FailOver::default();
+    Control {
+        name: "early_answer",
+        settings: "wal_writer_delay = 10s",
+        tampers: &[(LOCK, &new)],
+        parts: &[part(&[], 150, Some(failover)), part(&[], 50, None)],
+        has_standby: true,
+    }
+    .expect(Kind::Lost, &[Kind::WentBack]);
+}
+
+/// A failover to a standby that lacks commits, whose numbers are then used again.
+const fn lossy(tokens: Tokens) -> FailOver {
+    FailOver { lags: false, loses: Some(tokens), is_watched: false, has_next: false }
+}
+
+#[test]
+fn a_standby_that_commits_do_not_wait_for_loses_updates_but_tears_no_history() {
+    Control {
+        name: "asynchronous",
+        settings: "",
+        tampers: &[],
+        parts: &[part(&[], 50, Some(lossy(Tokens::New))), part(&[], 50, None)],
+        has_standby: true,
+    }
+    .expect(Kind::Lost, &[Kind::WentBack]);
+}
+
+#[test]
+fn without_tokens_replicas_go_on_from_a_state_that_was_lost() {
+    Control {
+        name: "no_token",
+        settings: "",
+        tampers: &[],
+        parts: &[part(&[], 50, Some(lossy(Tokens::Same))), part(&[], 100, None)],
+        has_standby: true,
+    }
+    .expect(Kind::FromOldState, &[Kind::Lost, Kind::Differs, Kind::Torn, Kind::WentBack]);
+}
