@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::support::{Minted, Process, TestApp, run_tool, wait_until};
 
 /// A folder with the script, which is the first block of bash in the document.
-fn script() -> TempDir {
+pub(crate) fn script() -> TempDir {
     run_tool("jq", "jq", &["--version"], "");
     run_tool("curl", "curl", &["--version"], "");
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/reporting.md");
@@ -24,7 +24,7 @@ fn script() -> TempDir {
 }
 
 /// Returns the command that reports what a check in shell finds.
-fn reporter(folder: &TempDir, server: SocketAddr, name: &str, check: &str) -> Command {
+pub(crate) fn reporter(folder: &TempDir, server: SocketAddr, name: &str, check: &str) -> Command {
     let mut command = Command::new("bash");
     command.current_dir(folder).args(["report", "rsyslog", name, "sh", "-c", check]);
     command.env("GITOPS_STATUS_URL", format!("http://{server}"));
@@ -137,14 +137,34 @@ fn the_script_tries_again_until_the_server_is_up() {
     wait_until("the first attempt fails", || {
         fs::read_to_string(&errors).unwrap().contains("curl: (7)")
     });
-    let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
-    command.env_clear().current_dir(&folder).args(["--listen", &address.to_string()]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let server = Process::run(&mut command);
+    let server = serve_at(address, &folder);
     let output = script.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", said(&output));
     let row: Value = server.list("?fields=server,drift_count").remove(0);
     assert_eq!(row, json!({"server": "web-1", "drift_count": 1}));
+}
+
+/// Starts the program with its database in a folder.
+fn serve_at(address: SocketAddr, folder: &TempDir) -> Process {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+    command.env_clear().current_dir(folder).args(["--listen", &address.to_string()]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    Process::run(&mut command)
+}
+
+/// As of a server that was killed, or that stopped before it had accepted the connection.
+#[test]
+fn the_script_reports_again_after_a_connection_that_broke() {
+    let folder = script();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let script = reporter(&folder, address, "web-1", "echo a.conf").spawn().unwrap();
+    drop(listener.accept().unwrap());
+    drop(listener);
+    let server = serve_at(address, &folder);
+    let output = script.wait_with_output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    assert_eq!(server.names(""), ["rsyslog/web-1"]);
 }
 
 #[test]
