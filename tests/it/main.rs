@@ -53,6 +53,7 @@ mod hangs;
 mod history;
 mod infinity;
 mod kills;
+mod kubernetes;
 mod log;
 mod log_size;
 mod malformed;
