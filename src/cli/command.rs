@@ -13,8 +13,13 @@ pub(super) const COMPACT: &str = "compact";
 pub(super) const REPAIR: &str = "repair";
 pub(super) const DEMO: &str = "demo";
 
-/// Describes the command line.
-pub(super) fn command() -> Command {
+/// The version with the commit of the sources, for a report of a fault.
+const LONG_VERSION: &str =
+    concat!(env!("CARGO_PKG_VERSION"), " (commit ", env!("GITOPS_STATUS_COMMIT"), ")");
+
+/// Describes the command line, also for completions of shells and for manual pages.
+#[must_use]
+pub fn command() -> Command {
     let check_config = Command::new(CHECK_CONFIG).about(
         "Check the settings and the files they name, and print them as TOML, each with its origin",
     );
@@ -27,6 +32,7 @@ pub(super) fn command() -> Command {
     let settings = SETTINGS.iter().copied().chain([&CONFIG_FILE]).map(flag);
     Command::new(env!("CARGO_PKG_NAME"))
         .version(env!("CARGO_PKG_VERSION"))
+        .long_version(LONG_VERSION)
         .about(env!("CARGO_PKG_DESCRIPTION"))
         .after_help(
             "Without a command it serves. A flag overrides the environment, the environment the \

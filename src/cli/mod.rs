@@ -15,6 +15,7 @@ mod token;
 mod transfer;
 
 pub use check_config::check_files;
+pub use command::command;
 pub use compact::compact;
 pub use demo::DemoOptions;
 pub use error::CliError;

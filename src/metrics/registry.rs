@@ -101,11 +101,18 @@ impl Metrics {
     }
 
     fn write_program(&self, text: &mut Text) {
-        text.gauges(
+        let build = concat!(
+            "version=\"",
+            env!("CARGO_PKG_VERSION"),
+            "\",revision=\"",
+            env!("GITOPS_STATUS_COMMIT"),
+            "\""
+        );
+        text.family(
             "gitops_status_build_info",
-            "1, with the version of the program",
-            "version",
-            [(env!("CARGO_PKG_VERSION"), 1)],
+            "1, with the version of the program and the commit of its sources",
+            "gauge",
+            [(build, 1)],
         );
         if let Some(url) = &self.external_url {
             text.gauges(

@@ -368,7 +368,12 @@ fn help_and_version_are_answers_and_not_errors() {
             assert!(outcome.out.contains(&format!("GITOPS_STATUS_{}", name.to_uppercase())));
         }
     }
-    let outcome = Run::new(&["--version"]).finish();
-    let version = concat!("gitops-status-server ", env!("CARGO_PKG_VERSION"), "\n");
-    assert_eq!((outcome.status, outcome.out.as_str()), (Some(0), version));
+    let version = concat!("gitops-status-server ", env!("CARGO_PKG_VERSION"));
+    let commit = env!("GITOPS_STATUS_COMMIT");
+    for (flag, line) in
+        [("-V", format!("{version}\n")), ("--version", format!("{version} (commit {commit})\n"))]
+    {
+        let outcome = Run::new(&[flag]).env("GITOPS_STATUS_TTL", "nonsense").finish();
+        assert_eq!((outcome.status, outcome.out), (Some(0), line));
+    }
 }
