@@ -57,6 +57,7 @@ mod kubernetes;
 mod log;
 mod log_size;
 mod malformed;
+mod manual;
 mod metrics;
 mod moving;
 mod naming;
