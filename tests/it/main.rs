@@ -91,6 +91,7 @@ mod slow_clients;
 mod startup;
 mod store;
 mod support;
+mod systemd;
 mod tidy;
 mod timeline;
 mod tls;
