@@ -4,14 +4,11 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /src
 COPY . .
-# An empty image needs a static program. It is linked against glibc, whose allocator scales with
-# threads better than musl's. Naming the target, even though it is the host, keeps the flag away from
-# proc macros, which must be shared libraries.
-RUN target="$(rustc --print host-tuple)" \
-    && RUSTFLAGS="-C target-feature=+crt-static" \
-        cargo build --release --locked --bin gitops-status-server --target "$target" \
+# What `--version` says; without it, the commit is unknown, since the sources come without Git.
+ARG GITOPS_STATUS_COMMIT
+RUN scripts/build-static \
     && mkdir -p /data /image/usr/local/bin /image/var/lib \
-    && cp "target/$target/release/gitops-status-server" /image/usr/local/bin/
+    && cp "target/$(rustc --print host-tuple)/release/gitops-status-server" /image/usr/local/bin/
 
 FROM scratch
 LABEL org.opencontainers.image.title="gitops-status-server" \
