@@ -28,6 +28,7 @@ mod bodies;
 mod builds;
 mod capacity;
 mod clock;
+mod compatibility;
 mod config;
 mod connections;
 mod damage;
