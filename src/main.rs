@@ -7,9 +7,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gitops_status_server::app::{self, App, AppError, Demo};
-use gitops_status_server::cli::{self, CheckToken, DemoOptions, Invocation, Place, Verdict};
+use gitops_status_server::cli::{
+    self, CheckToken, DemoOptions, Invocation, Place, TakeBackup, TakeError, Verdict,
+};
 use gitops_status_server::clock::{Clock as _, SystemClock};
-use gitops_status_server::config::Config;
+use gitops_status_server::config::{Config, DatabaseUrl};
 use gitops_status_server::demo::{Fleet, Pace, write_lines};
 use gitops_status_server::domain::Timestamp;
 use gitops_status_server::logging::{self, Log};
@@ -45,6 +47,9 @@ fn main() -> ExitCode {
             Err(error) => say(&error, error.exit_status()),
         },
         Ok(Invocation::CheckToken(check)) => check_token(&check),
+        Ok(Invocation::Backup(take)) => back_up(&take),
+        Ok(Invocation::Restore(restore)) => maintain(cli::restore(&restore)),
+        Ok(Invocation::Check(database)) => maintain(cli::check(&database)),
         Ok(Invocation::Compact(database)) => maintain(cli::compact(&database)),
         Ok(Invocation::Repair(database)) => maintain(cli::repair(&database)),
         Ok(Invocation::Export(database, place)) => {
@@ -59,14 +64,29 @@ fn main() -> ExitCode {
                 Err(status) => status,
             }
         }
-        Ok(Invocation::Import(database, place)) => {
-            let mut progress = progress("Importing", false);
-            maintain(async {
-                let store = app::incoming(database).await?;
-                Ok::<_, AppError>(cli::import(store, &place, &mut progress).await?)
-            })
-        }
+        Ok(Invocation::Import(database, place)) => import(database, &place),
         Err(error) => say(&error, error.exit_status()),
+    }
+}
+
+fn import(database: DatabaseUrl, place: &Place) -> ExitCode {
+    let mut progress = progress("Importing", false);
+    maintain(async {
+        let store = app::incoming(database).await?;
+        Ok::<_, AppError>(cli::import(store, place, &mut progress).await?)
+    })
+}
+
+/// Makes a backup. Standard output may have it, so what was made is said on standard error.
+fn back_up(take: &TakeBackup) -> ExitCode {
+    let failed = |error: &dyn Display, status| say(format_args!("error: {error}"), status);
+    match actix_web::rt::System::new().block_on(cli::backup(take)) {
+        Ok(text) => say(text.trim_end(), 0),
+        Err(TakeError::Open(error)) => {
+            let error = AppError::from(error);
+            failed(&error, error.exit_status())
+        }
+        Err(error) => failed(&error, error.exit_status()),
     }
 }
 

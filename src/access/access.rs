@@ -200,7 +200,7 @@ impl Holder {
     /// write or delete, a token counts for what it says.
     fn rights(&self, right: Right) -> &Rights {
         match (&self.token, right) {
-            (Some(token), Right::Write | Right::Delete) => &token.rights,
+            (Some(token), Right::Write | Right::Delete | Right::Backup) => &token.rights,
             (Some(token), Right::Read | Right::Probe) if token.rights.has(right) => &token.rights,
             (Some(_) | None, _) => &self.anonymous,
         }

@@ -20,6 +20,8 @@ pub enum Right {
     Delete,
     /// Read entries, counts, the history and the metrics, as data or as pages.
     Read,
+    /// Take a copy of the database, which holds everything.
+    Backup,
     /// Sign in, which takes any token.
     SignIn,
     /// Ask whether the server is well, and load what its pages look like. Everybody has it.
@@ -144,13 +146,15 @@ pub struct Rights {
     pub delete: Vec<Scope>,
     /// Whether they may read.
     pub read: bool,
+    /// Whether they may take a copy of the database.
+    pub backup: bool,
 }
 
 impl Rights {
     /// Returns every right.
     #[must_use]
     pub fn all() -> Self {
-        Self { write: vec![Scope::ALL], delete: vec![Scope::ALL], read: true }
+        Self { write: vec![Scope::ALL], delete: vec![Scope::ALL], read: true, backup: true }
     }
 
     /// Returns what callers without a token may do, by settings that have been checked.
@@ -162,7 +166,7 @@ impl Rights {
             return Self::all();
         }
         let write = if *allow_anonymous_writes { vec![Scope::ALL] } else { Vec::new() };
-        Self { write, delete: Vec::new(), read: !require_read_token }
+        Self { write, read: !require_read_token, ..Self::default() }
     }
 
     /// Whether there is this right, for some pair at least.
@@ -172,6 +176,7 @@ impl Rights {
             Right::Write => !self.write.is_empty(),
             Right::Delete => !self.delete.is_empty(),
             Right::Read => self.read,
+            Right::Backup => self.backup,
             // Only holders of tokens have it.
             Right::SignIn => false,
             Right::Probe => true,
@@ -185,7 +190,7 @@ impl Rights {
         match right {
             Right::Write => any(&self.write),
             Right::Delete => any(&self.delete),
-            Right::Read | Right::SignIn | Right::Probe => self.has(right),
+            Right::Read | Right::Backup | Right::SignIn | Right::Probe => self.has(right),
         }
     }
 }

@@ -21,7 +21,7 @@ use crate::domain::{ReportedTime, Timestamp};
 
 /// The key of the tables.
 const KEY: &str = "token";
-const KEYS: [&str; 7] = ["id", "sha256", "note", "expires", "write", "delete", "read"];
+const KEYS: [&str; 8] = ["id", "sha256", "note", "expires", "write", "delete", "read", "backup"];
 const SCOPE_KEYS: [&str; 2] = ["repo", "server"];
 
 /// The most tokens of a file.
@@ -188,8 +188,12 @@ fn token(value: &Spanned<DeValue<'_>>) -> Result<Token, Mistake> {
     })?;
     let note = text(table, "note")?.map(|note| note.text.to_owned());
     let expires = table.get("expires").map(expiry).transpose()?;
-    let read = table.get("read").map(boolean).transpose()?.unwrap_or(false);
-    let rights = Rights { write: scopes(table, "write")?, delete: scopes(table, "delete")?, read };
+    let rights = Rights {
+        write: scopes(table, "write")?,
+        delete: scopes(table, "delete")?,
+        read: boolean(table, "read")?,
+        backup: boolean(table, "backup")?,
+    };
     Ok(Token { id, digest, note, expires, rights, uses: Arc::default() })
 }
 
@@ -219,10 +223,12 @@ fn text<'a>(table: &'a DeTable<'_>, key: &str) -> Result<Option<Text<'a>>, Mista
     Ok(Some(Text { text, span: value.span() }))
 }
 
-fn boolean(value: &Spanned<DeValue<'_>>) -> Result<bool, Mistake> {
+/// Reads a switch, which is off if it is left out.
+fn boolean(table: &DeTable<'_>, key: &str) -> Result<bool, Mistake> {
+    let Some(value) = table.get(key) else { return Ok(false) };
     value.get_ref().as_bool().ok_or_else(|| {
         let found = type_name(value.get_ref());
-        let reason = format!("read: expected true or false without quotes, not {found}");
+        let reason = format!("{key}: expected true or false without quotes, not {found}");
         Mistake::at(value.span(), reason)
     })
 }

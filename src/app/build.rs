@@ -11,13 +11,15 @@ use super::error::AppError;
 use super::reload::Keepers;
 use super::replica;
 use super::server::{Port, bind, connection_limits};
-use crate::board::{Board, BoardSettings, Checker, Feed, Follower, Start, Writer};
+use crate::board::{
+    BackupSettings, Backups, Board, BoardSettings, Checker, Feed, Follower, Start, Writer,
+};
 use crate::clock::Clock;
 use crate::config::{Config, RevisionUrl, is_loopback};
 use crate::domain::{Capacity, Policy, Retention, Timestamp};
 use crate::http::{
-    Bodies, ConnectionLimits, Limits, Links, RefusalLog, Scrapes, Sending, Services, Sites,
-    Stopping, UpdateLog, WholeLists, Work,
+    BackupTurn, Bodies, ConnectionLimits, Limits, Links, RefusalLog, Scrapes, Sending, Services,
+    Sites, Stopping, UpdateLog, WholeLists, Work,
 };
 use crate::logging;
 use crate::metrics::{EntrySeries, Metrics};
@@ -34,6 +36,7 @@ pub struct App {
     pub(super) feed: Feed,
     pub(super) follower: Follower,
     pub(super) checker: Checker,
+    pub(super) backups: Backups,
     is_tls: bool,
     pub(super) keepers: Keepers,
     pub(super) reload: watch::Receiver<()>,
@@ -89,8 +92,8 @@ impl App {
         let (board, writer, feed, follower) =
             Board::new(start, store, archive, Arc::clone(&clock), settings, commits);
         let (checker, stopping) = (Checker::new(&board, Arc::clone(&clock)), Stopping::default());
-        let update_log = Arc::new(UpdateLog::new(Arc::clone(&clock)));
-        let refusal_log = Arc::new(RefusalLog::new(Arc::clone(&clock)));
+        let backups = Backups::new(&board, Arc::clone(&clock), backup_settings(config));
+        let (update_log, refusal_log) = logs(&clock);
         let work = Work::new(&metrics.overload).map_err(AppError::NoThread)?;
         let services = Services {
             sending: Sending::new(Arc::clone(&clock), &work),
@@ -102,6 +105,7 @@ impl App {
             whole_lists: WholeLists::default(),
             work,
             bodies: Bodies::default(),
+            backup_turn: BackupTurn::default(),
             update_log: Arc::clone(&update_log),
             refusal_log: Arc::clone(&refusal_log),
             limits: limits(config, room),
@@ -110,7 +114,6 @@ impl App {
             metrics,
             tls: keepers.tls(),
         };
-        let is_tls = services.tls.is_some();
         let (main, admin) = bind(config, services, room)?;
         Ok(Self {
             main,
@@ -119,7 +122,8 @@ impl App {
             feed,
             follower,
             checker,
-            is_tls,
+            backups,
+            is_tls: config.tls_cert.is_some(),
             keepers,
             reload: watch::Sender::new(()).subscribe(),
             update_log,
@@ -154,6 +158,12 @@ impl App {
     pub fn admin_address(&self) -> Option<SocketAddr> {
         self.admin.as_ref().map(|admin| admin.address)
     }
+}
+
+/// Returns the logs of requests that are refused.
+fn logs(clock: &Arc<dyn Clock>) -> (Arc<UpdateLog>, Arc<RefusalLog>) {
+    let updates = UpdateLog::new(Arc::clone(clock));
+    (Arc::new(updates), Arc::new(RefusalLog::new(Arc::clone(clock))))
 }
 
 fn log_loaded(loaded: &Loaded) {
@@ -202,6 +212,12 @@ fn board_settings(config: &Config) -> BoardSettings {
             bytes: config.history_max_bytes.map(|bytes| bytes as u64),
         },
     }
+}
+
+/// Returns which copies of the database are made by themselves, if some are.
+fn backup_settings(config: &Config) -> Option<BackupSettings> {
+    let folder = config.backup_dir.as_ref()?.as_path().to_owned();
+    Some(BackupSettings { folder, every: config.backup_every, keep: config.backup_keep })
 }
 
 /// Returns how long entries last.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
@@ -10,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::build::App;
 use super::error::AppError;
 use super::server::Port;
+use crate::board::{Backups, Checker};
 use crate::http::{Connections, RefusalLog, UpdateLog};
 
 /// The part of the grace that is reserved for the writer and the store.
@@ -49,15 +51,15 @@ impl App {
 
     /// Does so without the port of `admin_listen`.
     async fn run_main(self, shutdown: CancellationToken) -> Result<(), AppError> {
-        let Self { main, writer, feed, follower, checker, update_log, stopping, .. } = self;
+        let Self { main, writer, feed, follower, checker, backups, stopping, .. } = self;
         let Port { server, connections, .. } = main;
         let handle = server.handle();
         let [stop_writer, stop_feed, stop_follower] = [(); 3].map(|()| CancellationToken::new());
         let mut writer = start(writer.run(stop_writer.clone()));
         let mut feed = start(feed.run(stop_feed.clone()));
-        let mut checker = start(checker.run(stop_feed.clone()));
+        let mut checker = start(beside(checker, backups, stop_feed.clone()));
         let mut follower = start(follower.run(stop_follower.clone()));
-        let sum_up = sum_up(update_log, self.refusal_log);
+        let sum_up = sum_up(self.update_log, self.refusal_log);
         let mut housekeeper = start(keep_house(connections.clone(), self.idle_timeout, sum_up));
         let mut keepers = start(self.keepers.run(self.reload));
         let mut server = start(server);
@@ -65,7 +67,7 @@ impl App {
             () = shutdown.cancelled() => {}
             _ = &mut writer => return Err(AppError::TaskDied("writer")),
             _ = &mut feed => return Err(AppError::TaskDied("feed")),
-            _ = &mut checker => return Err(AppError::TaskDied("checker")),
+            _ = &mut checker => return Err(AppError::TaskDied("checker or the maker of backups")),
             _ = &mut follower => return Err(AppError::TaskDied("follower of other replicas")),
             _ = &mut housekeeper => return Err(AppError::TaskDied("housekeeper")),
             _ = &mut keepers => return Err(AppError::TaskDied("reader of changed files")),
@@ -115,8 +117,13 @@ fn share_of_connections(grace: Duration) -> Duration {
     grace.saturating_sub(SHARE_OF_STORE).max(grace / 2)
 }
 
-/// Waits for the end of what reads the store beside the writer. The checker's connection must close
-/// first: closing the writer's removes the WAL file.
+/// Runs what looks through the store and what copies it, until `stop`.
+async fn beside(checker: Checker, backups: Backups, stop: CancellationToken) {
+    join(checker.run(stop.clone()), backups.run(stop)).await;
+}
+
+/// Waits for the end of what reads the store beside the writer. Its connections must close first:
+/// closing the writer's removes the WAL file.
 async fn ended(checker: JoinHandle<()>, follower: JoinHandle<()>) {
     checker.await.ok();
     follower.await.ok();

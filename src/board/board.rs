@@ -162,6 +162,7 @@ impl Board {
             usage: self.published.usage(),
             soundness: self.soundness(),
             replicas: self.replica_state(),
+            backups: self.backup_state(),
         }
     }
 

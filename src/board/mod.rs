@@ -4,6 +4,7 @@
 //! nothing. Knows the domain and the store; knows nothing of HTTP.
 
 mod answer;
+mod backups;
 #[expect(clippy::module_inception, reason = "it has the type of that name")]
 mod board;
 mod checker;
@@ -26,7 +27,9 @@ mod timekeeper;
 mod upkeep;
 mod writer;
 
+pub use crate::store::{BackupError, Copied};
 pub use answer::{Answer, Answers, Refusal};
+pub use backups::{BackupSettings, Backups};
 pub use board::{Board, BoardSettings};
 pub use checker::Checker;
 pub use feed::{Feed, Listener, Step};

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 use crate::domain::{Capacity, Full, KeyRef, Revision, Snapshot, Timestamp};
+use crate::metrics::BackupState;
 use crate::mutex::locked;
 use crate::store::{Part, Soundness, Usage};
 
@@ -32,6 +33,8 @@ pub(super) struct Published {
     /// The store's last answer, so that readers do not wait for a disk.
     usage: Mutex<Usage>,
     soundness: Mutex<Soundness>,
+    /// `None` if no copies are made by themselves.
+    backups: Mutex<Option<BackupState>>,
 }
 
 impl Published {
@@ -46,6 +49,7 @@ impl Published {
             is_storing: AtomicBool::new(true),
             usage: Mutex::new(usage),
             soundness: Mutex::default(),
+            backups: Mutex::default(),
         }
     }
 
@@ -115,6 +119,10 @@ impl Published {
             Err(error) => log::debug!("Updates still cannot be stored: {error}"),
             Ok(()) => {}
         }
+    }
+
+    pub(super) fn backups(&self) -> MutexGuard<'_, Option<BackupState>> {
+        locked(&self.backups)
     }
 
     pub(super) fn usage(&self) -> Usage {

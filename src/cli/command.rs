@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
-use super::{demo, token, transfer};
+use super::{backup, demo, token, transfer};
 use crate::config::{CONFIG_FILE, Kind, SETTINGS, Setting};
 
 pub(super) const CHECK_CONFIG: &str = "check-config";
@@ -45,6 +45,9 @@ pub fn command() -> Command {
         .subcommands([
             check_config,
             healthcheck,
+            backup::backup_command(),
+            backup::restore_command(),
+            backup::check_command(),
             compact,
             repair,
             transfer::export_command(),

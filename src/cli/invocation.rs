@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::error::ErrorKind;
 
+use super::backup::{self, BACKUP, CHECK, RESTORE, RestoreBackup, TakeBackup};
 use super::command::{CHECK_CONFIG, COMPACT, DEMO, REPAIR, command};
 use super::demo::{self, DemoOptions};
 use super::error::CliError;
@@ -26,6 +27,12 @@ pub enum Invocation {
     /// Ask the server at this address whether it is healthy, by
     /// [`healthcheck`](super::healthcheck()).
     Healthcheck(Probed),
+    /// Write a whole copy of a database; see [`backup`](super::backup()).
+    Backup(Box<TakeBackup>),
+    /// Put a backup where a database is to be; see [`restore`](super::restore()).
+    Restore(RestoreBackup),
+    /// Look through this database or backup; see [`check`](super::check()).
+    Check(PathBuf),
     /// Shrink this SQLite file; see [`compact`](super::compact()).
     Compact(PathBuf),
     /// Repair this SQLite file; see [`repair`](super::repair()).
@@ -79,6 +86,9 @@ pub fn parse(
             let text = resolved.to_toml();
             Invocation::CheckConfig(Box::new(resolved.config), text)
         }
+        Some(name @ (BACKUP | RESTORE | CHECK)) => {
+            backup::read(name, matches, environment, resolved)?
+        }
         Some(COMPACT) => Invocation::Compact(sqlite_file(
             resolved()?.config.database_url,
             "compact: is for a SQLite file; PostgreSQL uses free space again by autovacuum, and `vacuum \
@@ -105,7 +115,10 @@ pub fn parse(
 }
 
 /// Returns the file of a database, or says what to do with one that is none.
-fn sqlite_file(database: DatabaseUrl, instead: &'static str) -> Result<PathBuf, CliError> {
+pub(super) fn sqlite_file(
+    database: DatabaseUrl,
+    instead: &'static str,
+) -> Result<PathBuf, CliError> {
     match database {
         DatabaseUrl::Sqlite(path) => Ok(path),
         DatabaseUrl::Postgres(_) => Err(CliError::Usage(format!("error: {instead}"))),

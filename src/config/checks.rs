@@ -23,6 +23,7 @@ impl Config {
         self.check_ports(sources)?;
         self.check_readers(sources)?;
         self.check_certificate(sources)?;
+        self.check_backups(sources)?;
         self.check_lifetimes(sources)
     }
 
@@ -122,6 +123,15 @@ impl Config {
         };
         let reason = format!("needs --{} ({}) beside it", missing.long(), missing.variable());
         Err(sources.find(given)?.refused(&reason))
+    }
+
+    /// Refuses to copy what the database's own tools have to copy.
+    fn check_backups(&self, sources: &Sources<'_>) -> Result<(), ConfigError> {
+        let (Some(_), DatabaseUrl::Postgres(_)) = (&self.backup_dir, &self.database_url) else {
+            return Ok(());
+        };
+        let reason = "is for a SQLite file; PostgreSQL has tools of its own for backups";
+        Err(sources.find(&Self::backup_dir)?.refused(reason))
     }
 
     /// Refuses entries that would expire before they are stale.

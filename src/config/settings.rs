@@ -58,6 +58,14 @@ settings! {
         /// File with the password for postgres://, read again for each connection
         database_password_file: Option<FilePath> = "", FilePath::parse;
     }
+    "Backup" {
+        /// Folder in which the server keeps backups that it makes by itself; SQLite only
+        backup_dir: Option<FilePath> = "", FilePath::parse;
+        /// Time from one such backup to the next
+        backup_every: Duration = "24h", duration::parse_above_zero;
+        /// Number of such backups to keep, 1 to 10000; older ones are removed after a new one
+        backup_keep: usize = "7", number::<1, 10_000>;
+    }
     "Life of an entry" {
         /// Time without an update after which an entry is marked stale; 0 = never
         stale_after: Option<Duration> = "2h", duration::parse_or_off;

@@ -45,6 +45,13 @@ impl Timestamp {
         Self(self.0.saturating_sub(i64::try_from(span.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// Formats it to the second for the name of a file, such as `20260421T103215Z`: such names sort by
+    /// time, and no file system refuses them.
+    #[must_use]
+    pub fn for_names(self) -> String {
+        ReportedTime::to_the_second(self).to_string().replace(['-', ':'], "")
+    }
+
     /// Formats it.
     #[must_use]
     pub fn rfc3339(self) -> Rfc3339 {

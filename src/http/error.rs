@@ -11,9 +11,10 @@ use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use serde::Serialize;
 use thiserror::Error;
 
+use super::backup;
 use super::bodies::NoRoom;
 use crate::access::{Right, TokenId, Unauthorized, redacted};
-use crate::board::{Refusal, Unanswered};
+use crate::board::{BackupError, Refusal, Unanswered};
 use crate::domain::{Full, InvalidField, Refused};
 use crate::render::RenderError;
 
@@ -74,6 +75,10 @@ pub(crate) enum ApiError {
     Refused(#[from] Refusal),
     #[error("{}", reason_for_no_answer(.0))]
     Unanswered(#[from] Unanswered),
+    #[error("{}", backup::reason_for_none(.0))]
+    NotBackedUp(#[from] BackupError),
+    #[error("Another backup is being taken; try again")]
+    BackupUnderWay,
     #[error("Too many streams of changes are open; try again, or poll")]
     TooManyStreams,
     #[error(
@@ -112,6 +117,7 @@ impl fmt::Display for Forbidden {
             Right::Write => ("report", " updates", "write"),
             Right::Delete => ("remove", " entries", "delete"),
             Right::Read | Right::Probe => ("read", "", "read"),
+            Right::Backup => ("take", " backups", "backup"),
             Right::SignIn => ("sign in", "", ""),
         };
         let Some(id) = token else {
@@ -210,6 +216,22 @@ impl<'a> Answer<'a> {
         Self::of(StatusCode::SERVICE_UNAVAILABLE).with(RETRY_AFTER, retry_after)
     }
 
+    fn unauthorized(offers_basic: bool) -> Self {
+        let answer = Self::of(StatusCode::UNAUTHORIZED);
+        let answer = answer.with(WWW_AUTHENTICATE, "Bearer realm=\"gitops-status-server\"");
+        if offers_basic { answer.with(WWW_AUTHENTICATE, BASIC) } else { answer }
+    }
+
+    fn of_backup(error: &'a BackupError) -> Self {
+        match error {
+            BackupError::ByOtherMeans => Self::of(StatusCode::NOT_IMPLEMENTED),
+            BackupError::NoRoom { .. } => Self::of(StatusCode::INSUFFICIENT_STORAGE),
+            BackupError::GivenUp => Self::unavailable("5"),
+            BackupError::Damaged(_) => Self::of(StatusCode::INTERNAL_SERVER_ERROR).by_fault(error),
+            BackupError::Failed(_) => Self::unavailable("5").by_fault(error),
+        }
+    }
+
     fn with(mut self, name: HeaderName, value: &'a str) -> Self {
         self.headers.push((name, value));
         self
@@ -245,11 +267,7 @@ impl ApiError {
             Self::MethodNotAllowed { allowed } => {
                 Answer::of(StatusCode::METHOD_NOT_ALLOWED).with(ALLOW, allowed)
             }
-            Self::Unauthorized { reason: _, offers_basic } => {
-                let answer = Answer::of(StatusCode::UNAUTHORIZED);
-                let answer = answer.with(WWW_AUTHENTICATE, "Bearer realm=\"gitops-status-server\"");
-                if *offers_basic { answer.with(WWW_AUTHENTICATE, BASIC) } else { answer }
-            }
+            Self::Unauthorized { offers_basic, .. } => Answer::unauthorized(*offers_basic),
             Self::Forbidden(_) | Self::ForeignSite => Answer::of(StatusCode::FORBIDDEN),
             Self::UnknownHost => Answer::of(StatusCode::MISDIRECTED_REQUEST),
             Self::BodyTooSlow => Answer::of(StatusCode::REQUEST_TIMEOUT).closing(),
@@ -260,6 +278,7 @@ impl ApiError {
             Self::Refused(Refusal::Refused(Refused::Full(_))) => {
                 Answer::of(StatusCode::INSUFFICIENT_STORAGE)
             }
+            Self::NotBackedUp(error) => Answer::of_backup(error),
             Self::TooManyBodies => Answer::unavailable("1").closing(),
             Self::Refused(Refusal::Busy) => Answer::unavailable("1"),
             Self::Unanswered(unanswered @ Unanswered::Unavailable(_)) => {
@@ -268,6 +287,7 @@ impl ApiError {
             Self::Refused(Refusal::NotStored)
             | Self::Unanswered(Unanswered::TooSlow)
             | Self::TooManyStreams
+            | Self::BackupUnderWay
             | Self::Overloaded
             | Self::Abandoned
             | Self::Closing

@@ -57,6 +57,9 @@ fn message(services: &Services) -> Option<String> {
             "the TLS certificate or its key is not valid, so those from before are in force".into(),
         );
     }
+    if services.board.backup_state().is_some_and(|backups| backups.has_failed()) {
+        said.push("the last backup could not be made".into());
+    }
     if let Some(replicas) = services.board.replica_state() {
         let differing: Vec<&str> = replicas.differing_names().collect();
         if !differing.is_empty() {

@@ -4,6 +4,7 @@
 //! mean, `render` what rows look like, and `wire` what JSON is accepted.
 
 mod answer;
+mod backup;
 mod badge;
 mod bodies;
 mod body;
@@ -54,6 +55,7 @@ mod whole_list;
 mod wire;
 mod work;
 
+pub use backup::BackupTurn;
 pub use bodies::Bodies;
 pub use connections::{ConnectionLimits, Connections, Entrance};
 pub(crate) use connections::{Stream, track};

@@ -18,14 +18,14 @@ use super::measure::{self, Meter};
 use super::services::Services;
 use super::sites;
 use super::{
-    badge, events, figures, health, history, list, methods, metrics, openapi, pages, status,
-    timeline,
+    backup, badge, events, figures, health, history, list, methods, metrics, openapi, pages,
+    status, timeline,
 };
 use crate::access::Right;
 use crate::render::{Figures, Format};
 
 /// Returns every path of the API.
-fn table() -> [Route; 21] {
+fn table() -> [Route; 22] {
     [
         Route::at("/api/status")
             .on(Method::POST, Right::Write, status::post)
@@ -48,6 +48,7 @@ fn table() -> [Route; 21] {
             .with_query(|query, _| figures::check_query(query, Figures::Servers)),
         Route::reading("/api/files", Right::Read, figures::figures(Figures::Files))
             .with_query(|query, _| figures::check_query(query, Figures::Files)),
+        Route::reading("/api/backup", Right::Backup, backup::backup),
         Route::reading("/badge.svg", Right::Read, badge::badge).with_query(badge::check_query),
         Route::reading("/", Right::Read, pages::overview::overview).for_people(),
         Route::reading("/entry", Right::Read, pages::entry::entry)
@@ -296,7 +297,8 @@ mod tests {
     }
 
     #[test]
-    fn only_updates_removals_signing_in_styles_and_probes_need_another_right_than_to_read() {
+    fn only_updates_removals_backups_signing_in_styles_and_probes_need_another_right_than_to_read()
+    {
         let rights = rights();
         let others: Vec<(&str, &str, Right)> = rights
             .iter()
@@ -306,6 +308,8 @@ mod tests {
         assert_eq!(
             others,
             [
+                ("/api/backup", "GET", Right::Backup),
+                ("/api/backup", "HEAD", Right::Backup),
                 ("/api/status", "DELETE", Right::Delete),
                 ("/api/status", "POST", Right::Write),
                 ("/assets/{name}", "GET", Right::Probe),

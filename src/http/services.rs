@@ -4,6 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::backup::BackupTurn;
 use super::bodies::Bodies;
 use super::refusal_log::RefusalLog;
 use super::scrapes::Scrapes;
@@ -36,6 +37,8 @@ pub struct Services {
     pub work: Work,
     /// The memory of the bodies that are being received.
     pub bodies: Bodies,
+    /// Lets one client after the other take a copy of the database.
+    pub backup_turn: BackupTurn,
     /// What all answers share that are rendered while they are sent.
     pub sending: Sending,
     /// The texts of metrics that are being sent.
@@ -71,6 +74,7 @@ impl Services {
             clock: Arc::clone(&self.clock),
             whole_lists: WholeLists::default(),
             bodies: Bodies::default(),
+            backup_turn: BackupTurn::default(),
             sending: Sending::new(Arc::clone(&self.clock), &work),
             work,
             scrapes: Scrapes::default(),

@@ -203,9 +203,7 @@ async fn on_a_patient_thread<T: Send + 'static>(
 ) -> Result<T, ApiError> {
     let (tell, told) = oneshot::channel();
     let is_started = threads.start_own("long read", move || {
-        // Elsewhere it would count for the whole process. If it is refused, the read is only in the way.
-        #[cfg(target_os = "linux")]
-        rustix::process::nice(NICENESS).ok();
+        leave_processors_to_others();
         // Nobody may wait for the result any more.
         tell.send(work()).ok();
     });
@@ -213,6 +211,13 @@ async fn on_a_patient_thread<T: Send + 'static>(
         return Err(ApiError::Overloaded);
     }
     told.await.map_err(|_| ApiError::Lost)?
+}
+
+/// Lets other threads go before this one.
+pub(super) fn leave_processors_to_others() {
+    // Elsewhere it would count for the whole process. If it is refused, the work is only in the way.
+    #[cfg(target_os = "linux")]
+    rustix::process::nice(NICENESS).ok();
 }
 
 impl From<Lost> for ApiError {

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::ReplicaState;
 use super::text::Text;
+use super::{BackupState, ReplicaState};
 use crate::domain::{Capacity, Snapshot, Standing, Tally};
 use crate::store::{Part, Soundness, Usage};
 
@@ -26,6 +26,8 @@ pub struct Gauges {
     pub soundness: Soundness,
     /// The other replicas, if the store may have some.
     pub replicas: Option<ReplicaState>,
+    /// The copies that are made by themselves, if there are to be some.
+    pub backups: Option<BackupState>,
 }
 
 /// How full the queue of updates is.
@@ -50,6 +52,9 @@ impl Gauges {
         self.write_soundness(text);
         if let Some(replicas) = &self.replicas {
             replicas.write(text);
+        }
+        if let Some(backups) = &self.backups {
+            backups.write(text);
         }
         text.gauge("gitops_status_event_streams", "Open streams of changes", self.listeners);
     }

@@ -3,6 +3,7 @@
 //! Every metric's name is in this module and in `docs/metrics.md`; a test compares the two. The
 //! module knows the domain and what a store reports about its disk. It does not know HTTP.
 
+mod backups;
 mod commits;
 mod connections;
 mod expired_drifted;
@@ -17,6 +18,7 @@ mod tls;
 mod tokens;
 mod updates;
 
+pub use backups::BackupState;
 pub use commits::Commits;
 pub use connections::{Closing, ConnectionCounts};
 pub use gauges::{Gauges, QueueLoad};

@@ -3,6 +3,7 @@
 //! Knows the domain and databases; knows nothing of HTTP, of queues, or of what time it is.
 
 mod archive;
+mod backup;
 mod column;
 mod error;
 mod history;
@@ -18,6 +19,7 @@ pub mod sqlite;
 mod store;
 
 pub use archive::{Archive, KeyPredicate};
+pub use backup::{BackupError, BackupPlace, Copied, KeptBackup};
 pub use error::{CommitError, OpenError, StoreError};
 pub use moving::{Contents, Counts, Incoming, Outgoing, Record};
 pub use replica::{Meeting, Replica};

@@ -2,12 +2,17 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
 
-use super::{CommitError, Examination, Meeting, Replica, StoreError};
+use super::{
+    BackupError, BackupPlace, CommitError, Copied, Examination, KeptBackup, Meeting, Replica,
+    StoreError,
+};
 use crate::domain::{Changes, Entry, Outage, Plan, Revision, TransitionId};
 
 /// The present, as a store holds it.
@@ -157,6 +162,27 @@ pub trait Store: Send + Sync {
 
     /// Begins to look through everything that is stored, beside all other calls.
     async fn examine(&self) -> Result<Box<dyn Examination>, StoreError>;
+
+    /// Whether [`Store::back_up`] makes copies. Some databases have tools of their own for that.
+    fn can_be_copied(&self) -> bool {
+        false
+    }
+
+    /// Makes a whole copy of all that is stored, beside all other calls; one after the other. It has
+    /// every commit that returned before this was called. The copy is given up after `stop`, or once
+    /// nobody waits for it; nothing is left of it then.
+    async fn back_up(
+        &self,
+        _place: BackupPlace,
+        _stop: CancellationToken,
+    ) -> Result<Copied, BackupError> {
+        Err(BackupError::ByOtherMeans)
+    }
+
+    /// Returns the newest of the copies in a folder.
+    async fn newest_backup(&self, _folder: &Path) -> Result<Option<KeptBackup>, StoreError> {
+        Ok(None)
+    }
 
     /// Returns an upper bound of the confirmed commits that were found lost when the store was
     /// opened.

@@ -84,7 +84,7 @@ fn fits(key: &Arc<dyn SigningKey>, certificate: &CertificateDer<'static>) -> boo
     CertifiedKey::new(vec![certificate.clone()], Arc::clone(key)).keys_match().is_ok()
 }
 
-fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+pub(super) fn chain(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, &'static str> {
     const BEGIN: &[u8] = b"-----BEGIN CERTIFICATE-----";
     let chain: Result<Vec<_>, pem::Error> = CertificateDer::pem_slice_iter(pem).collect();
     let begun = pem.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();

@@ -9,6 +9,6 @@ mod in_force;
 mod validity;
 
 pub use certificate::Certificate;
-pub use client::{ToSelf, connect_to_self};
+pub use client::{ToSelf, connect_to_own, connect_to_self};
 pub use files::CertificateFiles;
 pub use in_force::Tls;

@@ -1,8 +1,30 @@
-//! Backup and restore by SQLite's shell, as docs/operating.md describes them.
+//! Backups: `GET /api/backup`, those that are made by themselves, and SQLite's shell.
+
+mod by_itself;
+mod commands;
+mod download;
+mod kit;
+mod restore;
 
 use std::fs;
+use std::path::Path;
 
-use crate::support::{TestApp, report, run_tool};
+use crate::support::{TestApp, report, run_tool, stored};
+
+/// Returns the commands in the console blocks of a document that have this word behind `console`.
+fn console(document: &str, word: &str) -> Vec<String> {
+    let text = fs::read_to_string(document).unwrap();
+    let fence = format!("```console {word}\n");
+    let blocks = text.split(&fence).skip(1);
+    let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
+    lines.filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
+}
+
+/// Fails unless a file is a whole database without a log, of which every index fits its table.
+fn assert_whole(copy: &Path) {
+    assert_eq!(stored(copy, "pragma integrity_check"), ["ok"]);
+    assert_eq!(stored(copy, "pragma journal_mode"), ["delete"]);
+}
 
 #[test]
 fn a_copy_made_beside_the_running_server_has_every_acknowledged_update() {

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use run::Run;
 
-const NAMES: [&str; 29] = [
+const NAMES: [&str; 32] = [
     "listen",
     "admin_listen",
     "allow_anonymous_writes",
@@ -24,6 +24,9 @@ const NAMES: [&str; 29] = [
     "revision_url",
     "database_url",
     "database_password_file",
+    "backup_dir",
+    "backup_every",
+    "backup_keep",
     "stale_after",
     "ttl",
     "history_retention",

@@ -300,6 +300,7 @@ fn the_document_lists_every_metric_and_no_other() {
         ("allow_anonymous_writes", "true"),
         ("tls_cert", &file(pair.certificate_file())),
         ("tls_key", &file(pair.key_file())),
+        ("backup_dir", &file(pair.key_file().with_file_name("backups"))),
     ]);
     app.accept(report("repo", "expires", "OUT_OF_SYNC", &[]));
     app.advance(Duration::from_hours(14 * 24));

@@ -173,9 +173,9 @@ fn token_check_lists_the_tokens_of_the_file() {
         said,
         "tokens.toml is valid: 3 tokens\n\
          \nci: valid until 2147-04-01T00:00:00Z\n  write   { repo = \"rsyslog\", server = \"*\" }\n  \
-         delete  nothing\n  read    only where everybody may\n  note    \"GitLab\"\n\
-         \ngrafana: valid\n  write   nothing\n  delete  nothing\n  read    yes\n\
-         \nold: expired on 2020-01-01T00:00:00Z\n  write   nothing\n  delete  nothing\n  read    yes\n"
+         delete  nothing\n  read    only where everybody may\n  backup  no\n  note    \"GitLab\"\n\
+         \ngrafana: valid\n  write   nothing\n  delete  nothing\n  read    yes\n  backup  no\n\
+         \nold: expired on 2020-01-01T00:00:00Z\n  write   nothing\n  delete  nothing\n  read    yes\n  backup  no\n"
     );
 }
 
@@ -196,7 +196,7 @@ fn token_check_says_what_a_token_may_do_and_why_not() {
             ci.token.as_str(),
             &asked[..1],
             yes,
-            "ci: valid\n  write   { repo = \"rsyslog\", server = \"*\" }, { repo = \"a,b\", server = \"web-*\" }\n  delete  nothing\n  read    yes, since everybody may\n",
+            "ci: valid\n  write   { repo = \"rsyslog\", server = \"*\" }, { repo = \"a,b\", server = \"web-*\" }\n  delete  nothing\n  read    yes, since everybody may\n  backup  no\n",
         ),
         (
             &ci.token,
@@ -214,7 +214,7 @@ fn token_check_says_what_a_token_may_do_and_why_not() {
             &ci.token,
             &["--token-stdin", "--repo=rsyslog", "--server=x", "--right=read"],
             yes,
-            "  read    yes, since everybody may\n",
+            "  read    yes, since everybody may\n  backup  no\n",
         ),
         (
             &ci.token,
@@ -226,19 +226,20 @@ fn token_check_says_what_a_token_may_do_and_why_not() {
                 "--require-read-token",
             ],
             no,
-            "  read    no: it has no right to read, and require_read_token is set\n",
+            "  read    no: it has no right to read, and require_read_token is set\n  backup  no\n",
         ),
         (
             &ci.token,
             &["--token-stdin", "--right=read"],
             yes,
-            "  read    yes, since everybody may\n",
+            "  read    yes, since everybody may\n  backup  no\n",
         ),
+        (&ci.token, &["--token-stdin", "--right=backup"], no, "  backup  no\n"),
         (
             &ci.token,
             &["--token-stdin", "--right=read", "--require-read-token"],
             no,
-            "  read    no: it has no right to read, and require_read_token is set\n",
+            "  read    no: it has no right to read, and require_read_token is set\n  backup  no\n",
         ),
         (
             &ci.token,

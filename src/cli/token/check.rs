@@ -138,7 +138,7 @@ fn verdict(token: &Token, holder: &Holder, question: Option<&Question>) -> Verdi
     let Some(key) = question.and_then(|question| question.key.as_ref()) else {
         let (write, delete) = (all(&rights.write), all(&rights.delete));
         return Verdict {
-            text: described(token, &validity(token), [&write, &delete, read]),
+            text: described(token, &validity(token), [&write, &delete, read, backup(token)]),
             is_allowed: right.is_none_or(|right| holder.has(right)),
         };
     };
@@ -155,7 +155,7 @@ fn verdict(token: &Token, holder: &Holder, question: Option<&Question>) -> Verdi
     let delete = answer(Right::Delete, &rights.delete);
     let (repo, server) = (key.repo.as_str(), key.server.as_str());
     let asked = format!("{}, asked about repo {repo:?} on server {server:?}", validity(token));
-    let text = described(token, &asked, [&write, &delete, read]);
+    let text = described(token, &asked, [&write, &delete, read, backup(token)]);
     Verdict { text, is_allowed: right.is_none_or(|right| holder.covers(right, key.borrow())) }
 }
 
@@ -168,7 +168,7 @@ fn list(tokens: &Tokens, now: Timestamp) -> String {
         let rights = &token.rights;
         let read = if rights.read { "yes" } else { "only where everybody may" };
         let [write, delete] = [&rights.write, &rights.delete].map(|scopes| all(scopes));
-        format!("\n{}", described(token, &state, [&write, &delete, read]))
+        format!("\n{}", described(token, &state, [&write, &delete, read, backup(token)]))
     });
     let tables: String = tables.collect();
     let count = match tokens.iter().count() {
@@ -179,12 +179,20 @@ fn list(tokens: &Tokens, now: Timestamp) -> String {
     format!("is valid: {count}\n{tables}")
 }
 
-/// Describes a token by its state and its rights: to write, to delete and to read.
-fn described(token: &Token, state: &str, [write, delete, read]: [&str; 3]) -> String {
+/// Says whether a token may take backups.
+fn backup(token: &Token) -> &'static str {
+    if token.rights.backup { "yes" } else { "no" }
+}
+
+/// Describes a token by its state and its rights: to write, to delete, to read and to take backups.
+fn described(token: &Token, state: &str, [write, delete, read, backup]: [&str; 4]) -> String {
     let Token { id, note, .. } = token;
     let note = note.as_ref().map(|note| format!("  note    {}\n", shown_value(note)));
     let note = note.unwrap_or_default();
-    format!("{id}: {state}\n  write   {write}\n  delete  {delete}\n  read    {read}\n{note}")
+    format!(
+        "{id}: {state}\n  write   {write}\n  delete  {delete}\n  read    {read}\n  backup  {backup}\n\
+         {note}"
+    )
 }
 
 fn validity(token: &Token) -> String {

@@ -65,11 +65,15 @@ fn new() -> Command {
                 .long("read")
                 .action(ArgAction::SetTrue)
                 .help("It may read, where require_read_token is set"),
+            Arg::new("backup")
+                .long("backup")
+                .action(ArgAction::SetTrue)
+                .help("It may take backups, which hold everything"),
             option("id", "ID", "Its name in log, history and metrics [default: 8 random letters]"),
             option("note", "TEXT", "A note for people, such as where it is used"),
             option("expires", "TIME", "When it ends: 2027-01-01, 2027-01-01T08:00:00Z or 90d"),
         ])
-        .group(ArgGroup::new("rights").args(["write", "delete", "read"]).required(true).multiple(true))
+        .group(ArgGroup::new("rights").args(["write", "delete", "read", "backup"]).required(true).multiple(true))
         .args(settings(&[]))
 }
 
@@ -99,11 +103,11 @@ fn check() -> Command {
             Arg::new("right")
                 .long("right")
                 .value_name("RIGHT")
-                .value_parser(PossibleValuesParser::new(["write", "delete", "read"]))
+                .value_parser(PossibleValuesParser::new(["write", "delete", "read", "backup"]))
                 .default_value("write")
                 .requires("token")
                 .requires_ifs([("write", "repo"), ("delete", "repo")])
-                .help("The right that decides the exit status; read needs no --repo and --server"),
+                .help("The right that decides the exit status; read and backup need no --repo and --server"),
             // To answer it with a reason that does not repeat it.
             Arg::new("argument").hide(true).num_args(0..).value_parser(value_parser!(OsString)),
         ])
@@ -169,6 +173,7 @@ fn read_new(matches: &ArgMatches) -> Result<NewToken, CliError> {
             write: scopes("write")?,
             delete: scopes("delete")?,
             read: matches.get_flag("read"),
+            backup: matches.get_flag("backup"),
         },
     })
 }
@@ -191,6 +196,7 @@ fn read_check(matches: &ArgMatches, environment: &Lookup<'_>) -> Result<CheckTok
     let right = match text("right").map(String::as_str) {
         Some("delete") => Right::Delete,
         Some("read") => Right::Read,
+        Some("backup") => Right::Backup,
         _ => Right::Write,
     };
     let question = match (text("repo"), text("server")) {
@@ -200,8 +206,8 @@ fn read_check(matches: &ArgMatches, environment: &Lookup<'_>) -> Result<CheckTok
             let server = server.map_err(|error| refused("server", error.to_string()))?;
             Some(Question { key: Some(Key { repo, server }), right })
         }
-        // Only this right needs no names.
-        _ if right == Right::Read => Some(Question { key: None, right }),
+        // Only these rights need no names.
+        _ if matches!(right, Right::Read | Right::Backup) => Some(Question { key: None, right }),
         _ => None,
     };
     Ok(CheckToken { config, source, question })

@@ -61,8 +61,10 @@ pub fn new_token(options: NewToken, now: Timestamp) -> Result<String, CliError> 
             several => add(key, &format!("[{}]", several.join(", "))),
         }
     }
-    if rights.read {
-        add("read", "true");
+    for (key, is_granted) in [("read", rights.read), ("backup", rights.backup)] {
+        if is_granted {
+            add(key, "true");
+        }
     }
     Ok(text)
 }
@@ -90,8 +92,8 @@ mod tests {
         let scope = |text| Scope::parse(text).unwrap();
         let (a, b) = (scope("repo=a,server=*"), scope("repo=b'\"c,server=web-*,db-1"));
         for write in [vec![], vec![a.clone()], vec![a.clone(), b.clone()]] {
-            for read in [false, true] {
-                let rights = Rights { write: write.clone(), delete: vec![b.clone()], read };
+            for (read, backup) in [(false, false), (false, true), (true, false)] {
+                let rights = Rights { write: write.clone(), delete: vec![b.clone()], read, backup };
                 let options = NewToken {
                     id: TokenId::parse("ci-2"),
                     note: Some("a \"note\" \\ # of ä".to_owned()),

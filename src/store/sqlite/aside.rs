@@ -21,6 +21,13 @@ pub(super) async fn aside<T: Send + 'static>(
     done.map_err(|error| StoreError::Unavailable(error.into()))?
 }
 
+/// Runs work that waits for a disk.
+pub(super) async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, StoreError> {
+    spawn_blocking(work).await.map_err(|error| StoreError::Unavailable(error.into()))
+}
+
 /// Closes a connection.
 pub(super) async fn close(connection: SqliteConnection) -> Result<(), StoreError> {
     aside(async { Ok(connection.close().await?) }).await

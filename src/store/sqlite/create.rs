@@ -71,7 +71,13 @@ pub(super) fn take_access(old: &Path, new: &Path) -> io::Result<()> {
 
 /// Makes a rename durable.
 pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    File::open(folder_of(path))?.sync_all()
+}
+
+/// Returns the folder of a file.
+pub(super) fn folder_of(path: &Path) -> &Path {
+    let named = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    named.unwrap_or(Path::new("."))
 }
 
 pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {

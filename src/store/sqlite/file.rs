@@ -85,6 +85,8 @@ pub(super) struct DatabaseFile {
     /// The size of the log at the last [`Self::check`].
     log_bytes: AtomicU64,
     asking: Arc<Semaphore>,
+    /// The database, opened to be copied.
+    source: Mutex<Option<Arc<File>>>,
 }
 
 impl DatabaseFile {
@@ -97,6 +99,7 @@ impl DatabaseFile {
             log: Mutex::new(None),
             log_bytes: AtomicU64::new(0),
             asking: Arc::new(Semaphore::new(ASKING)),
+            source: Mutex::default(),
         })
     }
 
@@ -140,6 +143,22 @@ impl DatabaseFile {
         } else {
             Err(StoreError::Displaced)
         }
+    }
+
+    /// Returns the database, to be read beside SQLite. It is opened once and never closed: closing it
+    /// would drop the locks of SQLite, which belong to the file and this process.
+    pub(super) fn source(&self) -> Result<Arc<File>, StoreError> {
+        let mut source = locked(&self.source);
+        if let Some(file) = &*source {
+            return Ok(Arc::clone(file));
+        }
+        let file = Arc::new(File::open(&self.path)?);
+        std::mem::forget(Arc::clone(&file));
+        if Identity::from(&file.metadata()?) != self.database {
+            return Err(StoreError::Displaced);
+        }
+        *source = Some(Arc::clone(&file));
+        Ok(file)
     }
 
     /// Returns the size of the log at the last [`Self::check`].

@@ -99,7 +99,7 @@ async fn begin(path: &Path, named: &Path, lock: Lock) -> Result<SqliteIncoming, 
 }
 
 /// Makes sure that nothing would be lost.
-async fn check_empty(path: &Path) -> Result<(), Rejected> {
+pub(super) async fn check_empty(path: &Path) -> Result<(), Rejected> {
     if !path.try_exists()? {
         return check_no_log_alone(path);
     }

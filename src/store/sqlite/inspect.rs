@@ -43,6 +43,7 @@ pub(super) enum Found {
 }
 
 /// The version of a database's schema.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Schema {
     Older,
     Current,

@@ -5,6 +5,7 @@
 //! history.
 
 mod aside;
+mod backup;
 mod check;
 mod commit;
 mod compact;
@@ -35,6 +36,7 @@ mod stored_entries;
 mod upkeep;
 mod wal;
 
+pub use backup::{BackupSource, ClosedDatabase, Holding, Restored};
 pub use compact::Compacted;
 pub use repair::{HistoryRepair, Repair};
 pub use store::SqliteStore;

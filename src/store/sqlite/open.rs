@@ -16,7 +16,7 @@ use super::sightings::Sightings;
 use super::store::{SqliteStore, WriteConnection, Writing};
 use super::stored_entries::{Everything, read_all};
 use super::upkeep::Sizes;
-use super::{create, repair, sql, wal};
+use super::{backup, create, repair, sql, wal};
 use crate::store::{OpenError, StoreError, migrations};
 
 /// The migrations of this version.
@@ -41,6 +41,7 @@ impl SqliteStore {
         } else {
             // A kill may have left one, as large as the database.
             create::remove_unfinished(&beside(path, ".new")).ok();
+            backup::remove_drafts(path).ok();
         }
         let file = Arc::new(DatabaseFile::new(path.to_owned())?);
         if matches!(found, Found::Older) {
@@ -73,6 +74,7 @@ impl SqliteStore {
             readers: Readers::new(),
             lost_commits,
             sizes,
+            copying: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         })
     }
@@ -85,6 +87,7 @@ pub(super) fn take_lock(path: &Path) -> Result<(PathBuf, Lock), OpenError> {
     let lock = Lock::take(&resolved).map_err(unusable)?;
     let lock = lock.ok_or_else(|| OpenError::InUse(path.display().to_string()))?;
     repair::undo_killed(&resolved).map_err(unusable)?;
+    backup::complete(&resolved).map_err(unusable)?;
     Ok((resolved, lock))
 }
 

@@ -119,6 +119,9 @@ pub(super) const MOVE_LOG: &str = "pragma wal_checkpoint(passive)";
 
 /// Copies all of the log into the database and empties it, if no other connection reads from it.
 pub(super) const EMPTY_LOG: &str = "pragma wal_checkpoint(truncate)";
+/// Copies all of the log into the database, so that the next commit begins it anew, if no other
+/// connection reads from it.
+pub(super) const RESTART_LOG: &str = "pragma wal_checkpoint(restart)";
 /// Lets statements that are blocked by other connections fail at once.
 pub(super) const DO_NOT_WAIT: &str = "pragma busy_timeout = 0";
 /// Restores the timeout that `super::connection` has set.

@@ -1,11 +1,13 @@
 //! The store itself: its state and the calls of [`Store`].
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::aside::{self, aside};
 use super::check::Check;
@@ -23,8 +25,8 @@ use crate::domain::{
 };
 use crate::store::history::{find_prunable, read_page, read_timeline};
 use crate::store::{
-    Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
-    Store, StoreError, Usage,
+    Archive, BackupError, BackupPlace, CommitError, CommitId, CommitOutcome, Committed, Copied,
+    Examination, KeptBackup, KeyPredicate, Loaded, Store, StoreError, Usage,
 };
 
 /// A store in a SQLite file, which no other server has open.
@@ -43,6 +45,8 @@ pub struct SqliteStore {
     pub(super) readers: Readers,
     pub(super) lost_commits: u64,
     pub(super) sizes: Sizes,
+    /// Held while a copy is made.
+    pub(super) copying: Mutex<()>,
     /// Held until `close`: questions about the history may keep the store alive for longer.
     pub(super) lock: Mutex<Option<Lock>>,
 }
@@ -230,6 +234,22 @@ impl Store for SqliteStore {
         let entries = self.entries.load(Ordering::Relaxed);
         let (file, gate) = (Arc::clone(&self.file), Arc::clone(&self.readers.gate));
         Ok(Box::new(Check::begin(file, gate, entries).await?))
+    }
+
+    fn can_be_copied(&self) -> bool {
+        true
+    }
+
+    async fn back_up(
+        &self,
+        place: BackupPlace,
+        stop: CancellationToken,
+    ) -> Result<Copied, BackupError> {
+        self.copy_to(place, &stop).await
+    }
+
+    async fn newest_backup(&self, folder: &Path) -> Result<Option<KeptBackup>, StoreError> {
+        self.newest_in(folder).await
     }
 
     fn lost_commits(&self) -> u64 {

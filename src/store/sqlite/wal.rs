@@ -13,8 +13,8 @@ use super::file::beside;
 
 /// The first bytes of a log, except the last bit, which is the byte order of the checksums.
 const MAGIC: u32 = 0x377f_0682;
-const HEADER: usize = 32;
-const FRAME_HEADER: usize = 24;
+pub(super) const HEADER: usize = 32;
+pub(super) const FRAME_HEADER: usize = 24;
 /// The position of the page size in the header of a database.
 const PAGE_SIZE: std::ops::Range<usize> = 16..18;
 

@@ -13,7 +13,7 @@ use crate::support::{Process, TestApp, report};
 
 /// Everything that a token may be allowed.
 pub const ALL: &str = "write = { repo = \"*\", server = \"*\" }\n\
-                       delete = { repo = \"*\", server = \"*\" }\nread = true\n";
+                       delete = { repo = \"*\", server = \"*\" }\nread = true\nbackup = true\n";
 
 /// A token, and its table in the file.
 #[derive(Clone, Debug)]

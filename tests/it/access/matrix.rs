@@ -46,6 +46,7 @@ struct Grants {
     write: Extent,
     delete: Extent,
     read: bool,
+    backup: bool,
 }
 
 /// What a request has to say for itself.
@@ -63,6 +64,7 @@ enum Need {
     Read,
     Write,
     Delete,
+    Backup,
     SignIn,
 }
 
@@ -83,6 +85,7 @@ fn expected(setting: Setting, sent: Sent, need: Need, pair: (&str, &str)) -> u16
         (Need::Read, Sent::Valid(grants)) => may(grants.read || !require_read, 403),
         (Need::Write, Sent::Valid(grants)) => may(grants.write.covers(pair), 403),
         (Need::Delete, Sent::Valid(grants)) => may(grants.delete.covers(pair), 403),
+        (Need::Backup, Sent::Valid(grants)) => may(grants.backup, 403),
         (Need::Read, Sent::Nothing) => may(!require_read, 401),
         (Need::SignIn, Sent::Nothing) => {
             if tokens {
@@ -92,8 +95,8 @@ fn expected(setting: Setting, sent: Sent, need: Need, pair: (&str, &str)) -> u16
             }
         }
         (Need::Write, Sent::Nothing) => may(!tokens || anonymous_writes, 401),
-        (Need::Delete, Sent::Nothing) if tokens => 401,
-        (Need::Delete, Sent::Nothing) => may(!anonymous_writes, 403),
+        (Need::Delete | Need::Backup, Sent::Nothing) if tokens => 401,
+        (Need::Delete | Need::Backup, Sent::Nothing) => may(!anonymous_writes, 403),
     }
 }
 
@@ -124,15 +127,18 @@ fn tokens_and_cases() -> (Vec<Token>, Vec<Case>) {
     for write in [Extent::Nothing, Extent::Some, Extent::All] {
         for delete in [Extent::Nothing, Extent::Some, Extent::All] {
             for read in [false, true] {
-                let grants = Grants { write, delete, read };
-                let lines = [write.line("write"), delete.line("delete"), format!("read = {read}")];
+                // Each two of these rights come in every combination.
+                let backup = tokens.len() % 4 < 2;
+                let grants = Grants { write, delete, read, backup };
+                let switches = format!("read = {read}\nbackup = {backup}");
+                let lines = [write.line("write"), delete.line("delete"), switches];
                 let token = Token::new(&format!("t{}", tokens.len()), &lines.concat());
                 cases.extend(places(&format!("{grants:?}"), &token.text, Sent::Valid(grants)));
                 tokens.push(token);
             }
         }
     }
-    let all = Grants { write: Extent::All, delete: Extent::All, read: true };
+    let all = Grants { write: Extent::All, delete: Extent::All, read: true, backup: true };
     let valid = tokens.last().unwrap().text.clone();
     let expired = Token::new("expired", &format!("{}expires = 2026-04-21", super::kit::ALL));
     let same_id = Token::new("t0", "").text;
@@ -247,6 +253,7 @@ fn requests() -> Vec<Request> {
         let target = format!("{path}?{}", required.join("&"));
         match (method.as_str(), path) {
             ("GET", "/health" | "/livez" | "/readyz") => reads(&mut requests, &target, Need::Probe),
+            ("GET", "/api/backup") => reads(&mut requests, &target, Need::Backup),
             ("GET", "/login") => reads(&mut requests, &target, Need::SignIn),
             ("GET", _) => reads(&mut requests, &target, Need::Read),
             ("POST", "/api/status") => requests.extend(PAIRS.map(|pair| Request {

@@ -1,0 +1,115 @@
+//! A database that no server has open: copied, looked through, and replaced by a copy.
+
+use std::fs::File;
+use std::io::{self, Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use tokio_util::sync::CancellationToken;
+
+use super::draft::{Draft, check_room, unnamed};
+use super::folder;
+use crate::store::sqlite::aside::blocking;
+use crate::store::sqlite::file::{Lock, beside};
+use crate::store::sqlite::inspect::{Rejected, check_header};
+use crate::store::sqlite::open::take_lock;
+use crate::store::sqlite::store::SqliteStore;
+use crate::store::sqlite::wal;
+use crate::store::{BackupError, BackupPlace, Copied, OpenError};
+
+/// How much is copied at once.
+const PIECE: usize = 1 << 20;
+
+/// A database that is locked for this process.
+#[derive(Debug)]
+pub struct ClosedDatabase {
+    path: PathBuf,
+    _lock: Lock,
+}
+
+impl SqliteStore {
+    /// Locks a database that no server has open, to copy it.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub async fn closed(path: &Path) -> Result<ClosedDatabase, OpenError> {
+        let named = path.to_owned();
+        let locked = blocking(move || {
+            let (resolved, lock) = take_lock(&named)?;
+            let usable = check_usable(&resolved);
+            usable.map_err(|unfit| unfit.at(&named))?;
+            Ok(ClosedDatabase { path: resolved, _lock: lock })
+        });
+        locked.await.map_err(|error| Rejected::from(error).at(path))?
+    }
+}
+
+fn check_usable(path: &Path) -> Result<(), Rejected> {
+    if !path.try_exists()? {
+        return Err(Rejected::Unreadable("there is no such file".into()));
+    }
+    check_header(path)?;
+    if wal::lost_commits(path)? > 0 {
+        let reason = "its log is damaged: start the server, which says what is lost, and stop it";
+        return Err(Rejected::Unreadable(reason.into()));
+    }
+    Ok(())
+}
+
+impl ClosedDatabase {
+    /// Makes a whole copy.
+    ///
+    /// # Errors
+    /// See [`BackupError`].
+    pub async fn back_up(&self, place: BackupPlace) -> Result<Copied, BackupError> {
+        let (target, path) = match place {
+            BackupPlace::Unnamed => (None, unnamed(&self.path)),
+            BackupPlace::File(target) => (Some(target.clone()), folder::draft_of(&target)),
+            BackupPlace::Folder { folder, at, keep: _ } => {
+                let target = folder.join(folder::name(at, None).0);
+                (Some(target.clone()), folder::draft_of(&target))
+            }
+        };
+        let source = self.path.clone();
+        let draft = blocking(move || {
+            let (draft, file) = Draft::create(path)?;
+            copy_files(&source, &draft, file)?;
+            Ok::<_, BackupError>(draft)
+        });
+        let (draft, stop) = (draft.await??, CancellationToken::new());
+        draft.settle(&stop).await?;
+        let (bytes, sha256) = draft.digest(&stop).await?;
+        let file = blocking(move || match target {
+            Some(target) => {
+                draft.put(&target)?;
+                File::open(target)
+            }
+            None => draft.unname(),
+        });
+        Ok(Copied { file: file.await??, bytes, sha256, at: None })
+    }
+}
+
+/// Copies a database, and its log if it has one, to a draft.
+fn copy_files(source: &Path, draft: &Draft, mut file: File) -> Result<(), BackupError> {
+    let log = beside(source, "-wal");
+    let log_bytes = log.metadata().map_or(0, |log| log.len());
+    check_room(&draft.path, source.metadata()?.len().saturating_add(log_bytes))?;
+    copy(&mut File::open(source)?, &mut file)?;
+    if log_bytes > 0 {
+        let mut target = File::create(beside(&draft.path, "-wal"))?;
+        copy(&mut File::open(log)?, &mut target)?;
+    }
+    Ok(())
+}
+
+pub(super) fn copy(source: &mut (impl Read + ?Sized), target: &mut File) -> io::Result<()> {
+    let mut piece = vec![0; PIECE];
+    loop {
+        match source.read(&mut piece) {
+            Ok(0) => return Ok(()),
+            Ok(count) => target.write_all(piece.get(..count).unwrap_or_default())?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! `backup` and `check`, with and without a server.
+
+use std::fs;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use super::kit::{NO_ARGUMENTS, Place, all, command, mode, run, succeed};
+use super::{assert_whole, console};
+use crate::support::{Minted, Pair, Process, stored, wait_until};
+
+#[test]
+fn what_was_backed_up_and_restored_is_equal_and_another_store() {
+    let place = Place::new();
+    let said = succeed(&mut place.command(&["backup", "copy.db"]));
+    let copy = place.file("copy.db");
+    let bytes = fs::metadata(&copy).unwrap().len();
+    assert_eq!(said, format!("copy.db: {bytes} bytes, whole and checked\n"));
+    assert_eq!(mode(&copy), 0o600);
+    assert_whole(&copy);
+    let said = succeed(&mut place.command(&["check", "copy.db"]));
+    assert!(said.starts_with("copy.db is sound: store "), "{said}");
+    assert!(said.contains(" at revision 3, 2 entries, 3 changes, the last update of 20"), "{said}");
+    let restored = place.file("restored.db");
+    let said = succeed(&mut command(&restored, &["restore", "copy.db"]));
+    assert!(
+        said.contains("restored.db was restored: store ") && said.lines().count() == 1,
+        "{said}"
+    );
+    let outages = "select began || ended from outages";
+    assert_eq!(stored(&restored, outages), stored(&copy, outages));
+    let ((before, id), (after, new_id)) = (all(&place.database), all(&restored));
+    assert_eq!(before, after);
+    assert_ne!(id, new_id);
+}
+
+#[test]
+fn a_backup_goes_to_standard_output_and_comes_from_standard_input() {
+    let place = Place::new();
+    let copy = place.command(&["backup", "-"]).output().unwrap();
+    assert_eq!(copy.status.code(), Some(0));
+    assert!(copy.stdout.starts_with(b"SQLite format 3\0"));
+    fs::write(place.file("copy.db"), copy.stdout).unwrap();
+    assert_whole(&place.file("copy.db"));
+    let restored = place.file("restored.db");
+    let input = fs::File::open(place.file("copy.db")).unwrap();
+    succeed(command(&restored, &["restore", "-"]).stdin(input));
+    assert_eq!(all(&place.database).0, all(&restored).0);
+}
+
+#[test]
+fn a_backup_is_asked_of_the_server_that_runs_also_in_tls_and_with_a_token() {
+    let place = Place::new();
+    let (pair, other) = (Pair::signed_by_itself("status.example"), Pair::signed_by_itself("x"));
+    let right = Minted::new(&["--id=backup", "--backup"]);
+    let wrong = Minted::new(&["--id=reader", "--read"]);
+    let tokens = Minted::file(place.folder.path(), &[&right, &wrong]);
+    fs::write(place.file("right.token"), format!("{}\n", right.token)).unwrap();
+    fs::write(place.file("wrong.token"), &wrong.token).unwrap();
+    let arguments = [pair.arguments(), vec!["--tokens-file".to_owned(), tokens.clone()]].concat();
+    let server = Process::start(&place.database, &arguments);
+    let listen = server.address.to_string();
+    let ask = |words: &[&str], pair: &Pair| {
+        let mut command = place.command(&["backup", "copy.db", "--listen", &listen]);
+        command.args(["--tokens-file", &tokens]).args(pair.arguments()).args(words);
+        command
+    };
+    let said = succeed(&mut ask(&["--token-file", "right.token"], &pair));
+    assert!(said.ends_with("bytes, whole and checked\n"), "{said}");
+    let copy = place.file("copy.db");
+    assert_whole(&copy);
+    assert_eq!(mode(&copy), 0o600);
+    fs::remove_file(&copy).unwrap();
+    succeed(ask(&[], &pair).env("GITOPS_STATUS_TOKEN", &right.token));
+    succeed(ask(&[], &pair).env("GITOPS_STATUS_TOKEN_FILE", "right.token"));
+    fs::remove_file(&copy).unwrap();
+
+    let (status, said) = run(&mut ask(&["--token-file", "wrong.token"], &pair));
+    assert_eq!(status, Some(1));
+    assert!(said.contains("(403): The token reader may not take backups"), "{said}");
+    let (status, said) = run(&mut ask(&[], &pair));
+    assert_eq!(status, Some(1));
+    assert!(said.contains("(401): ") && said.contains("by --token-file"), "{said}");
+    let (status, said) = run(&mut ask(&["--token-file", "right.token"], &other));
+    assert_eq!(status, Some(74));
+    assert!(said.contains("another certificate than that of tls_cert"), "{said}");
+    assert!(!said.contains(&right.token[..20]), "{said}");
+    let (status, said) = run(ask(&[], &pair).env("GITOPS_STATUS_TOKEN", "two words"));
+    assert_eq!(status, Some(2));
+    assert!(said.contains("environment GITOPS_STATUS_TOKEN: expected one token"), "{said}");
+    assert!(!copy.exists() && !place.file("copy.db.unfinished").exists());
+}
+
+#[test]
+fn a_backup_of_a_server_that_cannot_be_asked_says_where_it_was_asked() {
+    let place = Place::new();
+    let _server = Process::start(&place.database, NO_ARGUMENTS);
+    let (status, said) = run(&mut place.command(&["backup", "copy.db", "--listen", "127.0.0.1:1"]));
+    assert_eq!(status, Some(74));
+    assert!(said.contains("cannot be asked at 127.0.0.1:1"), "{said}");
+    assert!(!place.file("copy.db").exists());
+}
+
+#[test]
+fn check_without_a_file_looks_at_the_database_and_leaves_it_to_its_server() {
+    let place = Place::new();
+    let said = succeed(&mut place.command(&["check"]));
+    assert!(said.contains("status.db is sound: ") && said.contains("2 entries"), "{said}");
+    let _server = Process::start(&place.database, NO_ARGUMENTS);
+    let (status, said) = run(&mut place.command(&["check"]));
+    assert_eq!(status, Some(75), "{said}");
+}
+
+#[test]
+fn postgresql_has_tools_of_its_own_for_all_three() {
+    for words in [&["backup", "copy.db"][..], &["restore", "copy.db"], &["check"]] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+        command.env_clear().args(words).args(["--database-url", "postgres://a@localhost/b"]);
+        let (status, said) = run(&mut command);
+        assert_eq!(status, Some(2), "{said}");
+        assert!(said.contains("is for a SQLite file"), "{said}");
+    }
+    let mut command = Process::command_on("postgres://a@localhost/b");
+    let (status, said) = run(command.args(["--backup-dir", "backups"]));
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("--backup-dir") && said.contains("tools of its own"), "{said}");
+}
+
+#[test]
+fn the_drill_runs_as_it_is_written() {
+    let place = Place::new();
+    let database = place.file("gitops-status.db");
+    fs::rename(&place.database, &database).unwrap();
+    let server = Process::start(&database, NO_ARGUMENTS);
+    let commands = console("docs/backup.md", "drill");
+    assert!((2..=5).contains(&commands.len()), "{commands:?}");
+    let program = Path::new(env!("CARGO_BIN_EXE_gitops-status-server")).parent().unwrap();
+    let said: Vec<String> = commands
+        .iter()
+        .map(|line| {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", line]).current_dir(place.folder.path()).env_clear();
+            shell.env("PATH", format!("{}:/usr/bin:/bin", program.display()));
+            shell.env("GITOPS_STATUS_LISTEN", server.address.to_string());
+            succeed(&mut shell)
+        })
+        .collect();
+    let found = |said: &str| said.split(" at revision ").nth(1).unwrap().to_owned();
+    assert_eq!(found(&said[1]), found(&said[3]), "{said:?}");
+    assert!(!place.file("drill.db").exists() && !place.file("restored.db").exists());
+    wait_until("the server goes on", || server.get("/livez").status == 200);
+}
+
+#[test]
+fn a_page_that_only_an_index_needs_is_missed_by_no_check() {
+    let place = Place::new();
+    let pages = stored(
+        &place.database,
+        "select cast(rootpage as text) from sqlite_schema where name = 'transitions_by_time'",
+    );
+    let page: u64 = pages[0].parse().unwrap();
+    let file = fs::File::options().write(true).open(&place.database).unwrap();
+    file.write_all_at(&[0; 4096], (page - 1) * 4096).unwrap();
+    let (status, said) = run(&mut place.command(&["check"]));
+    assert_eq!(status, Some(65), "{said}");
+    assert!(said.contains("gitops-status-server repair"), "{said}");
+}

@@ -1,0 +1,77 @@
+//! A database, and the commands on it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::support::{Process, report};
+
+pub const NO_ARGUMENTS: &[&str] = &[];
+
+/// A database in a folder of its own.
+pub struct Place {
+    pub folder: TempDir,
+    pub database: PathBuf,
+}
+
+impl Place {
+    /// Makes a database with two entries and the history of one change.
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let database = folder.path().join("status.db");
+        let mut server = Process::start(&database, NO_ARGUMENTS);
+        server.accept(report("nginx", "web-1", "SYNCED", &[]));
+        server.accept(report("nginx", "web-1", "OUT_OF_SYNC", &["nginx.conf"]));
+        server.accept(report("rsyslog", "web-1", "SYNCED", &[]));
+        assert_eq!(server.terminate().code(), Some(0));
+        Self { folder, database }
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn command(&self, words: &[&str]) -> Command {
+        command(&self.database, words)
+    }
+}
+
+pub fn command(database: &Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+    command.env_clear().current_dir(database.parent().unwrap()).args(words);
+    command.arg("--database-url").arg(format!("sqlite://{}", database.display()));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Runs a command; returns its status, and what it has said on both outputs.
+pub fn run(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+/// Runs a command that has to succeed.
+pub fn succeed(command: &mut Command) -> String {
+    let (status, said) = run(command);
+    assert_eq!(status, Some(0), "{said}");
+    said
+}
+
+/// Returns the answers of a server that tell all that it holds, and the id of its store.
+pub fn all(database: &Path) -> (Vec<String>, String) {
+    let mut server = Process::start(database, NO_ARGUMENTS);
+    let targets = ["/status.json", "/status.csv", "/api/history", "/api/repos"];
+    let answers = targets.map(|target| server.get(target).text()).to_vec();
+    let log = server.log();
+    let id = log.split("Database ").nth(1).unwrap().split(':').next().unwrap().to_owned();
+    assert_eq!(server.terminate().code(), Some(0));
+    (answers, id)
+}
+
+pub fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
