@@ -9,7 +9,7 @@ use super::{Outcome, Part, Plan, run};
 
 const LOCK: &str = "perform pg_advisory_xact_lock(1735619699);";
 /// How often a control is tried until the checker has found what it must find.
-const TRIES: u64 = 3;
+const TRIES: u64 = 8;
 
 /// A control: a safeguard that is missing, and what happens then.
 struct Control<'a> {
