@@ -20,6 +20,7 @@ mod servers;
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
@@ -90,8 +91,9 @@ impl Outcome {
     }
 }
 
-/// Runs a plan, and checks everything.
+/// Runs a plan, and checks everything. Fails with the logs of the replicas if it breaks off.
 fn run(plan: &Plan<'_>) -> Outcome {
+    eprintln!("rig: {} with seed {}", plan.name, plan.seed);
     let mut servers = Servers::start(&plan.database(), plan.settings, plan.has_small_disk);
     let ways: Vec<Vec<Relay>> = (0..REPLICAS)
         .map(|place| {
@@ -103,15 +105,22 @@ fn run(plan: &Plan<'_>) -> Outcome {
     let (ledger, met) = (Ledger::default(), reporters::Met::default());
     let (is_over, is_abandoned) = (false.into(), false.into());
     let world = World { fleet, ledger, met, is_over, is_abandoned };
-    thread::scope(|scope| {
-        let _ending = Ending(&world);
-        for (place, (orders, ways)) in orders.into_iter().zip(&ways).enumerate() {
-            let (fleet, ports) = (&world.fleet, ways.iter().map(Relay::port));
-            let url = servers.url_by(&ports.collect::<Vec<_>>());
-            let most = MOST_ENTRIES.to_string();
-            scope.spawn(move || fleet.keep(place, &url, &["--max-entries", &most], &orders));
-        }
-        plan.run_on(&world, &mut servers, &ways)
+    let work = || {
+        thread::scope(|scope| {
+            let _ending = Ending(&world);
+            for (place, (orders, ways)) in orders.into_iter().zip(&ways).enumerate() {
+                let (fleet, ports) = (&world.fleet, ways.iter().map(Relay::port));
+                let url = servers.url_by(&ports.collect::<Vec<_>>());
+                let most = MOST_ENTRIES.to_string();
+                scope.spawn(move || fleet.keep(place, &url, &["--max-entries", &most], &orders));
+            }
+            plan.run_on(&world, &mut servers, &ways)
+        })
+    };
+    // By now all processes have ended, also after a panic, which has said what it is.
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
+        let logs = world.fleet.logs.lock().unwrap();
+        panic!("{} with seed {} has broken off; its replicas:\n{logs}", plan.name, plan.seed)
     })
 }
 

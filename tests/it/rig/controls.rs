@@ -1,11 +1,12 @@
 //! The controls: without one of its safeguards, the program breaks its promises, and the checker says
 //! which. They are taken from the database or its standby; the program is as it is.
 
+use std::panic::catch_unwind;
 use std::time::Duration;
 
 use super::checker::Kind;
 use super::faults::{FailOver, Fault, Tokens};
-use super::{Outcome, Part, Plan, run};
+use super::{Outcome, Part, Plan, REPLICAS, run};
 
 const LOCK: &str = "perform pg_advisory_xact_lock(1735619699);";
 /// How often a control is tried until the checker has found what it must find.
@@ -36,7 +37,8 @@ impl Control<'_> {
             let mut kinds = outcome.kinds();
             let is_found = kinds.remove(&kind);
             kinds.retain(|kind| !others.contains(kind));
-            assert!(kinds.is_empty(), "{kinds:?} was not expected: {}", outcome.summary());
+            let (logs, summary) = (&outcome.logs, outcome.summary());
+            assert!(kinds.is_empty(), "{logs}\n{kinds:?} was not expected: {summary}");
             if is_found {
                 return;
             }
@@ -47,6 +49,21 @@ impl Control<'_> {
 
 const fn part(faults: &[Fault], updates: usize, then: Option<FailOver>) -> Part<'_> {
     Part { faults, millis: 0, updates, then }
+}
+
+#[test]
+fn a_run_that_breaks_off_says_its_seed_and_what_its_replicas_have_logged() {
+    let control = Control {
+        name: "broken_off",
+        settings: "",
+        tampers: &[("what the function does not have", "")],
+        parts: &[],
+        has_standby: false,
+    };
+    let cause = catch_unwind(|| control.run(7)).err().expect("it breaks off");
+    let said = cause.downcast_ref::<String>().unwrap();
+    assert!(said.contains("with seed 7 has broken off"), "{said}");
+    assert_eq!(said.matches("Listening on http").count(), REPLICAS, "{said}");
 }
 
 #[test]
