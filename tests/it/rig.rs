@@ -28,7 +28,6 @@ use std::time::{Duration, Instant, SystemTime};
 use checker::{Break, Kind, Row, Stored};
 use faults::{Driver, FailOver, Fault};
 use fleet::Fleet;
-use ledger::Ledger;
 use reporters::{Ending, MOST_ENTRIES, REPORTERS, Reporter, Shown, World, ask, read};
 use servers::Servers;
 
@@ -36,6 +35,8 @@ use crate::support::{Random, Relay, wait_until};
 
 /// How many replicas there are. The last one knows both servers.
 const REPLICAS: usize = 3;
+/// After how long nothing but a failure explains that too little happens.
+const STUCK_AFTER: Duration = Duration::from_mins(1);
 /// What all replicas have to answer alike once everything is at rest.
 const ANSWERS: [&str; 5] =
     ["/status.json", "/status.csv", "/api/summary", "/api/servers", "/api/history?limit=10000"];
@@ -43,7 +44,7 @@ const ANSWERS: [&str; 5] =
 /// One part of a run: faults for a while, and then a failover or none.
 struct Part<'a> {
     faults: &'a [Fault],
-    /// It takes at least so long, and until so many updates were acknowledged.
+    /// It takes at least so long, and until so many updates were acknowledged and some faults began.
     millis: u64,
     updates: usize,
     then: Option<FailOver>,
@@ -61,6 +62,8 @@ struct Plan<'a> {
     /// What is changed in the function that commits, as old and new text.
     tampers: &'a [(&'a str, &'a str)],
     parts: &'a [Part<'a>],
+    /// After how long a part or a reporter is stuck. A failure alone takes so long.
+    stuck_after: Duration,
     /// How long the replicas have to agree afterwards.
     patience: Duration,
 }
@@ -102,9 +105,7 @@ fn run(plan: &Plan<'_>) -> Outcome {
         })
         .collect();
     let (fleet, orders) = Fleet::new(REPLICAS);
-    let (ledger, met) = (Ledger::default(), reporters::Met::default());
-    let (is_over, is_abandoned) = (false.into(), false.into());
-    let world = World { fleet, ledger, met, is_over, is_abandoned };
+    let world = World::new(fleet, plan.stuck_after);
     let work = || {
         thread::scope(|scope| {
             let _ending = Ending(&world);
@@ -146,10 +147,10 @@ impl Plan<'_> {
             }
             let readers = (0..REPLICAS).map(|place| scope.spawn(move || read(world, place)));
             let readers: Vec<_> = readers.collect();
-            for Part { faults, millis, updates, then } in self.parts {
-                driver.run(faults, Duration::from_millis(*millis), *updates);
-                if let Some(how) = then {
-                    driver.fail_over(*how);
+            for part in self.parts {
+                driver.run(part);
+                if let Some(how) = part.then {
+                    driver.fail_over(how);
                 }
             }
             drop(ending);
@@ -260,6 +261,7 @@ fn run_everything(seed: u64) -> Outcome {
         has_standby: true,
         tampers: &[],
         parts: &[part(Some(watched)), part(Some(lagging)), part(None)],
+        stuck_after: STUCK_AFTER,
         patience: Duration::from_secs(20),
     })
 }

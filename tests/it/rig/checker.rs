@@ -37,6 +37,8 @@ pub enum Kind {
     Refused,
     /// An answer that nobody should get.
     Fault,
+    /// For long, a part had too few updates or faults, or a reporter no answer to its last request.
+    Stuck,
 }
 
 /// Something that is broken.

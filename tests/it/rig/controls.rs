@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::checker::Kind;
 use super::faults::{FailOver, Fault, Tokens};
-use super::{Outcome, Part, Plan, REPLICAS, run};
+use super::{Part, Plan, REPLICAS, STUCK_AFTER, run};
 
 const LOCK: &str = "perform pg_advisory_xact_lock(1735619699);";
 /// How often a control is tried until the checker has found what it must find.
@@ -22,17 +22,25 @@ struct Control<'a> {
 }
 
 impl Control<'_> {
-    fn run(&self, seed: u64) -> Outcome {
+    fn plan(&self, seed: u64) -> Plan<'_> {
         let Self { name, settings, tampers, parts, has_standby } = *self;
-        let patience = Duration::from_secs(4);
-        let has_small_disk = false;
-        run(&Plan { name, seed, settings, has_small_disk, has_standby, tampers, parts, patience })
+        Plan {
+            name,
+            seed,
+            settings,
+            has_small_disk: false,
+            has_standby,
+            tampers,
+            parts,
+            stuck_after: STUCK_AFTER,
+            patience: Duration::from_secs(4),
+        }
     }
 
     /// Fails unless the checker finds this kind of break, and none but these.
     fn expect(&self, kind: Kind, others: &[Kind]) {
         for seed in 1..=TRIES {
-            let outcome = self.run(seed);
+            let outcome = run(&self.plan(seed));
             eprintln!("{}: {}", self.name, outcome.summary());
             let mut kinds = outcome.kinds();
             let is_found = kinds.remove(&kind);
@@ -60,10 +68,28 @@ fn a_run_that_breaks_off_says_its_seed_and_what_its_replicas_have_logged() {
         parts: &[],
         has_standby: false,
     };
-    let cause = catch_unwind(|| control.run(7)).err().expect("it breaks off");
+    let cause = catch_unwind(|| run(&control.plan(7))).err().expect("it breaks off");
     let said = cause.downcast_ref::<String>().unwrap();
     assert!(said.contains("with seed 7 has broken off"), "{said}");
     assert_eq!(said.matches("Listening on http").count(), REPLICAS, "{said}");
+}
+
+#[test]
+fn replicas_that_never_store_again_and_faults_that_do_not_happen_are_noticed() {
+    let never = format!("{LOCK} raise exception 'never again';");
+    let control = Control {
+        name: "stuck",
+        settings: "",
+        tampers: &[(LOCK, &never)],
+        // There is no standby that could be away.
+        parts: &[part(&[Fault::NoStandby], 1, None)],
+        has_standby: false,
+    };
+    let outcome = run(&Plan { stuck_after: Duration::from_secs(1), ..control.plan(1) });
+    let summary = outcome.summary();
+    assert_eq!(outcome.kinds(), [Kind::Stuck].into(), "{summary}");
+    assert!(summary.contains("a part had 0 of 1 updates, 0 faults"), "{summary}");
+    assert!(summary.contains(" is never answered"), "{summary}");
 }
 
 #[test]

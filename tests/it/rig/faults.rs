@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Part;
+use super::checker::Kind;
 use super::fleet::Running;
 use super::reporters::{World, ask};
 use super::servers::Servers;
@@ -13,8 +15,11 @@ use crate::support::{Random, Relay, wait_until};
 const STEP: Duration = Duration::from_millis(5);
 /// The longest time without a new fault.
 const LULL: Duration = Duration::from_secs(1);
-/// The longest time for a number of updates.
+/// How long a part has faults, unless it still lacks some. On a busy machine, they come so fast that
+/// nothing else would happen.
 const LONGEST: Duration = Duration::from_secs(15);
+/// How many faults begin at least in a part that has any.
+const LEAST: usize = 3;
 
 /// A thing that goes wrong, mostly for one replica.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -131,22 +136,32 @@ impl<'a> Driver<'a> {
         Self { world, servers, ways, random, counts, failovers, heals }
     }
 
-    /// Lets some of these happen for a while, one on top of the other, and until so many updates were
-    /// acknowledged meanwhile.
-    pub fn run(&mut self, faults: &[Fault], lasting: Duration, updates: usize) {
-        let acknowledged = || self.world.ledger.acknowledged();
-        let (begin, before) = (Instant::now(), acknowledged());
-        let (mut next, mut at_last) = (begin, before);
-        let is_over = |acknowledged| {
-            let is_short = acknowledged < before + updates;
-            begin.elapsed() > if is_short { LONGEST } else { lasting }
-        };
-        while !is_over(acknowledged()) {
+    /// Lets the faults of a part happen, one on top of the other, until it is over or stuck.
+    pub fn run(&mut self, part: &Part<'_>) {
+        let Part { faults, millis, updates, then: _ } = *part;
+        let (world, lasting) = (self.world, Duration::from_millis(millis));
+        let acknowledged = || world.ledger.acknowledged();
+        let (start, before, faults_before) = (Instant::now(), acknowledged(), self.begun());
+        let (mut next, mut at_last) = (start, before);
+        let least = if faults.is_empty() { 0 } else { LEAST };
+        loop {
+            let (stored, begun) = (acknowledged() - before, self.begun() - faults_before);
+            let has_enough = stored >= updates && begun >= least;
+            if has_enough && start.elapsed() > lasting {
+                break;
+            }
+            if start.elapsed() > lasting + world.stuck_after {
+                let what = format!("a part had {stored} of {updates} updates, {begun} faults");
+                world.ledger.note_break(Kind::Stuck, what);
+                break;
+            }
             thread::sleep(STEP);
             self.heal(|heal| heal.at <= Instant::now());
             // Something has to work in between, but not always.
             let has_worked = acknowledged() > at_last + 2 || next.elapsed() > LULL;
-            if Instant::now() >= next && has_worked && !faults.is_empty() {
+            let is_due = Instant::now() >= next && has_worked;
+            let may_begin = begun < least || start.elapsed() < LONGEST;
+            if is_due && may_begin && !faults.is_empty() {
                 let pause = self.random.below(400) as u64;
                 (next, at_last) = (Instant::now() + Duration::from_millis(pause), acknowledged());
                 let fault = self.random.pick(faults);
@@ -154,6 +169,11 @@ impl<'a> Driver<'a> {
             }
         }
         self.heal(|_| true);
+    }
+
+    /// Returns how many faults have begun.
+    fn begun(&self) -> usize {
+        self.counts.values().sum()
     }
 
     fn begin(&mut self, fault: Fault) {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::TcpStream;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -51,9 +52,11 @@ pub struct World {
     pub fleet: Fleet,
     pub ledger: Ledger,
     pub met: Met,
-    pub is_over: AtomicBool,
+    /// When reporters and readers were told to end.
+    over: OnceLock<Instant>,
+    pub stuck_after: Duration,
     /// Whether the test has failed, so that nobody waits for an answer any more.
-    pub is_abandoned: AtomicBool,
+    is_abandoned: AtomicBool,
 }
 
 /// Ends a run when this is dropped, also by a panic.
@@ -62,7 +65,7 @@ pub struct Ending<'a>(pub &'a World);
 impl Drop for Ending<'_> {
     fn drop(&mut self) {
         self.0.is_abandoned.store(thread::panicking(), Ordering::SeqCst);
-        self.0.is_over.store(true, Ordering::SeqCst);
+        self.0.over.get_or_init(Instant::now);
         if thread::panicking() {
             self.0.fleet.end();
         }
@@ -70,8 +73,18 @@ impl Drop for Ending<'_> {
 }
 
 impl World {
+    pub fn new(fleet: Fleet, stuck_after: Duration) -> Self {
+        let (ledger, met, over) = (Ledger::default(), Met::default(), OnceLock::new());
+        Self { fleet, ledger, met, over, stuck_after, is_abandoned: false.into() }
+    }
+
     fn goes_on(&self) -> bool {
-        !self.is_over.load(Ordering::SeqCst)
+        self.over.get().is_none()
+    }
+
+    /// Whether an answer should long be there, although the last replicas were healed.
+    fn is_stuck(&self) -> bool {
+        self.over.get().is_some_and(|over| over.elapsed() > self.stuck_after)
     }
 }
 
@@ -135,7 +148,7 @@ impl<'a> Reporter<'a> {
         Self { world, number, random, own, doubtful }
     }
 
-    /// Reports until the end, and until its last report was answered.
+    /// Reports until the end, and until its last report was answered or is stuck.
     pub fn work(mut self) {
         while self.world.goes_on() {
             let own = format!("own-{}-{}", self.number, self.random.below(OWN));
@@ -158,6 +171,10 @@ impl<'a> Reporter<'a> {
         let (number, deed) = ledger.begin(self.number, server, deed);
         let mut pause = 10;
         while !self.world.is_abandoned.load(Ordering::SeqCst) {
+            if self.world.is_stuck() {
+                let what = format!("{number}: {deed:?} of {server} is never answered");
+                return ledger.note_break(Kind::Stuck, what);
+            }
             let replica = self.world.fleet.any(&mut self.random);
             if let Some(replica) = &replica
                 && let Some(status) = self.try_once(replica, server, deed, number)
