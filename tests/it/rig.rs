@@ -37,6 +37,8 @@ use crate::support::{Random, Relay, wait_until};
 const REPLICAS: usize = 3;
 /// After how long nothing but a failure explains that too little happens.
 const STUCK_AFTER: Duration = Duration::from_mins(1);
+/// How long replicas may take to agree. Only replicas that differ take so long.
+const PATIENCE: Duration = Duration::from_secs(20);
 /// What all replicas have to answer alike once everything is at rest.
 const ANSWERS: [&str; 5] =
     ["/status.json", "/status.csv", "/api/summary", "/api/servers", "/api/history?limit=10000"];
@@ -262,7 +264,7 @@ fn run_everything(seed: u64) -> Outcome {
         tampers: &[],
         parts: &[part(Some(watched)), part(Some(lagging)), part(None)],
         stuck_after: STUCK_AFTER,
-        patience: Duration::from_secs(20),
+        patience: PATIENCE,
     })
 }
 
