@@ -23,7 +23,7 @@ use std::fmt::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use checker::{Break, Kind, Row, Stored};
 use faults::{Driver, FailOver, Fault};
@@ -31,17 +31,12 @@ use fleet::Fleet;
 use reporters::{Ending, MOST_ENTRIES, REPORTERS, Reporter, Shown, World, ask, read};
 use servers::Servers;
 
-use crate::support::{Random, Relay, wait_until};
+use crate::support::{PATIENCE, Random, Relay, answer_alike, eventually, wait_until};
 
 /// How many replicas there are. The last one knows both servers.
 const REPLICAS: usize = 3;
 /// After how long nothing but a failure explains that too little happens.
 const STUCK_AFTER: Duration = Duration::from_mins(1);
-/// How long replicas may take to agree. Only replicas that differ take so long.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// What all replicas have to answer alike once everything is at rest.
-const ANSWERS: [&str; 5] =
-    ["/status.json", "/status.csv", "/api/summary", "/api/servers", "/api/history?limit=10000"];
 
 /// One part of a run: faults for a while, and then a failover or none.
 struct Part<'a> {
@@ -210,19 +205,7 @@ impl Plan<'_> {
 /// their streams have told.
 fn difference(world: &World, rows: &[String]) -> Result<(), String> {
     let replicas = world.fleet.all();
-    for target in ANSWERS {
-        let answer = |place: usize| {
-            let reply = ask(&replicas[place].client, target);
-            let reply = reply.ok_or_else(|| format!("replica {place} does not answer"))?;
-            Ok::<_, String>((reply.status, reply.header("etag").map(str::to_owned), reply.body))
-        };
-        let first = answer(0)?;
-        for place in 1..replicas.len() {
-            if answer(place)? != first {
-                return Err(format!("replica {place} differs from the first in {target}"));
-            }
-        }
-    }
+    answer_alike(&replicas.iter().map(|it| it.client).collect::<Vec<_>>(), ask)?;
     let stored = Stored::read(&[], rows, "0").rows;
     for replica in replicas {
         let list = ask(&replica.client, "/status.json").ok_or("no list")?.body;
@@ -236,18 +219,6 @@ fn difference(world: &World, rows: &[String]) -> Result<(), String> {
         }
     }
     Ok(())
-}
-
-/// Waits until something succeeds, or returns its last failure.
-fn eventually<E>(patience: Duration, mut act: impl FnMut() -> Result<(), E>) -> Result<(), E> {
-    let began = Instant::now();
-    loop {
-        let outcome = act();
-        if outcome.is_ok() || began.elapsed() > patience {
-            return outcome;
-        }
-        thread::sleep(Duration::from_millis(20));
-    }
 }
 
 /// Everything that can happen, with two failovers.

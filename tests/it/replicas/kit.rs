@@ -3,7 +3,10 @@
 use std::ops::Deref;
 use std::process::{Command, Stdio};
 
-use crate::support::{Client, Cluster, PostgresDatabase, Process, Relay, wait_until};
+use crate::support::{
+    Client, Cluster, PATIENCE, PostgresDatabase, Process, Relay, answer_alike, eventually,
+    wait_until,
+};
 
 /// Returns the command of a replica, with an empty environment.
 pub fn command(url: &str, arguments: &[&str]) -> Command {
@@ -43,18 +46,9 @@ pub fn url_by(relay: &Relay, database: &PostgresDatabase) -> String {
 
 /// Waits until all replicas give the same bytes with the same tags.
 pub fn agree(replicas: &[impl Deref<Target = Client>]) {
-    let targets = ["/status.json", "/status.csv", "/api/summary", "/api/repos", "/api/history"];
-    let answers = |replica: &Client| {
-        targets.map(|target| {
-            let reply = replica.get(target);
-            (reply.status, reply.header("etag").map(str::to_owned), reply.text())
-        })
-    };
-    wait_until("the replicas give the same answers", || {
-        let first = answers(&replicas[0]);
-        first.iter().all(|(status, ..)| *status == 200)
-            && replicas[1..].iter().all(|replica| answers(replica) == first)
-    });
+    let replicas: Vec<Client> = replicas.iter().map(|replica| **replica).collect();
+    let ask = |replica: &Client, target: &str| Some(replica.get(target));
+    eventually(PATIENCE, || answer_alike(&replicas, ask)).unwrap();
 }
 
 /// Returns the value of a series of a replica's metrics.

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::checker::Kind;
 use super::faults::{FailOver, Fault, Tokens};
-use super::{PATIENCE, Part, Plan, REPLICAS, STUCK_AFTER, run};
+use super::{Part, Plan, REPLICAS, STUCK_AFTER, run};
+use crate::support::PATIENCE;
 
 const LOCK: &str = "perform pg_advisory_xact_lock(1735619699);";
 /// How often a control is tried until the checker has found what it must find.

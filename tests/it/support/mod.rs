@@ -1,6 +1,7 @@
 //! The kit that tests share.
 
 mod alertmanager;
+mod alike;
 mod app;
 mod certificates;
 mod client;
@@ -25,6 +26,7 @@ pub mod variables;
 use std::time::{Duration, Instant};
 
 pub use alertmanager::{Alertmanager, Receiver};
+pub use alike::answer_alike;
 pub use app::{TestApp, sqlite_file};
 pub use certificates::{Authority, Mounted, Pair};
 pub use client::{Client, Reply, begin_update, update_request};
@@ -45,13 +47,22 @@ pub use schema::Description;
 pub use tools::run_tool;
 
 /// How long a condition may take to come true before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Waits until a condition is true, and fails with its description if it doesn't become so.
 pub fn wait_until(description: &str, mut condition: impl FnMut() -> bool) {
+    let is_met = eventually(PATIENCE, || condition().then_some(()).ok_or(()));
+    assert!(is_met.is_ok(), "this did not happen: {description}");
+}
+
+/// Waits until something succeeds, or returns its last failure.
+pub fn eventually<E>(patience: Duration, mut act: impl FnMut() -> Result<(), E>) -> Result<(), E> {
     let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "this did not happen: {description}");
+    loop {
+        let outcome = act();
+        if outcome.is_ok() || start.elapsed() > patience {
+            return outcome;
+        }
         std::thread::sleep(Duration::from_millis(10));
     }
 }
