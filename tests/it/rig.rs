@@ -1,4 +1,4 @@
-//! Replicas of the program, a primary and its standby, and everything that can go wrong with them.
+//! Replicas of the program, a primary and its standby, and faults of processes, connections and disk.
 //!
 //! Reporters send updates and removals to three processes until they are answered. Meanwhile
 //! connections are cut, stalled and slowed down, processes are killed and frozen, the primary
@@ -8,6 +8,9 @@
 //!
 //! The seed decides the faults and what reporters do. The moments at which they meet are chance, so a
 //! failure comes again often, but not always.
+//!
+//! Nothing becomes stale or expires here (`replicas::time` has that), and no machine loses its power:
+//! the servers run with `fsync = off`.
 
 mod checker;
 mod controls;
@@ -221,7 +224,7 @@ fn difference(world: &World, rows: &[String]) -> Result<(), String> {
     Ok(())
 }
 
-/// Everything that can happen, with two failovers.
+/// All faults, with two failovers.
 fn run_everything(seed: u64) -> Outcome {
     let watched = FailOver { is_watched: true, has_next: true, ..FailOver::default() };
     let lagging = FailOver { lags: true, ..FailOver::default() };

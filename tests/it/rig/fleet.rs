@@ -16,7 +16,7 @@ use crate::support::{Client, Events, Process, Random};
 /// After how long a replica that did not start is started again.
 const AGAIN: Duration = Duration::from_millis(100);
 
-/// What the one who keeps a replica running is told.
+/// An order to the keeper of a place, a thread that keeps a process running there.
 pub enum Order {
     Kill,
     End,
