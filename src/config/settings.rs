@@ -62,7 +62,7 @@ settings! {
         /// Folder in which the server keeps backups that it makes by itself; SQLite only
         backup_dir: Option<FilePath> = "", FilePath::parse;
         /// Time from one such backup to the next
-        backup_every: Duration = "24h", duration::parse_above_zero;
+        backup_every: Duration = "1d", duration::parse_above_zero;
         /// Number of such backups to keep, 1 to 10000; older ones are removed after a new one
         backup_keep: usize = "7", number::<1, 10_000>;
     }

@@ -250,7 +250,7 @@ mod tests {
 
     const FILL: &str = "insert into transitions (at, revision, repo, server, event, sync_status, \
          drift_count, files_added, files_added_count, files_removed, files_removed_count) \
-         with recursive number (n) as (select 1 union all select n + 1 from number where n < 8000) \
+         with recursive number (n) as (select 1 union all select n + 1 from number where n < 16000) \
          select n, 0, 'a', 'b', 'changed', 'SYNCED', 1, hex(randomblob(200)), 1, '[]', 0 from number";
     const CHANGE: &str = "update transitions set drift_count = drift_count + 1, at = at + 1";
     const GROW: &str = "insert into transitions (at, revision, repo, server, event, sync_status, \
