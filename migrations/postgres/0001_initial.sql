@@ -100,7 +100,8 @@ create unlogged table replicas (
     name     text        not null,
     version  text        not null,
     settings text        not null,
-    seen_at  timestamptz not null -- when it last said that it runs
+    seen_at  timestamptz not null, -- when it last said that it runs
+    began_at timestamptz           -- since when it has run; null: it starts
 ) with (fillfactor = 50);
 
 create unlogged table leases (

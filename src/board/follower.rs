@@ -95,8 +95,9 @@ impl Follower {
 
     /// Says that this replica runs.
     async fn meet(&self) {
-        let Shared { published: _, store, replicas } = &self.shared;
-        match Met::with_others(&**store, &replicas.me, &*self.clock).await {
+        let Shared { published, store, replicas } = &self.shared;
+        let presence = replicas.presence(published.is_storing());
+        match Met::with_others(&**store, presence, &*self.clock).await {
             Ok(Some(met)) => replicas.note_meeting(met),
             Ok(None) => {}
             Err(error) => log::debug!("The other replicas could not be met: {error}"),

@@ -9,6 +9,7 @@ mod backups;
 mod board;
 mod checker;
 mod committer;
+mod differences;
 mod feed;
 mod follower;
 #[cfg(feature = "fuzzing")]

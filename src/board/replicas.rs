@@ -3,29 +3,30 @@
 //! The follower writes it, and the writer obeys it. A store that one process has alone has no others:
 //! then this replica may do everything.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::differences::Differences;
 use crate::clock::Clock;
 use crate::domain::{CLOCK_TOLERANCE, Outage, Timestamp};
 use crate::metrics::ReplicaState;
 use crate::mutex::locked;
-use crate::store::{Meeting, Replica, Store, StoreError};
+use crate::store::{Meeting, Presence, Replica, Store, StoreError};
 
 /// For how long a meeting says who leads. The store gives the lead to another replica after that.
 const LEASE: Duration = Duration::from_secs(5);
 /// A replica that has not said for so long that it runs is not counted on.
 const RUNNING: Duration = Duration::from_secs(5);
+/// For how long meetings have to be without others before they count as gone. A database that crashed
+/// has forgotten them, and they have to reach it again.
+const GONE: Duration = Duration::from_mins(1);
 /// For how long the others may not be heard before that is a fault.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A difference between the clocks of this replica and of the store that is worth a warning.
 const NOTABLE: Duration = Duration::from_secs(1);
-/// The name under which versions are compared, like a setting.
-const VERSION: &str = "version";
 
 /// What this replica has learnt by a meeting.
 #[derive(Debug)]
@@ -41,7 +42,7 @@ impl Met {
     /// Says that this replica runs. Returns what it learns, unless it has the store alone.
     pub(super) async fn with_others(
         store: &dyn Store,
-        me: &Replica,
+        me: Presence<'_>,
         clock: &dyn Clock,
     ) -> Result<Option<Self>, StoreError> {
         let began = clock.read();
@@ -51,12 +52,27 @@ impl Met {
         let took = ended.monotonic.saturating_sub(began.monotonic);
         Ok(Some(Self { meeting, ahead, took }))
     }
+
+    /// Since when there was always a replica that ran, by the clock of the store. Not told to a replica
+    /// by whose clock that is another time.
+    pub(super) fn ran_since(&self) -> Option<Timestamp> {
+        is_good(self.ahead).then_some(self.meeting.ran_since)
+    }
+}
+
+/// Outages as a meeting has found them.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct NotedOutages {
+    pub(super) noted: Vec<Outage>,
+    /// Since when there was always a replica that ran, if that is known.
+    pub(super) ran_since: Option<Timestamp>,
 }
 
 /// What is known of the other replicas.
 #[derive(Debug)]
 pub(super) struct Replicas {
-    pub(super) me: Replica,
+    me: Replica,
+    began: Instant,
     /// `None` if one process has the store alone.
     company: Option<Mutex<Company>>,
 }
@@ -66,13 +82,14 @@ struct Company {
     met_at: Instant,
     leads: bool,
     others: usize,
+    /// Until when others count as running that meetings do not have.
+    counted_until: Option<Instant>,
     /// By how much this replica's clock is ahead of the store's, in milliseconds.
     ahead: i64,
     is_clock_off: bool,
-    /// The names of other replicas, by the setting that they have otherwise.
-    differing: BTreeMap<String, BTreeSet<String>>,
+    differing: Differences,
     /// What all replicas have noted, until the writer has taken it.
-    outages: Option<Vec<Outage>>,
+    outages: Option<NotedOutages>,
     /// Since when the others have not been heard.
     deaf_since: Option<Instant>,
     is_following: bool,
@@ -86,9 +103,10 @@ impl Replicas {
                 met_at: Instant::now(),
                 leads: false,
                 others: 0,
+                counted_until: None,
                 ahead: 0,
                 is_clock_off: false,
-                differing: BTreeMap::new(),
+                differing: Differences::default(),
                 outages: None,
                 deaf_since: None,
                 is_following: true,
@@ -96,7 +114,15 @@ impl Replicas {
             company.note(&me, met);
             Mutex::new(company)
         });
-        Self { me, company }
+        Self { me, began: Instant::now(), company }
+    }
+
+    /// Returns what this replica says at the next meeting. It does not lead while it could record
+    /// nothing.
+    pub(super) fn presence(&self, is_storing: bool) -> Presence<'_> {
+        let is_clock_right = self.company().is_none_or(|company| company.is_clock_right());
+        let may_lead = is_storing && is_clock_right;
+        Presence { replica: &self.me, ran_for: Some(self.began.elapsed()), may_lead }
     }
 
     /// Notes a meeting.
@@ -111,18 +137,13 @@ impl Replicas {
         self.company().is_none_or(|company| company.leads())
     }
 
-    /// Whether this replica stores what the clock has done to entries: if it leads, and if its clock
-    /// does not contradict the one that all replicas share. A replica that is alone has only its own.
+    /// Whether this replica stores what the clock has done to entries.
     pub(super) fn may_settle(&self) -> bool {
-        self.company().is_none_or(|company| {
-            let off_by = Duration::from_millis(company.ahead.unsigned_abs());
-            let is_clock_good = off_by <= CLOCK_TOLERANCE;
-            company.leads() && (is_clock_good || company.others == 0)
-        })
+        self.company().is_none_or(|company| company.leads() && company.is_clock_right())
     }
 
     /// Returns the noted outages if there was a meeting since they were last taken.
-    pub(super) fn take_outages(&self) -> Option<Vec<Outage>> {
+    pub(super) fn take_outages(&self) -> Option<NotedOutages> {
         self.company()?.outages.take()
     }
 
@@ -150,17 +171,12 @@ impl Replicas {
     /// Returns what metrics and `/health` show; `None` if one process has the store alone.
     pub(super) fn state(&self) -> Option<ReplicaState> {
         let company = self.company()?;
-        let settings = settings_of(&self.me).map(|(name, _)| name);
-        let differing = settings.chain([VERSION]).map(|name| {
-            let count = company.differing.get(name).map_or(0, BTreeSet::len);
-            (name.to_owned(), count)
-        });
         Some(ReplicaState {
             running: company.others + 1,
             leads: company.leads(),
             is_following: company.is_following,
             clock_ahead: company.ahead,
-            differing: differing.collect(),
+            differing: company.differing.counts(&self.me),
         })
     }
 
@@ -174,22 +190,35 @@ impl Company {
         self.leads && self.met_at.elapsed() < LEASE
     }
 
+    /// Whether the clock does not contradict the one that all replicas share. A replica that is alone
+    /// has only its own.
+    fn is_clock_right(&self) -> bool {
+        is_good(self.ahead) || !self.is_beside_others()
+    }
+
+    /// Whether others run, or may do so although the last meeting did not have them.
+    fn is_beside_others(&self) -> bool {
+        self.others > 0 || self.counted_until.is_some_and(|until| Instant::now() < until)
+    }
+
     fn note(&mut self, me: &Replica, met: Met) {
+        let ran_since = met.ran_since();
         let Met { meeting, ahead, took } = met;
-        let Meeting { at: _, leads, others, outages } = meeting;
+        let Meeting { at: _, leads, others, outages, ran_since: _ } = meeting;
+        // They could not meet this one either while the store was away.
+        let was_beside_others = self.counted_until.is_some_and(|until| self.met_at < until);
+        let was_away = self.met_at.elapsed() >= LEASE;
         self.met_at = Instant::now();
+        if !others.is_empty() || (was_beside_others && was_away) {
+            self.counted_until = Some(self.met_at + GONE);
+        }
         self.leads = leads;
         self.others = others.len();
-        self.outages = Some(outages);
+        self.outages = Some(NotedOutages { noted: outages, ran_since });
         self.note_clock(ahead, took);
-        let mut differing: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (other, _) in &others {
-            for name in differences(me, other) {
-                differing.entry(name.to_owned()).or_default().insert(other.name.clone());
-            }
-        }
+        let differing = Differences::of(me, others.iter().map(|(other, _)| other));
         if differing != self.differing {
-            log_differences(&differing);
+            differing.log();
             self.differing = differing;
         }
     }
@@ -214,35 +243,14 @@ impl Company {
 
 /// Whether others run, by their first meeting with this replica.
 pub(super) fn is_beside_others(meeting: &Meeting) -> bool {
-    let Meeting { at, leads, others, outages: _ } = meeting;
+    let Meeting { at, leads, others, outages: _, ran_since: _ } = meeting;
     // What leads and is not among the others has ended a moment ago without a word.
     !leads || others.iter().any(|(_, seen_at)| seen_at.plus(RUNNING) > *at)
 }
 
-/// Returns the names of the settings that two replicas have otherwise. One that only one of them knows
-/// comes with its version.
-fn differences<'a>(me: &'a Replica, other: &'a Replica) -> impl Iterator<Item = &'a str> {
-    let theirs: BTreeMap<&str, &str> = settings_of(other).collect();
-    let is_other =
-        move |(name, value): &(&str, &str)| theirs.get(name).is_some_and(|theirs| theirs != value);
-    let version = (me.version != other.version).then_some(VERSION);
-    settings_of(me).filter(is_other).map(|(name, _)| name).chain(version)
-}
-
-fn settings_of(replica: &Replica) -> impl Iterator<Item = (&str, &str)> {
-    replica.settings.split_whitespace().filter_map(|setting| setting.split_once('='))
-}
-
-fn log_differences(differing: &BTreeMap<String, BTreeSet<String>>) {
-    if differing.is_empty() {
-        log::info!("All replicas have the same version and settings");
-        return;
-    }
-    for (setting, replicas) in differing {
-        let replicas: Vec<&str> = replicas.iter().map(String::as_str).collect();
-        let replicas = replicas.join(", ");
-        log::warn!("Other replicas run with another {setting}, and answer otherwise: {replicas}");
-    }
+/// Whether a clock that is ahead by so many milliseconds is right enough to record what it does.
+fn is_good(ahead: i64) -> bool {
+    Duration::from_millis(ahead.unsigned_abs()) <= CLOCK_TOLERANCE
 }
 
 /// Returns by how many milliseconds the clock of a replica is ahead, which showed `began` and `ended`
@@ -267,7 +275,8 @@ mod tests {
         let at = Timestamp::from_millis(100_000);
         let seen = |seconds_ago: i64| Timestamp::from_millis(at.millis() - seconds_ago * 1000);
         let others = others.iter().map(|(other, ago)| (Replica::clone(other), seen(*ago)));
-        Meeting { at, leads, others: others.collect(), outages: Vec::new() }
+        let others = others.collect();
+        Meeting { at, leads, others, outages: Vec::new(), ran_since: at }
     }
 
     fn met(meeting: Meeting, ahead: i64) -> Met {
@@ -305,11 +314,35 @@ mod tests {
         for (ahead, may_settle) in [(4900, true), (-4900, true), (5100, false), (-5100, false)] {
             let beside = replicas(Some(met(meeting(true, &[(&other, 1)]), ahead)));
             assert_eq!((beside.leads(), beside.may_settle()), (true, may_settle), "{ahead} ms");
-            assert!(
-                replicas(Some(met(meeting(true, &[]), ahead))).may_settle(),
-                "{ahead} ms alone"
-            );
+            assert_eq!(beside.presence(true).may_lead, may_settle, "{ahead} ms");
+            assert!(!beside.presence(false).may_lead, "it could store nothing");
+            let alone = replicas(Some(met(meeting(true, &[]), ahead)));
+            assert!(alone.may_settle() && alone.presence(true).may_lead, "{ahead} ms alone");
         }
+    }
+
+    /// As a crash of the database empties the table of replicas.
+    #[tokio::test(start_paused = true)]
+    async fn others_are_gone_after_a_minute_of_meetings_without_them() {
+        let other = replica("1", "");
+        let beside = replicas(Some(met(meeting(false, &[(&other, 1)]), 60_000)));
+        let meet_for = async |seconds: u64| {
+            for _ in 0..seconds {
+                tokio::time::advance(Duration::from_secs(1)).await;
+                beside.note_meeting(met(meeting(true, &[]), 60_000));
+            }
+        };
+        meet_for(59).await;
+        assert!(!beside.may_settle() && !beside.presence(true).may_lead);
+        // The database is away.
+        tokio::time::advance(Duration::from_mins(5)).await;
+        meet_for(59).await;
+        assert!(!beside.may_settle() && !beside.presence(true).may_lead);
+        meet_for(2).await;
+        assert!(beside.may_settle() && beside.presence(true).may_lead);
+        tokio::time::advance(Duration::from_mins(5)).await;
+        meet_for(1).await;
+        assert!(beside.may_settle(), "it was alone before");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::replicas::{Met, Replicas, is_beside_others};
 use crate::clock::Clock;
 use crate::domain::{Now, Outages};
-use crate::store::{Loaded, Replica, Store, StoreError, Usage};
+use crate::store::{Loaded, Presence, Replica, Store, StoreError, Usage};
 
 /// The beginning of a replica.
 #[derive(Debug)]
@@ -23,7 +23,8 @@ impl Start {
     /// Those of the store.
     pub async fn of(store: &dyn Store, me: Replica, clock: &dyn Clock) -> Result<Self, StoreError> {
         // First of all: of two replicas that start together, one has to know of the other.
-        let met = Met::with_others(store, &me, clock).await?;
+        let presence = Presence { replica: &me, ran_for: None, may_lead: true };
+        let met = Met::with_others(store, presence, clock).await?;
         let loaded = store.load().await?;
         Ok(Self { loaded, usage: store.usage().await, me, met })
     }
@@ -35,8 +36,11 @@ impl Start {
         let before = || Outages::before(now.at, noted.clone(), updates);
         match &self.met {
             None => before(),
-            Some(met) if is_beside_others(&met.meeting) => Outages::NONE.learned(noted, now),
-            Some(_) => before().learned(noted, now),
+            Some(met) if is_beside_others(&met.meeting) => {
+                Outages::NONE.learned(noted, met.ran_since(), now)
+            }
+            // One that could not be heard says later that it ran all the time.
+            Some(_) => before().learned(noted, None, now),
         }
     }
 

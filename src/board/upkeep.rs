@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+use super::replicas::NotedOutages;
 use super::shared::Shared;
 use super::timekeeper::Timekeeper;
 use crate::domain::Outage;
@@ -83,10 +84,12 @@ impl Upkeep {
 
     /// Takes over the outages that replicas have noted, so that all show the same as stale.
     pub(super) fn learn_outages(&mut self, time: &mut Timekeeper) {
-        let Some(noted) = self.shared.replicas.take_outages() else { return };
+        let Some(NotedOutages { noted, ran_since }) = self.shared.replicas.take_outages() else {
+            return;
+        };
         let now = time.now();
         let known = Arc::clone(self.shared.published.snapshot().policy());
-        let outages = known.outages.learned(&noted, now);
+        let outages = known.outages.learned(&noted, ran_since, now);
         if outages != known.outages {
             self.shared.published.change_copy(|snapshot| snapshot.count_outages(outages, now));
         }

@@ -36,6 +36,8 @@ pub struct Outages {
     others: Vec<Outage>,
     /// Whether others may be of later starts than this one.
     are_learned: bool,
+    /// Since when there was always a replica that ran, if that is known.
+    ran_since: Option<Timestamp>,
     /// When the last update was stored before this start: of all updates, and of those that are not
     /// from the future by the clock of the start.
     last_updates: [Option<Timestamp>; 2],
@@ -52,6 +54,7 @@ impl Outages {
     pub const NONE: Self = Self {
         others: Vec::new(),
         are_learned: false,
+        ran_since: None,
         last_updates: [None; 2],
         latest: None,
         counted: Vec::new(),
@@ -83,18 +86,21 @@ impl Outages {
         Self { latest: latest(self.last_updates, start), ..self.clone() }.summed_up(until)
     }
 
-    /// Returns the same with all that replicas have noted, in place of what was known of others.
+    /// Returns the same with all that replicas have noted, in place of what was known of others, and
+    /// given since when there was always one that ran: no outage goes on after that.
     #[must_use]
-    pub fn learned(&self, noted: &[Outage], now: Now) -> Self {
-        let known = Self { others: noted.to_vec(), are_learned: true, ..self.clone() };
+    pub fn learned(&self, noted: &[Outage], ran_since: Option<Timestamp>, now: Now) -> Self {
+        let ran_since = self.ran_since.into_iter().chain(ran_since).min();
+        let known = Self { others: noted.to_vec(), are_learned: true, ran_since, ..self.clone() };
         known.summed_up(now.at.plus(CLOCK_TOLERANCE))
     }
 
     /// Works out what counts. An outage that ends after `until` was noted by a wrong clock.
     fn summed_up(self, until: Timestamp) -> Self {
-        let Self { others, are_learned, last_updates, latest, .. } = self;
-        let mut kept = others.clone();
-        kept.extend(latest);
+        let Self { others, are_learned, ran_since, last_updates, latest, .. } = self;
+        let noted = others.iter().copied().chain(latest);
+        let mut kept: Vec<Outage> =
+            noted.filter_map(|outage| without_a_replica(outage, ran_since, until)).collect();
         // If nothing was stored between two starts, the later one's outage has the earlier one's in it.
         kept.sort_by_key(|outage| (outage.from, outage.to <= until, outage.to));
         kept.reverse();
@@ -102,7 +108,7 @@ impl Outages {
         kept.truncate(MOST);
         kept.reverse();
         let counted = apart(kept.iter().copied().filter(|outage| outage.to <= until));
-        Self { others, are_learned, last_updates, latest, counted, kept }
+        Self { others, are_learned, ran_since, last_updates, latest, counted, kept }
     }
 
     /// Returns the outage before this start.
@@ -146,6 +152,22 @@ fn latest(last_updates: [Option<Timestamp>; 2], start: Timestamp) -> Option<Outa
     let from = last_updates.iter().flatten().filter(|at| **at < start).max();
     let latest = from.map(|from| Outage { from: *from, to: start });
     latest.filter(|latest| latest.length() >= WORTH_KEEPING)
+}
+
+/// Returns the part of an outage in which no replica ran, if it is worth keeping. A replica that could
+/// not be heard has been taken for one that had ended. What ends after `until` was noted by a wrong
+/// clock, and stays as it is.
+fn without_a_replica(
+    outage: Outage,
+    ran_since: Option<Timestamp>,
+    until: Timestamp,
+) -> Option<Outage> {
+    let Some(ran_since) = ran_since else { return Some(outage) };
+    if outage.to < ran_since.plus(WORTH_KEEPING) || outage.to > until {
+        return Some(outage);
+    }
+    let rest = Outage { from: outage.from, to: ran_since };
+    (rest.length() >= WORTH_KEEPING).then_some(rest)
 }
 
 /// Joins outages that overlap. The first come first.
@@ -221,18 +243,33 @@ mod tests {
     #[test]
     fn replicas_count_the_same_outages_whichever_of_them_has_found_each() {
         let first = before(100, &[outage(1, 2)], &[30]);
-        let second = Outages::NONE.learned(first.kept(), now(105));
+        let second = Outages::NONE.learned(first.kept(), None, now(105));
         assert_eq!(second.latest(), None, "it starts beside the first");
         assert_eq!(second.counted, first.counted);
         let noted = [outage(1, 2), outage(30, 100), outage(200, 300)];
-        let all = [&first, &second].map(|known| known.learned(&noted, now(301)));
+        let all = [&first, &second].map(|known| known.learned(&noted, None, now(301)));
         assert_eq!(all[0].counted, noted);
         assert_eq!(all[1].counted, noted);
-        assert_eq!(first.learned(&[], now(110)).kept(), [outage(30, 100)]);
-        let third = first.learned(&[outage(30, 400)], now(401));
+        assert_eq!(first.learned(&[], None, now(110)).kept(), [outage(30, 100)]);
+        let third = first.learned(&[outage(30, 400)], None, now(401));
         assert_eq!(third.kept(), [outage(30, 400)], "it was frozen until another one started");
-        let wrong = first.learned(&[outage(30, 900)], now(401));
+        let wrong = first.learned(&[outage(30, 900)], None, now(401));
         assert_eq!(wrong.kept(), [outage(30, 100)], "by a wrong clock");
+    }
+
+    #[test]
+    fn time_in_which_a_replica_ran_that_was_not_heard_is_no_outage() {
+        let found = before(100, &[outage(1, 2)], &[30]);
+        let learned =
+            |known: &Outages, ran_since| known.learned(&[], Some(at(ran_since)), now(101));
+        let heard = found.learned(&[outage(1, 2), outage(30, 100)], Some(at(20)), now(101));
+        assert_eq!(heard.kept(), [outage(1, 2)]);
+        assert_eq!(heard.counted, heard.kept);
+        assert_eq!(learned(&heard, 100).kept(), [], "also when that one has ended");
+        assert_eq!(learned(&found, 60).kept(), [outage(30, 60)]);
+        assert_eq!(learned(&found, 100).kept(), [outage(30, 100)]);
+        let by_a_wrong_clock = found.learned(&[outage(30, 900)], Some(at(20)), now(101));
+        assert_eq!(by_a_wrong_clock.kept(), [outage(30, 900)]);
     }
 
     #[test]

@@ -22,6 +22,6 @@ pub use archive::{Archive, KeyPredicate};
 pub use backup::{BackupError, BackupPlace, Copied, KeptBackup};
 pub use error::{CommitError, OpenError, StoreError};
 pub use moving::{Contents, Counts, Incoming, Outgoing, Record};
-pub use replica::{Meeting, Replica};
+pub use replica::{Meeting, Presence, Replica};
 pub use soundness::{Examination, Examined, Part, Soundness};
 pub use store::{CommitId, CommitOutcome, Committed, Loaded, Store, Usage};

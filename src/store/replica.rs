@@ -1,5 +1,7 @@
 //! What the replicas that share a store tell each other.
 
+use std::time::Duration;
+
 use crate::domain::{Outage, Timestamp};
 
 /// A replica, as it presents itself to the others.
@@ -11,6 +13,17 @@ pub struct Replica {
     pub version: String,
     /// The settings that have to be the same everywhere, as one line without their values.
     pub settings: String,
+}
+
+/// What a replica says of itself when it meets the others.
+#[derive(Clone, Copy, Debug)]
+pub struct Presence<'a> {
+    /// Which one it is.
+    pub replica: &'a Replica,
+    /// For how long it has run; `None` while it starts.
+    pub ran_for: Option<Duration>,
+    /// Whether it can do what one has to do for all. Otherwise it gives up the lead.
+    pub may_lead: bool,
 }
 
 /// What a replica learns when it says that it runs.
@@ -27,4 +40,7 @@ pub struct Meeting {
     pub others: Vec<(Replica, Timestamp)>,
     /// All noted outages, in order.
     pub outages: Vec<Outage>,
+    /// When the one began that has run for longest, of those that have said within five seconds that
+    /// they run, this one included.
+    pub ran_since: Timestamp,
 }

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    BackupError, BackupPlace, CommitError, Copied, Examination, KeptBackup, Meeting, Replica,
+    BackupError, BackupPlace, CommitError, Copied, Examination, KeptBackup, Meeting, Presence,
     StoreError,
 };
 use crate::domain::{Changes, Entry, Outage, Plan, Revision, TransitionId};
@@ -124,7 +124,7 @@ pub trait Store: Send + Sync {
 
     /// Says that this replica runs, and learns of the others: about once a second, beside all other
     /// calls. `None` from a store that one process has alone.
-    async fn meet(&self, _me: &Replica) -> Result<Option<Meeting>, StoreError> {
+    async fn meet(&self, _me: Presence<'_>) -> Result<Option<Meeting>, StoreError> {
         Ok(None)
     }
 

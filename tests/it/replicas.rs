@@ -1,6 +1,7 @@
 //! Several replicas of the program on one PostgreSQL database, from outside.
 
 mod commands;
+mod crash;
 mod faults;
 mod fleet;
 mod kit;

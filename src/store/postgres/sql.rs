@@ -98,12 +98,14 @@ pub(super) const TRIM_COMMITS: &str = "\
         order by revision limit 10000 \
     )";
 
-/// Says that a replica runs: its id, name, version and settings.
+/// Says that a replica runs: its id, name, version and settings, and for how many milliseconds it has
+/// run, which is null while it starts.
 pub(super) const PRESENT: &str = "\
-    insert into replicas (id, name, version, settings, seen_at) \
-    values ($1::text::uuid, $2, $3, $4, clock_timestamp()) \
+    insert into replicas (id, name, version, settings, seen_at, began_at) \
+    values ($1::text::uuid, $2, $3, $4, clock_timestamp(), \
+        clock_timestamp() - $5 * interval '1 millisecond') \
     on conflict (id) do update set name = excluded.name, version = excluded.version, \
-        settings = excluded.settings, seen_at = excluded.seen_at";
+        settings = excluded.settings, seen_at = excluded.seen_at, began_at = excluded.began_at";
 
 /// Takes or keeps the lead for five seconds. Returns a row if this replica, `$1`, has it.
 pub(super) const LEAD: &str = "\
@@ -113,8 +115,14 @@ pub(super) const LEAD: &str = "\
         where leases.holder = excluded.holder or leases.until < clock_timestamp() \
     returning name";
 
-/// The time, in milliseconds.
-pub(super) const NOW: &str = "select (extract(epoch from clock_timestamp()) * 1000)::bigint";
+/// Gives up the lead, if this replica, `$1`, has it. Returns no row.
+pub(super) const DO_NOT_LEAD: &str = "delete from leases where holder = $1::text::uuid";
+
+/// When the first of the replicas began that run, and the time, both in milliseconds.
+pub(super) const RAN_SINCE_AND_NOW: &str = "\
+    select (extract(epoch from least(min(began_at), clock_timestamp())) * 1000)::bigint, \
+        (extract(epoch from clock_timestamp()) * 1000)::bigint \
+    from replicas where seen_at > clock_timestamp() - interval '5 seconds'";
 
 /// The other replicas that run.
 pub(super) const OTHERS: &str = "\

@@ -21,7 +21,7 @@ use crate::domain::{
 use crate::store::history::{find_prunable, read_page, read_timeline};
 use crate::store::{
     Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
-    Meeting, Replica, Store, StoreError, Usage,
+    Meeting, Presence, Store, StoreError, Usage,
 };
 
 /// How often to ask what others have committed.
@@ -137,7 +137,7 @@ impl Store for PostgresStore {
         Some(POLL)
     }
 
-    async fn meet(&self, me: &Replica) -> Result<Option<Meeting>, StoreError> {
+    async fn meet(&self, me: Presence<'_>) -> Result<Option<Meeting>, StoreError> {
         let mut loan = self.polling.lend(&self.source).await?;
         let met = within(&BRIEF, upkeep::meet(&mut loan.connection, self.id, me)).await;
         loan.give_back(met).map(Some)

@@ -6,24 +6,26 @@ use sqlx::{PgConnection, Row};
 use super::stored_entries::read_outages;
 use super::{sql, told::uuid};
 use crate::domain::{Outage, Timestamp, TransitionId};
-use crate::store::{CommitId, Meeting, Replica, StoreError};
+use crate::store::{CommitId, Meeting, Presence, Replica, StoreError};
 
 /// Says that a replica runs, and asks for the others.
 pub(super) async fn meet(
     connection: &mut PgConnection,
     id: CommitId,
-    me: &Replica,
+    me: Presence<'_>,
 ) -> Result<Meeting, StoreError> {
     let id = uuid(id);
-    let Replica { name, version, settings } = me;
+    let Presence { replica: Replica { name, version, settings }, ran_for, may_lead } = me;
     sqlx::query(sql::PRESENT)
         .bind(&id)
         .bind(name)
         .bind(version)
         .bind(settings)
+        .bind(ran_for.map(|time| i64::try_from(time.as_millis()).unwrap_or(i64::MAX)))
         .execute(&mut *connection)
         .await?;
-    let lead = sqlx::query(sql::LEAD).bind(&id).fetch_optional(&mut *connection).await?;
+    let lead = if may_lead { sql::LEAD } else { sql::DO_NOT_LEAD };
+    let lead = sqlx::query(lead).bind(&id).fetch_optional(&mut *connection).await?;
     let others = sqlx::query(sql::OTHERS).bind(&id).fetch_all(&mut *connection).await?;
     let other = |row: &PgRow| -> Result<_, sqlx::Error> {
         let [name, version, settings] = [row.try_get(0)?, row.try_get(1)?, row.try_get(2)?];
@@ -32,8 +34,10 @@ pub(super) async fn meet(
     };
     let others = others.iter().map(other).collect::<Result<_, _>>()?;
     let outages = read_outages(connection).await?;
-    let at = sqlx::query_scalar(sql::NOW).fetch_one(connection).await?;
-    Ok(Meeting { at: Timestamp::from_millis(at), leads: lead.is_some(), others, outages })
+    // Last, so that it is known who ran if an outage is not noted any more because of that.
+    let times = sqlx::query(sql::RAN_SINCE_AND_NOW).fetch_one(connection).await?;
+    let [ran_since, at] = [times.try_get(0)?, times.try_get(1)?].map(Timestamp::from_millis);
+    Ok(Meeting { at, leads: lead.is_some(), others, outages, ran_since })
 }
 
 /// Says that a replica has ended.

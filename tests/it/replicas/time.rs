@@ -1,7 +1,20 @@
 //! What the clock does to entries is the same on all replicas, and recorded once.
 
-use super::kit::{agree, replica, replicas};
-use crate::support::{PostgresDatabase, report, wait_until};
+use std::time::Duration;
+
+use super::kit::{agree, metric, replica, replicas};
+use crate::support::{Cluster, PostgresDatabase, TestApp, report, wait_until};
+
+/// Refuses the commits of the sessions of this name.
+const STUCK: &str = "
+set role status;
+create function refuse() returns trigger language plpgsql as $$
+begin
+    if current_setting('application_name') = 'stuck' then raise exception 'stuck'; end if;
+    return new;
+end $$;
+create trigger refuse before insert on commits for each row execute function refuse();
+";
 
 #[test]
 fn what_becomes_stale_and_expires_is_recorded_once_by_all_replicas_together() {
@@ -39,6 +52,34 @@ fn the_one_that_leads_is_replaced_when_it_dies() {
     wait_until("the other records the silence", || {
         database.stored("select event from transitions order by id") == ["first", "stale"]
     });
+}
+
+#[test]
+fn a_leader_whose_clock_is_wrong_leaves_it_to_another_to_record_what_becomes_stale() {
+    let database = PostgresDatabase::create();
+    let off = TestApp::replica_ahead(&database.url(), Duration::from_hours(1));
+    assert_eq!(metric(&off, "gitops_status_replica_leads"), 1, "it has only its own clock");
+    let good = replica(&database.url(), &["--stale-after", "1s"]);
+    good.accept(report("repo", "s", "SYNCED", &[]));
+    wait_until("the other records the silence", || {
+        database.stored("select event from transitions order by id") == ["first", "stale"]
+    });
+    assert_eq!(metric(&good, "gitops_status_replica_leads"), 1);
+    assert_eq!(metric(&off, "gitops_status_replica_leads"), 0);
+}
+
+#[test]
+fn a_leader_that_cannot_store_leaves_it_to_another_to_record_what_becomes_stale() {
+    let database = PostgresDatabase::create();
+    let stuck = replica(&(database.url() + "?application_name=stuck"), &["--stale-after", "1s"]);
+    let good = replica(&database.url(), &["--stale-after", "1s"]);
+    assert_eq!(metric(&stuck, "gitops_status_replica_leads"), 1);
+    Cluster::shared().run(database.name(), STUCK);
+    good.accept(report("repo", "s", "SYNCED", &[]));
+    wait_until("the other records the silence", || {
+        database.stored("select event from transitions order by id") == ["first", "stale"]
+    });
+    assert_eq!(metric(&stuck, "gitops_status_writable"), 0);
 }
 
 #[test]

@@ -104,8 +104,7 @@ fn two_builds_of_one_version_are_two_versions() {
     let database = PostgresDatabase::create();
     let one = replica(&database.url(), &[]);
     let other_build = "insert into replicas \
-         select gen_random_uuid(), 'other:1', split_part(version, '+', 1) || '+other', settings, seen_at \
-         from replicas";
+         select gen_random_uuid(), 'other:1', split_part(version, '+', 1) || '+other', settings, seen_at, began_at from replicas";
     run(&database, other_build);
     let series = "gitops_status_replica_differences{setting=\"version\"}";
     wait_until("it notices another build", || {

@@ -1,12 +1,14 @@
 //! What several stores in one PostgreSQL database owe each other.
 
+use std::time::Duration;
+
 use gitops_status_server::domain::{
     Action, Capacity, Changes, Full, KeyRef, Outage, Plan, Refused, Request, Revision, Snapshot,
     Timestamp,
 };
 use gitops_status_server::store::postgres::{Host, Login, LoginFiles, PostgresStore, Target, Tls};
 use gitops_status_server::store::{
-    CommitError, CommitId, CommitOutcome, Committed, Replica, Store,
+    CommitError, CommitId, CommitOutcome, Committed, Meeting, Presence, Replica, Store,
 };
 
 use super::{POLICY, REPO, entries, now, report};
@@ -20,7 +22,7 @@ pub(super) fn target(database: &PostgresDatabase) -> Target {
         user: ROLE.to_owned(),
         database: database.name().to_owned(),
         application_name: "tests".to_owned(),
-        connect_timeout: std::time::Duration::from_secs(10),
+        connect_timeout: Duration::from_secs(10),
     };
     let files =
         |_: &Host| Ok(LoginFiles { password: Some(PASSWORD.to_owned()), ..LoginFiles::default() });
@@ -255,24 +257,54 @@ async fn updates_of_times_stay_in_their_pages() {
     assert!(hot >= 95, "{hot} % of the updates stayed in their page");
 }
 
+fn named(name: &str) -> Replica {
+    Replica { name: name.to_owned(), version: "1".to_owned(), settings: "abc".to_owned() }
+}
+
+/// Meets the others as a replica of this name that has run for so many seconds.
+async fn meet(peer: &Peer, name: &str, ran_for: u64, may_lead: bool) -> Meeting {
+    let (replica, ran_for) = (&named(name), Some(Duration::from_secs(ran_for)));
+    let met = peer.store.meet(Presence { replica, ran_for, may_lead }).await;
+    met.unwrap().unwrap()
+}
+
 #[actix_web::test]
 async fn replicas_meet_and_one_of_them_leads() {
     let (_database, one, two) = two().await;
-    let named = |name: &str| Replica {
-        name: name.to_owned(),
-        version: "1".to_owned(),
-        settings: "abc".to_owned(),
-    };
-    let first = one.store.meet(&named("one")).await.unwrap().unwrap();
+    let first = meet(&one, "one", 0, true).await;
     assert!(first.leads && first.others.is_empty());
-    let second = two.store.meet(&named("two")).await.unwrap().unwrap();
+    let second = meet(&two, "two", 0, true).await;
     assert!(!second.leads);
     assert_eq!(second.others.len(), 1);
     assert_eq!(second.others[0].0, named("one"));
     assert!(second.others[0].1 <= second.at);
     one.store.close().await;
-    let third = two.store.meet(&named("two")).await.unwrap().unwrap();
+    let third = meet(&two, "two", 0, true).await;
     assert!(third.leads && third.others.is_empty(), "the other one has ended");
+}
+
+#[actix_web::test]
+async fn one_that_may_not_lead_gives_the_lead_up_at_once() {
+    let (_database, one, two) = two().await;
+    assert!(meet(&one, "one", 0, true).await.leads);
+    assert!(!meet(&one, "one", 1, false).await.leads);
+    assert!(meet(&two, "two", 0, true).await.leads);
+    assert!(!meet(&one, "one", 2, false).await.leads, "it takes it from nobody");
+    assert!(meet(&two, "two", 1, true).await.leads);
+}
+
+#[actix_web::test]
+async fn replicas_tell_since_when_one_of_them_has_run() {
+    let (database, one, two) = two().await;
+    let ran_for = |meeting: &Meeting| (meeting.at.millis() - meeting.ran_since.millis()) / 1000;
+    assert_eq!(ran_for(&meet(&two, "two", 100, true).await), 100);
+    let oldest = meet(&one, "one", 1000, true).await;
+    assert!((1000..1010).contains(&ran_for(&oldest)), "{oldest:?}");
+    let other = meet(&two, "two", 101, true).await;
+    assert!((1000..1010).contains(&ran_for(&other)), "{other:?}");
+    let silent = "update replicas set seen_at = seen_at - interval '6 seconds' where name = 'one'";
+    Cluster::shared().run(database.name(), silent);
+    assert_eq!(ran_for(&meet(&two, "two", 102, true).await), 102, "it may have been killed");
 }
 
 #[actix_web::test]

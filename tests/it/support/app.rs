@@ -8,13 +8,13 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use gitops_status_server::app::App;
-use gitops_status_server::clock::ManualClock;
+use gitops_status_server::clock::{Clock, ManualClock, SystemClock};
 use gitops_status_server::config::{Config, DatabaseUrl, Resolved};
 use gitops_status_server::domain::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::Client;
-use super::home::{Away, Home};
+use super::home::{Away, Home, database_url};
 
 /// 2026-04-21T10:32:15Z, where the clock of a test starts.
 pub const START: Timestamp = Timestamp::from_millis(1_776_767_535_000);
@@ -45,6 +45,16 @@ impl TestApp {
 
     /// Starts the application with some settings changed.
     pub fn with(change: impl FnOnce(&mut Config)) -> Self {
+        Self::at(START, change)
+    }
+
+    /// Starts a replica of a PostgreSQL database whose clock is ahead.
+    pub fn replica_ahead(url: &str, ahead: Duration) -> Self {
+        let now = SystemClock::start().read().wall;
+        Self::at(now.plus(ahead), |config| config.database_url = database_url(url))
+    }
+
+    fn at(now: Timestamp, change: impl FnOnce(&mut Config)) -> Self {
         let home = Home::new();
         let mut config = Resolved::load(&|_| None, &|_| None).unwrap().config;
         config.listen = "127.0.0.1:0".parse().unwrap();
@@ -52,7 +62,7 @@ impl TestApp {
         config.idle_timeout = Duration::from_secs(30);
         config.workers = 1;
         change(&mut config);
-        Self::start(config, Some(home), ManualClock::at(START))
+        Self::start(config, Some(home), ManualClock::at(now))
     }
 
     /// Starts the application with some settings as they would be written.

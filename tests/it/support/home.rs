@@ -31,12 +31,10 @@ impl Home {
 
     /// Returns the database's URL as the settings have it.
     pub fn url(&self) -> DatabaseUrl {
-        let url = match self {
-            Self::Folder(_) => return DatabaseUrl::Sqlite(self.file()),
-            Self::Server(database) => database.url(),
-        };
-        let flags = |name: &str| (name == "database_url").then(|| url.clone().into());
-        Resolved::load(&flags, &|_| None).unwrap().config.database_url
+        match self {
+            Self::Folder(_) => DatabaseUrl::Sqlite(self.file()),
+            Self::Server(database) => database_url(&database.url()),
+        }
     }
 
     /// Returns the path of the file.
@@ -64,6 +62,12 @@ impl Home {
             Self::Server(database) => Away::of_database(database.name()),
         }
     }
+}
+
+/// Returns a database's URL as the settings have it.
+pub fn database_url(url: &str) -> DatabaseUrl {
+    let flags = |name: &str| (name == "database_url").then(|| url.to_owned().into());
+    Resolved::load(&flags, &|_| None).unwrap().config.database_url
 }
 
 /// A database that is unreachable.

@@ -173,6 +173,15 @@ impl Cluster {
         fs::read_to_string(self.folder.join("log")).unwrap_or_default()
     }
 
+    /// Kills a process of the server, which then recovers as after any crash, and waits for it.
+    pub fn crash(&self) {
+        let starts = || self.log().matches("ready to accept connections").count();
+        let before = starts();
+        let writer = "select pid::text from pg_stat_activity where backend_type = 'checkpointer'";
+        succeed(Command::new("kill").args(["-s", "KILL"]).args(self.stored("postgres", writer)));
+        wait_until("the server has recovered", || starts() > before);
+    }
+
     /// Runs SQL as the administrator.
     pub fn run(&self, database: &str, sql: &str) {
         self.as_administrator(database, async |connection| {
