@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection, PgConnection};
+use tokio::time::sleep;
 
 use super::server::SessionLimits;
 use super::store::PostgresStore;
@@ -13,7 +14,12 @@ use super::{feed, sql};
 use crate::domain::Revision;
 use crate::store::{CommitId, OpenError, StoreError, migrations};
 
-/// The limits of a start: another replica may be migrating the database, with a long history.
+/// The pause between two looks at whether another replica still migrates the database, and every how
+/// many of them that is logged.
+const WAIT: Duration = Duration::from_millis(250);
+const WAITS_A_LINE: u32 = 240;
+
+/// The limits of a start: it may have to migrate a long history.
 const LIMITS: SessionLimits = SessionLimits {
     statement: Duration::from_mins(30),
     lock: Duration::from_mins(1),
@@ -25,6 +31,8 @@ static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = migrations::postgres();
     // A newer version, which runs beside this one, has more.
     migrator.set_ignore_missing(true);
+    // Its own way to take turns waits within a statement.
+    migrator.set_locking(false);
     migrator
 });
 
@@ -92,7 +100,7 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, R
     if has_tables && !has_migrations {
         return Err(of_another("it has tables of the same names".to_owned()));
     }
-    MIGRATOR.run(&mut *connection).await.map_err(of_migration)?;
+    migrate(connection).await?;
     let oldest_program: i64 =
         sqlx::query_scalar(sql::OLDEST_PROGRAM).fetch_one(&mut *connection).await?;
     if newest_migration() < oldest_program {
@@ -103,6 +111,23 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, R
     }
     let store_id = sqlx::query_scalar(sql::STORE_ID).fetch_one(&mut *connection).await?;
     Ok(Prepared { store_id, last: feed::last(connection).await? })
+}
+
+/// Brings the tables up to date, once no other replica does that.
+async fn migrate(connection: &mut PgConnection) -> Result<(), Rejected> {
+    let mut waits = 0_u32;
+    while !sqlx::query_scalar(sql::TRY_TO_MIGRATE).fetch_one(&mut *connection).await? {
+        if waits.is_multiple_of(WAITS_A_LINE) {
+            log::info!("Another replica is upgrading the database, which this one waits for");
+        }
+        waits = waits.wrapping_add(1);
+        sleep(WAIT).await;
+    }
+    let migrated = MIGRATOR.run(&mut *connection).await;
+    // After an error, the session ends and with it the turn.
+    migrated.map_err(of_migration)?;
+    sqlx::query(sql::HAS_MIGRATED).execute(connection).await?;
+    Ok(())
 }
 
 fn of_another(reason: String) -> Rejected {

@@ -28,6 +28,12 @@ pub(super) const HAS_TABLES: &str = "\
 /// Whether the tables are of this program.
 pub(super) const HAS_MIGRATIONS: &str = "select to_regclass('_sqlx_migrations') is not null";
 
+/// Takes the turn to migrate, if nobody has it. A statement that waited would hold a snapshot, for whose
+/// end `create index concurrently` of the one that migrates waits in turn.
+pub(super) const TRY_TO_MIGRATE: &str = "select pg_try_advisory_lock(1735619700)";
+/// Gives the turn back.
+pub(super) const HAS_MIGRATED: &str = "select pg_advisory_unlock(1735619700)";
+
 /// Commits a plan: what the function `commit_v1` says.
 pub(super) const COMMIT: &str = "\
     select answer, made, made_as::text, its_put, its_seen, its_removed from commit_v1( \

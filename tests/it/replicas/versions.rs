@@ -1,6 +1,9 @@
 //! Replicas of two versions on one database. A newer version is this one in a database that does
 //! for it what a newer version would do itself.
 
+use sqlx::{Connection, PgConnection};
+use tokio::runtime::Builder;
+
 use super::kit::{agree, command, metric, replica, replicas};
 use crate::support::{Cluster, Events, PostgresDatabase, Process, report, wait_until};
 
@@ -110,6 +113,23 @@ fn two_builds_of_one_version_are_two_versions() {
     wait_until("it notices another build", || {
         one.get("/metrics").text().contains(series) && metric(&one, series) == 1
     });
+}
+
+#[test]
+fn a_replica_waits_for_one_that_upgrades_the_database_and_does_not_hold_up_its_new_index() {
+    let database = PostgresDatabase::create();
+    assert!(replica(&database.url(), &[]).terminate().success());
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut upgrading = runtime.block_on(PgConnection::connect(&database.url())).unwrap();
+    let mut run = |sql| runtime.block_on(sqlx::raw_sql(sql).execute(&mut upgrading)).unwrap();
+    run("select pg_advisory_lock(1735619700)");
+    let starting = Process::launch(&mut command(&database.url(), &[]));
+    let waits = "Another replica is upgrading the database, which this one waits for";
+    wait_until("it waits for the upgrade", || starting.log().contains(waits));
+    run("create index concurrently on transitions (\"by\")");
+    assert!(!starting.log().contains("Listening on"), "{}", starting.log());
+    run("select pg_advisory_unlock(1735619700)");
+    wait_until("it has started", || starting.log().contains("Listening on"));
 }
 
 #[test]
