@@ -1,14 +1,13 @@
 //! The commands with which docs/postgres.md begins.
 
 use std::fs::{self, File, Permissions};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::support::dashboards::repository;
-use crate::support::{Client, Cluster, run_tool, wait_until};
+use crate::support::{Client, Cluster, free_address, run_tool, wait_until};
 
 /// Stands in for sudo: the tests' server lets everybody in as its administrator.
 const SUDO: &str = r#"#!/bin/sh
@@ -52,11 +51,6 @@ fn shell(cluster: &Cluster, folder: &Path, script: &str) -> Command {
     shell.env("PGHOST", cluster.socket_folder()).env("PGPORT", cluster.port().to_string());
     shell.stdin(Stdio::null()).stderr(File::create(folder.join("log")).unwrap());
     shell
-}
-
-/// Returns an unused address.
-fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 #[test]

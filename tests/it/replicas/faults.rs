@@ -83,14 +83,18 @@ fn a_database_that_is_away_for_a_moment_fails_no_update() {
     let database = PostgresDatabase::create();
     let relay = Relay::to(Cluster::shared().port());
     let replica = replica(&url_by(&relay, &database), &[]);
-    relay.cut();
+    replica.accept(report("repo", "a", "SYNCED", &[]));
+    relay.stall();
     thread::scope(|scope| {
-        let update = scope.spawn(|| replica.post(report("repo", "a", "SYNCED", &[])));
-        wait_until("it misses the database", || relay.refused() > 0);
-        relay.mend();
+        let update = scope.spawn(|| replica.post(report("repo", "b", "SYNCED", &[])));
+        wait_until("the update is under way", || {
+            metric(&replica, "gitops_status_queue_depth") == 1
+        });
+        relay.cut_for(2);
         assert_eq!(update.join().unwrap().status, 200);
     });
-    assert_eq!(database.stored("select count(*)::text from transitions"), ["1"]);
+    assert!(relay.refused() >= 2, "it has missed the database");
+    assert_eq!(database.stored("select count(*)::text from transitions"), ["2"]);
 }
 
 #[test]

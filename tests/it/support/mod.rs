@@ -23,6 +23,7 @@ mod schema;
 mod tools;
 pub mod variables;
 
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 pub use alertmanager::{Alertmanager, Receiver};
@@ -65,6 +66,11 @@ pub fn eventually<E>(patience: Duration, mut act: impl FnMut() -> Result<(), E>)
         }
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Returns an unused address, for programs that cannot report a port that the system chose.
+pub fn free_address() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }
 
 /// Returns a valid report as JSON text.

@@ -1,7 +1,7 @@
 //! A real `PgBouncer` in front of the shared PostgreSQL server.
 
 use std::fs;
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 use std::process::Stdio;
 
@@ -11,7 +11,7 @@ use super::dashboards::repository;
 use super::postgres::{as_server_user, give_to_server};
 use super::process::{Running, spawn};
 use super::proxy::placed;
-use super::{Cluster, PASSWORD, PostgresDatabase, ROLE, wait_until};
+use super::{Cluster, PASSWORD, PostgresDatabase, ROLE, free_address, wait_until};
 
 /// A running pooler; it is killed when this is dropped.
 pub struct Pooler {
@@ -28,7 +28,7 @@ impl Pooler {
         assert!(program.exists(), "pgbouncer is missing: install the Debian package of that name");
         let folder = tempfile::tempdir().unwrap();
         let [settings, users] = ["pgbouncer.ini", "userlist.txt"].map(|it| folder.path().join(it));
-        let port = free_port();
+        let port = free_address().port();
         let server = format!("host=127.0.0.1 port={} dbname=", Cluster::shared().port());
         let text = shipped();
         let text = placed(&text, "host=db1 port=5432", &(server + database.name()));
@@ -63,9 +63,4 @@ fn shipped() -> String {
     let document = fs::read_to_string(repository("docs/postgres.md")).unwrap();
     let (_, settings) = document.split_once("```ini\n").unwrap();
     settings.split_once("```").unwrap().0.to_owned()
-}
-
-/// Returns an unused port. The pooler cannot report one that the system chose.
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -4,7 +4,6 @@
 //! end of a pipe that only this process holds, stops the server and removes its folder.
 
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -17,7 +16,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Row};
 use tokio::runtime::Builder;
 
-use super::wait_until;
+use super::{free_address, wait_until};
 
 /// The role that the program logs in as: it owns its database, and has no other right.
 pub const ROLE: &str = "status";
@@ -133,7 +132,7 @@ impl Cluster {
 
     /// Starts the server whose data is in a folder; `None` if its port was not free.
     fn serve(folder: PathBuf) -> Option<Self> {
-        let port = free_port();
+        let port = free_address().port();
         let watcher = watcher(&folder, port);
         let cluster = Self { folder, port, watcher };
         wait_until("PostgreSQL accepts connections or ends", || {
@@ -363,9 +362,4 @@ fn succeed(command: &mut Command) -> String {
     let Output { status, stdout, stderr } = command.output().unwrap();
     assert!(status.success(), "{command:?}: {}", String::from_utf8_lossy(&stderr));
     String::from_utf8(stdout).unwrap()
-}
-
-/// Returns an unused port. PostgreSQL cannot report one that the system chose.
-fn free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }

@@ -1,14 +1,14 @@
 //! Real proxies in front of a server.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
 use super::process::{Running, spawn};
-use super::{Client, wait_until};
+use super::{Client, free_address, wait_until};
 
 /// The main configuration of nginx around the files of `/etc/nginx/conf.d`, with every file that nginx
 /// writes in one folder.
@@ -104,9 +104,4 @@ pub fn shipped(name: &str) -> String {
 pub fn placed(text: &str, shipped: &str, here: &impl ToString) -> String {
     assert_eq!(text.matches(shipped).count(), 1, "{shipped} in {text}");
     text.replace(shipped, &here.to_string())
-}
-
-/// Returns an unused address. Neither proxy can report a port that the system chose.
-fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
 }

@@ -23,6 +23,8 @@ struct State {
     to: u16,
     is_cut: bool,
     refused: usize,
+    /// After how many that were refused it is cut no longer.
+    mends_after: Option<usize>,
     is_stalled: bool,
     loses_answers: bool,
     delay: Duration,
@@ -39,6 +41,7 @@ impl Relay {
             to: port,
             is_cut: false,
             refused: 0,
+            mends_after: None,
             is_stalled: false,
             loses_answers: false,
             delay: Duration::ZERO,
@@ -69,6 +72,13 @@ impl Relay {
     pub fn cut(&self) {
         self.change(|state| state.is_cut = true);
         self.cut_where(|| true);
+    }
+
+    /// Closes all connections, and the next ones at once, as many as are given.
+    pub fn cut_for(&self, count: usize) {
+        self.change(|state| state.mends_after = Some(state.refused + count));
+        self.cut();
+        self.go_on();
     }
 
     /// Closes those connections of which this says so. Returns how many they were.
@@ -159,6 +169,7 @@ fn pass_on(client: TcpStream, ways: &Arc<Ways>) {
     let mut state = ways.state.lock().unwrap();
     if state.is_cut {
         state.refused += 1;
+        state.is_cut = state.mends_after != Some(state.refused);
         return;
     }
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, state.to)) else { return };
