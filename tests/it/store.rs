@@ -2,6 +2,7 @@
 
 mod opening;
 mod past;
+mod questions;
 mod replicas;
 mod storm;
 

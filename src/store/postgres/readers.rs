@@ -1,16 +1,17 @@
 //! The connections that only read, for questions about the history.
 //!
-//! A question that takes too long is cancelled, so that none keeps the server busy for minutes.
+//! A question that takes too long is cancelled, so that none keeps the server busy for minutes. Nothing
+//! else is: a commit that waits for its standby would count as made if it was cancelled.
 
 use std::future::Future;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Row};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use super::line::{Patience, Source};
+use super::line::{Line, Patience, Source, within};
 use super::server::SessionLimits;
 use super::{sql, sqlstate};
 use crate::mutex::locked;
@@ -37,10 +38,18 @@ pub(super) struct Readers {
 #[derive(Debug)]
 struct Reader {
     connection: PgConnection,
-    /// The process of the server behind it.
-    process: i32,
+    process: Process,
     /// Whether the question that the connection works on was given up.
     is_given_up: bool,
+}
+
+/// The process of the server behind a connection. Another one may have its number: on another server,
+/// and later on the same one.
+#[derive(Clone, Copy, Debug)]
+struct Process {
+    number: i32,
+    /// When it began, in microseconds since 1970; `None` if the role may not know.
+    began: Option<i64>,
 }
 
 /// A connection on loan. Dropping the loan gives up what the connection is doing.
@@ -67,13 +76,17 @@ impl Readers {
         }
     }
 
-    /// Lends a connection.
-    pub(super) async fn lend(&self, source: &Source) -> Result<Loan<'_>, StoreError> {
+    /// Lends a connection. What it may still be doing is cancelled by another one.
+    pub(super) async fn lend(
+        &self,
+        source: &Source,
+        other: &Line,
+    ) -> Result<Loan<'_>, StoreError> {
         let place = self.places.acquire().await.map_err(|_| StoreError::Closed)?;
         let idle = locked(&self.idle).pop();
         let mut loan = Loan { readers: self, reader: idle, _place: place };
         if let Some(reader) = &mut loan.reader
-            && reader.make_ready(source).await.is_err()
+            && reader.make_ready(source, other).await.is_err()
         {
             loan.reader = None;
         }
@@ -96,21 +109,32 @@ impl Readers {
 impl Reader {
     async fn open(source: &Source) -> Result<Self, StoreError> {
         let mut connection = source.connect(&LIMITS, Patience::Short).await?;
-        let process = sqlx::query_scalar(sql::PREPARE_TO_READ).fetch_one(&mut connection).await?;
+        let row = sqlx::query(sql::PREPARE_TO_READ).fetch_one(&mut connection).await?;
+        let process = Process { number: row.try_get(0)?, began: row.try_get(1)? };
         Ok(Self { connection, process, is_given_up: false })
     }
 
     /// Makes sure that the session is alive: the server may have ended it, or gone away, since it was
     /// last used. Waits until a question that was given up has ended.
-    async fn make_ready(&mut self, source: &Source) -> Result<(), StoreError> {
+    async fn make_ready(&mut self, source: &Source, other: &Line) -> Result<(), StoreError> {
         if self.is_given_up {
-            let mut other = source.connect(&LIMITS, Patience::Short).await?;
-            sqlx::query(sql::CANCEL).bind(self.process).execute(&mut other).await?;
-            other.close().await?;
+            let mut loan = other.lend(source).await?;
+            let cancelled = self.process.cancel(&mut loan.connection);
+            let cancelled = within(other.limits(), cancelled).await;
+            loan.give_back(cancelled)?;
         }
         let answers = timeout(END, self.connection.ping()).await;
         answers.map_err(|_| StoreError::Silent(END))??;
         self.is_given_up = false;
+        Ok(())
+    }
+}
+
+impl Process {
+    /// Cancels what it is doing, if it still runs on the server of a connection.
+    async fn cancel(self, connection: &mut PgConnection) -> Result<(), StoreError> {
+        let Self { number, began } = self;
+        sqlx::query(sql::CANCEL).bind(number).bind(began).execute(connection).await?;
         Ok(())
     }
 }

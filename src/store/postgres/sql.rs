@@ -150,9 +150,12 @@ pub(super) const OLDEST_PROGRAM: &str = "select oldest_program from meta";
 
 /// Lets questions about the history be answered by seeks, whatever the statistics say and the
 /// parameters are, nothing be compiled for them, and nothing of usual answers be sorted on the disk.
-/// Returns the process of the server.
+/// Returns the process of the server, and when it began.
 pub(super) const PREPARE_TO_READ: &str = "\
-    select pg_backend_pid(), \
+    select pg_backend_pid(), ( \
+            select (extract(epoch from backend_start) * 1000000)::bigint from pg_stat_activity \
+            where pid = pg_backend_pid() \
+        ), \
         set_config('enable_seqscan', 'off', false), set_config('enable_bitmapscan', 'off', false), \
         set_config('enable_hashjoin', 'off', false), set_config('enable_mergejoin', 'off', false), \
         set_config('enable_material', 'off', false), set_config('enable_memoize', 'off', false), \
@@ -161,8 +164,13 @@ pub(super) const PREPARE_TO_READ: &str = "\
         set_config('jit', 'off', false), set_config('work_mem', '32MB', false), \
         set_config('default_transaction_read_only', 'on', false)";
 
-/// Cancels what another session of this program is doing.
-pub(super) const CANCEL: &str = "select pg_cancel_backend($1)";
+/// Cancels what a process, `$1`, is doing that began at `$2`. Behind a pooler it may have passed to another
+/// client, whose commit is not cancelled.
+pub(super) const CANCEL: &str = "\
+    select pg_cancel_backend(pid) from pg_stat_activity \
+    where pid = $1 and usename = session_user \
+        and (extract(epoch from backend_start) * 1000000)::bigint = $2 \
+        and query !~ 'commit_v[0-9]'";
 
 /// About how many rows there are.
 pub(super) const ABOUT_ROWS: &str = "\

@@ -51,7 +51,7 @@ pub struct PostgresStore {
     id: CommitId,
     pub(super) told: Told,
     pub(super) writing: Line,
-    /// Polls and meets others, also while the writer waits.
+    /// Polls and meets others, also while the writer waits, and cancels questions.
     polling: Line,
     readers: Readers,
     calls: Calls,
@@ -211,7 +211,7 @@ impl Store for PostgresStore {
 impl Archive for PostgresStore {
     async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
         let answer = async {
-            let mut loan = self.readers.lend(&self.source).await?;
+            let mut loan = self.readers.lend(&self.source, &self.polling).await?;
             let mut records = PostgresRecords::new(loan.connection()?);
             let page = read_page(&mut records, query).await;
             if records.has_much_left() {
@@ -230,7 +230,7 @@ impl Archive for PostgresStore {
         passes: KeyPredicate<'_>,
     ) -> Result<Option<Timeline>, StoreError> {
         let answer = async {
-            let mut loan = self.readers.lend(&self.source).await?;
+            let mut loan = self.readers.lend(&self.source, &self.polling).await?;
             let mut records = PostgresRecords::new(loan.connection()?);
             let timeline = read_timeline(&mut records, query, repos, passes).await;
             loan.give_back(timeline)
@@ -240,7 +240,7 @@ impl Archive for PostgresStore {
 
     async fn prunable(&self, rule: PruneRule) -> Result<Prunable, StoreError> {
         let answer = async {
-            let mut loan = self.readers.lend(&self.source).await?;
+            let mut loan = self.readers.lend(&self.source, &self.polling).await?;
             let mut records = PostgresOldRecords(loan.connection()?);
             let prunable = find_prunable(&mut records, rule).await;
             loan.give_back(prunable)

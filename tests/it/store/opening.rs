@@ -1,11 +1,7 @@
 //! What a PostgreSQL store does to a database that it opens, and to one that it refuses.
 
-use std::time::Duration;
-
-use gitops_status_server::domain::{Filter, HistoryQuery, TimeRange};
 use gitops_status_server::store::postgres::PostgresStore;
-use gitops_status_server::store::{Archive, OpenError, Store};
-use sqlx::{Connection, PgConnection};
+use gitops_status_server::store::{OpenError, Store};
 
 use super::replicas::{open, target};
 use crate::support::{Cluster, PostgresDatabase};
@@ -73,36 +69,6 @@ async fn a_session_that_the_server_has_ended_is_no_failure_of_the_database() {
          where datname = current_database() and application_name = 'tests'";
     run(&database, end);
     store.check().await.unwrap();
-    store.close().await;
-}
-
-/// Abandoned questions once took a session of the server each, for ten seconds.
-#[actix_web::test]
-async fn a_question_that_nobody_waits_for_ends_and_its_session_answers_the_next() {
-    let database = PostgresDatabase::create();
-    let store = open(&database).await;
-    let everything = HistoryQuery {
-        filter: Filter::default(),
-        events: Vec::new(),
-        range: TimeRange::ALL,
-        after: None,
-        limit: 10,
-    };
-    store.history(&everything).await.unwrap();
-    let mut other = PgConnection::connect(&database.url()).await.unwrap();
-    let lock = "begin; lock table transitions in access exclusive mode";
-    sqlx::raw_sql(lock).execute(&mut other).await.unwrap();
-    for _ in 0..8 {
-        let asked = tokio::time::timeout(Duration::from_millis(300), store.history(&everything));
-        assert!(asked.await.is_err(), "the lock holds nobody up");
-    }
-    let sessions = "select count(*)::text from pg_stat_activity \
-         where datname = current_database() and application_name = 'tests' and query like '%transitions%'";
-    let sessions = database.stored(sessions)[0].parse::<u32>().unwrap();
-    assert!(sessions <= 2, "{sessions} sessions");
-    sqlx::raw_sql("rollback").execute(&mut other).await.unwrap();
-    store.history(&everything).await.unwrap();
-    other.close().await.unwrap();
     store.close().await;
 }
 
