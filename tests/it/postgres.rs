@@ -1,6 +1,6 @@
 //! PostgreSQL as the tests use it, and what the program asks of it.
 
-use crate::support::{Cluster, PostgresDatabase, Process, run_tool, wait_until};
+use crate::support::{Cluster, PostgresDatabase, Process, ROLE, report, run_tool, wait_until};
 
 #[test]
 fn each_test_has_a_database_of_its_own_in_which_its_role_may_do_everything() {
@@ -53,4 +53,36 @@ fn a_page_of_a_history_that_has_just_been_imported_is_read_without_the_rest() {
         tuples > 0
     });
     assert!(tuples < 2000, "{tuples} were read for a page of 1000");
+}
+
+/// Notes how durable each commit is, and a setting by which a session shows that it has heard of a reload.
+const NOTE_COMMITS: &str = "\
+    create table noted (durable text, reloaded text); \
+    create function note() returns trigger language plpgsql security definer as $$ begin \
+        insert into noted values ( \
+            current_setting('synchronous_commit'), current_setting('deadlock_timeout') \
+        ); \
+        return null; \
+    end $$; \
+    create trigger note after insert on commits for each statement execute function note()";
+
+#[test]
+fn a_server_that_stops_waiting_for_its_disk_still_waits_for_updates_of_sessions_that_are_open() {
+    let cluster = Cluster::start("");
+    cluster.run("postgres", &format!("create database own owner {ROLE}"));
+    let replica = Process::run(&mut Process::command_on(&cluster.url("own")));
+    replica.accept(report("repo", "a", "SYNCED", &[]));
+    cluster.run("own", NOTE_COMMITS);
+    for change in ["synchronous_commit = off", "deadlock_timeout = '1234ms'"] {
+        cluster.run("postgres", &format!("alter system set {change}"));
+    }
+    cluster.run("postgres", "select pg_reload_conf()");
+    let mut durable = Vec::new();
+    wait_until("its session has heard of it", || {
+        replica.accept(report("repo", "a", "SYNCED", &[]));
+        let noted = "select durable from noted where reloaded = '1234ms'";
+        durable = cluster.stored("own", noted);
+        !durable.is_empty()
+    });
+    assert_eq!(durable[0], "on");
 }

@@ -81,12 +81,14 @@ pub(super) enum Standing {
     Standby,
 }
 
-/// Sets the limits of a session, and has the server end sessions whose program has vanished. These are
+/// Sets the limits of a session, keeps its commits as durable as they were found to be, whatever is
+/// changed later and reloaded, and has the server end sessions whose program has vanished. These are
 /// statements, since a pooler drops what is sent with the login.
 const SET_UP: &str = "select \
     set_config('statement_timeout', $1, false), \
     set_config('lock_timeout', $2, false), \
     set_config('idle_in_transaction_session_timeout', $3, false), \
+    set_config('synchronous_commit', $4, false), \
     set_config('tcp_keepalives_idle', '30', false), \
     set_config('tcp_keepalives_interval', '10', false), \
     set_config('tcp_keepalives_count', '3', false)";
@@ -126,7 +128,7 @@ pub(super) async fn set_up(
     for limit in [statement, lock, idle_in_transaction] {
         set_up = set_up.bind(format!("{}ms", limit.as_millis()));
     }
-    set_up.execute(connection).await?;
+    set_up.bind(synchronous_commit).execute(connection).await?;
     let (syncs, is_encrypted) = (row.try_get(5)?, row.try_get(6)?);
     Ok(Ok(Standing::Primary(Server { version, is_encrypted, syncs })))
 }
