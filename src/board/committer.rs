@@ -324,12 +324,10 @@ impl Committer {
     fn publish(&mut self, plan: &Plan, committed: Committed, jumps: u32, time: &mut Timekeeper) {
         self.shared.published.note_storing(Ok(()));
         let Committed { revision, missed } = committed;
+        self.adopt(missed, time);
         let now = time.now();
         let (has_jumped, started) = (time.jumps() != jumps, time.started_at(now));
         self.shared.published.change(|snapshot| {
-            for changes in missed {
-                snapshot.adopt(changes, now);
-            }
             snapshot.accept(plan, revision);
             if has_jumped {
                 snapshot.reschedule(now, started);

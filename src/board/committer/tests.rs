@@ -128,6 +128,22 @@ async fn requests_are_planned_again_when_others_have_committed_first() {
 }
 
 #[actix_web::test]
+async fn much_that_others_have_committed_before_an_update_holds_up_no_reader() {
+    for (count, is_in_place) in [(10, true), (2000, false)] {
+        let others = (0..count).map(|number| format!("s{number}")).collect();
+        let mut fixture = Fixture::new([Fate::Followed(others)]);
+        let published = Arc::clone(&fixture.committer.shared.published);
+        let place = || Arc::as_ptr(&published.snapshot());
+        let before = place();
+        assert_eq!(fixture.report(&["a"]).await, (vec![RECORDED], 1));
+        // A change in place holds the lock that readers take.
+        assert_eq!(place() == before, is_in_place, "{count}");
+        let snapshot = published.snapshot();
+        assert_eq!((snapshot.listed(), snapshot.revision()), (count + 1, Revision(2)));
+    }
+}
+
+#[actix_web::test]
 async fn an_update_whose_confirmation_was_lost_is_answered_by_what_became_of_it() {
     let mut fixture = Fixture::new([Fate::Lost { is_made: true }, Fate::Lost { is_made: false }]);
     assert_eq!(fixture.report(&["a"]).await, (vec![RECORDED], 1));

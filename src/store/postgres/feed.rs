@@ -15,8 +15,8 @@ use crate::store::{CommitId, StoreError, record};
 
 /// The most commits, and the most bytes of them, that are read to catch up. Beyond that, it is
 /// quicker to load the store anew.
-const MOST_COMMITS: usize = 20_000;
-const MOST_BYTES: u32 = 64 * 1024 * 1024;
+pub(super) const MOST_COMMITS: usize = 20_000;
+pub(super) const MOST_BYTES: u32 = 64 * 1024 * 1024;
 
 /// A commit of somebody.
 #[derive(Debug)]

@@ -52,6 +52,7 @@ pub(super) const LAST_COMMIT: &str =
 pub(super) const COMMITS_SINCE: &str = "\
     select revision, token::text, put, seen, removed, format, \
         coalesce(octet_length(put), 0) + coalesce(octet_length(seen), 0) \
+            + coalesce(octet_length(removed), 0) \
     from commits where revision >= $1 order by revision limit $2 + 1";
 
 /// A transaction that sees one moment, and changes nothing.
@@ -204,6 +205,7 @@ pub(super) const HISTORY_AFTER: &str = concat!(
 
 #[cfg(test)]
 mod tests {
+    use super::super::feed::{MOST_BYTES, MOST_COMMITS};
     use super::*;
 
     const SCHEMA: &str = include_str!("../../../migrations/postgres/0001_initial.sql");
@@ -221,6 +223,12 @@ mod tests {
     fn the_function_that_commits_waits_for_the_lock_that_holds_commits() {
         let lock = HOLD_COMMITS.strip_prefix("select ").unwrap();
         assert!(SCHEMA.contains(&format!("perform {lock};")));
+    }
+
+    #[test]
+    fn the_function_that_commits_returns_no_more_than_is_read_to_catch_up() {
+        assert!(SCHEMA.contains(&format!("last - expected > {MOST_COMMITS}")));
+        assert!(SCHEMA.contains(&format!("others_size > {MOST_BYTES}")));
     }
 
     #[test]

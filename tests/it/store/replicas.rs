@@ -199,6 +199,25 @@ async fn a_store_whose_history_was_replaced_diverges() {
     expect_stored(&two).await;
 }
 
+/// All of it was gathered while everybody else waited to commit.
+#[actix_web::test]
+async fn a_store_that_missed_more_than_it_would_read_diverges() {
+    let (database, mut one, two) = two().await;
+    one.report(&["a"], 1).await;
+    one.report(&["b"], 1).await;
+    let grow = |bytes: u64| {
+        let sql =
+            format!("update commits set put = repeat(' ', {bytes}) || '[]' where revision > 0");
+        Cluster::shared().run(database.name(), &sql);
+    };
+    let plan = two.plan(&["c"], &[], 2);
+    grow(32 * 1024 * 1024);
+    let outcome = two.try_commit(&plan).await;
+    assert!(matches!(outcome, Err(CommitError::Diverged)), "{outcome:?}");
+    grow(31 * 1024 * 1024);
+    assert_eq!(two.try_commit(&plan).await.unwrap().missed.len(), 2);
+}
+
 #[actix_web::test]
 async fn rows_that_somebody_else_deleted_are_noticed() {
     let (database, mut one, _) = two().await;

@@ -17,7 +17,9 @@ use crate::store::{
 pub(super) enum Fate {
     /// Others have reported these servers first.
     Overtaken(&'static [&'static str]),
-    /// The same, and nothing else is known of it.
+    /// Others have reported these servers first, which does not keep it from being made.
+    Followed(Vec<String>),
+    /// Others have reported these servers first, and nothing else is known of it.
     Diverged(&'static [&'static str]),
     /// The connection is lost after it was made, or before.
     Lost {
@@ -52,9 +54,9 @@ pub(super) fn is_poisoned(plan: &Plan) -> bool {
 }
 
 impl Truth {
-    fn report_by_others(&mut self, servers: &[&str]) -> Changes {
-        let entry = |server: &&str| Arc::new(Entry::first(report(server), now().at).0);
-        let put = servers.iter().map(entry).collect();
+    fn report_by_others(&mut self, servers: &[impl AsRef<str>]) -> Changes {
+        let reports = servers.iter().map(|server| report(server.as_ref()));
+        let put = reports.map(|report| Arc::new(Entry::first(report, now().at).0)).collect();
         let revision = self.snapshot.revision().next();
         let changes = Changes { revision, put, ..Changes::default() };
         self.snapshot.adopt(changes.clone(), now());
@@ -96,6 +98,10 @@ impl Store for FakeStore {
         }
         match truth.fates.pop_front() {
             None => Ok(truth.accept(id, plan)),
+            Some(Fate::Followed(servers)) => {
+                let missed = vec![truth.report_by_others(&servers)];
+                Ok(Committed { missed, ..truth.accept(id, plan) })
+            }
             Some(Fate::Overtaken(servers)) => {
                 Err(CommitError::Conflict(vec![truth.report_by_others(servers)]))
             }
