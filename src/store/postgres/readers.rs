@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::line::{Line, Patience, Source, within};
-use super::server::SessionLimits;
+use super::server::{SessionLimits, in_millis};
 use super::{sql, sqlstate};
 use crate::mutex::locked;
 use crate::store::StoreError;
@@ -20,13 +20,20 @@ use crate::store::StoreError;
 /// The number of questions that run at the same time; others wait. Three may come from requests
 /// (`http::work`), and one from the program itself.
 const PLACES: usize = 4;
-/// The longest time for a question, including its wait for a place.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The longest time for the answer to a request, including its wait for a place.
+pub(super) const FOR_A_REQUEST: Duration = Duration::from_secs(10);
+/// The longest time for a search for what can be deleted, which may count a long history that is not in
+/// the cache. Nobody waits for it.
+pub(super) const FOR_A_SEARCH: Duration = Duration::from_mins(10);
 /// How long a server may take to end a question that was cancelled.
 const END: Duration = Duration::from_secs(2);
 
-const LIMITS: SessionLimits =
-    SessionLimits { statement: PATIENCE, lock: PATIENCE, idle_in_transaction: PATIENCE };
+/// The limits of a session. Each loan sets that of its statements.
+const LIMITS: SessionLimits = SessionLimits {
+    statement: FOR_A_REQUEST,
+    lock: FOR_A_REQUEST,
+    idle_in_transaction: FOR_A_REQUEST,
+};
 
 /// The connections, opened when they are first needed.
 #[derive(Debug)]
@@ -64,21 +71,24 @@ impl Readers {
         Self { places: Semaphore::new(PLACES), idle: Mutex::default() }
     }
 
-    /// Waits for the answer to a question, at most [`PATIENCE`].
+    /// Waits for the answer to a question, at most for some time.
     pub(super) async fn ask<T>(
         &self,
+        patience: Duration,
         question: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        match timeout(PATIENCE, question).await {
-            Ok(Err(error)) if sqlstate::is_given_up(&error) => Err(StoreError::TooSlow(PATIENCE)),
+        match timeout(patience, question).await {
+            Ok(Err(error)) if sqlstate::is_given_up(&error) => Err(StoreError::TooSlow(patience)),
             Ok(answer) => answer,
-            Err(_) => Err(StoreError::TooSlow(PATIENCE)),
+            Err(_) => Err(StoreError::TooSlow(patience)),
         }
     }
 
-    /// Lends a connection. What it may still be doing is cancelled by another one.
+    /// Lends a connection for statements that may each take some time. What it may still be doing is
+    /// cancelled by another one.
     pub(super) async fn lend(
         &self,
+        patience: Duration,
         source: &Source,
         other: &Line,
     ) -> Result<Loan<'_>, StoreError> {
@@ -86,47 +96,68 @@ impl Readers {
         let idle = locked(&self.idle).pop();
         let mut loan = Loan { readers: self, reader: idle, _place: place };
         if let Some(reader) = &mut loan.reader
-            && reader.make_ready(source, other).await.is_err()
+            && reader.make_ready(patience, source, other).await.is_err()
         {
             loan.reader = None;
         }
         if loan.reader.is_none() {
-            loan.reader = Some(Reader::open(source).await?);
+            loan.reader = Some(Reader::open(patience, source).await?);
         }
         Ok(loan)
     }
 
-    /// Closes the idle connections, and lends no more.
-    pub(super) async fn close(&self) {
+    /// Closes the idle connections, and lends no more. Cancels what they may still be doing.
+    pub(super) async fn close(&self, source: &Source, other: &Line) {
         self.places.close();
         let idle = std::mem::take(&mut *locked(&self.idle));
-        for reader in idle.into_iter().filter(|reader| !reader.is_given_up) {
+        let (given_up, idle): (Vec<_>, Vec<_>) =
+            idle.into_iter().partition(|reader| reader.is_given_up);
+        let cancel = async {
+            for reader in &given_up {
+                reader.cancel(source, other).await?;
+            }
+            Ok::<_, StoreError>(())
+        };
+        timeout(END, cancel).await.ok();
+        for reader in idle {
             timeout(END, reader.connection.close()).await.ok();
         }
     }
 }
 
 impl Reader {
-    async fn open(source: &Source) -> Result<Self, StoreError> {
+    async fn open(patience: Duration, source: &Source) -> Result<Self, StoreError> {
         let mut connection = source.connect(&LIMITS, Patience::Short).await?;
-        let row = sqlx::query(sql::PREPARE_TO_READ).fetch_one(&mut connection).await?;
+        let prepare = sqlx::query(sql::PREPARE_TO_READ).bind(in_millis(patience));
+        let row = prepare.fetch_one(&mut connection).await?;
         let process = Process { number: row.try_get(0)?, began: row.try_get(1)? };
         Ok(Self { connection, process, is_given_up: false })
     }
 
-    /// Makes sure that the session is alive: the server may have ended it, or gone away, since it was
-    /// last used. Waits until a question that was given up has ended.
-    async fn make_ready(&mut self, source: &Source, other: &Line) -> Result<(), StoreError> {
+    /// Sets the time that a statement may take. So it makes sure that the session is alive: the server
+    /// may have ended it, or gone away, since it was last used. Waits until a question that was given up
+    /// has ended.
+    async fn make_ready(
+        &mut self,
+        patience: Duration,
+        source: &Source,
+        other: &Line,
+    ) -> Result<(), StoreError> {
         if self.is_given_up {
-            let mut loan = other.lend(source).await?;
-            let cancelled = self.process.cancel(&mut loan.connection);
-            let cancelled = within(other.limits(), cancelled).await;
-            loan.give_back(cancelled)?;
+            self.cancel(source, other).await?;
         }
-        let answers = timeout(END, self.connection.ping()).await;
+        let limit = sqlx::query(sql::LIMIT_STATEMENTS).bind(in_millis(patience));
+        let answers = timeout(END, limit.execute(&mut self.connection)).await;
         answers.map_err(|_| StoreError::Silent(END))??;
         self.is_given_up = false;
         Ok(())
+    }
+
+    /// Cancels what the session is doing, by another one.
+    async fn cancel(&self, source: &Source, other: &Line) -> Result<(), StoreError> {
+        let mut loan = other.lend(source).await?;
+        let cancelled = within(other.limits(), self.process.cancel(&mut loan.connection)).await;
+        loan.give_back(cancelled)
     }
 }
 

@@ -93,6 +93,11 @@ const SET_UP: &str = "select \
     set_config('tcp_keepalives_interval', '10', false), \
     set_config('tcp_keepalives_count', '3', false)";
 
+/// Writes a time as settings take it.
+pub(super) fn in_millis(time: Duration) -> String {
+    format!("{}ms", time.as_millis())
+}
+
 const ASK: &str = "select \
     current_setting('server_version_num')::integer, \
     current_setting('server_version'), \
@@ -125,8 +130,8 @@ pub(super) async fn set_up(
     }
     let SessionLimits { statement, lock, idle_in_transaction } = limits;
     let mut set_up = sqlx::query(SET_UP).persistent(false);
-    for limit in [statement, lock, idle_in_transaction] {
-        set_up = set_up.bind(format!("{}ms", limit.as_millis()));
+    for limit in [*statement, *lock, *idle_in_transaction] {
+        set_up = set_up.bind(in_millis(limit));
     }
     set_up.bind(synchronous_commit).execute(connection).await?;
     let (syncs, is_encrypted) = (row.try_get(5)?, row.try_get(6)?);

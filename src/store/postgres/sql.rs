@@ -150,8 +150,8 @@ pub(super) const FORGET_REPLICAS: &str =
 pub(super) const OLDEST_PROGRAM: &str = "select oldest_program from meta";
 
 /// Lets questions about the history be answered by seeks, whatever the statistics say and the
-/// parameters are, nothing be compiled for them, and nothing of usual answers be sorted on the disk.
-/// Returns the process of the server, and when it began.
+/// parameters are, nothing be compiled for them, and nothing of usual answers be sorted on the disk. Sets
+/// how long a statement may take. Returns the process of the server, and when it began.
 pub(super) const PREPARE_TO_READ: &str = "\
     select pg_backend_pid(), ( \
             select (extract(epoch from backend_start) * 1000000)::bigint from pg_stat_activity \
@@ -163,7 +163,11 @@ pub(super) const PREPARE_TO_READ: &str = "\
         set_config('plan_cache_mode', 'force_generic_plan', false), \
         set_config('max_parallel_workers_per_gather', '0', false), \
         set_config('jit', 'off', false), set_config('work_mem', '32MB', false), \
-        set_config('default_transaction_read_only', 'on', false)";
+        set_config('default_transaction_read_only', 'on', false), \
+        set_config('statement_timeout', $1, false)";
+
+/// Sets how long a statement may take.
+pub(super) const LIMIT_STATEMENTS: &str = "select set_config('statement_timeout', $1, false)";
 
 /// Cancels what a process, `$1`, is doing that began at `$2`. Behind a pooler it may have passed to another
 /// client, whose commit is not cancelled.

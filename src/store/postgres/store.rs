@@ -8,12 +8,12 @@ use async_trait::async_trait;
 use super::check::Check;
 use super::line::{Line, Patience, Source, within};
 use super::prune::PostgresOldRecords;
-use super::readers::Readers;
+use super::readers::{FOR_A_REQUEST, FOR_A_SEARCH, Readers};
 use super::records::PostgresRecords;
 use super::server::SessionLimits;
 use super::target::Target;
 use super::told::Told;
-use super::{feed, stored_entries, upkeep};
+use super::{feed, readers, stored_entries, upkeep};
 use crate::domain::{
     Changes, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule, Revision,
     Timeline, TimelineQuery, TransitionId,
@@ -79,6 +79,11 @@ impl PostgresStore {
             calls: Calls::default(),
             bytes: AtomicU64::new(0),
         }
+    }
+
+    /// Lends a connection for a question about the history.
+    async fn lend(&self, patience: Duration) -> Result<readers::Loan<'_>, StoreError> {
+        self.readers.lend(patience, &self.source, &self.polling).await
     }
 
     /// Makes sure that the database is the one that was opened, and can be written.
@@ -196,7 +201,7 @@ impl Store for PostgresStore {
     }
 
     async fn close(&self) {
-        self.readers.close().await;
+        self.readers.close(&self.source, &self.polling).await;
         if let Ok(mut loan) = self.polling.lend(&self.source).await {
             // Others notice by themselves after a while.
             let parted = within(&BRIEF, upkeep::part(&mut loan.connection, self.id)).await;
@@ -211,7 +216,7 @@ impl Store for PostgresStore {
 impl Archive for PostgresStore {
     async fn history(&self, query: &HistoryQuery) -> Result<HistoryPage, StoreError> {
         let answer = async {
-            let mut loan = self.readers.lend(&self.source, &self.polling).await?;
+            let mut loan = self.lend(FOR_A_REQUEST).await?;
             let mut records = PostgresRecords::new(loan.connection()?);
             let page = read_page(&mut records, query).await;
             if records.has_much_left() {
@@ -220,7 +225,7 @@ impl Archive for PostgresStore {
             }
             loan.give_back(page)
         };
-        self.readers.ask(answer).await
+        self.readers.ask(FOR_A_REQUEST, answer).await
     }
 
     async fn timeline(
@@ -230,21 +235,21 @@ impl Archive for PostgresStore {
         passes: KeyPredicate<'_>,
     ) -> Result<Option<Timeline>, StoreError> {
         let answer = async {
-            let mut loan = self.readers.lend(&self.source, &self.polling).await?;
+            let mut loan = self.lend(FOR_A_REQUEST).await?;
             let mut records = PostgresRecords::new(loan.connection()?);
             let timeline = read_timeline(&mut records, query, repos, passes).await;
             loan.give_back(timeline)
         };
-        self.readers.ask(answer).await
+        self.readers.ask(FOR_A_REQUEST, answer).await
     }
 
     async fn prunable(&self, rule: PruneRule) -> Result<Prunable, StoreError> {
         let answer = async {
-            let mut loan = self.readers.lend(&self.source, &self.polling).await?;
+            let mut loan = self.lend(FOR_A_SEARCH).await?;
             let mut records = PostgresOldRecords(loan.connection()?);
             let prunable = find_prunable(&mut records, rule).await;
             loan.give_back(prunable)
         };
-        self.readers.ask(answer).await
+        self.readers.ask(FOR_A_SEARCH, answer).await
     }
 }

@@ -1,8 +1,8 @@
-//! Questions about the history that nobody waits for, in a PostgreSQL database.
+//! Questions about the history that take long, or that nobody waits for, in a PostgreSQL database.
 
 use std::time::Duration;
 
-use gitops_status_server::domain::{Filter, HistoryQuery, TimeRange};
+use gitops_status_server::domain::{Filter, HistoryQuery, Prunable, PruneRule, TimeRange};
 use gitops_status_server::store::postgres::PostgresStore;
 use gitops_status_server::store::{Archive, Store};
 use sqlx::{Connection, PgConnection};
@@ -72,16 +72,27 @@ const OTHERS: &str = "\
     create view pg_stat_activity as select pid, usename, query, \
         backend_start + interval '1 hour' as backend_start from pg_catalog.pg_stat_activity";
 
+/// Makes a database where something stands in for a function of the server.
+fn with_stand_in(sql: &str) -> PostgresDatabase {
+    let database = PostgresDatabase::create();
+    let search = "set search_path = public, pg_catalog";
+    Cluster::shared().run("postgres", &format!("alter database {} {search}", database.name()));
+    Cluster::shared().run(database.name(), sql);
+    let grant = format!("grant all on all tables in schema public to {ROLE}");
+    Cluster::shared().run(database.name(), &grant);
+    database
+}
+
+fn cancelled(database: &PostgresDatabase) -> String {
+    database.stored("select count(*)::text from cancelled").remove(0)
+}
+
 /// After a failover, the process of that number may be a commit that waits for its standby. When it is
 /// cancelled, it counts as made.
 #[actix_web::test]
 async fn a_question_that_nobody_waits_for_cancels_no_other_process_of_its_number() {
-    let database = PostgresDatabase::create();
-    let name = database.name();
-    let run = |sql: &str| Cluster::shared().run(name, sql);
-    run(&format!("alter database {name} set search_path = public, pg_catalog"));
-    run(CANCELLED);
-    run(&format!("grant insert, select on cancelled to {ROLE}"));
+    let database = with_stand_in(CANCELLED);
+    let run = |sql: &str| Cluster::shared().run(database.name(), sql);
     let store = open(&database).await;
     let ask = async || {
         store.history(&everything()).await.unwrap();
@@ -89,7 +100,7 @@ async fn a_question_that_nobody_waits_for_cancels_no_other_process_of_its_number
         ask_and_leave(&store).await;
         lock.end().await;
         store.history(&everything()).await.unwrap();
-        database.stored("select count(*)::text from cancelled").remove(0)
+        cancelled(&database)
     };
     store.history(&everything()).await.unwrap();
     run(OTHERS);
@@ -97,5 +108,41 @@ async fn a_question_that_nobody_waits_for_cancels_no_other_process_of_its_number
     assert_eq!(ask().await, "0");
     run("drop view pg_stat_activity");
     assert_eq!(ask().await, "1", "its own one is cancelled");
+    store.close().await;
+}
+
+/// It would keep the server busy for as long as it may take.
+#[actix_web::test]
+async fn a_question_that_nobody_waits_for_ends_with_the_program() {
+    let database = with_stand_in(CANCELLED);
+    let store = open(&database).await;
+    store.history(&everything()).await.unwrap();
+    let lock = Lock::take(&database).await;
+    ask_and_leave(&store).await;
+    store.close().await;
+    assert_eq!(cancelled(&database), "1");
+    lock.end().await;
+}
+
+/// Stands in for a history whose size takes a minute to find out.
+const TAKES_A_MINUTE: &str = "\
+    create function pg_total_relation_size(relation regclass) returns bigint language plpgsql as $$ begin \
+        if current_setting('statement_timeout')::interval < interval '1 minute' then \
+            raise exception 'it takes too long' using errcode = 'query_canceled'; \
+        end if; \
+        return 0; \
+    end $$";
+
+/// It was given up after ten seconds, each hour anew, so `history_max_bytes` never held.
+#[actix_web::test]
+async fn a_history_that_takes_a_minute_to_measure_is_kept_within_its_size() {
+    let database = with_stand_in(TAKES_A_MINUTE);
+    let store = open(&database).await;
+    // On a connection of requests, and on one of its own.
+    for _ in 0..2 {
+        let searched = store.prunable(PruneRule::Larger { than: 0 }).await.unwrap();
+        assert_eq!(searched, Prunable::default());
+        store.history(&everything()).await.unwrap();
+    }
     store.close().await;
 }
