@@ -15,24 +15,36 @@ const REMEMBERED: usize = 256;
 
 /// The last commits that callers know of.
 #[derive(Debug, Default)]
-pub(super) struct Told(Mutex<BTreeMap<Revision, CommitId>>);
+pub(super) struct Told(Mutex<Commits>);
+
+#[derive(Debug, Default)]
+struct Commits {
+    ids: BTreeMap<Revision, CommitId>,
+    /// The commit that was asked for last. While the caller stays there, it is asked for again,
+    /// however many come after it.
+    asked: Option<Revision>,
+}
 
 impl Told {
     pub(super) fn note(&self, revision: Revision, id: CommitId) {
-        let mut told = locked(&self.0);
-        told.insert(revision, id);
-        while told.len() > REMEMBERED {
-            told.pop_first();
+        let Commits { ids, asked } = &mut *locked(&self.0);
+        ids.insert(revision, id);
+        while ids.len() > REMEMBERED {
+            let mut known = ids.keys().copied();
+            let Some(oldest) = known.find(|known| Some(*known) != *asked) else { return };
+            ids.remove(&oldest);
         }
     }
 
     /// Forgets all others: the caller goes on from this one, whatever it knew before.
     pub(super) fn begin_anew(&self, revision: Revision, id: CommitId) {
-        *locked(&self.0) = BTreeMap::from([(revision, id)]);
+        *locked(&self.0) = Commits { ids: BTreeMap::from([(revision, id)]), asked: None };
     }
 
     pub(super) fn id_of(&self, revision: Revision) -> Option<CommitId> {
-        locked(&self.0).get(&revision).copied()
+        let Commits { ids, asked } = &mut *locked(&self.0);
+        *asked = Some(revision);
+        ids.get(&revision).copied()
     }
 }
 

@@ -218,6 +218,18 @@ async fn a_store_that_missed_more_than_it_would_read_diverges() {
     assert_eq!(two.try_commit(&plan).await.unwrap().missed.len(), 2);
 }
 
+/// Everything was loaded anew.
+#[actix_web::test]
+async fn a_store_whose_caller_stays_behind_while_it_looks_ahead_knows_where_the_caller_is() {
+    let (_database, mut one, mut two) = two().await;
+    for at in 0..300 {
+        one.report(&["a"], at).await;
+        two.store.changes_since(two.snapshot.revision()).await.unwrap().unwrap();
+    }
+    assert_eq!(two.report(&["b"], 0).await, 300);
+    expect_stored(&two).await;
+}
+
 #[actix_web::test]
 async fn rows_that_somebody_else_deleted_are_noticed() {
     let (database, mut one, _) = two().await;
