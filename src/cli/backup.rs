@@ -215,7 +215,14 @@ fn token(matches: &ArgMatches, environment: &Lookup<'_>) -> Result<Option<SentTo
 /// # Errors
 /// See [`TakeError`].
 pub async fn backup(take: &TakeBackup) -> Result<String, TakeError> {
-    let TakeBackup { database, server, place } = take;
+    let TakeBackup { database, server, place: named } = take;
+    let place = &match named {
+        Place::File(path) if !is_special(path) => {
+            let file = download::followed(path);
+            Place::File(file.map_err(|error| of_place(named, error))?)
+        }
+        Place::File(_) | Place::Standard => named.clone(),
+    };
     let bytes = match SqliteStore::closed(database).await {
         Ok(closed) => {
             let to = match place {
@@ -236,7 +243,7 @@ pub async fn backup(take: &TakeBackup) -> Result<String, TakeError> {
         Err(OpenError::InUse(_)) => from_server(server, place)?,
         Err(error) => return Err(error.into()),
     };
-    Ok(match place {
+    Ok(match named {
         Place::File(path) => format!("{}: {bytes} bytes, whole and checked\n", path.display()),
         Place::Standard => format!("{bytes} bytes, whole and checked\n"),
     })

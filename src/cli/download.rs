@@ -197,7 +197,12 @@ fn message(answer: impl Read, head: &Head) -> String {
     format!("{}{hint}", redacted(&said).replace(char::is_control, " "))
 }
 
-/// Writes a backup beside a file, and puts it in the place of that file once it is whole.
+/// Returns the file to replace: of a symbolic link, the one that it leads to.
+pub(super) fn followed(path: &Path) -> io::Result<PathBuf> {
+    if path.is_symlink() { fs::canonicalize(path) } else { Ok(path.to_owned()) }
+}
+
+/// Puts a file that was written beside another one in the place of that one.
 pub(super) fn replace(path: &Path, unfinished: &Path, file: &File) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(unfinished, path)?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgMatches, Command, value_parser};
 
+use super::download;
 use crate::domain::Timestamp;
 use crate::store::{Contents, Incoming, Outgoing};
 use crate::transfer::{self, Imported, Progress, TransferError};
@@ -31,7 +32,7 @@ pub(super) fn export_command() -> Command {
         .after_help(
             "It reads one state of the database from beginning to end. Beside a server, the write-ahead \
              log grows\nuntil then, so write to a file rather than into a slow pipe. Without one, no server \
-             can start until then.\nIt replaces FILE only by a whole export.",
+             can start until then.\nIt replaces FILE only by a whole export, and follows a symbolic link.",
         )
         .arg(file("Where to write it [default: standard output]").required(false))
 }
@@ -109,21 +110,22 @@ fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| !found.is_file())
 }
 
-/// Writes an export beside a file, and puts it in the place of that file once it is whole.
+/// Writes an export beside a file, and puts it in the place of that file once it is whole. A link stays,
+/// and the file that it leads to is replaced.
 async fn replace(
     path: &Path,
     store: &mut dyn Outgoing,
     at: Timestamp,
     progress: &mut Progress,
 ) -> Result<Contents, TransferError> {
+    let path = &download::followed(path).map_err(in_file(path))?;
     let mut unfinished = path.as_os_str().to_owned();
     unfinished.push(".unfinished");
     let unfinished = Path::new(&unfinished);
     let mut output = BufWriter::new(File::create(unfinished).map_err(in_file(unfinished))?);
     let exported = transfer::export(store, at, &mut output, progress).await;
     let kept = exported.and_then(|contents| {
-        output.get_ref().sync_all().map_err(TransferError::Write)?;
-        fs::rename(unfinished, path).map_err(in_file(path))?;
+        download::replace(path, unfinished, output.get_ref()).map_err(in_file(path))?;
         Ok(contents)
     });
     if kept.is_err() {

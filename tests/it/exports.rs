@@ -5,7 +5,7 @@ mod refused;
 
 use std::fs::{self, Permissions};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -335,6 +335,26 @@ fn an_export_to_a_file_replaces_it_only_by_a_whole_one() {
     assert!(error.contains("its entries are damaged"), "{error}");
     assert!(fs::read(&file).unwrap() == before);
     assert!(!folder.path().join("backup.jsonl.unfinished").exists());
+}
+
+#[test]
+fn an_export_to_a_symbolic_link_replaces_the_file_that_it_leads_to() {
+    let (folder, path) = filled();
+    let place = |name: &str| folder.path().join(name);
+    fs::create_dir(place("exports")).unwrap();
+    fs::write(place("exports/today.jsonl"), "the one before").unwrap();
+    let to = |link: &str| run(&mut command(&["export", place(link).to_str().unwrap()], &path));
+    symlink("exports/today.jsonl", place("latest.jsonl")).unwrap();
+    let (status, _, said) = to("latest.jsonl");
+    assert_eq!(status, Some(0), "{said}");
+    assert!(place("latest.jsonl").is_symlink());
+    let exported = fs::read_to_string(place("exports/today.jsonl")).unwrap();
+    assert_eq!(records(&exported), records(&export(&path)));
+    assert_eq!(fs::read_dir(place("exports")).unwrap().count(), 1);
+    symlink("exports/missing.jsonl", place("broken.jsonl")).unwrap();
+    let (status, _, said) = to("broken.jsonl");
+    assert_eq!(status, Some(74), "{said}");
+    assert!(said.contains("broken.jsonl: No such file"), "{said}");
 }
 
 #[test]

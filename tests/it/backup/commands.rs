@@ -1,7 +1,7 @@
 //! `backup` and `check`, with and without a server.
 
 use std::fs;
-use std::os::unix::fs::FileExt as _;
+use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -89,6 +89,23 @@ fn a_backup_is_asked_of_the_server_that_runs_also_in_tls_and_with_a_token() {
     assert_eq!(status, Some(2));
     assert!(said.contains("environment GITOPS_STATUS_TOKEN: expected one token"), "{said}");
     assert!(!copy.exists() && !place.file("copy.db.unfinished").exists());
+}
+
+#[test]
+fn a_backup_to_a_symbolic_link_replaces_the_file_that_it_leads_to() {
+    let place = Place::new();
+    let file = place.file("backups/today.db");
+    fs::create_dir(place.file("backups")).unwrap();
+    symlink("backups/today.db", place.file("latest.db")).unwrap();
+    let back_up = |more: &[&str]| {
+        fs::write(&file, "the one before").unwrap();
+        succeed(place.command(&["backup", "latest.db"]).args(more));
+        assert_whole(&file);
+        assert!(place.file("latest.db").is_symlink());
+    };
+    back_up(&[]);
+    let server = Process::start(&place.database, NO_ARGUMENTS);
+    back_up(&["--listen", &server.address.to_string()]);
 }
 
 #[test]
