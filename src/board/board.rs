@@ -7,6 +7,7 @@ use tokio::sync::mpsc::channel;
 
 use super::answer::{Answers, Refusal};
 use super::committer::Committer;
+use super::errands::errands;
 use super::feed::{Feed, Listener};
 use super::follower::Follower;
 use super::pruner::Pruner;
@@ -84,10 +85,11 @@ impl Board {
             replicas: Arc::clone(&replicas),
         };
         let committer = Committer::new(shared.clone(), commits);
-        let upkeep = Upkeep::new(shared.clone(), noted);
-        let pruner = Pruner::new(shared.clone(), Arc::clone(&archive), retention);
+        let (errands, underway) = errands();
+        let upkeep = Upkeep::new(shared.clone(), errands.clone(), noted);
+        let pruner = Pruner::new(shared.clone(), errands, Arc::clone(&archive), retention);
         let follower = Follower::new(shared, clock, tell);
-        let writer = Writer::new(requests, time, committer, upkeep, pruner, told);
+        let writer = Writer::new(requests, time, committer, (upkeep, pruner), underway, told);
         let board = Self { queue, published, feed: feed.clone(), replicas, store, archive };
         (board, writer, feed, follower)
     }

@@ -10,6 +10,7 @@ mod board;
 mod checker;
 mod committer;
 mod differences;
+mod errands;
 mod feed;
 mod follower;
 #[cfg(feature = "fuzzing")]

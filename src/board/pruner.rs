@@ -6,8 +6,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::BoxFuture;
-
+use super::errands::{Awaited, Errands};
 use super::shared::Shared;
 use super::timekeeper::Timekeeper;
 use crate::domain::{Now, Prunable, PruneRule, Retention, SETTLING_TIME, TransitionId};
@@ -19,6 +18,7 @@ const PERIOD: Duration = Duration::from_hours(1);
 /// Finds and deletes transitions that the history need not keep.
 pub(super) struct Pruner {
     shared: Shared,
+    errands: Errands,
     archive: Arc<dyn Archive>,
     retention: Retention,
     /// When the next round begins, by the monotonic clock.
@@ -26,13 +26,18 @@ pub(super) struct Pruner {
     /// The rest of this round.
     searches: VecDeque<PruneRule>,
     /// The search under way.
-    search: Option<BoxFuture<'static, Result<Prunable, StoreError>>>,
+    search: Option<Awaited<Result<Prunable, StoreError>>>,
 }
 
 impl Pruner {
-    pub(super) fn new(shared: Shared, archive: Arc<dyn Archive>, retention: Retention) -> Self {
-        let due = Duration::ZERO;
-        Self { shared, archive, retention, due, searches: VecDeque::new(), search: None }
+    pub(super) fn new(
+        shared: Shared,
+        errands: Errands,
+        archive: Arc<dyn Archive>,
+        retention: Retention,
+    ) -> Self {
+        let (due, searches) = (Duration::ZERO, VecDeque::new());
+        Self { shared, errands, archive, retention, due, searches, search: None }
     }
 
     /// Begins a round if it is due, if this replica is the one that prunes, and if the wall clock has
@@ -47,9 +52,8 @@ impl Pruner {
     }
 
     /// Gives up this round.
-    pub(super) fn give_up(&mut self) {
+    fn give_up(&mut self) {
         self.searches.clear();
-        self.search = None;
     }
 
     /// Waits until a search has found something, however long that takes. The next search begins
@@ -65,7 +69,7 @@ impl Pruner {
                 }
                 continue;
             };
-            let outcome = search.as_mut().await;
+            let outcome = search.await.unwrap_or(Err(StoreError::Closed));
             self.search = None;
             match outcome {
                 Ok(Prunable { found, next }) => {
@@ -98,6 +102,6 @@ impl Pruner {
 
     fn begin(&mut self, search: PruneRule) {
         let archive = Arc::clone(&self.archive);
-        self.search = Some(Box::pin(async move { archive.prunable(search).await }));
+        self.search = Some(self.errands.begin(async move { archive.prunable(search).await }));
     }
 }

@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::BoxFuture;
-
+use super::errands::{Awaited, Errands};
 use super::replicas::NotedOutages;
 use super::shared::Shared;
 use super::timekeeper::Timekeeper;
@@ -19,18 +18,19 @@ const PAUSE: u32 = 240;
 /// Counts ticks, and does what is due at each.
 pub(super) struct Upkeep {
     shared: Shared,
+    errands: Errands,
     ticks: u32,
     /// How many ticks the pause after a failure lasts yet.
     pause: u32,
     /// The measurement of space that is under way.
-    look: Option<BoxFuture<'static, Usage>>,
+    look: Option<Awaited<Usage>>,
     /// The outages that the store knows.
     noted: Vec<Outage>,
 }
 
 impl Upkeep {
-    pub(super) fn new(shared: Shared, noted: Vec<Outage>) -> Self {
-        Self { shared, ticks: 0, pause: 0, look: None, noted }
+    pub(super) fn new(shared: Shared, errands: Errands, noted: Vec<Outage>) -> Self {
+        Self { shared, errands, ticks: 0, pause: 0, look: None, noted }
     }
 
     /// Counts a tick. Returns whether the store should be looked at, and begins to measure its space
@@ -40,7 +40,7 @@ impl Upkeep {
         let is_due = self.ticks.is_multiple_of(TICKS_A_LOOK);
         if is_due && self.look.is_none() {
             let store = Arc::clone(&self.shared.store);
-            self.look = Some(Box::pin(async move { store.usage().await }));
+            self.look = Some(self.errands.begin(async move { store.usage().await }));
         } else if is_due {
             // What the store cannot tell within a second is not known any more.
             self.shared.published.note_usage(Usage::default());
@@ -54,7 +54,7 @@ impl Upkeep {
     pub(super) async fn publish_usage(&mut self) {
         match &mut self.look {
             Some(look) => {
-                let usage = look.await;
+                let usage = look.await.unwrap_or_default();
                 self.look = None;
                 self.shared.published.note_usage(usage);
             }

@@ -9,14 +9,21 @@ use tokio::sync::mpsc::Receiver;
 use tokio_util::sync::CancellationToken;
 
 use super::committer::Committer;
+use super::errands::Underway;
 use super::follower::Found;
 use super::pruner::Pruner;
 use super::queue::Requests;
 use super::timekeeper::Timekeeper;
 use super::upkeep::Upkeep;
 
-/// Decides what is done next.
+/// Changes the snapshot, and does errands meanwhile.
 pub struct Writer {
+    turns: Turns,
+    errands: Underway,
+}
+
+/// Decides what is done next.
+struct Turns {
     requests: Requests,
     time: Timekeeper,
     committer: Committer,
@@ -31,15 +38,32 @@ impl Writer {
         requests: Requests,
         time: Timekeeper,
         committer: Committer,
-        upkeep: Upkeep,
-        pruner: Pruner,
+        (upkeep, pruner): (Upkeep, Pruner),
+        errands: Underway,
         told: Receiver<Found>,
     ) -> Self {
-        Self { requests, time, committer, upkeep, pruner, told, has_more_to_settle: false }
+        let has_more_to_settle = false;
+        let turns = Turns { requests, time, committer, upkeep, pruner, told, has_more_to_settle };
+        Self { turns, errands }
     }
 
     /// Runs until `stop`, then finishes what has been queued and closes the store.
-    pub async fn run(mut self, stop: CancellationToken) {
+    pub async fn run(self, stop: CancellationToken) {
+        let Self { mut turns, mut errands } = self;
+        tokio::select! {
+            biased;
+            () = errands.run() => {}
+            () = turns.take(stop) => {}
+        }
+        // What reads must end first: closing the store waits for it.
+        drop(errands);
+        turns.upkeep.close().await;
+    }
+}
+
+impl Turns {
+    /// Takes turns until `stop`, and until what has been queued is stored.
+    async fn take(&mut self, stop: CancellationToken) {
         // Before any update, since these begin what a later start takes for the next outage.
         self.upkeep.note_outages(&mut self.time).await;
         // Batches alternate with other work that is due. An unbiased `select!` would now and then
@@ -53,7 +77,7 @@ impl Writer {
                 () = self.time.tick() => self.pass_time().await,
                 is_open = self.requests.ready(), if requests_go_first => {
                     if !is_open {
-                        break;
+                        return;
                     }
                     self.store_batch().await;
                     were_requests = true;
@@ -69,8 +93,6 @@ impl Writer {
             }
             requests_go_first = !were_requests;
         }
-        self.pruner.give_up();
-        self.upkeep.close().await;
     }
 
     async fn store_batch(&mut self) {

@@ -11,6 +11,7 @@ mod fake_store;
 mod faults;
 mod history;
 mod model;
+mod one_line;
 
 use std::time::Duration;
 
