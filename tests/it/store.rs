@@ -4,6 +4,7 @@ mod opening;
 mod past;
 mod questions;
 mod replicas;
+mod silence;
 mod storm;
 
 use std::path::Path;

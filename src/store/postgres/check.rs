@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use futures_util::TryStreamExt;
 use sqlx::PgConnection;
 
-use super::line::{Patience, Source, within};
+use super::line::{Patience, Source, piece, within};
 use super::records::decode;
 use super::server::SessionLimits;
 use super::{sql, sqlstate};
@@ -41,7 +41,8 @@ pub(super) struct Check {
 impl Check {
     pub(super) async fn begin(source: &Source, limits: SessionLimits) -> Result<Self, StoreError> {
         let mut connection = source.connect(&limits, Patience::None).await?;
-        let rows: i64 = sqlx::query_scalar(sql::ABOUT_ROWS).fetch_one(&mut connection).await?;
+        let ask = sqlx::query_scalar(sql::ABOUT_ROWS).fetch_one(&mut connection);
+        let rows: i64 = piece(ask).await?;
         let position = Position::Entries(String::new(), String::new());
         Ok(Self { connection, limits, position, seen: 0, rows: rows.unsigned_abs() })
     }

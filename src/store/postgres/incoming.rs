@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{Executor, PgConnection};
 
+use super::line::within;
 use super::open::{Rejected, prepare};
 use super::server::SessionLimits;
 use super::sql;
@@ -68,10 +69,11 @@ impl PostgresStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn incoming(target: Target) -> Result<Box<dyn Incoming>, OpenError> {
-        let connected = target.connect_first(&SessionLimits::OF_A_MOVE).await;
+        let limits = SessionLimits::OF_A_MOVE;
+        let connected = target.connect_first(&limits).await;
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
-        let begun = begin(&mut connection).await.map_err(|rejected| rejected.at(&target))?;
-        match begun {
+        let begun = within(&limits, begin(&mut connection)).await;
+        match begun.map_err(|rejected| rejected.at(&target))? {
             Begun::InUse => Err(OpenError::InUse(target.to_string())),
             Begun::Empty => {
                 Ok(Box::new(PostgresIncoming { database: target.to_string(), connection }))
@@ -112,12 +114,12 @@ async fn begin(connection: &mut PgConnection) -> Result<Begun, Rejected> {
 #[async_trait]
 impl Incoming for PostgresIncoming {
     async fn put(&mut self, records: Vec<Record>) -> Result<(), OpenError> {
-        let put = put(&mut self.connection, &records).await;
+        let put = within(&SessionLimits::OF_A_MOVE, put(&mut self.connection, &records)).await;
         put.map_err(|error| Rejected::from(error).at(&self.database))
     }
 
     async fn finish(mut self: Box<Self>) -> Result<(), OpenError> {
-        let done = finish(&mut self.connection).await;
+        let done = within(&SessionLimits::OF_A_MOVE, finish(&mut self.connection)).await;
         done.map_err(|error| Rejected::from(error).at(&self.database))
     }
 }

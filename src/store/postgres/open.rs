@@ -7,6 +7,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{Connection, PgConnection};
 use tokio::time::sleep;
 
+use super::line::{piece, within};
 use super::server::SessionLimits;
 use super::store::PostgresStore;
 use super::target::Target;
@@ -75,7 +76,7 @@ impl PostgresStore {
     pub async fn open(target: Target) -> Result<Self, OpenError> {
         let connected = target.connect(&LIMITS).await;
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
-        let prepared = prepare(&mut connection).await;
+        let prepared = within(&LIMITS, prepare(&mut connection)).await;
         // What was done is durable, and nothing more is asked of this connection.
         connection.close().await.ok();
         match prepared {
@@ -93,10 +94,12 @@ pub(super) struct Prepared {
 
 /// Looks at a database, and creates or migrates what the program needs in it.
 pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, Rejected> {
-    sqlx::query(sql::NO_NOTICES).execute(&mut *connection).await?;
-    let has_tables: bool = sqlx::query_scalar(sql::HAS_TABLES).fetch_one(&mut *connection).await?;
-    let has_migrations: bool =
-        sqlx::query_scalar(sql::HAS_MIGRATIONS).fetch_one(&mut *connection).await?;
+    // Nothing of these waits for a lock.
+    piece(sqlx::query(sql::NO_NOTICES).execute(&mut *connection)).await?;
+    let ask = sqlx::query_scalar(sql::HAS_TABLES).fetch_one(&mut *connection);
+    let has_tables: bool = piece(ask).await?;
+    let ask = sqlx::query_scalar(sql::HAS_MIGRATIONS).fetch_one(&mut *connection);
+    let has_migrations: bool = piece(ask).await?;
     if has_tables && !has_migrations {
         return Err(of_another("it has tables of the same names".to_owned()));
     }

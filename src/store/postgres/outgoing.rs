@@ -7,6 +7,7 @@ use sqlx::postgres::PgRow;
 use sqlx::{Executor, PgConnection, Row};
 
 use super::feed;
+use super::line::within;
 use super::open::{Rejected, newest_migration};
 use super::records::decode;
 use super::server::SessionLimits;
@@ -34,9 +35,10 @@ impl PostgresStore {
     /// # Errors
     /// See [`OpenError`].
     pub async fn outgoing(target: Target) -> Result<Box<dyn Outgoing>, OpenError> {
-        let connected = target.connect_first(&SessionLimits::OF_A_MOVE).await;
+        let limits = SessionLimits::OF_A_MOVE;
+        let connected = target.connect_first(&limits).await;
         let mut connection = connected.map_err(|error| error.at_start(&target))?.connection;
-        let begun = begin(&mut connection).await;
+        let begun = within(&limits, begin(&mut connection)).await;
         let contents = begun.map_err(|rejected| rejected.at(&target))?;
         Ok(Box::new(PostgresOutgoing { database: target.to_string(), connection, contents }))
     }
@@ -82,7 +84,8 @@ impl Outgoing for PostgresOutgoing {
     }
 
     async fn entries_after(&mut self, last: Option<&Entry>) -> Result<Vec<Arc<Entry>>, OpenError> {
-        let entries = read_entries(&mut self.connection, last).await;
+        let entries = read_entries(&mut self.connection, last);
+        let entries = within(&SessionLimits::OF_A_MOVE, entries).await;
         entries.map_err(|error| Rejected::from(error).at(&self.database))
     }
 
@@ -90,12 +93,13 @@ impl Outgoing for PostgresOutgoing {
         &mut self,
         last: TransitionId,
     ) -> Result<Vec<(TransitionId, Transition)>, OpenError> {
-        let transitions = read_transitions(&mut self.connection, last).await;
+        let transitions = read_transitions(&mut self.connection, last);
+        let transitions = within(&SessionLimits::OF_A_MOVE, transitions).await;
         transitions.map_err(|error| Rejected::from(error).at(&self.database))
     }
 
     async fn outages(&mut self) -> Result<Vec<Outage>, OpenError> {
-        let outages = read_outages(&mut self.connection).await;
+        let outages = within(&SessionLimits::OF_A_MOVE, read_outages(&mut self.connection)).await;
         outages.map_err(|error| Rejected::from(error).at(&self.database))
     }
 }

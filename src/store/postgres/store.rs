@@ -101,7 +101,7 @@ impl Store for PostgresStore {
         self.writing.check_open().await?;
         // Beside the others, which a long statement must not hold.
         let mut connection = self.source.connect(&LOADING, Patience::None).await?;
-        let everything = within(&LOADING, stored_entries::read_all(&mut connection)).await?;
+        let everything = stored_entries::read_all(&mut connection).await?;
         self.told.begin_anew(everything.loaded.revision, everything.id);
         Ok(everything.loaded)
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use futures_util::TryStreamExt;
 use sqlx::{Connection, PgConnection, Row};
 
+use super::line::piece;
 use super::{feed, sql};
 use crate::domain::{Entry, Outage, Revision, Timestamp};
 use crate::store::record::StoredEntry;
@@ -16,21 +17,21 @@ pub(super) struct Everything {
     pub(super) id: CommitId,
 }
 
-/// Reads everything. Entries are decoded while the server sends them.
+/// Reads everything. Entries are decoded while the server sends them, for as long as it does.
 pub(super) async fn read_all(connection: &mut PgConnection) -> Result<Everything, StoreError> {
-    let mut moment = connection.begin_with(sql::BEGIN_TO_READ).await?;
-    sqlx::query(sql::DO_NOT_SORT).execute(&mut *moment).await?;
-    let store_id = sqlx::query_scalar(sql::STORE_ID).fetch_one(&mut *moment).await?;
-    let (revision, id): (Revision, CommitId) = feed::last(&mut moment).await?;
-    let outages = read_outages(&mut moment).await?;
+    let mut moment = piece(connection.begin_with(sql::BEGIN_TO_READ)).await?;
+    piece(sqlx::query(sql::DO_NOT_SORT).execute(&mut *moment)).await?;
+    let store_id = piece(sqlx::query_scalar(sql::STORE_ID).fetch_one(&mut *moment)).await?;
+    let (revision, id): (Revision, CommitId) = piece(feed::last(&mut moment)).await?;
+    let outages = piece(read_outages(&mut moment)).await?;
     let mut entries: Vec<Arc<Entry>> = Vec::new();
     let mut rows = sqlx::query(sql::ENTRIES).fetch(&mut *moment);
-    while let Some(row) = rows.try_next().await? {
+    while let Some(row) = piece(rows.try_next()).await? {
         let entry = StoredEntry::of_columns(&row, 0)?.beside(entries.last().map(|last| &**last))?;
         entries.push(Arc::new(entry));
     }
     drop(rows);
-    moment.commit().await?;
+    piece(moment.commit()).await?;
     Ok(Everything { loaded: Loaded { store_id, revision, entries, outages }, id })
 }
 

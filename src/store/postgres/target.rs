@@ -5,6 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection};
@@ -67,6 +68,11 @@ impl Target {
     ) -> Self {
         let reading = Arc::new(Semaphore::new(MOST_READING));
         Self { login, files: Arc::new(files), reading, last_primary: AtomicUsize::new(0) }
+    }
+
+    /// Returns how long a host has to take a login.
+    pub(super) fn connect_timeout(&self) -> Duration {
+        self.login.connect_timeout
     }
 
     /// Opens a session with the primary. Tries the host that was the primary last, then the others in

@@ -16,8 +16,13 @@ use crate::support::{Cluster, PASSWORD, PostgresDatabase, ROLE};
 
 /// Returns where a database is, and how the tests log in there.
 pub(super) fn target(database: &PostgresDatabase) -> Target {
+    target_at(Cluster::shared().port(), database)
+}
+
+/// Returns where a database is that is reached by another port.
+pub(super) fn target_at(port: u16, database: &PostgresDatabase) -> Target {
     let login = Login {
-        hosts: vec![Host::Tcp("127.0.0.1".to_owned(), Cluster::shared().port())],
+        hosts: vec![Host::Tcp("127.0.0.1".to_owned(), port)],
         tls: Tls::IfOffered,
         user: ROLE.to_owned(),
         database: database.name().to_owned(),

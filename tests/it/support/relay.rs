@@ -26,6 +26,8 @@ struct State {
     /// After how many that were refused it is cut no longer.
     mends_after: Option<usize>,
     is_stalled: bool,
+    /// How many bytes of answers pass until it stalls.
+    stalls_after: Option<usize>,
     loses_answers: bool,
     delay: Duration,
     made: u64,
@@ -43,6 +45,7 @@ impl Relay {
             refused: 0,
             mends_after: None,
             is_stalled: false,
+            stalls_after: None,
             loses_answers: false,
             delay: Duration::ZERO,
             made: 0,
@@ -102,6 +105,11 @@ impl Relay {
         self.ways.state.lock().unwrap().refused
     }
 
+    /// Returns how many connections were passed on.
+    pub fn made(&self) -> u64 {
+        self.ways.state.lock().unwrap().made
+    }
+
     /// Passes new connections on again.
     pub fn mend(&self) {
         self.change(|state| state.is_cut = false);
@@ -112,9 +120,14 @@ impl Relay {
         self.change(|state| state.is_stalled = true);
     }
 
+    /// Stalls once so many bytes of answers have passed.
+    pub fn stall_after(&self, bytes: usize) {
+        self.change(|state| state.stalls_after = Some(bytes));
+    }
+
     /// Passes on what was held back.
     pub fn go_on(&self) {
-        self.change(|state| state.is_stalled = false);
+        self.change(|state| (state.is_stalled, state.stalls_after) = (false, None));
     }
 
     /// Drops what the server answers, or no longer does.
@@ -140,14 +153,19 @@ impl Drop for Relay {
 }
 
 impl Ways {
-    /// Waits until a piece may be passed on. Returns whether it is; `None` if its connection is gone.
-    fn may_pass(&self, way: u64, is_answer: bool) -> Option<bool> {
+    /// Waits until a piece of so many bytes may be passed on. Returns whether it is; `None` if its
+    /// connection is gone.
+    fn may_pass(&self, way: u64, is_answer: bool, bytes: usize) -> Option<bool> {
         let waits = |state: &mut State| state.is_stalled && state.open.contains_key(&way);
         let state = self.state.lock().unwrap();
         let delay = state.delay;
         drop(state);
         thread::sleep(delay);
-        let state = self.state.lock().unwrap();
+        let mut state = self.state.lock().unwrap();
+        if let Some(left) = state.stalls_after.filter(|_| is_answer) {
+            state.stalls_after = Some(left.saturating_sub(bytes));
+            state.is_stalled |= left < bytes;
+        }
         let state = self.has_changed.wait_while(state, waits).unwrap();
         state.open.contains_key(&way).then_some(!(is_answer && state.loses_answers))
     }
@@ -180,22 +198,17 @@ fn pass_on(client: TcpStream, ways: &Arc<Ways>) {
         from.set_nodelay(true).unwrap();
         let ways = Arc::clone(ways);
         thread::spawn(move || {
-            pump(from, to, |ways| ways.may_pass(way, is_answer), &ways);
+            pump(from, to, |bytes| ways.may_pass(way, is_answer, bytes));
             ways.end(way);
         });
     }
     state.open.insert(way, [client, server]);
 }
 
-fn pump(
-    mut from: TcpStream,
-    mut to: TcpStream,
-    may_pass: impl Fn(&Ways) -> Option<bool>,
-    ways: &Ways,
-) {
+fn pump(mut from: TcpStream, mut to: TcpStream, may_pass: impl Fn(usize) -> Option<bool>) {
     let mut piece = vec![0; 64 * 1024];
     while let Ok(count @ 1..) = from.read(&mut piece) {
-        match may_pass(ways) {
+        match may_pass(count) {
             Some(true) if to.write_all(&piece[..count]).is_ok() => {}
             Some(false) => {}
             Some(true) | None => return,
