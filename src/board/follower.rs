@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join;
 use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::published::History;
 use super::replicas::Met;
 use super::shared::Shared;
+use super::trimmer::Trimmer;
 use crate::clock::Clock;
 use crate::domain::Changes;
 use crate::store::StoreError;
@@ -49,6 +51,12 @@ impl Follower {
             stop.cancelled().await;
             return;
         };
+        // Both go on while one of them waits for the store.
+        let trimmer = Trimmer::new(self.shared.clone());
+        join(self.follow(period, &stop), stop.run_until_cancelled(trimmer.run())).await;
+    }
+
+    async fn follow(&self, period: Duration, stop: &CancellationToken) {
         let mut ticks = interval(period);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut meets_at = Instant::now() + MEETING;

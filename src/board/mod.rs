@@ -26,6 +26,7 @@ mod replicas;
 mod shared;
 mod start;
 mod timekeeper;
+mod trimmer;
 mod upkeep;
 mod writer;
 

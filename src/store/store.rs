@@ -151,6 +151,13 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
+    /// Deletes some of what replicas have told each other and none needs any more, beside all other
+    /// calls. Returns whether there may be more of it. Only the replica that leads has to call this,
+    /// every now and then. After an error, or if the future is dropped, some of it may be gone.
+    async fn trim(&self) -> Result<bool, StoreError> {
+        Ok(false)
+    }
+
     /// Makes sure that the database is still where it was opened.
     async fn check(&self) -> Result<(), StoreError>;
 

@@ -6,6 +6,7 @@ mod questions;
 mod replicas;
 mod silence;
 mod storm;
+mod trimming;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,7 +1,7 @@
 //! The store in PostgreSQL, which any number of replicas share.
 //!
-//! One connection commits, one follows what others commit, and a few answer questions about the
-//! history. An error closes the connection; see `docs/decisions/0023-postgresql.md`.
+//! One connection commits, one follows what others commit, one trims and measures, and a few answer
+//! questions about the history. An error closes the connection; see `docs/decisions/0023-postgresql.md`.
 
 mod absence;
 mod check;

@@ -95,15 +95,22 @@ pub(super) const STANDING: &str = "select store_id, pg_is_in_recovery() or curre
 /// The size of the database.
 pub(super) const SIZE: &str = "select pg_database_size(current_database())";
 
-/// Deletes commits that no replica needs any more: those before the last 100,000, if they are ten
-/// minutes old.
+/// Deletes up to `$2` commits after `$1` that no replica needs any more: those before the last 100,000,
+/// if they are ten minutes old. Returns how many those were, and the last one of them. It looks at no
+/// more rows than that, and at none up to `$1`: while an old transaction is open, the index still has
+/// those that were deleted.
 pub(super) const TRIM_COMMITS: &str = "\
-    delete from commits where revision in ( \
-        select revision from commits \
-        where revision <= (select max(revision) from commits) - 100000 \
-            and at < clock_timestamp() - interval '10 minutes' \
-        order by revision limit 10000 \
-    )";
+    with oldest as ( \
+        select revision, at from commits \
+        where revision > $1 and revision <= (select max(revision) from commits) - 100000 \
+        order by revision limit $2 \
+    ), gone as ( \
+        delete from commits where revision > $1 and revision <= ( \
+            select max(revision) from oldest where at < clock_timestamp() - interval '10 minutes' \
+        ) \
+        returning revision \
+    ) \
+    select count(*), max(revision) from gone";
 
 /// Says that a replica runs: its id, name, version and settings, and for how many milliseconds it has
 /// run, which is null while it starts.

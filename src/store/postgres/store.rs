@@ -1,5 +1,6 @@
 //! The store itself: its state and the calls of [`Store`].
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::domain::{
     Changes, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule, Revision,
     Timeline, TimelineQuery, TransitionId,
 };
+use crate::mutex::locked;
 use crate::store::history::{find_prunable, read_page, read_timeline};
 use crate::store::{
     Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
@@ -26,8 +28,7 @@ use crate::store::{
 
 /// How often to ask what others have committed.
 const POLL: Duration = Duration::from_millis(100);
-/// Every how many calls of `tend`, and of `usage`, something is done.
-const CALLS_A_TRIM: u32 = 40;
+/// Every how many calls of `usage` something is measured.
 const CALLS_A_MEASUREMENT: u32 = 30;
 
 /// What a statement of the writer and of a poll may take.
@@ -36,12 +37,21 @@ const BRIEF: SessionLimits = SessionLimits {
     lock: Duration::from_secs(5),
     idle_in_transaction: Duration::from_secs(5),
 };
+/// What the housekeeping may take, which nobody waits for.
+const BESIDE: SessionLimits = SessionLimits {
+    statement: Duration::from_mins(1),
+    lock: Duration::from_mins(1),
+    idle_in_transaction: Duration::from_secs(5),
+};
 /// What a load may take.
 const LOADING: SessionLimits = SessionLimits {
     statement: Duration::from_mins(10),
     lock: Duration::from_secs(5),
     idle_in_transaction: Duration::from_mins(1),
 };
+
+/// Before every commit.
+const NOTHING_TRIMMED: Revision = Revision(-1);
 
 /// A store in a PostgreSQL database, which any number of replicas have open.
 #[derive(Debug)]
@@ -53,16 +63,15 @@ pub struct PostgresStore {
     pub(super) writing: Line,
     /// Polls and meets others, also while the writer waits, and cancels questions.
     polling: Line,
+    /// Trims and measures, which may take long where the database is large.
+    housekeeping: Line,
     readers: Readers,
-    calls: Calls,
+    /// The last commit that was trimmed. All before it are gone.
+    trimmed: Mutex<Revision>,
+    /// How often `usage` was called.
+    calls: AtomicU32,
     /// The size of the database when it was last measured, or 0.
     bytes: AtomicU64,
-}
-
-#[derive(Debug, Default)]
-struct Calls {
-    of_tend: AtomicU32,
-    of_usage: AtomicU32,
 }
 
 impl PostgresStore {
@@ -75,8 +84,10 @@ impl PostgresStore {
             told,
             writing: Line::new(BRIEF, Patience::Short),
             polling: Line::new(BRIEF, Patience::None),
+            housekeeping: Line::new(BESIDE, Patience::None),
             readers: Readers::new(),
-            calls: Calls::default(),
+            trimmed: Mutex::new(NOTHING_TRIMMED),
+            calls: AtomicU32::new(0),
             bytes: AtomicU64::new(0),
         }
     }
@@ -165,14 +176,15 @@ impl Store for PostgresStore {
         loan.give_back(pruned)
     }
 
-    async fn tend(&self, _: bool) -> Result<(), StoreError> {
-        let calls = self.calls.of_tend.fetch_add(1, Ordering::Relaxed);
-        if !calls.is_multiple_of(CALLS_A_TRIM) {
-            return Ok(());
-        }
-        let mut loan = self.polling.lend(&self.source).await?;
-        let trimmed = within(&BRIEF, upkeep::trim(&mut loan.connection)).await;
-        loan.give_back(trimmed)
+    async fn trim(&self) -> Result<bool, StoreError> {
+        let mut loan = self.housekeeping.lend(&self.source).await?;
+        // After an error everything is looked at again: the server may be another one, which has not
+        // deleted all of that.
+        let after = std::mem::replace(&mut *locked(&self.trimmed), NOTHING_TRIMMED);
+        let trimmed = within(&BESIDE, upkeep::trim(&mut loan.connection, after)).await;
+        let (last, has_more) = loan.give_back(trimmed)?;
+        *locked(&self.trimmed) = last;
+        Ok(has_more)
     }
 
     async fn check(&self) -> Result<(), StoreError> {
@@ -184,11 +196,11 @@ impl Store for PostgresStore {
     }
 
     async fn usage(&self) -> Usage {
-        let calls = self.calls.of_usage.fetch_add(1, Ordering::Relaxed);
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed);
         if calls.is_multiple_of(CALLS_A_MEASUREMENT)
-            && let Ok(mut loan) = self.polling.lend(&self.source).await
+            && let Ok(mut loan) = self.housekeeping.lend(&self.source).await
         {
-            let size = within(&BRIEF, upkeep::size(&mut loan.connection)).await;
+            let size = within(&BESIDE, upkeep::size(&mut loan.connection)).await;
             // An error says that it is not known, until it is measured again.
             self.bytes.store(loan.give_back(size).unwrap_or(0), Ordering::Relaxed);
         }
@@ -207,6 +219,7 @@ impl Store for PostgresStore {
             let parted = within(&BRIEF, upkeep::part(&mut loan.connection, self.id)).await;
             loan.give_back(parted).ok();
         }
+        self.housekeeping.close().await;
         self.polling.close().await;
         self.writing.close().await;
     }

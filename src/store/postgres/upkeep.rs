@@ -5,8 +5,11 @@ use sqlx::{PgConnection, Row};
 
 use super::stored_entries::read_outages;
 use super::{sql, told::uuid};
-use crate::domain::{Outage, Timestamp, TransitionId};
+use crate::domain::{Outage, Revision, Timestamp, TransitionId};
 use crate::store::{CommitId, Meeting, Presence, Replica, StoreError};
+
+/// How many commits are deleted by one statement.
+const TRIMMED_AT_ONCE: i64 = 10_000;
 
 /// Says that a replica runs, and asks for the others.
 pub(super) async fn meet(
@@ -71,11 +74,17 @@ pub(super) async fn prune(
     Ok(())
 }
 
-/// Deletes commits and replicas that nobody needs any more.
-pub(super) async fn trim(connection: &mut PgConnection) -> Result<(), StoreError> {
-    sqlx::query(sql::TRIM_COMMITS).execute(&mut *connection).await?;
-    sqlx::query(sql::FORGET_REPLICAS).execute(connection).await?;
-    Ok(())
+/// Deletes replicas, and some of the commits after one, that nobody needs any more. Returns the last one
+/// that is gone, and whether there may be more to delete.
+pub(super) async fn trim(
+    connection: &mut PgConnection,
+    after: Revision,
+) -> Result<(Revision, bool), StoreError> {
+    sqlx::query(sql::FORGET_REPLICAS).execute(&mut *connection).await?;
+    let trim = sqlx::query(sql::TRIM_COMMITS).bind(after.0).bind(TRIMMED_AT_ONCE);
+    let row = trim.fetch_one(connection).await?;
+    let last = row.try_get::<Option<i64>, _>(1)?.map_or(after, Revision);
+    Ok((last, row.try_get::<i64, _>(0)? == TRIMMED_AT_ONCE))
 }
 
 /// Makes sure that the database is the one that was opened, and can be written.

@@ -73,7 +73,7 @@ impl Peer {
         count
     }
 
-    async fn report(&mut self, servers: &[&str], at: i64) -> usize {
+    pub(super) async fn report(&mut self, servers: &[&str], at: i64) -> usize {
         self.commit(&self.plan(servers, &[], at)).await
     }
 
