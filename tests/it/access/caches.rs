@@ -53,8 +53,10 @@ fn where_reading_needs_a_token_no_shared_cache_keeps_an_answer() {
     assert_eq!(app.send("POST", "/api/status", &json, body.as_bytes()).status, 200);
     // A cache knows by itself that an answer to `Authorization` is not for others, but not here.
     let key = [("X-Api-Key", token.text.as_str())];
-    let targets = targets(&app, &key);
+    let mut targets = targets(&app, &key);
     assert!(targets.len() > 18, "{targets:?}");
+    // A server on PostgreSQL makes no backups.
+    targets.retain(|(method, target)| app.send(method, target, &key, b"").status != 501);
     for target in &targets {
         let said = cache_control(&app, target, &key);
         let expected = match target.1.split('?').next().unwrap() {
