@@ -1,8 +1,6 @@
 //! `backup`, `restore` and `check`: whole copies of a SQLite database.
 
-use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
@@ -12,7 +10,7 @@ use super::download::{self, DownloadError, OwnServer, SentToken};
 use super::error::CliError;
 use super::healthcheck::reachable;
 use super::invocation::{Invocation, sqlite_file};
-use super::transfer::Place;
+use super::place::{self, Place, Unfinished, argument};
 use crate::config::{Config, ConfigError, Lookup, Resolved, text_file};
 use crate::store::sqlite::{BackupSource, Holding, Restored, SqliteStore};
 use crate::store::{BackupError, BackupPlace, OpenError};
@@ -21,13 +19,12 @@ pub(super) const BACKUP: &str = "backup";
 pub(super) const RESTORE: &str = "restore";
 pub(super) const CHECK: &str = "check";
 
-const FILE: &str = "file";
 const TOKEN_FILE: &str = "token-file";
 const REPLACE: &str = "replace";
 /// The variable with a token, and with `_FILE` behind it the one with the path of a file.
 const TOKEN_VARIABLE: &str = "GITOPS_STATUS_TOKEN";
-/// What a copy that is not whole yet is called behind its name.
-const UNFINISHED: &str = ".unfinished";
+/// Only the owner of a backup can read it.
+const MODE: u32 = 0o600;
 
 /// A backup that is to be made.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -90,7 +87,7 @@ pub(super) fn backup_command() -> Command {
              its owner can read it.",
         )
         .args([
-            file("Where to write it; - is standard output").required(true),
+            argument("Where to write it; - is standard output").required(true),
             Arg::new(TOKEN_FILE)
                 .long(TOKEN_FILE)
                 .value_name("FILE")
@@ -108,7 +105,7 @@ pub(super) fn restore_command() -> Command {
              or the new\none, which has an id of its own.",
         )
         .args([
-            file("The backup; - is standard input").required(true),
+            argument("The backup; - is standard input").required(true),
             Arg::new(REPLACE)
                 .long(REPLACE)
                 .action(ArgAction::SetTrue)
@@ -120,16 +117,7 @@ pub(super) fn restore_command() -> Command {
 pub(super) fn check_command() -> Command {
     Command::new(CHECK)
         .about("Look through all of a backup, or of the database; exit 0 if it is sound, else 65")
-        .arg(file("The backup [default: the database of the settings, without its server]"))
-}
-
-fn file(help: &'static str) -> Arg {
-    Arg::new(FILE).value_name("FILE").help(help).value_parser(value_parser!(PathBuf))
-}
-
-fn place(matches: &ArgMatches) -> Option<Place> {
-    let path = matches.get_one::<PathBuf>(FILE)?;
-    Some(if path.as_os_str() == "-" { Place::Standard } else { Place::File(path.clone()) })
+        .arg(argument("The backup [default: the database of the settings, without its server]"))
 }
 
 /// Reads the options of one of these commands; `resolved` finds the settings.
@@ -142,10 +130,9 @@ pub(super) fn read(
     environment: &Lookup<'_>,
     resolved: impl FnOnce() -> Result<Resolved, ConfigError>,
 ) -> Result<Invocation, CliError> {
-    if let (CHECK, Some(path)) = (name, matches.get_one::<PathBuf>(FILE)) {
+    if let (CHECK, Some(path)) = (name, place::path(matches)) {
         return Ok(Invocation::Check(path.clone()));
     }
-    let place = place(matches);
     let Config { listen, tls_cert, database_url, .. } = resolved()?.config;
     let instead = match name {
         BACKUP => {
@@ -158,7 +145,7 @@ pub(super) fn read(
         _ => "check: is for a SQLite file; the server checks a PostgreSQL database every day",
     };
     let database = sqlite_file(database_url, instead)?;
-    let place = place.unwrap_or(Place::Standard);
+    let place = Place::named(matches);
     Ok(match name {
         BACKUP => {
             let server = OwnServer {
@@ -215,24 +202,14 @@ fn token(matches: &ArgMatches, environment: &Lookup<'_>) -> Result<Option<SentTo
 /// # Errors
 /// See [`TakeError`].
 pub async fn backup(take: &TakeBackup) -> Result<String, TakeError> {
-    let TakeBackup { database, server, place: named } = take;
-    let place = &match named {
-        Place::File(path) if !is_special(path) => {
-            let file = download::followed(path);
-            Place::File(file.map_err(|error| of_place(named, error))?)
-        }
-        Place::File(_) | Place::Standard => named.clone(),
-    };
+    let TakeBackup { database, server, place } = take;
+    let replaced = place.replaced().map_err(|error| of_place(place, error))?;
     let bytes = match SqliteStore::closed(database).await {
         Ok(closed) => {
-            let to = match place {
-                Place::File(path) if !is_special(path) => BackupPlace::File(path.clone()),
-                Place::File(_) | Place::Standard => BackupPlace::Unnamed,
-            };
-            let is_named = matches!(to, BackupPlace::File(_));
+            let to = replaced.clone().map_or(BackupPlace::Unnamed, BackupPlace::File);
             let mut copied = closed.back_up(to).await?;
-            if !is_named {
-                let written = open_output(place).and_then(|mut output| {
+            if replaced.is_none() {
+                let written = place.open().and_then(|mut output| {
                     io::copy(&mut copied.file, &mut output)?;
                     output.flush()
                 });
@@ -240,69 +217,40 @@ pub async fn backup(take: &TakeBackup) -> Result<String, TakeError> {
             }
             copied.bytes
         }
-        Err(OpenError::InUse(_)) => from_server(server, place)?,
+        Err(OpenError::InUse(_)) => {
+            if let Some(path) = replaced {
+                file_from_server(server, &path)?
+            } else {
+                let mut output = place.open().map_err(|error| of_place(place, error))?;
+                let written = download::download(server, &mut *output)?;
+                written.map_err(|error| of_place(place, error))?
+            }
+        }
         Err(error) => return Err(error.into()),
     };
-    Ok(match named {
+    Ok(match place {
         Place::File(path) => format!("{}: {bytes} bytes, whole and checked\n", path.display()),
         Place::Standard => format!("{bytes} bytes, whole and checked\n"),
     })
 }
 
-/// Takes a backup from the server, and returns its size.
-fn from_server(server: &OwnServer, place: &Place) -> Result<u64, TakeError> {
-    let path = match place {
-        Place::File(path) if !is_special(path) => path,
-        Place::File(_) | Place::Standard => {
-            let mut output = open_output(place).map_err(|error| of_place(place, error))?;
-            let written = download::download(server, &mut *output)?;
-            return written.map_err(|error| of_place(place, error));
-        }
-    };
-    let mut unfinished = path.as_os_str().to_owned();
-    unfinished.push(UNFINISHED);
-    let unfinished = Path::new(&unfinished);
-    let taken = create(unfinished).map_err(|error| of_place(place, error)).and_then(|mut file| {
-        let bytes = download::download(server, &mut file)?;
-        let put = bytes.and_then(|bytes| {
-            download::replace(path, unfinished, &file)?;
-            Ok(bytes)
-        });
-        put.map_err(|error| of_place(place, error))
-    });
-    if taken.is_err() {
-        fs::remove_file(unfinished).ok();
-    }
-    taken
-}
-
-/// Creates a file that only its owner can read, in the place of one that a kill has left.
-fn create(path: &Path) -> io::Result<File> {
-    fs::remove_file(path).or_else(|error| match error.kind() {
-        io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    })?;
-    File::options().write(true).create_new(true).mode(0o600).open(path)
-}
-
-/// Whether a path leads to a pipe or a device, which cannot be replaced.
-fn is_special(path: &Path) -> bool {
-    fs::metadata(path).is_ok_and(|found| !found.is_file())
-}
-
-fn open_output(place: &Place) -> io::Result<Box<dyn io::Write>> {
-    Ok(match place {
-        Place::Standard => Box::new(io::stdout()),
-        Place::File(path) => Box::new(File::options().write(true).open(path)?),
-    })
+/// Takes a backup from the server to a file, and returns its size.
+fn file_from_server(server: &OwnServer, path: &Path) -> Result<u64, TakeError> {
+    let mut unfinished = Unfinished::create(path, MODE).map_err(|error| of_file(path, error))?;
+    let bytes = download::download(server, &mut unfinished.file)?;
+    let put = bytes.and_then(|bytes| unfinished.put(path).map(|()| bytes));
+    put.map_err(|error| of_file(path, error))
 }
 
 fn of_place(place: &Place, error: io::Error) -> TakeError {
-    let file = match place {
-        Place::Standard => "standard output".to_owned(),
-        Place::File(path) => download::shown(path),
-    };
-    TakeError::File { file, error }
+    match place {
+        Place::Standard => TakeError::File { file: "standard output".to_owned(), error },
+        Place::File(path) => of_file(path, error),
+    }
+}
+
+fn of_file(path: &Path, error: io::Error) -> TakeError {
+    TakeError::File { file: download::shown(path), error }
 }
 
 /// Puts a backup where a database is to be, and returns what it holds, as text.

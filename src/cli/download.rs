@@ -4,7 +4,7 @@
 //! the certificate of the settings.
 
 use std::fmt;
-use std::fs::{self, File};
+use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
@@ -195,19 +195,6 @@ fn message(answer: impl Read, head: &Head) -> String {
     };
     let said = said.unwrap_or_else(|_| "there is no message".to_owned());
     format!("{}{hint}", redacted(&said).replace(char::is_control, " "))
-}
-
-/// Returns the file to replace: of a symbolic link, the one that it leads to.
-pub(super) fn followed(path: &Path) -> io::Result<PathBuf> {
-    if path.is_symlink() { fs::canonicalize(path) } else { Ok(path.to_owned()) }
-}
-
-/// Puts a file that was written beside another one in the place of that one.
-pub(super) fn replace(path: &Path, unfinished: &Path, file: &File) -> io::Result<()> {
-    file.sync_all()?;
-    fs::rename(unfinished, path)?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Shows a path in a message.

@@ -11,8 +11,9 @@ use super::command::{CHECK_CONFIG, COMPACT, DEMO, REPAIR, command};
 use super::demo::{self, DemoOptions};
 use super::error::CliError;
 use super::healthcheck::reachable;
+use super::place::Place;
 use super::token::{self, CheckToken, NewToken, TOKEN};
-use super::transfer::{self, EXPORT, IMPORT, Place};
+use super::transfer::{EXPORT, IMPORT};
 use crate::access::redacted;
 use crate::config::{self, Config, DatabaseUrl, Lookup, Probed, Resolved};
 
@@ -98,12 +99,8 @@ pub fn parse(
             resolved()?.config.database_url,
             "repair: is for a SQLite file; restore a damaged PostgreSQL database from its backup",
         )?),
-        Some(EXPORT) => {
-            Invocation::Export(resolved()?.config.database_url, transfer::place(matches))
-        }
-        Some(IMPORT) => {
-            Invocation::Import(resolved()?.config.database_url, transfer::place(matches))
-        }
+        Some(EXPORT) => Invocation::Export(resolved()?.config.database_url, Place::named(matches)),
+        Some(IMPORT) => Invocation::Import(resolved()?.config.database_url, Place::named(matches)),
         Some(TOKEN) => token::read(matches, environment)?,
         Some(DEMO) => demo::read(matches, &flags, environment)?,
         // `healthcheck`, the last of the commands.
