@@ -1,7 +1,7 @@
 //! A database that no server has open: copied, looked through, and replaced by a copy.
 
 use std::fs::File;
-use std::io::{self, Read, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use tokio_util::sync::CancellationToken;
@@ -15,9 +15,6 @@ use crate::store::sqlite::open::take_lock;
 use crate::store::sqlite::store::SqliteStore;
 use crate::store::sqlite::wal;
 use crate::store::{BackupError, BackupPlace, Copied, OpenError};
-
-/// How much is copied at once.
-const PIECE: usize = 1 << 20;
 
 /// A database that is locked for this process.
 #[derive(Debug)]
@@ -90,26 +87,23 @@ impl ClosedDatabase {
 }
 
 /// Copies a database, and its log if it has one, to a draft.
-fn copy_files(source: &Path, draft: &Draft, mut file: File) -> Result<(), BackupError> {
-    let log = beside(source, "-wal");
-    let log_bytes = log.metadata().map_or(0, |log| log.len());
-    check_room(&draft.path, source.metadata()?.len().saturating_add(log_bytes))?;
-    copy(&mut File::open(source)?, &mut file)?;
-    if log_bytes > 0 {
-        let mut target = File::create(beside(&draft.path, "-wal"))?;
-        copy(&mut File::open(log)?, &mut target)?;
-    }
-    Ok(())
+fn copy_files(source: &Path, draft: &Draft, file: File) -> Result<(), BackupError> {
+    check_room(&draft.path, size_with_log(source)?)?;
+    Ok(copy_with_log(source, draft, file)?)
 }
 
-pub(super) fn copy(source: &mut (impl Read + ?Sized), target: &mut File) -> io::Result<()> {
-    let mut piece = vec![0; PIECE];
-    loop {
-        match source.read(&mut piece) {
-            Ok(0) => return Ok(()),
-            Ok(count) => target.write_all(piece.get(..count).unwrap_or_default())?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
+/// Returns the size of a database that no server has open, and of its log if it has one.
+pub(super) fn size_with_log(source: &Path) -> io::Result<u64> {
+    let log = beside(source, "-wal").metadata().map_or(0, |log| log.len());
+    Ok(source.metadata()?.len().saturating_add(log))
+}
+
+/// Copies a database that no server has open, and its log if it has one, to a draft.
+pub(super) fn copy_with_log(source: &Path, draft: &Draft, mut file: File) -> io::Result<()> {
+    io::copy(&mut File::open(source)?, &mut file)?;
+    let log = beside(source, "-wal");
+    if log.metadata().is_ok_and(|log| log.len() > 0) {
+        io::copy(&mut File::open(log)?, &mut File::create(beside(&draft.path, "-wal"))?)?;
     }
+    Ok(())
 }

@@ -70,20 +70,23 @@ impl Draft {
         Ok(checked)
     }
 
-    async fn check(&self, stop: &CancellationToken) -> Result<i64, Rejected> {
-        check_header(&self.path)?;
-        let options = SqliteConnectOptions::new()
+    /// Returns how the copy is opened. Its content may be somebody else's.
+    pub(super) fn options(&self) -> SqliteConnectOptions {
+        SqliteConnectOptions::new()
             .filename(&self.path)
             .create_if_missing(false)
             .journal_mode(SqliteJournalMode::Delete)
-            // It is synced once, at the end.
-            .synchronous(SqliteSynchronous::Off)
             .pragma("trusted_schema", "off")
             .pragma("cell_size_check", "on")
             .pragma("temp_store", "memory")
-            .pragma("cache_size", "-4096")
-            .disable_statement_logging();
-        let mut connection = options.connect().await?;
+            .disable_statement_logging()
+    }
+
+    async fn check(&self, stop: &CancellationToken) -> Result<i64, Rejected> {
+        check_header(&self.path)?;
+        // It is synced once, at the end.
+        let options = self.options().synchronous(SqliteSynchronous::Off);
+        let mut connection = options.pragma("cache_size", "-4096").connect().await?;
         let stopped = stop.clone();
         let goes_on = move || {
             thread::sleep(PAUSE);

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, Write as _};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -151,17 +151,8 @@ impl Pages {
     /// Copies the log beside the copy, as far as it has got.
     pub(super) fn copy_log(self) -> Result<(), BackupError> {
         self.target.set_len(length(&self.source)?)?;
-        let Some(log) = open(&self.log)? else { return Ok(()) };
-        let mut target = File::create(beside(&self.path, "-wal"))?;
-        let (mut piece, mut next) = (vec![0; PIECE], 0);
-        loop {
-            let count = read_at(&log, &mut piece, next)?;
-            if count == 0 {
-                break;
-            }
-            target.write_all(piece.get(..count).unwrap_or_default())?;
-            next = next.saturating_add(count as u64);
-        }
+        let Some(mut log) = open(&self.log)? else { return Ok(()) };
+        io::copy(&mut log, &mut File::create(beside(&self.path, "-wal"))?)?;
         Ok(())
     }
 

@@ -9,10 +9,10 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::sqlite::SqliteSynchronous;
 use sqlx::{ConnectOptions, Connection, Executor};
 
-use super::closed::copy;
+use super::closed::{copy_with_log, size_with_log};
 use super::draft::{Draft, check_room};
 use super::look::{Holding, look};
 use crate::store::OpenError;
@@ -104,37 +104,25 @@ fn take_in(
 ) -> Result<(), Rejected> {
     let source = match source {
         BackupSource::File(source) => source,
-        BackupSource::Stream(mut stream) => return Ok(copy(&mut *stream, &mut file)?),
+        BackupSource::Stream(mut stream) => {
+            io::copy(&mut stream, &mut file)?;
+            return Ok(());
+        }
     };
     let metadata = source.metadata()?;
     if path.metadata().is_ok_and(|own| identity(&own) == identity(&metadata)) {
         return Err(Rejected::Unreadable("it is the database itself".into()));
     }
     // A copy of both files of a database, made while no server ran, has a log.
-    let log = beside(&source, "-wal");
-    let log_bytes = log.metadata().map_or(0, |log| log.len());
-    let room = check_room(&draft.path, metadata.len().saturating_add(log_bytes));
+    let room = check_room(&draft.path, size_with_log(&source)?);
     room.map_err(|error| Rejected::Unreadable(error.into()))?;
-    copy(&mut File::open(&source)?, &mut file)?;
-    if log_bytes > 0 {
-        copy(&mut File::open(log)?, &mut File::create(beside(&draft.path, "-wal"))?)?;
-    }
-    Ok(())
+    Ok(copy_with_log(&source, draft, file)?)
 }
 
 /// Checks all of a backup, and gives it an id of its own.
 async fn check(draft: &Draft) -> Result<Holding, Rejected> {
     check_header(&draft.path)?;
-    let options = SqliteConnectOptions::new()
-        .filename(&draft.path)
-        .create_if_missing(false)
-        .journal_mode(SqliteJournalMode::Delete)
-        .synchronous(SqliteSynchronous::Full)
-        .pragma("trusted_schema", "off")
-        .pragma("cell_size_check", "on")
-        .pragma("temp_store", "memory")
-        .disable_statement_logging();
-    let mut connection = options.connect().await?;
+    let mut connection = draft.options().synchronous(SqliteSynchronous::Full).connect().await?;
     let holding = look(&mut connection).await?;
     connection.execute(NEW_ID).await?;
     connection.close().await?;
