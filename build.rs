@@ -72,7 +72,7 @@ fn collect(root: &Path, path: &Path, files: &mut BTreeSet<PathBuf>) -> io::Resul
 /// Returns the first digits of a commit that a packager names.
 ///
 /// # Errors
-/// Says what is accepted, if this is no commit.
+/// A text that is not 7 to 64 hexadecimal digits.
 pub fn shortened(commit: &str) -> Result<String, String> {
     let is_commit =
         (7..=64).contains(&commit.len()) && commit.bytes().all(|byte| byte.is_ascii_hexdigit());

@@ -116,7 +116,7 @@ fn main() -> anyhow::Result<()> {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let DatabaseUrl::Sqlite(path) = &config.database_url else {
-        anyhow::bail!("the bare log is a file: expected a sqlite:// URL");
+        anyhow::bail!("expected a sqlite:// URL: the benchmark needs a file to write its log to");
     };
     let store = Arc::new(BareLog::create(path)?);
     let app = App::with_store(

@@ -315,8 +315,9 @@ fn every_answer_is_that_of_the_model(app: &TestApp, setting: Setting, cases: &[C
         for Case { name, headers: sent, sent: stands_for } in cases {
             let reply = head(app, request, &headers(sent));
             let expected = expected(setting, *stands_for, request.need, request.pair);
-            // Who may ask for what is not there learns so, and who signs in is led to a page. A server on
-            // PostgreSQL makes no backups.
+            // These answers also mean that the caller has the right: 303 leads a caller who has signed in
+            // to the page, 404 says that the entry does not exist, and 501 that the database is one of
+            // PostgreSQL, of which the server makes no backups.
             let status = if [303, 404, 501].contains(&reply.status) { 200 } else { reply.status };
             let Request { method, target, pair, .. } = request;
             assert_eq!(status, expected, "{setting:?} {name}: {method} {target} {pair:?}");
