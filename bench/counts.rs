@@ -14,9 +14,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    Column, DriftCount, Effort, Entry, FileName, Filter, Names, Now, Order, Plan, Policy, RepoName,
-    Report, ReportedTime, ReporterSchedule, Revision, Selection, ServerName, Snapshot, Sort,
-    SyncStatus, Tally, Texts, Timestamp,
+    Column, DriftCount, Effort, Entry, FileName, Filter, Head, Names, Now, Order, Plan, Policy,
+    RepoName, Report, ReportedTime, ReporterSchedule, Revision, Selection, ServerName, Snapshot,
+    Sort, SyncStatus, Tally, Texts, Timestamp,
 };
 use gitops_status_server::render::{self, Format, Layout, PIECE, Pieces, Rows};
 use gungraun::{library_benchmark, library_benchmark_group, main};
@@ -51,7 +51,7 @@ fn snapshot() -> Snapshot {
 
 fn state_of(count: usize) -> Snapshot {
     let entries = (0..count).map(|key| Arc::new(Entry::first(report(key, 0), now(0).at).0));
-    Snapshot::load(POLICY, Revision(0), entries.collect(), now(0))
+    Snapshot::load(POLICY, Head::default(), entries.collect(), now(0))
 }
 
 /// Makes a snapshot whose list is cached, and updates for a hundred entries in all parts of it.
@@ -97,7 +97,7 @@ fn applied(mut snapshot: Snapshot, reports: Vec<Report>) -> Snapshot {
     for report in reports {
         black_box(plan.apply(&snapshot, report, now(60)));
     }
-    snapshot.accept(&plan, Revision(1));
+    snapshot.accept(&plan, Revision(1).into());
     snapshot
 }
 

@@ -14,12 +14,12 @@ use gitops_status_server::cli::{self, Invocation};
 use gitops_status_server::clock::SystemClock;
 use gitops_status_server::config::{Config, DatabaseUrl};
 use gitops_status_server::domain::{
-    Changes, FileName, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule, Report,
-    Revision, Timeline, TimelineQuery, TransitionId,
+    Changes, CommitId, FileName, Head, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule,
+    Report, Timeline, TimelineQuery, TransitionId,
 };
 use gitops_status_server::store::{
-    Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
-    Store, StoreError,
+    Archive, CommitError, CommitOutcome, Committed, Examination, KeyPredicate, Loaded, Store,
+    StoreError,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -36,7 +36,7 @@ impl Store for BareLog {
     async fn load(&self) -> Result<Loaded, StoreError> {
         Ok(Loaded {
             store_id: String::new(),
-            revision: Revision(0),
+            head: Head::default(),
             entries: Vec::new(),
             outages: Vec::new(),
         })
@@ -44,7 +44,7 @@ impl Store for BareLog {
 
     async fn commit(
         &self,
-        expected: Revision,
+        expected: Head,
         _: CommitId,
         plan: &Plan,
     ) -> Result<Committed, CommitError> {
@@ -61,14 +61,14 @@ impl Store for BareLog {
         let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
         written.map_err(|error| CommitError::Unknown(error.into()))?;
-        Ok(Committed { revision: expected.next(), missed: Vec::new() })
+        Ok(Committed { head: expected.next(), missed: Vec::new() })
     }
 
-    async fn outcome(&self, _: Revision, _: CommitId) -> Result<CommitOutcome, StoreError> {
+    async fn outcome(&self, _: Head, _: CommitId) -> Result<CommitOutcome, StoreError> {
         Err(StoreError::Closed)
     }
 
-    async fn changes_since(&self, _: Revision) -> Result<Option<Changes>, StoreError> {
+    async fn changes_since(&self, _: Head) -> Result<Option<Changes>, StoreError> {
         Err(StoreError::Closed)
     }
 

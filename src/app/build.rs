@@ -167,7 +167,7 @@ fn logs(clock: &Arc<dyn Clock>) -> (Arc<UpdateLog>, Arc<RefusalLog>) {
 }
 
 fn log_loaded(loaded: &Loaded) {
-    let (id, entries, revision) = (&loaded.store_id, loaded.entries.len(), loaded.revision.0);
+    let (id, entries, revision) = (&loaded.store_id, loaded.entries.len(), loaded.head.revision.0);
     log::info!("Database {id}: {entries} entries at revision {revision}");
 }
 

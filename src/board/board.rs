@@ -70,9 +70,9 @@ impl Board {
         let outages = start.outages(now);
         outages.latest().into_iter().for_each(log_outage);
         let (loaded, usage, replicas) = start.into_parts();
-        let Loaded { store_id: _, revision, entries, outages: noted } = loaded;
+        let Loaded { store_id: _, head, entries, outages: noted } = loaded;
         let replicas = Arc::new(replicas);
-        let snapshot = Snapshot::load(Policy { outages, ..policy }, revision, entries, now);
+        let snapshot = Snapshot::load(Policy { outages, ..policy }, head, entries, now);
         let published = Arc::new(Published::new(snapshot, capacity, usage));
         published.soundness().lost_commits = store.lost_commits();
         let (queue, requests) = queue::queue();

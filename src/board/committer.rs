@@ -13,9 +13,9 @@ use super::log_line;
 use super::quarantine::{Quarantine, Suspicion};
 use super::shared::Shared;
 use super::timekeeper::Timekeeper;
-use crate::domain::{Now, Plan, Request, Revision, RowChange, Snapshot, Standing};
+use crate::domain::{CommitId, Head, Now, Plan, Request, RowChange, Snapshot, Standing};
 use crate::metrics::Commits;
-use crate::store::{CommitError, CommitId, Committed, StoreError};
+use crate::store::{CommitError, Committed, StoreError};
 
 /// How many entries are settled in one commit: few enough not to hold up an update for longer than
 /// a commit takes.
@@ -258,7 +258,7 @@ impl Committer {
             }
             let now = time.now();
             let snapshot = self.shared.published.snapshot();
-            let (plan, expected) = (plan(&snapshot, now), snapshot.revision());
+            let (plan, expected) = (plan(&snapshot, now), snapshot.head());
             // While this handle exists the snapshot cannot be changed in place.
             drop(snapshot);
             if plan.is_empty() && !even_if_empty {
@@ -299,10 +299,10 @@ impl Committer {
         Failure::Unavailable
     }
 
-    /// Commits and publishes a plan for the revision that is published.
+    /// Commits and publishes a plan for the commit that is published.
     async fn try_commit(
         &mut self,
-        expected: Revision,
+        expected: Head,
         plan: &Plan,
         time: &mut Timekeeper,
     ) -> Result<(), CommitError> {
@@ -323,12 +323,12 @@ impl Committer {
     /// Publishes a plan that is stored.
     fn publish(&mut self, plan: &Plan, committed: Committed, jumps: u32, time: &mut Timekeeper) {
         self.shared.published.note_storing(Ok(()));
-        let Committed { revision, missed } = committed;
+        let Committed { head, missed } = committed;
         self.adopt(missed, time);
         let now = time.now();
         let (has_jumped, started) = (time.jumps() != jumps, time.started_at(now));
         self.shared.published.change(|snapshot| {
-            snapshot.accept(plan, revision);
+            snapshot.accept(plan, head);
             if has_jumped {
                 snapshot.reschedule(now, started);
             } else {

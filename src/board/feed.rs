@@ -261,7 +261,7 @@ impl Listener {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Capacity, Now, Policy, Revision, Timestamp};
+    use crate::domain::{Capacity, Head, Now, Policy, Timestamp};
     use crate::store::Usage;
 
     #[test]
@@ -287,7 +287,7 @@ mod tests {
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
         let policy = Policy::new(None, None);
         let capacity = Capacity { entries: None, bytes: None };
-        let snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now);
+        let snapshot = Snapshot::load(policy, Head::default(), Vec::new(), now);
         let published = Arc::new(Published::new(snapshot, capacity, Usage::default()));
         let (feed, snapshot) = (Feed::new(Arc::clone(&published)), published.snapshot());
         let stop = CancellationToken::new();

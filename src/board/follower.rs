@@ -11,12 +11,11 @@ use tokio::sync::mpsc::Sender;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::published::History;
 use super::replicas::Met;
 use super::shared::Shared;
 use super::trimmer::Trimmer;
 use crate::clock::Clock;
-use crate::domain::Changes;
+use crate::domain::{Changes, Head};
 use crate::store::StoreError;
 
 /// The time from one meeting to the next.
@@ -27,8 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What others have committed.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// The history that was followed.
-    pub(super) history: History,
+    /// The last commit that was known when the store was asked.
+    pub(super) since: Head,
     /// What has changed; `None` if the store cannot tell, so that it has to be loaded.
     pub(super) changes: Option<Changes>,
 }
@@ -72,15 +71,15 @@ impl Follower {
     /// Asks what others have committed since the published snapshot.
     async fn poll(&self) {
         let Shared { published, store, replicas } = &self.shared;
-        let (history, revision) = published.history();
-        match self.patiently(store.changes_since(revision)).await {
+        let since = published.head();
+        match self.patiently(store.changes_since(since)).await {
             Ok(changes) => {
                 if changes.is_some() {
                     replicas.note_following(Ok(()));
                 }
-                if changes.as_ref().is_none_or(|changes| changes.revision > revision) {
+                if changes.as_ref().is_none_or(|changes| changes.head != since) {
                     // While the writer has not taken what was found before, this is found again.
-                    self.found.try_send(Found { history, changes }).ok();
+                    self.found.try_send(Found { since, changes }).ok();
                 }
             }
             Err(error) => replicas.note_following(Err(&error)),

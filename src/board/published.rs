@@ -2,28 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Display;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use tokio::sync::Notify;
 
-use crate::domain::{Capacity, Full, KeyRef, Revision, Snapshot, Timestamp};
+use crate::domain::{Capacity, Full, Head, KeyRef, Snapshot, Timestamp};
 use crate::metrics::BackupState;
 use crate::mutex::locked;
 use crate::store::{Part, Soundness, Usage};
-
-/// Tells commits from others with the same revisions: a store that was loaded anew may have another
-/// history.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct History(u64);
 
 /// The latest snapshot, and how the store is.
 #[derive(Debug)]
 pub(super) struct Published {
     /// Locked for as long as it takes to take a handle, or to accept a plan.
     snapshot: Mutex<Arc<Snapshot>>,
-    /// How often the snapshot was loaded anew.
-    histories: AtomicU64,
     /// Notified of each new snapshot. Only the feed waits for it.
     pub(super) has_changed: Notify,
     pub(super) capacity: Capacity,
@@ -42,7 +35,6 @@ impl Published {
         let is_full = capacity.reached(snapshot.kept(), snapshot.row_bytes()).is_some();
         Self {
             snapshot: Mutex::new(Arc::new(snapshot)),
-            histories: AtomicU64::new(0),
             has_changed: Notify::new(),
             capacity,
             is_full: AtomicBool::new(is_full),
@@ -57,11 +49,10 @@ impl Published {
         Arc::clone(&locked(&self.snapshot))
     }
 
-    /// Returns the history and the last revision of it that the snapshot has.
-    pub(super) fn history(&self) -> (History, Revision) {
-        // In this order, a new history is never taken for the one of an older snapshot.
-        let history = History(self.histories.load(Ordering::Acquire));
-        (history, locked(&self.snapshot).revision())
+    /// Returns the last commit that the snapshot has. While nobody holds a handle, the snapshot can be
+    /// changed in place.
+    pub(super) fn head(&self) -> Head {
+        locked(&self.snapshot).head()
     }
 
     /// Changes the snapshot: in place if nobody else holds it.
@@ -80,13 +71,8 @@ impl Published {
         self.replace(next);
     }
 
-    /// Replaces the snapshot by one that was loaded.
-    pub(super) fn begin_history(&self, snapshot: Snapshot) {
-        self.replace(snapshot);
-        self.histories.fetch_add(1, Ordering::Release);
-    }
-
-    fn replace(&self, snapshot: Snapshot) {
+    /// Replaces the snapshot, as by one that was loaded.
+    pub(super) fn replace(&self, snapshot: Snapshot) {
         let snapshot = Arc::new(snapshot);
         self.note_fullness(&snapshot);
         *locked(&self.snapshot) = snapshot;

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::fleet::{BIRTH, Fleet};
 use super::pace::{MINUTE, Pace};
-use crate::domain::{Action, Now, Plan, Policy, Revision, Snapshot, Timestamp};
-use crate::store::{CommitError, CommitId, Store, StoreError};
+use crate::domain::{Action, CommitId, Now, Plan, Policy, Snapshot, Timestamp};
+use crate::store::{CommitError, Store, StoreError};
 
 /// How much of the fleet's time goes into one commit.
 const STEP: i64 = 5 * MINUTE;
@@ -38,7 +38,7 @@ pub async fn live_past(
 ) -> Result<(), PastError> {
     let loaded = store.load().await?;
     let now = |at| believed(pace.clock_at(at));
-    let mut snapshot = Snapshot::load(policy, loaded.revision, loaded.entries, now(BIRTH));
+    let mut snapshot = Snapshot::load(policy, loaded.head, loaded.entries, now(BIRTH));
     let mut from = BIRTH;
     while from < 0 && !stop.is_cancelled() {
         let until = (from + STEP).min(0);
@@ -82,9 +82,8 @@ async fn store_plan(
     if plan.is_empty() {
         return Ok(());
     }
-    let expected: Revision = snapshot.revision();
-    let committed = store.commit(expected, CommitId::random(), plan).await?;
-    snapshot.accept(plan, committed.revision);
+    let committed = store.commit(snapshot.head(), CommitId::random(), plan).await?;
+    snapshot.accept(plan, committed.head);
     Ok(())
 }
 

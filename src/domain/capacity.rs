@@ -188,18 +188,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Action, Policy, Request, Revision, Timestamp};
+    use crate::domain::{Action, Head, Policy, Request, Timestamp};
 
     #[test]
     fn a_plan_leaves_others_the_room_that_it_does_not_use_itself() {
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
-        let mut snapshot = Snapshot::load(Policy::new(None, None), Revision(0), Vec::new(), now);
+        let mut snapshot =
+            Snapshot::load(Policy::new(None, None), Head::default(), Vec::new(), now);
         let capacity = Capacity { entries: Some(3), bytes: Some(10_000) };
         let mut plan = |actions: Vec<Action>| {
             let request = |action| Request { action, by: None };
             let requests: Vec<Request> = actions.into_iter().map(request).collect();
             let plan = Plan::of(&snapshot, &requests, &capacity, now);
-            snapshot.accept(&plan, snapshot.revision().next());
+            snapshot.accept(&plan, snapshot.head().next());
             (plan.growth(), plan.room())
         };
         let report = |server| Action::Report(Report::synced("r", server));

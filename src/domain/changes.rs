@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::{Entry, Key, ReportedTime, Revision, Timestamp};
+use super::{Entry, Head, Key, ReportedTime, Timestamp};
 
 /// Changes in a store that a snapshot does not have yet.
 #[derive(Clone, Debug, Default)]
 pub struct Changes {
-    /// The revision after the changes.
-    pub revision: Revision,
+    /// The last commit of the changes.
+    pub head: Head,
     /// Entries that were added or changed.
     pub put: Vec<Arc<Entry>>,
     /// Entries of which only times changed.
@@ -55,7 +55,7 @@ enum Change {
 
 impl Changes {
     fn into_each(self) -> impl Iterator<Item = (Key, Change)> {
-        let Self { revision: _, put, seen, removed } = self;
+        let Self { head: _, put, seen, removed } = self;
         let removed = removed.into_iter().map(|key| (key.clone(), Change::Removed(key)));
         let put = put.into_iter().map(|entry| (entry.report.to_key(), Change::Put(entry)));
         let seen = seen.into_iter().map(|seen| (seen.key.clone(), Change::Seen(seen)));
@@ -66,10 +66,10 @@ impl Changes {
 /// Adds later changes, in order, so that each entry is in the sum once.
 impl Extend<Self> for Changes {
     fn extend<T: IntoIterator<Item = Self>>(&mut self, later: T) {
-        let mut revision = self.revision;
+        let mut head = self.head;
         let mut sum: HashMap<Key, Change> = std::mem::take(self).into_each().collect();
         for changes in later {
-            revision = changes.revision;
+            head = changes.head;
             for (key, change) in changes.into_each() {
                 match (change, sum.get_mut(&key)) {
                     (Change::Seen(seen), Some(Change::Put(entry))) => seen.note_in(entry),
@@ -77,7 +77,7 @@ impl Extend<Self> for Changes {
                 }
             }
         }
-        self.revision = revision;
+        self.head = head;
         for change in sum.into_values() {
             match change {
                 Change::Put(entry) => self.put.push(entry),

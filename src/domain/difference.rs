@@ -73,7 +73,8 @@ mod tests {
     use super::*;
     use crate::domain::Effort;
     use crate::domain::{
-        DriftCount, Entry, Now, Plan, Policy, Report, Revision, Selection, SyncStatus, Timestamp,
+        DriftCount, Entry, Head, Now, Plan, Policy, Report, Revision, Selection, SyncStatus,
+        Timestamp,
     };
 
     const POLICY: Policy =
@@ -94,7 +95,7 @@ mod tests {
 
     fn snapshot(keys: impl Iterator<Item = usize>) -> Snapshot {
         let entries = keys.map(|key| Arc::new(Entry::first(report(key, 0), now(0).at).0));
-        Snapshot::load(POLICY, Revision(0), entries.collect(), now(0))
+        Snapshot::load(POLICY, Head::default(), entries.collect(), now(0))
     }
 
     fn updated(
@@ -107,7 +108,7 @@ mod tests {
             plan.apply(snapshot, report(key, 1), now(second));
         }
         let mut next = snapshot.clone();
-        next.accept(&plan, snapshot.revision().next());
+        next.accept(&plan, snapshot.head().next());
         next
     }
 
@@ -167,7 +168,7 @@ mod tests {
         let mut new = updated(&old, [7, 100], 5);
         let mut plan = Plan::default();
         plan.remove(&new, report(300, 0).key(), now(5)).unwrap();
-        new.accept(&plan, Revision(2));
+        new.accept(&plan, Revision(2).into());
         assert_eq!(kinds(&old, &new), [(false, true), (true, true), (true, false)]);
     }
 
@@ -185,7 +186,7 @@ mod tests {
             plan.settle(&expired, &standing);
         }
         let mut settled = expired.clone();
-        settled.accept(&plan, Revision(1));
+        settled.accept(&plan, Revision(1).into());
         assert_eq!((settled.kept(), found(&expired, &settled)), (0, vec![]));
     }
 
@@ -210,7 +211,7 @@ mod tests {
                         for key in keys {
                             plan.remove(&new, report(key, 0).key(), now(second));
                         }
-                        new.accept(&plan, new.revision().next());
+                        new.accept(&plan, new.head().next());
                     }
                     _ => new.advance(now(second + 60)),
                 }

@@ -12,8 +12,8 @@ use hashbrown::{Equivalent, HashMap};
 use super::settlement::{endings, has_ended, unrecorded_silence};
 use super::snapshot::Place;
 use super::{
-    Action, Actor, Capacity, Done, Entry, Event, KeyRef, Now, Omitted, Refused, Report, Request,
-    Revision, Room, Snapshot, Standing, Transition,
+    Action, Actor, Capacity, Done, Entry, Event, Head, KeyRef, Now, Omitted, Refused, Report,
+    Request, Room, Snapshot, Standing, Transition,
 };
 
 /// What a commit does to the row of one entry.
@@ -310,7 +310,7 @@ impl Plan {
 
 impl Snapshot {
     /// Takes over what a batch has made of this snapshot, once it is stored.
-    pub fn accept(&mut self, plan: &Plan, revision: Revision) {
+    pub fn accept(&mut self, plan: &Plan, head: Head) {
         for (row, place) in plan.rows_in_place() {
             match row {
                 RowChange::Put(standing) | RowChange::Seen(standing) => {
@@ -319,7 +319,7 @@ impl Snapshot {
                 RowChange::Removed(standing) => self.remove(standing.entry().key(), place),
             }
         }
-        self.set_revision(revision);
+        self.set_head(head);
     }
 }
 

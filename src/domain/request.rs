@@ -77,7 +77,7 @@ mod tests {
 
     use super::*;
     use crate::domain::{
-        Capacity, Event, Now, Plan, Policy, Revision, SETTLING_TIME, Snapshot, SyncStatus,
+        Capacity, Event, Head, Now, Plan, Policy, Revision, SETTLING_TIME, Snapshot, SyncStatus,
         Timestamp,
     };
 
@@ -105,17 +105,17 @@ mod tests {
     #[test]
     fn the_history_is_told_who_asked_and_nobody_asked_for_what_the_clock_does() {
         let policy = Policy::new(Some(Duration::from_millis(10)), None);
-        let mut snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now(0));
+        let mut snapshot = Snapshot::load(policy, Head::default(), Vec::new(), now(0));
         let plan = Plan::of(&snapshot, &[report("a", Some("ci"))], &CAPACITY, now(0));
         assert_eq!(told(&plan), [(Event::First, Some("ci"))]);
-        snapshot.accept(&plan, Revision(1));
+        snapshot.accept(&plan, Revision(1).into());
         snapshot.advance(now(20));
         let key = report("a", None);
         let settled = Plan::settling(&snapshot, [key.key()], now(20));
         assert_eq!(told(&settled), [(Event::Stale, None)]);
         let plan = Plan::of(&snapshot, &[remove("a", "ann")], &CAPACITY, now(30));
         assert_eq!(told(&plan), [(Event::Stale, None), (Event::Deleted, Some("ann"))]);
-        snapshot.accept(&settled, Revision(2));
+        snapshot.accept(&settled, Revision(2).into());
         let plan = Plan::of(&snapshot, &[report("a", Some("cd"))], &CAPACITY, now(30));
         assert_eq!(told(&plan), [(Event::Fresh, Some("cd"))]);
         assert!(Plan::settling(&snapshot, [key.key()], now(30)).is_empty(), "it is settled");
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn the_same_requests_can_be_planned_again_after_others_have_changed_the_entries() {
         let policy = Policy::new(None, None);
-        let empty = Snapshot::load(policy, Revision(0), Vec::new(), now(0));
+        let empty = Snapshot::load(policy, Head::default(), Vec::new(), now(0));
         let requests =
             [report("a", None), remove("b", "ann"), report("b", None), report("c", None)];
         let (recorded, full) =
@@ -133,7 +133,7 @@ mod tests {
         assert_eq!(plan.outcomes(), [recorded, Err(Refused::NoSuchEntry), recorded, full]);
         let others = Plan::of(&empty, &[report("b", None)], &CAPACITY, now(1));
         let mut snapshot = empty.clone();
-        snapshot.accept(&others, Revision(1));
+        snapshot.accept(&others, Revision(1).into());
         let plan = Plan::of(&snapshot, &requests, &CAPACITY, now(1));
         assert_eq!(plan.outcomes(), [recorded, Ok(Done::Removed), recorded, full]);
         assert_eq!(plan.news().len(), 3);

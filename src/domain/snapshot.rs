@@ -8,20 +8,9 @@ use std::sync::{Arc, OnceLock};
 use super::positions::Positions;
 use super::segment::SEGMENT_ENTRIES;
 use super::{
-    Changes, Derived, Entry, KeyRef, Now, Outages, Policy, RepoName, Segment, Standing, Timestamp,
+    Changes, Derived, Entry, Head, KeyRef, Now, Outages, Policy, RepoName, Segment, Standing,
+    Timestamp,
 };
-
-/// The number of a commit; each commit has the next one.
-#[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Revision(pub i64);
-
-impl Revision {
-    /// Returns the revision after this one.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
 
 /// How many segments [`Snapshot::advance`] looks into: few enough not to hold up updates when very
 /// many entries turn stale or expire at one moment.
@@ -34,7 +23,7 @@ pub type Place = (usize, usize);
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     policy: Arc<Policy>,
-    revision: Revision,
+    head: Head,
     segments: Vec<Arc<Segment>>,
     /// How many entries there are, in any condition.
     all: usize,
@@ -69,7 +58,7 @@ impl Snapshot {
     #[must_use]
     pub fn load(
         policy: impl Into<Arc<Policy>>,
-        revision: Revision,
+        head: Head,
         mut entries: Vec<Arc<Entry>>,
         now: Now,
     ) -> Self {
@@ -77,7 +66,7 @@ impl Snapshot {
         entries.sort_by(|a, b| a.key().cmp(&b.key()));
         let mut snapshot = Self {
             policy: Arc::clone(&policy),
-            revision,
+            head,
             segments: Vec::new(),
             all: entries.len(),
             row_bytes: 0,
@@ -103,10 +92,10 @@ impl Snapshot {
         &self.policy
     }
 
-    /// Returns the revision that the entries are of.
+    /// Returns the commit that the entries are of.
     #[must_use]
-    pub fn revision(&self) -> Revision {
-        self.revision
+    pub fn head(&self) -> Head {
+        self.head
     }
 
     /// Returns all segments in the order of the keys.
@@ -219,8 +208,8 @@ impl Snapshot {
     }
 
     /// Notes the commit that the entries are of.
-    pub(super) fn set_revision(&mut self, revision: Revision) {
-        self.revision = revision;
+    pub(super) fn set_head(&mut self, head: Head) {
+        self.head = head;
     }
 
     /// Whether a deadline may have passed that [`Self::advance`] has not applied.
@@ -274,12 +263,9 @@ impl Snapshot {
         standings.filter(|standing| standing.is_to_be_settled(now)).take(limit).cloned().collect()
     }
 
-    /// Applies changes that were found in the store, unless it has them already.
+    /// Applies changes that were found in the store, all since the snapshot's head.
     pub fn adopt(&mut self, changes: Changes, now: Now) {
-        let Changes { revision, put, seen, removed } = changes;
-        if revision <= self.revision {
-            return;
-        }
+        let Changes { head, put, seen, removed } = changes;
         for key in removed {
             if let (index, Ok(place)) = self.locate(key.borrow()) {
                 self.remove_at(index, place);
@@ -295,7 +281,7 @@ impl Snapshot {
                 self.take_over(entry, now);
             }
         }
-        self.revision = revision;
+        self.head = head;
     }
 
     /// Puts an entry in that others have stored.

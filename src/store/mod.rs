@@ -24,4 +24,4 @@ pub use error::{CommitError, OpenError, StoreError};
 pub use moving::{Contents, Counts, Incoming, Outgoing, Record};
 pub use replica::{Meeting, Presence, Replica};
 pub use soundness::{Examination, Examined, Part, Soundness};
-pub use store::{CommitId, CommitOutcome, Committed, Loaded, Store, Usage};
+pub use store::{CommitOutcome, Committed, Loaded, Store, Usage};

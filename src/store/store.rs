@@ -1,7 +1,5 @@
 //! The writing half of a store, and all that a start needs of it.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,15 +11,15 @@ use super::{
     BackupError, BackupPlace, CommitError, Copied, Examination, KeptBackup, Meeting, Presence,
     StoreError,
 };
-use crate::domain::{Changes, Entry, Outage, Plan, Revision, TransitionId};
+use crate::domain::{Changes, CommitId, Entry, Head, Outage, Plan, TransitionId};
 
 /// The present, as a store holds it.
 #[derive(Debug)]
 pub struct Loaded {
     /// Identifies the database for as long as it exists.
     pub store_id: String,
-    /// The revision of the last commit.
-    pub revision: Revision,
+    /// The last commit.
+    pub head: Head,
     /// All entries, ordered by (repo, server).
     pub entries: Vec<Arc<Entry>>,
     /// The server's outages before earlier starts.
@@ -45,28 +43,12 @@ pub struct Usage {
     pub file_system_bytes: Option<u64>,
 }
 
-/// Identifies an attempt to commit, so that the store can be asked later what became of it.
-///
-/// No two attempts have the same, in this process or in any other.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct CommitId(pub u128);
-
-impl CommitId {
-    /// Makes an identifier for an attempt.
-    #[must_use]
-    pub fn random() -> Self {
-        // Hashing nothing with a random key gives a random number.
-        let random = || u128::from(RandomState::new().build_hasher().finish());
-        Self(random() << 64 | random())
-    }
-}
-
 /// A commit that is durable.
 #[derive(Debug)]
 pub struct Committed {
-    /// The revision that it made.
-    pub revision: Revision,
-    /// What others committed between the expected revision and this one, in order. None of it
+    /// The commit that was made.
+    pub head: Head,
+    /// What others committed between the expected head and this one, in order. None of it
     /// concerns a pair of this commit. Empty in a store that one process has alone.
     pub missed: Vec<Changes>,
 }
@@ -78,7 +60,7 @@ pub enum CommitOutcome {
     Made(Committed),
     /// It was not applied, and will not be.
     NotMade {
-        /// What others have committed since the expected revision, in order.
+        /// What others have committed since the expected head, in order.
         missed: Vec<Changes>,
     },
     /// The store cannot tell any more: load it anew.
@@ -94,7 +76,7 @@ pub trait Store: Send + Sync {
     /// Reads all entries at one revision.
     async fn load(&self) -> Result<Loaded, StoreError>;
 
-    /// Makes a plan durable as a whole, as a new revision. `expected` is the revision of the
+    /// Makes a plan durable as a whole, as a new revision. `expected` is the head of the
     /// snapshot that the plan was made for.
     ///
     /// `Ok` means that all of it survives a power cut. The errors say what may have been applied;
@@ -102,19 +84,18 @@ pub trait Store: Send + Sync {
     /// changed a pair of the plan, or their growth is above the plan's [`Plan::room`].
     async fn commit(
         &self,
-        expected: Revision,
+        expected: Head,
         id: CommitId,
         plan: &Plan,
     ) -> Result<Committed, CommitError>;
 
     /// Returns what became of a commit that failed with [`CommitError::Unknown`]. `since` is the
-    /// revision that the commit expected.
-    async fn outcome(&self, since: Revision, id: CommitId) -> Result<CommitOutcome, StoreError>;
+    /// head that the commit expected.
+    async fn outcome(&self, since: Head, id: CommitId) -> Result<CommitOutcome, StoreError>;
 
-    /// Returns what has changed since a revision that the caller was told of, or `None` if the store
-    /// cannot tell: that was too long ago, or the store does not continue that history. Runs beside
-    /// all other calls. The caller may not use the answer, and go on from an earlier revision.
-    async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError>;
+    /// Returns what has changed since a commit, or `None` if the store cannot tell: that was too long
+    /// ago, or the store does not have that commit. Runs beside all other calls.
+    async fn changes_since(&self, since: Head) -> Result<Option<Changes>, StoreError>;
 
     /// Returns how often to ask for what others have committed; `None` for a store that one process
     /// has alone.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    DriftCount, Entry, MOST_EXPIRED_DRIFTED, Now, Plan, Policy, RepoName, Report, ReportedTime,
-    ReporterSchedule, Revision, ServerName, Snapshot, SyncStatus, Timestamp,
+    DriftCount, Entry, Head, MOST_EXPIRED_DRIFTED, Now, Plan, Policy, RepoName, Report,
+    ReportedTime, ReporterSchedule, ServerName, Snapshot, SyncStatus, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -211,7 +211,7 @@ fn no_more_than_ten_thousand_are_kept() {
     };
     let now = Now { at: start.plus(2 * hour), steady_for: hour };
     let entries = (0..MOST_EXPIRED_DRIFTED + 50).map(entry).collect();
-    let mut snapshot = Snapshot::load(policy, Revision(0), entries, now);
+    let mut snapshot = Snapshot::load(policy, Head::default(), entries, now);
     loop {
         let unsettled = snapshot.unsettled(now, 32);
         if unsettled.is_empty() {
@@ -219,7 +219,7 @@ fn no_more_than_ten_thousand_are_kept() {
         }
         let keys = unsettled.iter().map(|standing| standing.entry().key());
         let plan = Plan::settling(&snapshot, keys, now);
-        snapshot.accept(&plan, snapshot.revision().next());
+        snapshot.accept(&plan, snapshot.head().next());
     }
     assert_eq!((snapshot.expired_drifted(), snapshot.kept()), (MOST_EXPIRED_DRIFTED, 0));
 }

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use flate2::read::GzDecoder;
 use gitops_status_server::domain::{
-    Column, DriftCount, Effort, Entry, Event, FileName, Filter, KeyRef, Names, Now, Order, Plan,
-    Policy, RepoName, Report, ReportedTime, ReporterSchedule, Revision, Selection, ServerName,
-    Snapshot, Sort, SyncStatus, Timestamp,
+    Column, DriftCount, Effort, Entry, Event, FileName, Filter, Head, KeyRef, Names, Now, Order,
+    Plan, Policy, RepoName, Report, ReportedTime, ReporterSchedule, Revision, Selection,
+    ServerName, Snapshot, Sort, SyncStatus, Timestamp,
 };
 use gitops_status_server::render;
 use proptest::prelude::*;
@@ -42,7 +42,7 @@ fn report(repo: u8, server: u16, drift: u8) -> Report {
 }
 
 fn empty() -> Snapshot {
-    Snapshot::load(POLICY, Revision(0), Vec::new(), now(0))
+    Snapshot::load(POLICY, Head::default(), Vec::new(), now(0))
 }
 
 fn key(report: &Report) -> (String, String) {
@@ -78,7 +78,7 @@ fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&Snapshot)) -> (S
         // Batches of all lengths, and now and then a reader that holds the snapshot before.
         if server % 7 == 0 {
             held = (server % 3 == 0).then(|| snapshot.clone());
-            let revision = snapshot.revision().next();
+            let revision = snapshot.head().next();
             snapshot.accept(&std::mem::take(&mut plan), revision);
             if server % 35 == 0 {
                 read(&snapshot);
@@ -87,7 +87,7 @@ fn run_and_read(steps: &[(u8, u16, Option<u8>)], read: impl Fn(&Snapshot)) -> (S
         }
     }
     drop(held);
-    snapshot.accept(&plan, Revision(1));
+    snapshot.accept(&plan, Revision(1).into());
     (snapshot, model)
 }
 
@@ -104,7 +104,7 @@ fn loaded_anew(snapshot: &Snapshot) -> Snapshot {
     let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
     let entries: Vec<Arc<Entry>> =
         standings.map(|standing| Arc::clone(standing.entry())).rev().collect();
-    Snapshot::load(POLICY, Revision(9), entries, now(2))
+    Snapshot::load(POLICY, Revision(9).into(), entries, now(2))
 }
 
 fn list(snapshot: &Snapshot) -> String {

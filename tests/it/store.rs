@@ -13,14 +13,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    Action, Actor, Capacity, DriftCount, Entry, FileName, Filter, GitRevision, HistoryQuery,
-    KeyRef, Now, Plan, Policy, RepoName, Report, ReportedTime, ReporterSchedule, Request, Revision,
-    RunUrl, ServerName, Snapshot, SyncStatus, TimeRange, Timestamp,
+    Action, Actor, Capacity, CommitId, DriftCount, Entry, FileName, Filter, GitRevision, Head,
+    HistoryQuery, KeyRef, Now, Plan, Policy, RepoName, Report, ReportedTime, ReporterSchedule,
+    Request, Revision, RunUrl, ServerName, Snapshot, SyncStatus, TimeRange, Timestamp,
 };
 use gitops_status_server::store::sqlite::SqliteStore;
-use gitops_status_server::store::{
-    Archive, CommitError, CommitId, CommitOutcome, Committed, Store, StoreError,
-};
+use gitops_status_server::store::{Archive, CommitError, CommitOutcome, Store, StoreError};
 
 use crate::support::PostgresDatabase;
 use past::{
@@ -63,17 +61,17 @@ struct Pair {
 }
 
 impl Pair {
-    fn new(store: Arc<dyn Backend>) -> Self {
-        Self { store, snapshot: Snapshot::load(POLICY, Revision(0), Vec::new(), now(0)) }
+    async fn new(store: Arc<dyn Backend>) -> Self {
+        let head = head(&*store).await;
+        Self { store, snapshot: Snapshot::load(POLICY, head, Vec::new(), now(0)) }
     }
 
     /// Commits what `fill` puts into a batch, and lets the snapshot accept it.
     async fn commit(&mut self, fill: impl FnOnce(&mut Plan, &Snapshot)) {
         let mut plan = Plan::default();
         fill(&mut plan, &self.snapshot);
-        let revision = self.snapshot.revision();
-        self.store.commit(revision, ID, &plan).await.unwrap();
-        self.snapshot.accept(&plan, revision.next());
+        let committed = self.store.commit(self.snapshot.head(), ID, &plan).await.unwrap();
+        self.snapshot.accept(&plan, committed.head);
     }
 
     async fn update(&mut self, reports: impl IntoIterator<Item = Report>, at: i64) {
@@ -88,9 +86,13 @@ impl Pair {
     /// Asserts that the store and the snapshot have equal entries, field by field.
     async fn expect_the_same(&self) {
         let loaded = self.store.load().await.unwrap();
-        assert_eq!(loaded.revision, self.snapshot.revision());
+        assert_eq!(loaded.head, self.snapshot.head());
         assert_eq!(loaded.entries, entries(&self.snapshot));
     }
+}
+
+async fn head(store: &dyn Backend) -> Head {
+    store.load().await.unwrap().head
 }
 
 fn entries(snapshot: &Snapshot) -> Vec<Arc<Entry>> {
@@ -105,13 +107,13 @@ fn remove(plan: &mut Plan, snapshot: &Snapshot, server: &str) {
 /// A batch with the first report of one server.
 fn first(server: &str) -> Plan {
     let mut plan = Plan::default();
-    let snapshot = Snapshot::load(POLICY, Revision(0), Vec::new(), now(0));
+    let snapshot = Snapshot::load(POLICY, Head::default(), Vec::new(), now(0));
     plan.apply(&snapshot, report(server, &[]), now(1));
     plan
 }
 
 async fn a_committed_entry_is_loaded_field_by_field(store: Arc<dyn Backend>) {
-    let mut pair = Pair::new(store);
+    let mut pair = Pair::new(store).await;
     pair.update([report("full", &["a", "\u{202e}b", " "])], 1_776_767_535_007).await;
     pair.expect_the_same().await;
     pair.commit(|plan, snapshot| {
@@ -125,10 +127,10 @@ async fn a_committed_entry_is_loaded_field_by_field(store: Arc<dyn Backend>) {
 }
 
 async fn a_commit_at_another_revision_applies_nothing(store: Arc<dyn Backend>) {
-    let mut pair = Pair::new(Arc::clone(&store));
+    let mut pair = Pair::new(Arc::clone(&store)).await;
     pair.update([report("a", &[])], 1).await;
     for wrong in [Revision(0), Revision(2)] {
-        let outcome = store.commit(wrong, ID, &first("b")).await;
+        let outcome = store.commit(wrong.into(), ID, &first("b")).await;
         assert!(matches!(outcome, Err(CommitError::Diverged)), "{outcome:?}");
     }
     pair.expect_the_same().await;
@@ -137,7 +139,7 @@ async fn a_commit_at_another_revision_applies_nothing(store: Arc<dyn Backend>) {
 }
 
 async fn changes_since_returns_new_and_removed_entries(store: Arc<dyn Backend>) {
-    let mut pair = Pair::new(Arc::clone(&store));
+    let mut pair = Pair::new(Arc::clone(&store)).await;
     let mut snapshots = vec![pair.snapshot.clone()];
     pair.update([report("a", &[]), report("b", &[])], 1).await;
     snapshots.push(pair.snapshot.clone());
@@ -156,17 +158,17 @@ async fn changes_since_returns_new_and_removed_entries(store: Arc<dyn Backend>) 
     pair.update([report("b", &[])], 3).await;
     snapshots.push(pair.snapshot.clone());
     for mut old in snapshots {
-        let changes = store.changes_since(old.revision()).await.unwrap().unwrap();
+        let changes = store.changes_since(old.head()).await.unwrap().unwrap();
         old.adopt(changes, now(0));
-        assert_eq!(old.revision(), Revision(4));
+        assert_eq!(old.head(), pair.snapshot.head());
         assert_eq!(entries(&old), entries(&pair.snapshot));
     }
-    let long_ago = store.changes_since(Revision(-20_000)).await.unwrap();
+    let long_ago = store.changes_since(Revision(-20_000).into()).await.unwrap();
     assert!(long_ago.is_none(), "too long ago to tell");
 }
 
 async fn the_latest_times_win_whether_logged_or_folded(store: Arc<dyn Backend>) {
-    let mut pair = Pair::new(store);
+    let mut pair = Pair::new(store).await;
     let seen = |server: &str| report(server, &[]);
     pair.update([seen("a"), seen("b"), seen("c"), seen("d")], 1).await;
     // Only times change; then more; then only times again, also within one batch.
@@ -189,7 +191,7 @@ async fn the_latest_times_win_whether_logged_or_folded(store: Arc<dyn Backend>) 
 /// Enough updates of times only that a store with a sightings log has to fold it more than once, while
 /// entries change in every way.
 async fn many_updates_of_times_only_lose_nothing(store: Arc<dyn Backend>) {
-    let mut pair = Pair::new(Arc::clone(&store));
+    let mut pair = Pair::new(Arc::clone(&store)).await;
     let server = |number: usize| format!("s{:04}", number % 2000);
     pair.update((0..2000).map(|number| report(&server(number), &[])), 0).await;
     for (round, at) in (0..160).zip(1_i64..) {
@@ -210,7 +212,7 @@ async fn many_updates_of_times_only_lose_nothing(store: Arc<dyn Backend>) {
 /// Enough entries that one fold takes many commits, between which entries change.
 async fn changes_during_a_fold_are_not_lost(store: Arc<dyn Backend>) {
     const ENTRIES: usize = 11_000;
-    let mut pair = Pair::new(store);
+    let mut pair = Pair::new(store).await;
     let server = |number: usize| format!("s{:05}", number % ENTRIES);
     let seen = |from: usize, count: usize| {
         (from..from + count).map(move |number| report(&server(number), &[]))
@@ -236,8 +238,10 @@ async fn changes_during_a_fold_are_not_lost(store: Arc<dyn Backend>) {
 }
 
 async fn an_empty_batch_has_a_revision_of_its_own(store: Arc<dyn Backend>) {
-    store.commit(Revision(0), ID, &Plan::default()).await.unwrap();
-    assert_eq!(store.load().await.unwrap().revision, Revision(1));
+    let empty = head(&*store).await;
+    let committed = store.commit(empty, ID, &Plan::default()).await.unwrap();
+    assert_eq!(committed.head.revision, empty.revision.next());
+    assert_eq!(head(&*store).await, committed.head);
 }
 
 async fn large_batches_and_large_rows_are_stored_in_full(store: Arc<dyn Backend>) {
@@ -245,14 +249,14 @@ async fn large_batches_and_large_rows_are_stored_in_full(store: Arc<dyn Backend>
         (0..250).map(|number| format!("{number}{}", "x".repeat(4000))).collect();
     let files: Vec<&str> = names.iter().map(String::as_str).collect();
     let many = (0..1023).map(|number| report(&format!("s{number:04}"), &[]));
-    let mut pair = Pair::new(store);
+    let mut pair = Pair::new(store).await;
     pair.update(many.chain([report("large", &files)]), 1).await;
     assert_eq!(pair.snapshot.listed(), 1024);
     pair.expect_the_same().await;
 }
 
 async fn who_asked_for_a_change_comes_back(store: Arc<dyn Backend>) {
-    let mut pair = Pair::new(Arc::clone(&store));
+    let mut pair = Pair::new(Arc::clone(&store)).await;
     let by = |name| Some(Actor::parse(name).unwrap());
     let unlimited = Capacity { entries: None, bytes: None };
     let named = [
@@ -274,24 +278,27 @@ async fn who_asked_for_a_change_comes_back(store: Arc<dyn Backend>) {
 }
 
 async fn a_store_knows_whether_a_commit_was_made(store: Arc<dyn Backend>) {
-    let outcome = async |since, id| store.outcome(Revision(since), id).await.unwrap();
-    let CommitOutcome::NotMade { missed } = outcome(0, CommitId::random()).await else { panic!() };
-    let last = missed.last().map_or(0, |last| last.revision.0);
-    store.commit(Revision(last), ID, &first("a")).await.unwrap();
+    let outcome = async |since, id| store.outcome(since, id).await.unwrap();
+    let empty = head(&*store).await;
+    let CommitOutcome::NotMade { missed } = outcome(empty, CommitId::random()).await else {
+        panic!()
+    };
+    let last = missed.last().map_or(empty, |last| last.head);
+    let committed = store.commit(last, ID, &first("a")).await.unwrap();
     match outcome(last, ID).await {
-        CommitOutcome::Made(Committed { revision, missed }) if missed.is_empty() => {
-            assert_eq!(revision, Revision(last + 1));
+        CommitOutcome::Made(made) => {
+            assert_eq!((made.head, made.missed.len()), (committed.head, 0));
         }
         other => panic!("{other:?}"),
     }
-    let of_another = outcome(-1, ID).await;
+    let of_another = outcome(Revision(-1).into(), ID).await;
     assert!(matches!(of_another, CommitOutcome::Reload), "{of_another:?}");
 }
 
 async fn a_closed_store_takes_nothing(store: Arc<dyn Backend>) {
-    store.commit(Revision(0), ID, &Plan::default()).await.unwrap();
+    let committed = store.commit(head(&*store).await, ID, &Plan::default()).await.unwrap();
     store.close().await;
-    let outcome = store.commit(Revision(1), ID, &Plan::default()).await;
+    let outcome = store.commit(committed.head, ID, &Plan::default()).await;
     assert!(matches!(outcome, Err(CommitError::Unknown(StoreError::Closed))), "{outcome:?}");
     assert!(store.load().await.is_err());
 }

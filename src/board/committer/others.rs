@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::Committer;
 use crate::board::follower::Found;
 use crate::board::timekeeper::Timekeeper;
-use crate::domain::{Changes, Revision, Snapshot};
-use crate::store::{CommitId, CommitOutcome, Committed, Loaded, StoreError};
+use crate::domain::{Changes, CommitId, Head, Snapshot};
+use crate::store::{CommitOutcome, Committed, Loaded, StoreError};
 
 /// How many changes are adopted in the published snapshot itself, which delays those that read it.
 const ADOPTED_IN_PLACE: usize = 1024;
@@ -14,8 +14,10 @@ const ADOPTED_IN_PLACE: usize = 1024;
 impl Committer {
     /// Publishes what the follower has found.
     pub(in crate::board) async fn follow(&mut self, found: Found, time: &mut Timekeeper) {
-        let Found { history, changes } = found;
-        if history != self.shared.published.history().0 {
+        let Found { since, changes } = found;
+        if since != self.shared.published.head() {
+            // A commit has brought what others had committed before it. After a failover the rest may
+            // be of a history that was lost, and is found again if not.
             return;
         }
         if let Some(changes) = changes {
@@ -29,7 +31,7 @@ impl Committer {
     /// no doubt about it afterwards.
     pub(super) async fn outcome(
         &mut self,
-        since: Revision,
+        since: Head,
         id: CommitId,
         time: &mut Timekeeper,
     ) -> Option<Committed> {
@@ -42,9 +44,7 @@ impl Committer {
     }
 
     /// Publishes what others have committed.
-    pub(super) fn adopt(&self, mut missed: Vec<Changes>, time: &mut Timekeeper) {
-        let known = self.shared.published.snapshot().revision();
-        missed.retain(|changes| changes.revision > known);
+    pub(super) fn adopt(&self, missed: Vec<Changes>, time: &mut Timekeeper) {
         if missed.is_empty() {
             return;
         }
@@ -74,8 +74,9 @@ impl Committer {
     }
 
     async fn catch_up(&self, time: &mut Timekeeper) -> Result<(), StoreError> {
-        let revision = self.shared.published.snapshot().revision();
-        match time.meanwhile(self.shared.store.changes_since(revision)).await? {
+        let since = self.shared.published.head();
+        match time.meanwhile(self.shared.store.changes_since(since)).await? {
+            Some(changes) if changes.head == since => {}
             Some(changes) => self.adopt(vec![changes], time),
             None => self.reload(time).await?,
         }
@@ -85,9 +86,9 @@ impl Committer {
     /// Publishes all that the store has, in place of the published snapshot.
     pub(super) async fn reload(&self, time: &mut Timekeeper) -> Result<(), StoreError> {
         let loaded = time.meanwhile(self.shared.store.load()).await?;
-        let Loaded { store_id: _, revision, entries, outages: _ } = loaded;
+        let Loaded { store_id: _, head, entries, outages: _ } = loaded;
         let (now, policy) = (time.now(), Arc::clone(self.shared.published.snapshot().policy()));
-        self.shared.published.begin_history(Snapshot::load(policy, revision, entries, now));
+        self.shared.published.replace(Snapshot::load(policy, head, entries, now));
         Ok(())
     }
 }

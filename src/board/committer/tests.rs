@@ -14,8 +14,8 @@ use crate::board::published::Published;
 use crate::board::replicas::Replicas;
 use crate::clock::{Clock, ManualClock, Steadiness};
 use crate::domain::{
-    Action, Capacity, Changes, Done, DriftCount, Entry, Omitted, Policy, Refused, Report,
-    SyncStatus, Timestamp,
+    Action, Capacity, Changes, CommitId, Done, DriftCount, Entry, Omitted, Policy, Refused, Report,
+    Revision, SyncStatus, Timestamp,
 };
 use crate::metrics::{EntrySeries, Metrics};
 use crate::store::{Replica, Usage};
@@ -40,7 +40,7 @@ struct Fixture {
 
 impl Fixture {
     fn new(fates: impl IntoIterator<Item = Fate>) -> Self {
-        let snapshot = Snapshot::load(POLICY, Revision(0), Vec::new(), now());
+        let snapshot = Snapshot::load(POLICY, Head::default(), Vec::new(), now());
         let clock = ManualClock::at(now().at);
         let truth = Truth {
             snapshot: snapshot.clone(),
@@ -96,7 +96,7 @@ impl Fixture {
         let truth = self.truth();
         let published = self.committer.shared.published.snapshot();
         assert_eq!(published.fingerprint(), truth.snapshot.fingerprint());
-        assert_eq!(published.revision(), truth.snapshot.revision());
+        assert_eq!(published.head(), truth.snapshot.head());
         (answers, truth.commits - before)
     }
 
@@ -139,7 +139,7 @@ async fn much_that_others_have_committed_before_an_update_holds_up_no_reader() {
         // A change in place holds the lock that readers take.
         assert_eq!(place() == before, is_in_place, "{count}");
         let snapshot = published.snapshot();
-        assert_eq!((snapshot.listed(), snapshot.revision()), (count + 1, Revision(2)));
+        assert_eq!((snapshot.listed(), snapshot.head().revision), (count + 1, Revision(2)));
     }
 }
 
@@ -167,27 +167,23 @@ async fn a_lost_connection_to_a_server_costs_an_update_only_time() {
 }
 
 #[actix_web::test]
-async fn what_was_found_before_the_store_was_loaded_anew_is_not_adopted() {
-    let mut fixture = Fixture::new([Fate::Diverged(&["b"])]);
-    let published = Arc::clone(&fixture.committer.shared.published);
-    let (history, revision) = published.history();
-    let entry = Arc::new(Entry::first(report("of another history"), now().at).0);
-    let revision = Revision(revision.0 + 10);
-    let changes =
-        || Some(Changes { revision, put: vec![Arc::clone(&entry)], ..Changes::default() });
-    fixture.report(&["a"]).await;
-    fixture.committer.follow(Found { history, changes: changes() }, &mut fixture.time).await;
-    assert_eq!(published.snapshot().listed(), 2);
-    let (history, _) = published.history();
-    fixture.committer.follow(Found { history, changes: changes() }, &mut fixture.time).await;
-    assert_eq!((published.snapshot().listed(), published.snapshot().revision()), (3, revision));
-    let older = Changes {
-        revision: Revision(1),
-        removed: vec![report("a").to_key()],
-        ..Changes::default()
-    };
-    fixture.committer.follow(Found { history, changes: Some(older) }, &mut fixture.time).await;
-    assert_eq!((published.snapshot().listed(), published.snapshot().revision()), (3, revision));
+async fn what_was_found_before_a_commit_or_a_load_is_not_adopted() {
+    for (fate, known) in [(None, 1), (Some(Fate::Diverged(&["b"])), 2)] {
+        let mut fixture = Fixture::new(fate);
+        let published = Arc::clone(&fixture.committer.shared.published);
+        let entry = Arc::new(Entry::first(report("of another history"), now().at).0);
+        let head = Head { revision: Revision(10), id: CommitId::random() };
+        let found = |since| {
+            let changes = Changes { head, put: vec![Arc::clone(&entry)], ..Changes::default() };
+            Found { since, changes: Some(changes) }
+        };
+        let before = published.head();
+        fixture.report(&["a"]).await;
+        fixture.committer.follow(found(before), &mut fixture.time).await;
+        assert_eq!(published.snapshot().listed(), known);
+        fixture.committer.follow(found(published.head()), &mut fixture.time).await;
+        assert_eq!((published.snapshot().listed(), published.head()), (known + 1, head));
+    }
 }
 
 #[actix_web::test]

@@ -25,7 +25,7 @@ fn check(snapshot: &Snapshot, now: Now) {
 fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
     let now = |at| Now { at: Timestamp::from_millis(at), steady_for: 2 * SETTLING_TIME };
     let policy = Policy::new(Some(Duration::from_secs(9)), None);
-    let mut snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now(0));
+    let mut snapshot = Snapshot::load(policy, Head::default(), Vec::new(), now(0));
     let (mut advanced, mut settled) = (0, 0);
     for step in 1..4000_u32 {
         let (now, number) = (now(i64::from(step) * 100), step * 7919 % 500);
@@ -37,10 +37,9 @@ fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
         if step % 5 == 0 {
             plan.remove(&snapshot, report.key(), now);
         } else if step % 7 == 0 {
-            let (entry, revision) = (Entry::first(report, now.at).0, snapshot.revision().next());
-            snapshot
-                .adopt(Changes { revision, put: vec![entry.into()], ..Changes::default() }, now);
-            assert_eq!(snapshot.revision(), revision, "it is adopted");
+            let (entry, head) = (Entry::first(report, now.at).0, snapshot.head().next());
+            snapshot.adopt(Changes { head, put: vec![entry.into()], ..Changes::default() }, now);
+            assert_eq!(snapshot.head(), head, "it is adopted");
         } else if step % 1000 < 700 {
             plan.apply(&snapshot, report, now);
         }
@@ -49,7 +48,7 @@ fn what_the_clock_is_due_to_change_is_known_without_asking_each_segment() {
             settled += 1;
         }
         let row_bytes = plan.row_bytes_of(&snapshot);
-        snapshot.accept(&plan, snapshot.revision().next());
+        snapshot.accept(&plan, snapshot.head().next());
         assert_eq!(snapshot.row_bytes(), row_bytes);
         check(&snapshot, now);
         if step % 3 == 0 && snapshot.has_deadlines_due(now) {

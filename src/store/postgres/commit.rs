@@ -6,20 +6,18 @@ use futures_util::TryStreamExt;
 use sqlx::{PgConnection, Row};
 use xxhash_rust::xxh3::Xxh3Default;
 
-use super::feed::Commit;
+use super::feed;
 use super::line::within;
 use super::sql::{self, FORMAT};
 use super::sqlstate::failure;
 use super::store::PostgresStore;
-use super::told::uuid;
-use crate::domain::{Changes, Growth, KeyRef, Plan, Revision, Room};
+use crate::domain::{Changes, CommitId, Growth, Head, KeyRef, Plan, Revision, Room};
 use crate::store::rows::Rows;
-use crate::store::{CommitError, CommitId, CommitOutcome, Committed, StoreError};
+use crate::store::{CommitError, CommitOutcome, Committed, StoreError};
 
 /// What `commit_v1` is asked.
 struct Call<'a> {
-    expected: Revision,
-    expected_id: CommitId,
+    expected: Head,
     id: CommitId,
     plan: &'a Plan,
     /// A commit that must not be made any more.
@@ -33,35 +31,24 @@ enum Verdict {
     Diverged,
 }
 
-/// The answer, and what others have committed since the expected revision.
+/// The answer, and what others have committed since the expected head.
 struct Answer {
     verdict: Verdict,
-    missed: Vec<Commit>,
+    missed: Vec<Changes>,
 }
 
 impl PostgresStore {
     pub(super) async fn commit_plan(
         &self,
-        expected: Revision,
+        expected: Head,
         id: CommitId,
         plan: &Plan,
     ) -> Result<Committed, CommitError> {
-        let Some(expected_id) = self.told.id_of(expected) else {
-            return Err(CommitError::Diverged);
-        };
-        let call = Call { expected, expected_id, id, plan, settles: None };
-        let Answer { verdict, missed } = self.call(&call).await?;
+        let Answer { verdict, missed } =
+            self.call(&Call { expected, id, plan, settles: None }).await?;
         match verdict {
-            Verdict::Committed(revision) => {
-                self.told.note(revision, id);
-                Ok(Committed { revision, missed: changes_of(missed) })
-            }
-            Verdict::Conflict => {
-                if let Some(last) = missed.last() {
-                    self.told.note(last.changes.revision, last.id);
-                }
-                Err(CommitError::Conflict(changes_of(missed)))
-            }
+            Verdict::Committed(revision) => Ok(Committed { head: Head { revision, id }, missed }),
+            Verdict::Conflict => Err(CommitError::Conflict(missed)),
             Verdict::Diverged => Err(CommitError::Diverged),
         }
     }
@@ -70,13 +57,11 @@ impl PostgresStore {
     /// everything before it is durable, and after which the commit can no longer be made.
     pub(super) async fn outcome_of(
         &self,
-        since: Revision,
+        since: Head,
         id: CommitId,
     ) -> Result<CommitOutcome, StoreError> {
-        let Some(expected_id) = self.told.id_of(since) else { return Ok(CommitOutcome::Reload) };
         let (plan, settling) = (Plan::default(), CommitId::random());
-        let call =
-            Call { expected: since, expected_id, id: settling, plan: &plan, settles: Some(id) };
+        let call = Call { expected: since, id: settling, plan: &plan, settles: Some(id) };
         let answer = match self.call(&call).await {
             Ok(answer) => answer,
             // What cannot be read is not adopted. The entries can still be loaded.
@@ -94,15 +79,12 @@ impl PostgresStore {
         let Answer { verdict: Verdict::Committed(revision), mut missed } = answer else {
             return Ok(CommitOutcome::Reload);
         };
-        if let Some(place) = missed.iter().position(|commit| commit.id == id) {
-            let made = missed.split_off(place).swap_remove(0).changes.revision;
-            self.told.note(made, id);
-            let missed = changes_of(missed);
-            return Ok(CommitOutcome::Made(Committed { revision: made, missed }));
+        if let Some(place) = missed.iter().position(|changes| changes.head.id == id) {
+            let head = missed.split_off(place).swap_remove(0).head;
+            return Ok(CommitOutcome::Made(Committed { head, missed }));
         }
-        self.told.note(revision, settling);
-        let mut missed = changes_of(missed);
-        missed.push(Changes { revision, ..Changes::default() });
+        let head = Head { revision, id: settling };
+        missed.push(Changes { head, ..Changes::default() });
         Ok(CommitOutcome::NotMade { missed })
     }
 
@@ -118,13 +100,13 @@ impl PostgresStore {
 
 impl Call<'_> {
     async fn make(&self, connection: &mut PgConnection, rows: Rows) -> Result<Answer, StoreError> {
-        let Self { expected, expected_id, id, plan, settles } = self;
+        let Self { expected, id, plan, settles } = self;
         let keys: Vec<i64> = plan.rows().map(|row| hash(row.entry().key())).collect();
         let (growth, room): (Growth, Room) = (plan.growth(), plan.room());
         let Rows { put, removed, transitions, seen } = rows;
         let mut answers = sqlx::query(sql::COMMIT)
-            .bind(expected.0)
-            .bind(uuid(*expected_id))
+            .bind(expected.revision.0)
+            .bind(uuid(expected.id))
             .bind(FORMAT)
             .bind(uuid(*id))
             .bind(keys)
@@ -141,7 +123,7 @@ impl Call<'_> {
         let (mut missed, mut verdict) = (Vec::new(), None);
         while let Some(row) = answers.try_next().await? {
             match row.try_get(0)? {
-                "missed" => missed.push(Commit::of_row(&row, 1)?),
+                "missed" => missed.push(feed::read_commit(&row, 1)?),
                 "committed" => verdict = Some(Verdict::Committed(Revision(row.try_get(1)?))),
                 "conflict" => verdict = Some(Verdict::Conflict),
                 "diverged" => verdict = Some(Verdict::Diverged),
@@ -157,8 +139,9 @@ fn unknown(answer: &str) -> StoreError {
     StoreError::Unavailable(format!("the function that commits has answered {answer}").into())
 }
 
-fn changes_of(commits: Vec<Commit>) -> Vec<Changes> {
-    commits.into_iter().map(|commit| commit.changes).collect()
+/// Writes an id as PostgreSQL reads a `uuid`.
+pub(super) fn uuid(id: CommitId) -> String {
+    format!("{:032x}", id.0)
 }
 
 /// Hashes a pair, the same in each version of the program. Equal hashes of two pairs cost a commit

@@ -9,64 +9,54 @@ use sqlx::{PgConnection, Row};
 
 use super::records::number;
 use super::sql::{self, FORMAT};
-use super::told::read_uuid;
-use crate::domain::{Changes, InvalidField, Key, RepoName, Revision, ServerName};
-use crate::store::{CommitId, StoreError, record};
+use crate::domain::{Changes, CommitId, Head, InvalidField, Key, RepoName, Revision, ServerName};
+use crate::store::{StoreError, record};
 
 /// The most commits, and the most bytes of them, that are read to catch up. Beyond that, it is
 /// quicker to load the store anew.
 pub(super) const MOST_COMMITS: usize = 20_000;
 pub(super) const MOST_BYTES: u32 = 64 * 1024 * 1024;
 
-/// A commit of somebody.
-#[derive(Debug)]
-pub(super) struct Commit {
-    pub(super) id: CommitId,
-    pub(super) changes: Changes,
-}
-
-impl Commit {
-    /// Reads a commit from a row, whose columns from `first` on are its revision, its token, and what
-    /// it put, saw and removed.
-    pub(super) fn of_row(row: &PgRow, first: usize) -> Result<Self, StoreError> {
-        let text = |place| row.try_get::<Option<&str>, _>(first + place);
-        let (put, seen, removed) = (text(2)?, text(3)?, text(4)?);
-        let mut changes = Changes { revision: Revision(row.try_get(first)?), ..Changes::default() };
-        if let Some(put) = put {
-            record::read_entries(put, None, |entry, _| changes.put.push(Arc::new(entry)))?;
-        }
-        if let Some(seen) = seen {
-            changes.seen = record::read_sightings(seen)?;
-        }
-        if let Some(removed) = removed {
-            changes.removed = read_keys(removed)?;
-        }
-        let id = read_uuid(row.try_get(first + 1)?).ok_or_else(|| damaged("an unknown token"))?;
-        Ok(Self { id, changes })
+/// Reads what a commit has changed from a row, whose columns from `first` on are its revision, its
+/// token, and what it put, saw and removed.
+pub(super) fn read_commit(row: &PgRow, first: usize) -> Result<Changes, StoreError> {
+    let text = |place| row.try_get::<Option<&str>, _>(first + place);
+    let (put, seen, removed) = (text(2)?, text(3)?, text(4)?);
+    let mut changes = Changes { head: read_head(row, first)?, ..Changes::default() };
+    if let Some(put) = put {
+        record::read_entries(put, None, |entry, _| changes.put.push(Arc::new(entry)))?;
     }
+    if let Some(seen) = seen {
+        changes.seen = record::read_sightings(seen)?;
+    }
+    if let Some(removed) = removed {
+        changes.removed = read_keys(removed)?;
+    }
+    Ok(changes)
 }
 
 /// Reads the last commit.
-pub(super) async fn last(
-    connection: &mut PgConnection,
-) -> Result<(Revision, CommitId), StoreError> {
-    let row = sqlx::query(sql::LAST_COMMIT).fetch_one(connection).await?;
-    let id = read_uuid(row.try_get(1)?).ok_or_else(|| damaged("an unknown token"))?;
-    Ok((Revision(row.try_get(0)?), id))
+pub(super) async fn last(connection: &mut PgConnection) -> Result<Head, StoreError> {
+    read_head(&sqlx::query(sql::LAST_COMMIT).fetch_one(connection).await?, 0)
 }
 
-/// Reads the commits after one, or `None` if the database does not have it, has too many after it,
+/// Reads a revision and the token after it.
+fn read_head(row: &PgRow, first: usize) -> Result<Head, StoreError> {
+    let revision = Revision(row.try_get(first)?);
+    let id = u128::from_str_radix(&row.try_get::<&str, _>(first + 1)?.replace('-', ""), 16);
+    Ok(Head { revision, id: CommitId(id.map_err(|_| damaged("an unknown token"))?) })
+}
+
+/// Sums up the commits after one, or returns `None` if the database does not have it, has too many after it,
 /// or has some that this program cannot read.
 pub(super) async fn since(
     connection: &mut PgConnection,
-    revision: Revision,
-    id: CommitId,
-) -> Result<Option<Vec<Commit>>, StoreError> {
-    let question = sqlx::query(sql::COMMITS_SINCE).bind(revision.0).bind(number(MOST_COMMITS));
+    head: Head,
+) -> Result<Option<Changes>, StoreError> {
+    let question = sqlx::query(sql::COMMITS_SINCE).bind(head.revision.0).bind(number(MOST_COMMITS));
     let mut rows = question.fetch(connection);
     let Some(first) = rows.try_next().await? else { return Ok(None) };
-    let token = read_uuid(first.try_get(1)?);
-    if first.try_get::<i64, _>(0)? != revision.0 || token != Some(id) {
+    if read_head(&first, 0)? != head {
         return Ok(None);
     }
     let (mut commits, mut bytes) = (Vec::new(), 0);
@@ -76,9 +66,11 @@ pub(super) async fn since(
         {
             return Ok(None);
         }
-        commits.push(Commit::of_row(&row, 0)?);
+        commits.push(read_commit(&row, 0)?);
     }
-    Ok(Some(commits))
+    let mut sum = Changes { head, ..Changes::default() };
+    sum.extend(commits);
+    Ok(Some(sum))
 }
 
 fn read_keys(json: &str) -> Result<Vec<Key>, StoreError> {

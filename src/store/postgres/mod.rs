@@ -25,7 +25,6 @@ mod sqlstate;
 mod store;
 mod stored_entries;
 mod target;
-mod told;
 mod upkeep;
 
 pub use connect_error::ConnectError;

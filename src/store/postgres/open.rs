@@ -9,11 +9,10 @@ use tokio::time::sleep;
 
 use super::line::{piece, within};
 use super::server::SessionLimits;
+use super::sql;
 use super::store::PostgresStore;
 use super::target::Target;
-use super::{feed, sql};
-use crate::domain::Revision;
-use crate::store::{CommitId, OpenError, StoreError, migrations};
+use crate::store::{OpenError, StoreError, migrations};
 
 /// The pause between two looks at whether another replica still migrates the database, and every how
 /// many of them that is logged.
@@ -80,20 +79,15 @@ impl PostgresStore {
         // What was done is durable, and nothing more is asked of this connection.
         connection.close().await.ok();
         match prepared {
-            Ok(Prepared { store_id, last }) => Ok(Self::new(target, store_id, last)),
+            Ok(store_id) => Ok(Self::new(target, store_id)),
             Err(rejected) => Err(rejected.at(&target)),
         }
     }
 }
 
-/// What is known of a database that can be used.
-pub(super) struct Prepared {
-    store_id: String,
-    last: (Revision, CommitId),
-}
-
-/// Looks at a database, and creates or migrates what the program needs in it.
-pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, Rejected> {
+/// Looks at a database, and creates or migrates what the program needs in it. Returns what identifies
+/// it.
+pub(super) async fn prepare(connection: &mut PgConnection) -> Result<String, Rejected> {
     // Nothing of these waits for a lock.
     piece(sqlx::query(sql::NO_NOTICES).execute(&mut *connection)).await?;
     let ask = sqlx::query_scalar(sql::HAS_TABLES).fetch_one(&mut *connection);
@@ -112,8 +106,7 @@ pub(super) async fn prepare(connection: &mut PgConnection) -> Result<Prepared, R
             way_out: "Run the version that has used it last",
         });
     }
-    let store_id = sqlx::query_scalar(sql::STORE_ID).fetch_one(&mut *connection).await?;
-    Ok(Prepared { store_id, last: feed::last(connection).await? })
+    Ok(sqlx::query_scalar(sql::STORE_ID).fetch_one(connection).await?)
 }
 
 /// Brings the tables up to date, once no other replica does that.

@@ -70,7 +70,7 @@ async fn begin(connection: &mut PgConnection) -> Result<Contents, Rejected> {
     }
     connection.execute(sql::DO_NOT_SORT).await?;
     let store_id = sqlx::query_scalar(sql::STORE_ID).fetch_one(&mut *connection).await?;
-    let (revision, _) = feed::last(connection).await?;
+    let revision = feed::last(connection).await?.revision;
     let counts = sqlx::query(COUNTS).fetch_one(&mut *connection).await?;
     let count = |place: usize| counts.try_get::<i64, _>(place).map(i64::unsigned_abs);
     let counts = Counts { entries: count(0)?, transitions: count(1)?, outages: count(2)? };

@@ -13,17 +13,16 @@ use super::readers::{FOR_A_REQUEST, FOR_A_SEARCH, Readers};
 use super::records::PostgresRecords;
 use super::server::SessionLimits;
 use super::target::Target;
-use super::told::Told;
 use super::{feed, readers, stored_entries, upkeep};
 use crate::domain::{
-    Changes, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule, Revision,
-    Timeline, TimelineQuery, TransitionId,
+    Changes, CommitId, Head, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule,
+    Revision, Timeline, TimelineQuery, TransitionId,
 };
 use crate::mutex::locked;
 use crate::store::history::{find_prunable, read_page, read_timeline};
 use crate::store::{
-    Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
-    Meeting, Presence, Store, StoreError, Usage,
+    Archive, CommitError, CommitOutcome, Committed, Examination, KeyPredicate, Loaded, Meeting,
+    Presence, Store, StoreError, Usage,
 };
 
 /// How often to ask what others have committed.
@@ -59,7 +58,6 @@ pub struct PostgresStore {
     pub(super) source: Source,
     /// Identifies this replica.
     id: CommitId,
-    pub(super) told: Told,
     pub(super) writing: Line,
     /// Polls and meets others, also while the writer waits, and cancels questions.
     polling: Line,
@@ -75,13 +73,10 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    pub(super) fn new(target: Target, store_id: String, last: (Revision, CommitId)) -> Self {
-        let told = Told::default();
-        told.note(last.0, last.1);
+    pub(super) fn new(target: Target, store_id: String) -> Self {
         Self {
             source: Source::new(target, store_id),
             id: CommitId::random(),
-            told,
             writing: Line::new(BRIEF, Patience::Short),
             polling: Line::new(BRIEF, Patience::None),
             housekeeping: Line::new(BESIDE, Patience::None),
@@ -112,41 +107,34 @@ impl Store for PostgresStore {
         self.writing.check_open().await?;
         // Beside the others, which a long statement must not hold.
         let mut connection = self.source.connect(&LOADING, Patience::None).await?;
-        let everything = stored_entries::read_all(&mut connection).await?;
-        self.told.begin_anew(everything.loaded.revision, everything.id);
-        Ok(everything.loaded)
+        stored_entries::read_all(&mut connection).await
     }
 
     async fn commit(
         &self,
-        expected: Revision,
+        expected: Head,
         id: CommitId,
         plan: &Plan,
     ) -> Result<Committed, CommitError> {
         self.commit_plan(expected, id, plan).await
     }
 
-    async fn outcome(&self, since: Revision, id: CommitId) -> Result<CommitOutcome, StoreError> {
+    async fn outcome(&self, since: Head, id: CommitId) -> Result<CommitOutcome, StoreError> {
         self.outcome_of(since, id).await
     }
 
-    async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError> {
-        let Some(id) = self.told.id_of(revision) else { return Ok(None) };
+    async fn changes_since(&self, since: Head) -> Result<Option<Changes>, StoreError> {
         let mut loan = self.polling.lend(&self.source).await?;
-        let commits = match within(&BRIEF, feed::since(&mut loan.connection, revision, id)).await {
-            Ok(Some(commits)) => commits,
+        match within(&BRIEF, feed::since(&mut loan.connection, since)).await {
+            Ok(Some(changes)) => {
+                loan.keep();
+                Ok(Some(changes))
+            }
             // What cannot be read is not adopted. The entries can still be loaded. The connection is
             // closed, since the rest of the answer may be long.
-            Ok(None) | Err(StoreError::Damaged { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        loan.keep();
-        let mut sum = Changes { revision, ..Changes::default() };
-        if let Some(last) = commits.last() {
-            self.told.note(last.changes.revision, last.id);
-            sum.extend(commits.into_iter().map(|commit| commit.changes));
+            Ok(None) | Err(StoreError::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
-        Ok(Some(sum))
     }
 
     fn poll_every(&self) -> Option<Duration> {

@@ -7,22 +7,16 @@ use sqlx::{Connection, PgConnection, Row};
 
 use super::line::piece;
 use super::{feed, sql};
-use crate::domain::{Entry, Outage, Revision, Timestamp};
+use crate::domain::{Entry, Outage, Timestamp};
 use crate::store::record::StoredEntry;
-use crate::store::{CommitId, Loaded, StoreError};
+use crate::store::{Loaded, StoreError};
 
-/// Everything at one commit.
-pub(super) struct Everything {
-    pub(super) loaded: Loaded,
-    pub(super) id: CommitId,
-}
-
-/// Reads everything. Entries are decoded while the server sends them, for as long as it does.
-pub(super) async fn read_all(connection: &mut PgConnection) -> Result<Everything, StoreError> {
+/// Reads everything at one commit. Entries are decoded while the server sends them, for as long as it does.
+pub(super) async fn read_all(connection: &mut PgConnection) -> Result<Loaded, StoreError> {
     let mut moment = piece(connection.begin_with(sql::BEGIN_TO_READ)).await?;
     piece(sqlx::query(sql::DO_NOT_SORT).execute(&mut *moment)).await?;
     let store_id = piece(sqlx::query_scalar(sql::STORE_ID).fetch_one(&mut *moment)).await?;
-    let (revision, id): (Revision, CommitId) = piece(feed::last(&mut moment)).await?;
+    let head = piece(feed::last(&mut moment)).await?;
     let outages = piece(read_outages(&mut moment)).await?;
     let mut entries: Vec<Arc<Entry>> = Vec::new();
     let mut rows = sqlx::query(sql::ENTRIES).fetch(&mut *moment);
@@ -32,7 +26,7 @@ pub(super) async fn read_all(connection: &mut PgConnection) -> Result<Everything
     }
     drop(rows);
     piece(moment.commit()).await?;
-    Ok(Everything { loaded: Loaded { store_id, revision, entries, outages }, id })
+    Ok(Loaded { store_id, head, entries, outages })
 }
 
 /// Reads the outages in their order.

@@ -3,10 +3,11 @@
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
+use super::commit::uuid;
+use super::sql;
 use super::stored_entries::read_outages;
-use super::{sql, told::uuid};
-use crate::domain::{Outage, Revision, Timestamp, TransitionId};
-use crate::store::{CommitId, Meeting, Presence, Replica, StoreError};
+use crate::domain::{CommitId, Outage, Revision, Timestamp, TransitionId};
+use crate::store::{Meeting, Presence, Replica, StoreError};
 
 /// How many commits are deleted by one statement.
 const TRIMMED_AT_ONCE: i64 = 10_000;

@@ -9,21 +9,21 @@ use super::sightings::FoldStep;
 use super::store::{SqliteStore, WriteConnection};
 use super::stored_entries::read_revision;
 use super::{result_code as code, rows, sql};
-use crate::domain::{Plan, Revision};
+use crate::domain::{Head, Plan, Revision};
 use crate::store::rows::Rows;
 use crate::store::{CommitError, CommitOutcome, Committed, StoreError};
 
 impl SqliteStore {
     pub(super) async fn commit_plan(
         &self,
-        expected: Revision,
+        expected: Head,
         plan: &Plan,
     ) -> Result<Committed, CommitError> {
         let mut writing = self.writing.lock().await;
         self.preloaded.lock().await.take();
         let mut connection = self.take(&mut writing).await.map_err(no_connection)?;
         let (mut step, mut failed) = (writing.sightings.next_step(plan), None);
-        let mut written = write(&mut connection, expected, plan, &step).await;
+        let mut written = write(&mut connection, expected.revision, plan, &step).await;
         if step.folds() && written.as_ref().is_err_and(is_content) {
             // The rows that are folded may be at fault, which does not concern the plan.
             if let Some(lost) = self.discard(connection).await {
@@ -31,37 +31,37 @@ impl SqliteStore {
             }
             connection = self.take(&mut writing).await.map_err(no_connection)?;
             (step, failed) = (step.without_fold(), Some(step));
-            written = write(&mut connection, expected, plan, &step).await;
+            written = write(&mut connection, expected.revision, plan, &step).await;
         }
         if let Err(error) = written {
             let lost = self.discard(connection).await;
             return Err(lost.map_or_else(|| failure(error), CommitError::Unknown));
         }
-        let revision = expected.next();
+        let head = expected.next();
         let entries = plan.kept_of(self.entries.load(Ordering::Relaxed));
         self.entries.store(entries, Ordering::Relaxed);
-        writing.sightings.note(entries, plan, &step, revision);
+        writing.sightings.note(entries, plan, &step, head.revision);
         if let Some(failed) = failed {
             writing.sightings.note_failure(plan, &failed);
         }
         // The commit itself has checked that the files are still there; see `connection::connect`.
         writing.connection = WriteConnection::Open(connection);
         self.bound_log();
-        self.confirmed.store(revision.0, Ordering::Relaxed);
-        Ok(Committed { revision, missed: Vec::new() })
+        self.confirmed.store(head.revision.0, Ordering::Relaxed);
+        Ok(Committed { head, missed: Vec::new() })
     }
 
     /// The lock keeps everybody else from committing, so the revision tells.
-    pub(super) async fn outcome_since(&self, since: Revision) -> Result<CommitOutcome, StoreError> {
+    pub(super) async fn outcome_since(&self, since: Head) -> Result<CommitOutcome, StoreError> {
         let mut writing = self.writing.lock().await;
         let mut connection = self.take(&mut writing).await?;
         let found = read_revision(&mut connection).await.map_err(StoreError::from);
         let found = self.give_back(&mut writing, connection, found).await?;
-        Ok(if found == since {
+        Ok(if found == since.revision {
             CommitOutcome::NotMade { missed: Vec::new() }
-        } else if found == since.next() {
+        } else if found == since.revision.next() {
             self.confirmed.store(found.0, Ordering::Relaxed);
-            CommitOutcome::Made(Committed { revision: found, missed: Vec::new() })
+            CommitOutcome::Made(Committed { head: found.into(), missed: Vec::new() })
         } else {
             CommitOutcome::Reload
         })

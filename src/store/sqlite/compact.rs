@@ -91,7 +91,7 @@ fn without_room(error: sqlx::Error, bytes: u64) -> Rejected {
 async fn is_copy(new: &mut SqliteConnection, old: &mut SqliteConnection) -> Result<bool, Rejected> {
     let (copied, original) = (read_all(new).await?.loaded, read_all(old).await?.loaded);
     let is_same_present = copied.store_id == original.store_id
-        && copied.revision == original.revision
+        && copied.head == original.head
         && copied.entries == original.entries;
     Ok(is_same_present && has_same_history(new, old).await? && is_sound(new).await)
 }

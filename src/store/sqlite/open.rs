@@ -62,13 +62,13 @@ impl SqliteStore {
         };
         let sizes = Sizes::default();
         sizes.look(&mut connection).await?;
-        let sightings = Sightings::of_log(loaded.entries.len(), unfolded, loaded.revision);
+        let sightings = Sightings::of_log(loaded.entries.len(), unfolded, loaded.head.revision);
         let writing = Writing { connection: WriteConnection::Open(connection), sightings };
         Ok(Self {
             file,
             store_id: loaded.store_id.clone(),
             writing: Mutex::new(writing),
-            confirmed: AtomicI64::new(loaded.revision.0),
+            confirmed: AtomicI64::new(loaded.head.revision.0),
             entries: AtomicUsize::new(loaded.entries.len()),
             preloaded: Mutex::new(Some(loaded)),
             readers: Readers::new(),

@@ -213,7 +213,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::domain::{Now, Policy, Report, Snapshot, Timestamp};
+    use crate::domain::{Head, Now, Policy, Report, Snapshot, Timestamp};
 
     /// A plan with `count` reports of consecutive servers, from number `first` on.
     fn plan(snapshot: &Snapshot, servers: usize, first: usize, count: usize, at: i64) -> Plan {
@@ -231,14 +231,14 @@ mod tests {
     fn longest_log(servers: usize, at_once: usize, commits: usize, restart_after: usize) -> usize {
         let policy = Policy::new(None, None);
         let now = Now { at: Timestamp::from_millis(0), steady_for: Duration::ZERO };
-        let mut snapshot = Snapshot::load(policy, Revision(0), Vec::new(), now);
-        snapshot.accept(&plan(&snapshot, servers, 0, servers, 0), Revision(1));
+        let mut snapshot = Snapshot::load(policy, Head::default(), Vec::new(), now);
+        snapshot.accept(&plan(&snapshot, servers, 0, servers, 0), Revision(1).into());
         let mut log = VecDeque::new();
         let begun = |snapshot: &Snapshot, log: &VecDeque<Revision>| {
             let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
             let entries = standings.map(|standing| Arc::clone(standing.entry())).collect();
             let unfolded = Unfolded { entries, logged: log.len() * at_once, commits: log.clone() };
-            Sightings::of_log(servers, unfolded, snapshot.revision())
+            Sightings::of_log(servers, unfolded, snapshot.head().revision)
         };
         let mut sightings = begun(&snapshot, &log);
         let mut longest = 0;
@@ -248,10 +248,10 @@ mod tests {
             }
             let plan = plan(&snapshot, servers, round * at_once, at_once, at);
             let step = sightings.next_step(&plan);
-            let revision = snapshot.revision().next();
-            sightings.note(servers, &plan, &step, revision);
-            snapshot.accept(&plan, revision);
-            log.push_back(revision);
+            let head = snapshot.head().next();
+            sightings.note(servers, &plan, &step, head.revision);
+            snapshot.accept(&plan, head);
+            log.push_back(head.revision);
             while log.front().is_some_and(|first| step.trim.is_some_and(|trim| *first <= trim)) {
                 log.pop_front();
             }

@@ -20,13 +20,13 @@ use super::stored_entries::{Everything, read_all, read_changes, read_unfolded};
 use super::upkeep::Sizes;
 use super::{connection, outages, pairs, sql};
 use crate::domain::{
-    Changes, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule, Revision,
-    Timeline, TimelineQuery, TransitionId,
+    Changes, CommitId, Head, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule,
+    Revision, Timeline, TimelineQuery, TransitionId,
 };
 use crate::store::history::{find_prunable, read_page, read_timeline};
 use crate::store::{
-    Archive, BackupError, BackupPlace, CommitError, CommitId, CommitOutcome, Committed, Copied,
-    Examination, KeptBackup, KeyPredicate, Loaded, Store, StoreError, Usage,
+    Archive, BackupError, BackupPlace, CommitError, CommitOutcome, Committed, Copied, Examination,
+    KeptBackup, KeyPredicate, Loaded, Store, StoreError, Usage,
 };
 
 /// A store in a SQLite file, which no other server has open.
@@ -168,27 +168,27 @@ impl Store for SqliteStore {
         let outcome = read_all(&mut connection).await;
         let Everything { loaded, unfolded: _ } =
             self.give_back(&mut writing, connection, outcome).await?;
-        self.confirmed.store(loaded.revision.0, Ordering::Relaxed);
+        self.confirmed.store(loaded.head.revision.0, Ordering::Relaxed);
         Ok(loaded)
     }
 
     async fn commit(
         &self,
-        expected: Revision,
+        expected: Head,
         _: CommitId,
         plan: &Plan,
     ) -> Result<Committed, CommitError> {
         self.commit_plan(expected, plan).await
     }
 
-    async fn outcome(&self, since: Revision, _: CommitId) -> Result<CommitOutcome, StoreError> {
+    async fn outcome(&self, since: Head, _: CommitId) -> Result<CommitOutcome, StoreError> {
         self.outcome_since(since).await
     }
 
-    async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError> {
+    async fn changes_since(&self, since: Head) -> Result<Option<Changes>, StoreError> {
         let mut writing = self.writing.lock().await;
         let mut connection = self.take(&mut writing).await?;
-        let outcome = read_changes(&mut connection, revision).await;
+        let outcome = read_changes(&mut connection, since.revision).await;
         self.give_back(&mut writing, connection, outcome).await
     }
 
@@ -322,10 +322,10 @@ mod tests {
         store.file.forget_log();
         std::fs::copy(&path, &own).unwrap();
         std::fs::copy(&other, &path).unwrap();
-        let taken = store.changes_since(Revision(0)).await;
+        let taken = store.changes_since(Head::default()).await;
         assert!(matches!(taken, Err(StoreError::Displaced)), "{taken:?}");
         std::fs::copy(&own, &path).unwrap();
-        store.changes_since(Revision(0)).await.unwrap();
+        store.changes_since(Head::default()).await.unwrap();
         store.close().await;
     }
 }

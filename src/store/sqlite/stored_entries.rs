@@ -97,7 +97,10 @@ impl Everything {
     pub(super) fn new((meta, mut rows): (Meta, Rows), log: SightingLog) -> Self {
         let unfolded = rows.see(log);
         let Meta { store_id, revision, outages } = meta;
-        Self { loaded: Loaded { store_id, revision, entries: rows.entries, outages }, unfolded }
+        Self {
+            loaded: Loaded { store_id, head: revision.into(), entries: rows.entries, outages },
+            unfolded,
+        }
     }
 }
 
@@ -181,7 +184,7 @@ pub(super) async fn read_changes(
     let gone = sqlx::query(sql::REMOVED_SINCE).bind(since.0).fetch_all(connection).await?;
     let removed =
         gone.iter().map(|row| pairs::decode(row, "tombstones")).collect::<Result<_, _>>()?;
-    Ok(Some(Changes { revision, put, seen: Vec::new(), removed }))
+    Ok(Some(Changes { head: revision.into(), put, seen: Vec::new(), removed }))
 }
 
 pub(super) async fn read_revision(

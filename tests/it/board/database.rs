@@ -9,10 +9,10 @@ use std::sync::Arc;
 use gitops_status_server::board::Board;
 use gitops_status_server::clock::{Clock, ManualClock};
 use gitops_status_server::domain::{
-    Actor, Changes, Entry, Event, Key, Plan, ReportedTime, Revision, RowChange, Sighting,
-    Transition,
+    Actor, Changes, CommitId, Entry, Event, Head, Key, Plan, ReportedTime, Revision, RowChange,
+    Sighting, Transition,
 };
-use gitops_status_server::store::{CommitError, CommitId, CommitOutcome, Committed, Loaded};
+use gitops_status_server::store::{CommitError, CommitOutcome, Committed, Loaded};
 
 use super::fake_store::unavailable;
 use super::faults::Faults;
@@ -23,18 +23,6 @@ use crate::support::Random;
 pub use looks::shown;
 
 type Rows = BTreeMap<Key, Arc<Entry>>;
-
-/// A commit that a board has been told of.
-#[derive(Clone, Copy, Debug)]
-pub struct Seen(pub Revision, pub CommitId);
-
-impl Seen {
-    pub const START: Self = Self(Revision(0), CommitId(0));
-
-    pub fn revision(self) -> Revision {
-        self.0
-    }
-}
 
 /// What a commit does to a row.
 #[derive(Clone, Debug)]
@@ -48,7 +36,7 @@ enum Row {
 /// A commit on its way to the database.
 #[derive(Debug)]
 pub struct Statement {
-    expected: Seen,
+    expected: Head,
     pub id: CommitId,
     rows: BTreeMap<Key, Row>,
     told: Vec<Transition>,
@@ -57,7 +45,7 @@ pub struct Statement {
 }
 
 impl Statement {
-    pub fn of(plan: &Plan, expected: Seen, id: CommitId) -> Self {
+    pub fn of(plan: &Plan, expected: Head, id: CommitId) -> Self {
         let row = |row: &RowChange| {
             let entry = Arc::clone(row.entry());
             let key = entry.report.to_key();
@@ -135,7 +123,7 @@ pub struct Database {
 impl Database {
     pub fn new(random: Random, faults: Faults, model: Model, clock: ManualClock) -> Self {
         let first = Commit {
-            id: Seen::START.1,
+            id: Head::default().id,
             changes: Changes::default(),
             keys: BTreeSet::new(),
             requests: vec![],
@@ -173,12 +161,8 @@ impl Database {
         self.commits.len() - 1
     }
 
-    pub fn last_seen(&self) -> Seen {
-        self.seen_at(revision(self.last()))
-    }
-
-    pub fn seen_at(&self, revision: Revision) -> Seen {
-        Seen(revision, self.commits[index(revision)].id)
+    fn head(&self) -> Head {
+        Head { revision: revision(self.last()), id: self.commits[self.last()].id }
     }
 
     pub fn is_down(&self) -> bool {
@@ -265,14 +249,14 @@ impl Database {
         self.model.forks += usize::from(lacks > 0);
     }
 
-    /// Whether a board has been told of the present history, and the log goes back that far.
-    fn continues(&self, Seen(revision, id): Seen) -> bool {
+    /// Whether a commit is of the present history, and the log goes back that far.
+    fn continues(&self, Head { revision, id }: Head) -> bool {
         let revision = index(revision);
         revision >= self.oldest && self.commits.get(revision).is_some_and(|commit| commit.id == id)
     }
 
-    fn missed(&self, since: Seen, before: usize) -> Vec<Changes> {
-        let missed = &self.commits[index(since.revision()) + 1..before];
+    fn missed(&self, since: Head, before: usize) -> Vec<Changes> {
+        let missed = &self.commits[index(since.revision) + 1..before];
         missed.iter().map(|commit| commit.changes.clone()).collect()
     }
 
@@ -284,7 +268,7 @@ impl Database {
         }
         let next = self.commits.len();
         let missed = self.missed(*expected, next);
-        let others = &self.commits[index(expected.revision()) + 1..];
+        let others = &self.commits[index(expected.revision) + 1..];
         let concerns = others.iter().any(|other| rows.keys().any(|key| other.keys.contains(key)));
         if concerns || !missed.is_empty() && self.random.per_mille(self.faults.false_conflict) {
             return Err(CommitError::Conflict(missed));
@@ -327,7 +311,8 @@ impl Database {
         for wrong in wrong {
             self.model.note_wrong(format!("commit {id:?} at revision {next}: {wrong}"));
         }
-        let mut changes = Changes { revision: revision(next), ..Changes::default() };
+        let mut changes =
+            Changes { head: Head { revision: revision(next), id: *id }, ..Changes::default() };
         for (key, row) in rows {
             match row {
                 Row::Put(entry) => changes.put.push(Arc::clone(entry)),
@@ -339,11 +324,11 @@ impl Database {
         self.ever[next].push(after.clone());
         let (keys, requests) = (rows.keys().cloned().collect(), requests.clone());
         self.commits.push(Commit { id: *id, changes, keys, requests, rows: after, pasts });
-        Ok(Committed { revision: revision(next), missed })
+        Ok(Committed { head: Head { revision: revision(next), id: *id }, missed })
     }
 
     /// Returns what became of a commit. If it was not made, it will not be.
-    pub fn outcome(&mut self, since: Seen, id: CommitId) -> CommitOutcome {
+    pub fn outcome(&mut self, since: Head, id: CommitId) -> CommitOutcome {
         if !self.continues(since) {
             return CommitOutcome::Reload;
         }
@@ -352,16 +337,19 @@ impl Database {
             Some(made) => {
                 self.confirm(revision(made));
                 let missed = self.missed(since, made);
-                CommitOutcome::Made(Committed { revision: revision(made), missed })
+                CommitOutcome::Made(Committed {
+                    head: Head { revision: revision(made), id },
+                    missed,
+                })
             }
             None => CommitOutcome::NotMade { missed: self.missed(since, self.commits.len()) },
         }
     }
 
     /// Returns the sum of the changes since a commit, unless that is unknown or forgotten.
-    pub fn changes_since(&self, since: Seen) -> Option<Changes> {
+    pub fn changes_since(&self, since: Head) -> Option<Changes> {
         self.continues(since).then(|| {
-            let mut sum = Changes { revision: since.revision(), ..Changes::default() };
+            let mut sum = Changes { head: since, ..Changes::default() };
             sum.extend(self.missed(since, self.commits.len()));
             sum
         })
@@ -369,8 +357,8 @@ impl Database {
 
     pub fn load(&self) -> Loaded {
         let entries = self.commits[self.last()].rows.values().cloned().collect();
-        let (store_id, revision) = ("fake".to_owned(), revision(self.last()));
-        Loaded { store_id, revision, entries, outages: Vec::new() }
+        let (store_id, head) = ("fake".to_owned(), self.head());
+        Loaded { store_id, head, entries, outages: Vec::new() }
     }
 }
 

@@ -1,20 +1,19 @@
 //! A board's connection to the database, on which calls get lost, hang and come late.
 
-use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use gitops_status_server::domain::{
-    Changes, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule, Revision, Timeline,
+    Changes, CommitId, Head, HistoryPage, HistoryQuery, Names, Plan, Prunable, PruneRule, Timeline,
     TimelineQuery, TransitionId,
 };
 use gitops_status_server::store::{
-    Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
-    Store, StoreError,
+    Archive, CommitError, CommitOutcome, Committed, Examination, KeyPredicate, Loaded, Store,
+    StoreError,
 };
 
-use super::database::{Database, Seen, Statement};
+use super::database::{Database, Statement};
 use super::faults::HANG;
 
 /// How often a board asks what others have committed, if it does.
@@ -48,9 +47,6 @@ impl Fate {
 pub struct FakeStore {
     database: Arc<Mutex<Database>>,
     board: usize,
-    /// The commits that this store has told its board of. They show whether the database has forked
-    /// since, as revisions alone do not.
-    seen: Mutex<BTreeMap<Revision, Seen>>,
     /// Whether the board follows the others.
     is_polled: bool,
 }
@@ -70,7 +66,7 @@ impl Drop for Call<'_> {
 
 impl FakeStore {
     pub fn new(database: Arc<Mutex<Database>>, board: usize, is_polled: bool) -> Self {
-        Self { database, board, seen: Mutex::default(), is_polled }
+        Self { database, board, is_polled }
     }
 
     fn begin_call(&self) -> Call<'_> {
@@ -97,22 +93,6 @@ impl FakeStore {
             tokio::time::sleep(HANG).await;
         }
         self.database().look_at_boards();
-    }
-
-    fn expect_seen(&self, revision: Revision) -> Seen {
-        let seen = self.seen.lock().unwrap().get(&revision).copied();
-        seen.unwrap_or_else(|| {
-            let wrong = format!("board {} was not told of {revision:?}", self.board);
-            self.database().model.note_wrong(wrong);
-            Seen::START
-        })
-    }
-
-    /// Remembers what the board is told, and fails if the answer does not reach it.
-    async fn tell<T>(&self, seen: Seen, answer: T) -> T {
-        self.travel().await;
-        self.seen.lock().unwrap().insert(seen.revision(), seen);
-        answer
     }
 
     /// Begins a call that is not a commit. Returns the database if it can be asked.
@@ -144,7 +124,7 @@ impl FakeStore {
             Fate::Arrives => {
                 let answer = database.apply(&statement);
                 if let Ok(committed) = &answer {
-                    database.confirm(committed.revision);
+                    database.confirm(committed.head.revision);
                 }
                 // A board gives up where it diverges again and again.
                 if matches!(answer, Err(CommitError::NoSpace(_) | CommitError::Diverged)) {
@@ -159,67 +139,47 @@ impl FakeStore {
         database.model.note_fault(board);
         Err(CommitError::Unknown(unavailable("the connection was lost")))
     }
-
-    fn seen_after(&self, seen: Seen, missed: &[Changes]) -> Seen {
-        let last = missed.last().map(|changes| changes.revision);
-        last.map_or(seen, |revision| self.database().seen_at(revision))
-    }
 }
 
 #[async_trait]
 impl Store for FakeStore {
     async fn load(&self) -> Result<Loaded, StoreError> {
         let _call = self.begin_call();
-        let (loaded, seen) = {
-            let database = self.ask("load").await?;
-            (database.load(), database.last_seen())
-        };
-        self.note_answer("load", &loaded.revision);
+        let loaded = self.ask("load").await?.load();
+        self.note_answer("load", &loaded.head);
         self.travel().await;
-        *self.seen.lock().unwrap() = BTreeMap::from([(seen.revision(), seen)]);
         Ok(loaded)
     }
 
     async fn commit(
         &self,
-        expected: Revision,
+        expected: Head,
         id: CommitId,
         plan: &Plan,
     ) -> Result<Committed, CommitError> {
         let _call = self.begin_call();
-        let seen = self.expect_seen(expected);
-        let statement = Statement::of(plan, seen, id);
+        let statement = Statement::of(plan, expected, id);
         self.travel().await;
         let answer = self.send(statement);
         self.note_answer("commit", &answer);
-        let next = match &answer {
-            Ok(committed) => Seen(committed.revision, id),
-            Err(CommitError::Conflict(missed)) => self.seen_after(seen, missed),
-            Err(_) => seen,
-        };
-        self.tell(next, answer).await
+        self.travel().await;
+        answer
     }
 
-    async fn outcome(&self, since: Revision, id: CommitId) -> Result<CommitOutcome, StoreError> {
+    async fn outcome(&self, since: Head, id: CommitId) -> Result<CommitOutcome, StoreError> {
         let _call = self.begin_call();
-        let seen = self.expect_seen(since);
-        let outcome = self.ask("outcome").await?.outcome(seen, id);
+        let outcome = self.ask("outcome").await?.outcome(since, id);
         self.note_answer("outcome", &outcome);
-        let next = match &outcome {
-            CommitOutcome::Made(committed) => Seen(committed.revision, id),
-            CommitOutcome::NotMade { missed } => self.seen_after(seen, missed),
-            CommitOutcome::Reload => seen,
-        };
-        Ok(self.tell(next, outcome).await)
+        self.travel().await;
+        Ok(outcome)
     }
 
-    async fn changes_since(&self, revision: Revision) -> Result<Option<Changes>, StoreError> {
+    async fn changes_since(&self, since: Head) -> Result<Option<Changes>, StoreError> {
         let _call = self.begin_call();
-        let seen = self.expect_seen(revision);
-        let changes = self.ask("changes_since").await?.changes_since(seen);
+        let changes = self.ask("changes_since").await?.changes_since(since);
         self.note_answer("changes_since", &changes);
-        let next = self.seen_after(seen, changes.as_slice());
-        Ok(self.tell(next, changes).await)
+        self.travel().await;
+        Ok(changes)
     }
 
     fn poll_every(&self) -> Option<Duration> {

@@ -8,15 +8,16 @@ use async_trait::async_trait;
 use gitops_status_server::board::{Board, BoardSettings, Start, Writer};
 use gitops_status_server::clock::{Clock, ManualClock};
 use gitops_status_server::domain::{
-    Action, Capacity, Changes, DriftCount, FileNames, HistoryPage, HistoryQuery, Names, Plan,
-    Policy, Prunable, PruneRule, RepoName, Report, ReportedTime, ReporterSchedule, Request,
-    Retention, Revision, ServerName, SyncStatus, Timeline, TimelineQuery, Timestamp, TransitionId,
+    Action, Capacity, Changes, CommitId, DriftCount, FileNames, Head, HistoryPage, HistoryQuery,
+    Names, Plan, Policy, Prunable, PruneRule, RepoName, Report, ReportedTime, ReporterSchedule,
+    Request, Retention, Revision, ServerName, SyncStatus, Timeline, TimelineQuery, Timestamp,
+    TransitionId,
 };
 use gitops_status_server::logging;
 use gitops_status_server::metrics::{EntrySeries, Metrics};
 use gitops_status_server::store::{
-    Archive, CommitError, CommitId, CommitOutcome, Committed, Examination, KeyPredicate, Loaded,
-    Replica, Store, StoreError, Usage,
+    Archive, CommitError, CommitOutcome, Committed, Examination, KeyPredicate, Loaded, Replica,
+    Store, StoreError, Usage,
 };
 use tokio::sync::Mutex;
 use tokio::task::spawn_local;
@@ -47,27 +48,27 @@ impl OneLine {
 #[async_trait]
 impl Store for OneLine {
     async fn load(&self) -> Result<Loaded, StoreError> {
-        let (store_id, revision) = ("fake".to_owned(), Revision(0));
-        Ok(Loaded { store_id, revision, entries: Vec::new(), outages: Vec::new() })
+        let (store_id, head) = ("fake".to_owned(), Head::default());
+        Ok(Loaded { store_id, head, entries: Vec::new(), outages: Vec::new() })
     }
 
     async fn commit(
         &self,
-        expected: Revision,
+        expected: Head,
         _: CommitId,
         _: &Plan,
     ) -> Result<Committed, CommitError> {
         self.answer(Duration::ZERO).await;
         let revision = Revision(self.last.fetch_add(1, Ordering::Relaxed) + 1);
-        assert_eq!(revision.0, expected.0 + 1);
-        Ok(Committed { revision, missed: Vec::new() })
+        assert_eq!(revision, expected.revision.next());
+        Ok(Committed { head: revision.into(), missed: Vec::new() })
     }
 
-    async fn outcome(&self, _: Revision, _: CommitId) -> Result<CommitOutcome, StoreError> {
+    async fn outcome(&self, _: Head, _: CommitId) -> Result<CommitOutcome, StoreError> {
         Err(StoreError::Closed)
     }
 
-    async fn changes_since(&self, _: Revision) -> Result<Option<Changes>, StoreError> {
+    async fn changes_since(&self, _: Head) -> Result<Option<Changes>, StoreError> {
         Err(StoreError::Closed)
     }
 

@@ -30,7 +30,7 @@ impl Random {
 
 /// Commits every kind of change to some entries, often at equal times and not always in order.
 async fn live(store: Arc<dyn Backend>, random: &mut Random, changes: i64) -> Snapshot {
-    let mut pair = Pair::new(store);
+    let mut pair = Pair::new(store).await;
     let mut at = BEGIN;
     for change in 0..changes {
         at += random.below(4) * random.below(30) * 17_000;

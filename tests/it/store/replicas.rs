@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use gitops_status_server::domain::{
-    Action, Capacity, Changes, Full, KeyRef, Outage, Plan, Refused, Request, Revision, Snapshot,
-    Timestamp,
+    Action, Capacity, Changes, CommitId, Full, Head, KeyRef, Outage, Plan, Refused, Request,
+    Revision, Snapshot, Timestamp,
 };
 use gitops_status_server::store::postgres::{Host, Login, LoginFiles, PostgresStore, Target, Tls};
 use gitops_status_server::store::{
-    CommitError, CommitId, CommitOutcome, Committed, Meeting, Presence, Replica, Store,
+    CommitError, CommitOutcome, Committed, Meeting, Presence, Replica, Store,
 };
 
 use super::{POLICY, REPO, entries, now, report};
@@ -48,7 +48,7 @@ impl Peer {
     pub(super) async fn new(database: &PostgresDatabase) -> Self {
         let store = open(database).await;
         let loaded = store.load().await.unwrap();
-        let snapshot = Snapshot::load(POLICY, loaded.revision, loaded.entries, now(0));
+        let snapshot = Snapshot::load(POLICY, loaded.head, loaded.entries, now(0));
         Self { store, snapshot }
     }
 
@@ -61,15 +61,15 @@ impl Peer {
     }
 
     async fn try_commit(&self, plan: &Plan) -> Result<Committed, CommitError> {
-        self.store.commit(self.snapshot.revision(), CommitId::random(), plan).await
+        self.store.commit(self.snapshot.head(), CommitId::random(), plan).await
     }
 
     /// Commits a plan, and takes over what was missed and the plan. Returns how much was missed.
     async fn commit(&mut self, plan: &Plan) -> usize {
-        let Committed { revision, missed } = self.try_commit(plan).await.unwrap();
+        let Committed { head, missed } = self.try_commit(plan).await.unwrap();
         let count = missed.len();
         self.adopt(missed);
-        self.snapshot.accept(plan, revision);
+        self.snapshot.accept(plan, head);
         count
     }
 
@@ -84,7 +84,7 @@ impl Peer {
     }
 
     pub(super) async fn catch_up(&mut self) {
-        let changes = self.store.changes_since(self.snapshot.revision()).await.unwrap();
+        let changes = self.store.changes_since(self.snapshot.head()).await.unwrap();
         self.adopt(vec![changes.unwrap()]);
     }
 }
@@ -92,7 +92,7 @@ impl Peer {
 /// Asserts that a snapshot has what the database has.
 async fn expect_stored(peer: &Peer) {
     let loaded = peer.store.load().await.unwrap();
-    assert_eq!(loaded.revision, peer.snapshot.revision());
+    assert_eq!(loaded.head, peer.snapshot.head());
     assert_eq!(loaded.entries, entries(&peer.snapshot));
 }
 
@@ -144,7 +144,7 @@ async fn replicas_that_commit_at_once_all_get_through_whatever_the_server_isolat
         tokio::join!(one.report(&["a"], at), two.report(&["b"], at));
     }
     one.catch_up().await;
-    assert_eq!(one.snapshot.revision(), Revision(40));
+    assert_eq!(one.snapshot.head().revision, Revision(40));
     expect_stored(&one).await;
 }
 
@@ -154,13 +154,16 @@ async fn a_lost_answer_is_found_by_its_id() {
     one.report(&["a"], 1).await;
     let (id, plan) = (CommitId::random(), two.plan(&["b"], &[], 1));
     // The answer is not used.
-    two.store.commit(Revision(0), id, &plan).await.unwrap();
+    two.store.commit(two.snapshot.head(), id, &plan).await.unwrap();
     one.report(&["c"], 2).await;
-    match two.store.outcome(Revision(0), id).await.unwrap() {
-        CommitOutcome::Made(Committed { revision: Revision(2), missed }) => two.adopt(missed),
+    match two.store.outcome(two.snapshot.head(), id).await.unwrap() {
+        CommitOutcome::Made(Committed { head, missed }) => {
+            two.adopt(missed);
+            assert_eq!(head, Head { revision: Revision(2), id });
+            two.snapshot.accept(&plan, head);
+        }
         other => panic!("{other:?}"),
     }
-    two.snapshot.accept(&plan, Revision(2));
     two.catch_up().await;
     expect_stored(&two).await;
 }
@@ -170,12 +173,13 @@ async fn a_commit_that_was_not_made_is_not_made_later_either() {
     let (_database, mut one, mut two) = two().await;
     one.report(&["a"], 1).await;
     let (id, plan) = (CommitId::random(), two.plan(&["b"], &[], 1));
-    match two.store.outcome(Revision(0), id).await.unwrap() {
+    let before = two.snapshot.head();
+    match two.store.outcome(before, id).await.unwrap() {
         CommitOutcome::NotMade { missed } => two.adopt(missed),
         other => panic!("{other:?}"),
     }
     // The statement arrives late.
-    let late = two.store.commit(Revision(0), id, &plan).await;
+    let late = two.store.commit(before, id, &plan).await;
     assert!(matches!(late, Err(CommitError::Conflict(_))), "{late:?}");
     expect_stored(&two).await;
 }
@@ -192,14 +196,14 @@ async fn a_store_whose_history_was_replaced_diverges() {
     );
     let mut other = Peer::new(&database).await;
     other.report(&["c"], 1).await;
-    assert_eq!(other.snapshot.revision(), two.snapshot.revision());
+    assert_eq!(other.snapshot.head().revision, two.snapshot.head().revision);
     let outcome = two.try_commit(&two.plan(&["d"], &[], 2)).await;
     assert!(matches!(outcome, Err(CommitError::Diverged)), "{outcome:?}");
-    assert!(two.store.changes_since(Revision(2)).await.unwrap().is_none());
-    let outcome = two.store.outcome(Revision(2), CommitId::random()).await.unwrap();
+    assert!(two.store.changes_since(two.snapshot.head()).await.unwrap().is_none());
+    let outcome = two.store.outcome(two.snapshot.head(), CommitId::random()).await.unwrap();
     assert!(matches!(outcome, CommitOutcome::Reload), "{outcome:?}");
     let loaded = two.store.load().await.unwrap();
-    two.snapshot = Snapshot::load(POLICY, loaded.revision, loaded.entries, now(0));
+    two.snapshot = Snapshot::load(POLICY, loaded.head, loaded.entries, now(0));
     two.report(&["d"], 3).await;
     expect_stored(&two).await;
 }
@@ -229,7 +233,7 @@ async fn a_store_whose_caller_stays_behind_while_it_looks_ahead_knows_where_the_
     let (_database, mut one, mut two) = two().await;
     for at in 0..300 {
         one.report(&["a"], at).await;
-        two.store.changes_since(two.snapshot.revision()).await.unwrap().unwrap();
+        two.store.changes_since(two.snapshot.head()).await.unwrap().unwrap();
     }
     assert_eq!(two.report(&["b"], 0).await, 300);
     expect_stored(&two).await;

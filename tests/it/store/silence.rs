@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use gitops_status_server::domain::Revision;
+use gitops_status_server::domain::{CommitId, Head, Revision};
 use gitops_status_server::store::postgres::PostgresStore;
 use gitops_status_server::store::{Store, StoreError};
 use tokio::time::{sleep, timeout};
@@ -13,8 +13,8 @@ use crate::support::{Cluster, PostgresDatabase, Relay};
 
 /// How long nothing takes.
 const TOO_LONG: Duration = Duration::from_mins(1);
-/// The revision of a new database.
-const FIRST: Revision = Revision(0);
+/// A commit.
+const FIRST: Head = Head { revision: Revision(0), id: CommitId(0) };
 const MOMENT: Duration = Duration::from_millis(10);
 
 async fn open_by(relay: &Relay, database: &PostgresDatabase) -> PostgresStore {

@@ -4,11 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gitops_status_server::domain::{
-    DriftCount, Filter, HistoryQuery, Plan, Revision, Snapshot, TimeRange,
+    CommitId, DriftCount, Filter, Head, HistoryQuery, Plan, Snapshot, TimeRange,
 };
-use gitops_status_server::store::{
-    Archive, CommitError, CommitId, CommitOutcome, Committed, Store,
-};
+use gitops_status_server::store::{Archive, CommitError, CommitOutcome, Committed, Store};
 use tokio::task::{spawn_blocking, spawn_local};
 
 use super::replicas::Peer;
@@ -48,7 +46,7 @@ impl Peer {
     async fn insist(&mut self, number: u64) {
         loop {
             let (plan, id) = (self.plan_of(number), CommitId::random());
-            let expected = self.snapshot.revision();
+            let expected = self.snapshot.head();
             match self.store.commit(expected, id, &plan).await {
                 Ok(committed) => return self.accept(committed, &plan),
                 Err(CommitError::Conflict(missed)) => self.adopt(missed),
@@ -63,12 +61,12 @@ impl Peer {
         }
     }
 
-    fn accept(&mut self, Committed { revision, missed }: Committed, plan: &Plan) {
+    fn accept(&mut self, Committed { head, missed }: Committed, plan: &Plan) {
         self.adopt(missed);
-        self.snapshot.accept(plan, revision);
+        self.snapshot.accept(plan, head);
     }
 
-    async fn outcome(&mut self, since: Revision, id: CommitId) -> Option<Committed> {
+    async fn outcome(&mut self, since: Head, id: CommitId) -> Option<Committed> {
         loop {
             match self.store.outcome(since, id).await {
                 Ok(CommitOutcome::Made(committed)) => return Some(committed),
@@ -86,7 +84,7 @@ impl Peer {
         loop {
             if let Ok(loaded) = self.store.load().await {
                 let entries = loaded.entries;
-                self.snapshot = Snapshot::load(POLICY, loaded.revision, entries, now(0));
+                self.snapshot = Snapshot::load(POLICY, loaded.head, entries, now(0));
                 return;
             }
         }

@@ -54,7 +54,7 @@ async fn replicas_follow_and_commit_while_the_log_cannot_be_trimmed() {
         );
         let is_held = move || Cluster::shared().stored("postgres", &waits) == ["1"];
         while !spawn_blocking(is_held.clone()).await.unwrap() {}
-        trimming.changes_since(peer.snapshot.revision()).await.unwrap().unwrap();
+        trimming.changes_since(peer.snapshot.head()).await.unwrap().unwrap();
         trimming.check().await.unwrap();
         peer.report(&["a"], 1).await;
     };

@@ -8,10 +8,8 @@ use async_trait::async_trait;
 
 use super::{now, report};
 use crate::clock::ManualClock;
-use crate::domain::{Changes, Entry, Plan, Revision, Snapshot, TransitionId};
-use crate::store::{
-    CommitError, CommitId, CommitOutcome, Committed, Examination, Loaded, Store, StoreError,
-};
+use crate::domain::{Changes, CommitId, Entry, Head, Plan, Snapshot, TransitionId};
+use crate::store::{CommitError, CommitOutcome, Committed, Examination, Loaded, Store, StoreError};
 
 /// What happens to a commit.
 pub(super) enum Fate {
@@ -57,19 +55,19 @@ impl Truth {
     fn report_by_others(&mut self, servers: &[impl AsRef<str>]) -> Changes {
         let reports = servers.iter().map(|server| report(server.as_ref()));
         let put = reports.map(|report| Arc::new(Entry::first(report, now().at).0)).collect();
-        let revision = self.snapshot.revision().next();
-        let changes = Changes { revision, put, ..Changes::default() };
+        let head = self.snapshot.head().next();
+        let changes = Changes { head, put, ..Changes::default() };
         self.snapshot.adopt(changes.clone(), now());
         changes
     }
 
     fn accept(&mut self, id: CommitId, plan: &Plan) -> Committed {
-        let revision = self.snapshot.revision().next();
-        self.snapshot.accept(plan, revision);
+        let head = self.snapshot.head().next();
+        self.snapshot.accept(plan, head);
         self.last = Some(id);
         let told = plan.transitions().iter().map(|told| told.server.as_str().to_owned());
         self.told.extend(told);
-        Committed { revision, missed: Vec::new() }
+        Committed { head, missed: Vec::new() }
     }
 }
 
@@ -79,19 +77,19 @@ impl Store for FakeStore {
         let truth = self.0.lock().unwrap();
         let standings = truth.snapshot.segments().iter().flat_map(|segment| segment.standings());
         let entries = standings.map(|standing| Arc::clone(standing.entry())).collect();
-        let revision = truth.snapshot.revision();
-        Ok(Loaded { store_id: String::new(), revision, entries, outages: Vec::new() })
+        let head = truth.snapshot.head();
+        Ok(Loaded { store_id: String::new(), head, entries, outages: Vec::new() })
     }
 
     async fn commit(
         &self,
-        expected: Revision,
+        expected: Head,
         id: CommitId,
         plan: &Plan,
     ) -> Result<Committed, CommitError> {
         let mut truth = self.0.lock().unwrap();
         truth.commits += 1;
-        assert_eq!(expected, truth.snapshot.revision());
+        assert_eq!(expected, truth.snapshot.head());
         if (truth.fails)(plan) {
             truth.clock.advance(truth.failure);
             return Err(CommitError::Content(StoreError::Closed));
@@ -120,9 +118,9 @@ impl Store for FakeStore {
         }
     }
 
-    async fn outcome(&self, since: Revision, id: CommitId) -> Result<CommitOutcome, StoreError> {
+    async fn outcome(&self, since: Head, id: CommitId) -> Result<CommitOutcome, StoreError> {
         let is_made = self.0.lock().unwrap().last == Some(id);
-        let made = Committed { revision: since.next(), missed: Vec::new() };
+        let made = Committed { head: since.next(), missed: Vec::new() };
         Ok(if is_made {
             CommitOutcome::Made(made)
         } else {
@@ -130,7 +128,7 @@ impl Store for FakeStore {
         })
     }
 
-    async fn changes_since(&self, _: Revision) -> Result<Option<Changes>, StoreError> {
+    async fn changes_since(&self, _: Head) -> Result<Option<Changes>, StoreError> {
         Ok(None)
     }
 

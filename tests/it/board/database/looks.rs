@@ -15,7 +15,7 @@ pub fn shown(board: &Board) -> (usize, Vec<Arc<Entry>>) {
     let snapshot = board.snapshot();
     let standings = snapshot.segments().iter().flat_map(|segment| segment.standings());
     let entries = standings.map(|standing| Arc::clone(standing.entry()));
-    (index(snapshot.revision()), entries.collect())
+    (index(snapshot.head().revision), entries.collect())
 }
 
 impl Database {
