@@ -71,7 +71,7 @@ impl Committer {
         };
         let healthy = asked.iter_mut().filter(is_healthy).collect();
         if let Err(Failure::Unavailable) = self.store_together(healthy, time).await {
-            self.refuse(&mut asked, time);
+            self.refuse(&mut asked, time).await;
         }
         asked.into_iter().map(|asked| asked.answer).collect()
     }
@@ -85,7 +85,7 @@ impl Committer {
     ) -> Vec<Option<Answer>> {
         let mut asked = Asked::all(requests);
         self.take_apart(&mut asked, time).await;
-        self.refuse(&mut asked, time);
+        self.refuse(&mut asked, time).await;
         asked.into_iter().map(|asked| asked.answer).collect()
     }
 
@@ -137,15 +137,24 @@ impl Committer {
     }
 
     /// Answers the requests that were not stored.
-    fn refuse(&self, asked: &mut [Asked<'_>], time: &mut Timekeeper) {
-        let (snapshot, now) = (self.shared.published.snapshot(), time.now());
+    async fn refuse(&mut self, asked: &mut [Asked<'_>], time: &mut Timekeeper) {
+        let refusal = |committer: &Self, asked: &Asked<'_>, now: Now| {
+            let published = &committer.shared.published;
+            asked.refused(&published.snapshot(), &published.capacity, now)
+        };
+        let now = time.now();
+        let mut unanswered = asked.iter().filter(|asked| asked.answer.is_none());
+        if !self.is_in_doubt
+            && self.has_others()
+            && unanswered.any(|asked| refusal(self, asked, now).is_some())
+        {
+            // Others may have stored the entry that is missing here.
+            self.is_in_doubt = true;
+            self.end_doubt(time).await.ok();
+        }
         for asked in asked.iter_mut().filter(|asked| asked.answer.is_none()) {
             // In doubt, the request may have done what the domain would refuse to do again.
-            let refused = if self.is_in_doubt {
-                None
-            } else {
-                asked.refused(&snapshot, &self.shared.published.capacity, now)
-            };
+            let refused = if self.is_in_doubt { None } else { refusal(self, asked, now) };
             asked.answer = Some(Err(refused.map_or(Refusal::NotStored, Refusal::Refused)));
         }
     }
@@ -251,7 +260,7 @@ impl Committer {
         even_if_empty: bool,
         time: &mut Timekeeper,
     ) -> Result<Plan, Failure> {
-        let (mut reloads, mut losses) = (0, 0);
+        let (mut reloads, mut losses, mut has_caught_up) = (0, 0, false);
         for _ in 0..ATTEMPTS {
             if let Err(error) = self.end_doubt(time).await {
                 return Err(self.unavailable(&error));
@@ -261,6 +270,11 @@ impl Committer {
             let (plan, expected) = (plan(&snapshot, now), snapshot.head());
             // While this handle exists the snapshot cannot be changed in place.
             drop(snapshot);
+            if plan.refuses() && !has_caught_up && self.has_others() {
+                // Others may have stored the entry that is missing here, or made room.
+                (has_caught_up, self.is_in_doubt) = (true, true);
+                continue;
+            }
             if plan.is_empty() && !even_if_empty {
                 return Ok(plan);
             }
@@ -291,7 +305,12 @@ impl Committer {
 
     /// Whether a commit that was not confirmed is known not to have been made, by a store on a server.
     fn can_be_tried_again(&self) -> bool {
-        !self.is_in_doubt && self.shared.store.poll_every().is_some()
+        !self.is_in_doubt && self.has_others()
+    }
+
+    /// Whether other replicas can commit.
+    fn has_others(&self) -> bool {
+        self.shared.store.poll_every().is_some()
     }
 
     fn unavailable(&self, error: &dyn Display) -> Failure {

@@ -118,6 +118,12 @@ impl Plan {
         &self.outcomes
     }
 
+    /// Whether any request is refused.
+    #[must_use]
+    pub fn refuses(&self) -> bool {
+        self.outcomes.iter().any(Result::is_err)
+    }
+
     /// Returns what happens to entries, in order.
     #[must_use]
     pub fn news(&self) -> &[Change] {

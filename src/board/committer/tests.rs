@@ -46,6 +46,7 @@ impl Fixture {
             snapshot: snapshot.clone(),
             fates: fates.into_iter().collect(),
             is_shared: false,
+            is_away: false,
             commits: 0,
             last: None,
             told: Vec::new(),
@@ -184,6 +185,20 @@ async fn what_was_found_before_a_commit_or_a_load_is_not_adopted() {
         fixture.committer.follow(found(published.head()), &mut fixture.time).await;
         assert_eq!((published.snapshot().listed(), published.head()), (known + 1, head));
     }
+}
+
+#[actix_web::test]
+async fn nothing_is_refused_before_it_is_known_what_others_have_committed() {
+    let mut fixture = Fixture::new([]);
+    let remove = || [Action::Remove(report("a").to_key())];
+    let none = Err(Refusal::Refused(Refused::NoSuchEntry));
+    fixture.truth().is_shared = true;
+    fixture.truth().report_by_others(&["a"]);
+    assert_eq!(fixture.ask(remove()).await.0, [Ok(Done::Removed)]);
+    assert_eq!(fixture.ask(remove()).await.0, [none]);
+    fixture.truth().is_away = true;
+    assert_eq!(fixture.ask(remove()).await.0, [NOT_STORED]);
+    assert!(!fixture.is_storing());
 }
 
 #[actix_web::test]

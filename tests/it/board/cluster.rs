@@ -248,9 +248,14 @@ impl Cluster {
         let (handle, numbers) = {
             let mut database = self.database();
             let Some(handle) = database.boards[board].clone() else { return false };
-            // A board alone, whose commits are never late, knows of all once it knows its own.
+            // A board alone, whose commits are never late, knows of all once it knows its own. One that
+            // has others asks what they have committed before it refuses anything.
             let is_alone = self.size.boards == 1 && database.faults.late_commit == 0;
-            let known = if is_alone { database.last() } else { shown(&handle).0 };
+            let known = match (is_alone, self.size.are_following) {
+                (true, _) => database.last(),
+                (false, true) => database.confirmed.max(shown(&handle).0),
+                (false, false) => shown(&handle).0,
+            };
             let numbers = database.model.send(keys, board, known);
             (handle, numbers)
         };

@@ -110,7 +110,7 @@ pub struct Database {
     /// The oldest revision that is remembered.
     oldest: usize,
     /// The last revision that was confirmed to anybody.
-    confirmed: usize,
+    pub confirmed: usize,
     trouble: Option<(Trouble, usize)>,
     poisoned: BTreeSet<Key>,
     pub applied: Applied,

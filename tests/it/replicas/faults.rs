@@ -41,6 +41,29 @@ fn a_replica_that_is_cut_off_serves_what_it_knows_and_catches_up_by_itself() {
 }
 
 #[test]
+fn a_removal_is_not_refused_by_a_replica_that_has_not_heard_of_the_entry() {
+    let database = PostgresDatabase::create();
+    let relay = Relay::to(Cluster::shared().port());
+    let (good, other) = (replica(&database.url(), &[]), replica(&url_by(&relay, &database), &[]));
+    let remove = |name: &str| {
+        let target = format!("/api/status?repo=repo&server={name}");
+        other.send("DELETE", &target, &[], b"")
+    };
+    for number in 0..20 {
+        let name = format!("s{number}");
+        good.accept(report("repo", &name, "SYNCED", &[]));
+        assert_eq!(remove(&name).status, 200, "{name} was stored, and heard of soon");
+    }
+    remove("s0").error(404);
+    relay.cut();
+    good.accept(report("repo", "last", "SYNCED", &[]));
+    remove("last").error(503);
+    relay.mend();
+    wait_until("it is back", || other.get("/health").json()["status"] == "healthy");
+    assert_eq!(remove("last").status, 200);
+}
+
+#[test]
 fn replicas_that_have_all_lost_their_database_go_on_when_it_is_back() {
     let database = PostgresDatabase::create();
     let replicas = replicas::<2>(&database, &[]);
