@@ -96,6 +96,7 @@ fn every_other_path_is_not_found_there_and_the_message_says_where_it_is() {
         for method in ["GET", "HEAD", "POST", "DELETE"] {
             let reply = server.admin().send(method, path, &[], b"");
             assert_eq!(reply.status, 404, "{method} {path}");
+            assert_eq!(reply.header("cache-control"), Some("no-store"), "{method} {path}");
             if method != "HEAD" {
                 assert_eq!(reply.error(404), expected, "{method} {path}");
             }

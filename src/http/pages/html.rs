@@ -4,8 +4,8 @@ use actix_web::body::BoxBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, CACHE_CONTROL as CACHE_CONTROL_NAME, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST,
-    HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
+    ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HOST, HeaderMap, HeaderName, HeaderValue,
+    REFERRER_POLICY,
 };
 use actix_web::web::Data;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
@@ -25,9 +25,6 @@ use crate::render::RenderError;
 const LOGIN: &str = "login";
 
 pub(super) const MEDIA_TYPE: &str = "text/html; charset=utf-8";
-
-/// A page that a browser kept would show old ages.
-pub(super) const CACHE_CONTROL: &str = "no-store";
 
 /// Forbid content from elsewhere, inline content, and frames of other sites around the button that
 /// removes an entry. Keep the address of the page from sites that it links to.
@@ -174,7 +171,6 @@ fn with_error_as_page(response: ServiceResponse) -> ServiceResponse {
     let Ok(text) = problem_text(request, services, error) else { return response };
     response.map_body(|head, _| {
         head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
-        head.headers.insert(CACHE_CONTROL_NAME, HeaderValue::from_static(CACHE_CONTROL));
         guard_head(&mut head.headers);
         BoxBody::new(text)
     })

@@ -3,11 +3,10 @@
 //! The browser keeps the token, as the password of HTTP Basic, and sends it by itself from then on. There
 //! are no sessions and no cookies.
 
-use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::http::header::LOCATION;
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::html;
 use crate::access::{Unauthorized, redacted};
 use crate::domain::Timestamp;
 use crate::http::caller::{Caller, unauthorized};
@@ -31,10 +30,7 @@ pub(in crate::http) async fn login(
         return Err(unauthorized(&request, &services, Unauthorized::Missing));
     }
     caller.note_allowed();
-    Ok(HttpResponse::SeeOther()
-        .insert_header((LOCATION, to))
-        .insert_header((CACHE_CONTROL, html::CACHE_CONTROL))
-        .finish())
+    Ok(HttpResponse::SeeOther().insert_header((LOCATION, to)).finish())
 }
 
 /// Returns the page to which a request leads back.

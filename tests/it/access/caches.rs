@@ -1,7 +1,11 @@
-//! Where reading needs a token, a cache that several clients share keeps no answer for others.
+//! What caches may keep: no error, and where reading needs a token, no answer for others.
+
+use std::collections::BTreeSet;
 
 use super::kit::{ALL, Mount, Token, headers, update};
-use crate::support::{Description, TestApp};
+use crate::support::{Description, Reply, TestApp};
+
+const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PROPFIND"];
 
 /// Returns the paths that can be read, each with a query string that is answered. The stream of changes
 /// does not end, and is asked for by HEAD.
@@ -83,4 +87,56 @@ fn where_everybody_reads_shared_caches_may_help() {
             assert_eq!(cache_control(&app, &("GET", target.into()), &sent), expected, "{target}");
         }
     }
+}
+
+/// Sends every method to every path, right and wrong; returns each request with its answer.
+fn ask_everything(app: &TestApp, sent: &[(&str, &str)]) -> Vec<(String, Reply)> {
+    let text = include_str!("../../../docs/openapi.json");
+    let described = Description::new(serde_json::from_str(text).unwrap());
+    let described: BTreeSet<&str> = described.operations().map(|(path, ..)| path).collect();
+    let others = ["/nothing", "/api/status/", "/assets/nothing", "/assets/page.css"];
+    let mut answers = Vec::new();
+    for path in described.into_iter().chain(others) {
+        for target in [path.to_owned(), format!("{path}?no_such_parameter=1")] {
+            for method in METHODS {
+                // It has no end.
+                if (method, target.as_str()) != ("GET", "/api/events") {
+                    let asked = format!("{method} {target}");
+                    answers.push((asked, app.send(method, &target, sent, b"")));
+                }
+            }
+        }
+    }
+    answers
+}
+
+/// RFC 9111 lets caches keep a 404, 405, 410, 414 or 501 that says nothing of it. The page of an entry
+/// that somebody opened before its first report would have stayed a 404.
+#[test]
+fn every_answer_says_what_caches_may_do_and_they_keep_no_error() {
+    let nothing = Token::new("nothing", "");
+    let mount = Mount::new(&[&nothing]);
+    let (open, closed) = (TestApp::spawn(), mount.app(&[("require_read_token", "true")]));
+    let bearer = nothing.bearer();
+    let html = [("Accept", "text/html,application/xhtml+xml")];
+    let mut errors = BTreeSet::new();
+    for (app, sent) in
+        [(&open, vec![]), (&open, html.to_vec()), (&closed, vec![]), (&closed, headers(&bearer))]
+    {
+        let mut answers = ask_everything(app, &sent);
+        let foreign = app.raw(b"GET /status.json HTTP/1.1\r\nHost: x.example\r\n\r\n").unwrap();
+        answers.push(("of a foreign host".to_owned(), foreign));
+        for (asked, reply) in answers {
+            let said = reply.headers.iter().filter(|(name, _)| name == "cache-control");
+            let said: Vec<&str> = said.map(|(_, value)| value.as_str()).collect();
+            assert_eq!(said.len(), 1, "{asked}: {}", reply.status);
+            if reply.status >= 400 {
+                assert_eq!(said, ["no-store"], "{asked}: {}", reply.status);
+                errors.insert(reply.status);
+            }
+        }
+    }
+    // A server on PostgreSQL makes no backups.
+    errors.remove(&501);
+    assert_eq!(errors, BTreeSet::from([400, 401, 403, 404, 405, 415, 421]));
 }
