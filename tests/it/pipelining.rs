@@ -6,13 +6,16 @@ use std::thread;
 use crate::bodies::peak_memory;
 use crate::overload::wait_for_rest;
 use crate::slow_clients::narrow;
-use crate::support::{Connection, Reply, Transport, over_both_transports, report, update_request};
+use crate::support::{
+    Connection, Reply, Transport, over_both_transports, report, update_request, wait_until,
+};
 
 over_both_transports! {
     requests_that_follow_unread_answers_take_little_memory_and_no_time
     pipelined_requests_are_all_answered_whatever_their_bodies
     a_pipelined_update_that_is_not_complete_when_the_one_before_is_answered_is_stored
     empty_lines_before_a_request_cost_it_no_time
+    an_answer_on_its_way_arrives_although_more_was_sent_behind_the_last_request
 }
 
 fn requests_that_follow_unread_answers_take_little_memory_and_no_time(transport: Transport) {
@@ -124,4 +127,27 @@ fn empty_lines_before_a_request_cost_it_no_time(transport: Transport) {
         stream.read_to_end(&mut answer).unwrap();
         assert_eq!(Reply::parse(&answer).unwrap().status, 200);
     }
+}
+
+/// The system reset the connection, and what had not arrived yet was lost.
+fn an_answer_on_its_way_arrives_although_more_was_sent_behind_the_last_request(
+    transport: Transport,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = transport.start(&folder.path().join("status.db"), &[]);
+    // More than the client's buffer holds, and less than the server's.
+    let names: Vec<String> = (0..100).map(|file| format!("{file:x>4000}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    server.accept(report("r", "s", "OUT_OF_SYNC", &names));
+    let expected = server.get("/status.json").body;
+    let last = "GET /status.json HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+    let more = "GET /livez HTTP/1.1\r\nHost: t\r\n\r\n".repeat(1000);
+    let mut client = narrow(&server.client);
+    client.write_all([last, &more].concat().as_bytes()).unwrap();
+    wait_until("the server has ended the connection", || {
+        server.get("/metrics").text().contains("\ngitops_status_connections 1\n")
+    });
+    let answer = Reply::read(&mut client).unwrap();
+    assert_eq!(answer.status, 200);
+    assert!(answer.body == expected, "{} of {} bytes", answer.body.len(), expected.len());
 }

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::intake::{BodyIntake, Wanted};
 
-/// How long a client whose answer is complete may go on sending a body that nobody reads, in
+/// How long a client whose answer is complete may go on sending what nobody reads, in
 /// milliseconds. actix gives clients that have announced a length as long. Closing at once could
 /// destroy the answer on its way.
 const LINGER: u64 = 1000;
@@ -22,7 +22,8 @@ pub(super) struct Activity {
     has_asked: AtomicBool,
     /// How many of its requests have not been answered in full.
     requests: AtomicUsize,
-    /// Whether the body of the current request is chunked and has not been read to its end.
+    /// Whether the client sends what nobody reads: the body of the current request is chunked and has
+    /// not been read to its end, or there is more behind the last request.
     has_unread_body: AtomicBool,
     /// Whether the current request has been received in full and its answer has an end.
     awaits_end: AtomicBool,
@@ -56,6 +57,15 @@ impl Activity {
     pub(super) fn note_body_end(&self) {
         self.has_unread_body.store(false, Ordering::Relaxed);
         self.awaits_end.store(true, Ordering::Relaxed);
+    }
+
+    /// Notes that the client goes on sending after its last answer.
+    pub(super) fn note_unread(&self) {
+        self.has_unread_body.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_unread_body(&self) -> bool {
+        self.has_unread_body.load(Ordering::Relaxed)
     }
 
     pub(super) fn note_stream(&self) {
@@ -105,9 +115,7 @@ impl Activity {
             return Wanted::Head;
         }
         match self.body.left() {
-            0 if self.body.is_expected() && self.has_unread_body.load(Ordering::Relaxed) => {
-                Wanted::Chunks
-            }
+            0 if self.body.is_expected() && self.has_unread_body() => Wanted::Chunks,
             0 => Wanted::Nothing,
             left => Wanted::Body(left),
         }
@@ -116,7 +124,7 @@ impl Activity {
     /// Returns how long the connection may make no progress, in milliseconds: `untaken` while a
     /// request is under way, `limit` otherwise.
     pub(super) fn patience(&self, limit: u64, untaken: u64, is_ending: bool) -> u64 {
-        let is_unwanted = is_ending || self.has_unread_body.load(Ordering::Relaxed);
+        let is_unwanted = is_ending || self.has_unread_body();
         match (self.is_idle(), is_unwanted) {
             (true, true) => limit.min(LINGER),
             (true, false) => limit,
@@ -144,7 +152,7 @@ impl UnderWay {
     }
 
     pub(super) fn has_unread_body(&self) -> bool {
-        self.0.has_unread_body.load(Ordering::Relaxed)
+        self.0.has_unread_body()
     }
 
     pub(super) fn note_progress(&self) {

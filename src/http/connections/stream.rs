@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::{io, mem};
 
 use actix_http::Extensions;
@@ -104,6 +104,32 @@ impl Stream {
         count
     }
 
+    /// Reads what the client sends behind its last request, until it ends or the registry shuts the
+    /// connection. The system resets a connection that is closed before that, and drops the answers
+    /// that are still on their way.
+    fn poll_discard(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let kept = mem::take(&mut self.kept);
+        let mut has_more = self.activity.has_unread_body() || !kept.is_empty();
+        if !coop::has_budget_remaining() {
+            // The socket would not say whether there is more.
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let mut piece = [0; 4096];
+        loop {
+            let mut buffer = ReadBuf::new(&mut piece);
+            match self.bytes.poll_read(context, &mut buffer, usize::MAX) {
+                Poll::Ready(Ok(0) | Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(_)) => has_more = true,
+                Poll::Pending if has_more => {
+                    self.activity.note_unread();
+                    return Poll::Pending;
+                }
+                Poll::Pending => return Poll::Ready(()),
+            }
+        }
+    }
+
     /// Lets requests find the connection in the registry.
     pub(crate) fn hand_over(&self, data: &mut Extensions) {
         if let Some(tracked) = self.tracked.take() {
@@ -156,6 +182,14 @@ impl Bytes {
         match self {
             Self::Plain { socket, .. } => Pin::new(socket).poll_flush(context),
             Self::Tls(stream) => Pin::new(stream).poll_flush(context),
+        }
+    }
+
+    /// Shuts the sending side.
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Plain { socket, .. } => Pin::new(socket).poll_shutdown(context),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(context),
         }
     }
 }
@@ -223,10 +257,9 @@ impl AsyncWrite for Stream {
         polled
     }
 
+    /// Ends the connection: at once, or with the client if that has sent more.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match &mut self.bytes {
-            Bytes::Plain { socket, .. } => Pin::new(socket).poll_shutdown(context),
-            Bytes::Tls(stream) => Pin::new(stream).poll_shutdown(context),
-        }
+        ready!(self.bytes.poll_shutdown(context))?;
+        self.poll_discard(context).map(Ok)
     }
 }
