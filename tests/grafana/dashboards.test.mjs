@@ -1,6 +1,7 @@
 // What a person sees on the dashboards, shown by Grafana's own library over answers of a running server.
 
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 
 import { annotated, cells, dashboards, grafana, panelsOf, shown, textOf, theme } from './grafana.mjs';
@@ -180,19 +181,22 @@ test('the link of a run is the URL that was sent, and an entry without one shows
   }
 });
 
+/** What a panel of one number shows of frames: its text and its colour. */
+function statOf(found, data) {
+  const [value] = grafana.getFieldDisplayValues({
+    data,
+    reduceOptions: found.options.reduceOptions,
+    fieldConfig: found.fieldConfig,
+    replaceVariables: (text) => text,
+    theme,
+    timeZone: 'utc',
+  });
+  return [grafana.formattedValueToString(value.display), value.display.color];
+}
+
 test('counters show a number, and the oldest drift its age or that there is none', async () => {
-  const stat = async (title, chosen) => {
-    const found = panel('overview.json', title);
-    const [value] = grafana.getFieldDisplayValues({
-      data: await show('overview.json', title, chosen),
-      reduceOptions: found.options.reduceOptions,
-      fieldConfig: found.fieldConfig,
-      replaceVariables: (text) => text,
-      theme,
-      timeZone: 'utc',
-    });
-    return [grafana.formattedValueToString(value.display), value.display.color];
-  };
+  const stat = async (title, chosen) =>
+    statOf(panel('overview.json', title), await show('overview.json', title, chosen));
   assert.deepEqual(await stat('Entries'), ['8', color('blue')]);
   assert.deepEqual(await stat('In sync'), ['3', color('green')]);
   assert.deepEqual(await stat('Drifted'), ['4', color('red')]);
@@ -246,4 +250,18 @@ test('the dashboard of the program has words for its states, and units that Graf
   }
   const [free] = await shown(dashboard, panel('server.json', 'Free on the data disk'), address, {}, frames(3 * 2 ** 30));
   assert.equal(cells(free)[0].value, '3 GiB');
+});
+
+test('a number that the server does not know is shown as such', async () => {
+  const { missing } = readFileSync(new URL('../../docs/metrics.md', import.meta.url), 'utf8').match(
+    /^With PostgreSQL, (?<missing>.*) are missing:/m,
+  ).groups;
+  const names = [...missing.matchAll(/`(\w+)`/g)].map(([, name]) => name);
+  const stats = panelsOf(dashboards['server.json']).filter(({ type }) => type === 'stat');
+  const unknown = stats.filter(({ targets }) => names.some((name) => targets[0].expr.includes(name)));
+  assert.deepEqual(unknown.map(({ title }) => title), ['Free on the data disk']);
+  for (const found of unknown) {
+    const frames = await shown(dashboards['server.json'], found, address, {}, []);
+    assert.equal(statOf(found, frames)[0], 'not known', found.title);
+  }
 });

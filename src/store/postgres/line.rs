@@ -93,6 +93,11 @@ impl Source {
         absence.is_short().then_some(next_try)
     }
 
+    /// Whether the database cannot be reached, as far as is known.
+    pub(super) fn is_away(&self) -> bool {
+        locked(&self.reach).absence.is_some()
+    }
+
     /// Returns why the database cannot be reached, if it is away.
     fn absence(&self) -> Option<StoreError> {
         locked(&self.reach).absence.as_ref().map(Absence::error)

@@ -92,6 +92,13 @@ impl PostgresStore {
         self.readers.lend(patience, &self.source, &self.polling).await
     }
 
+    /// Returns the size of the database in bytes.
+    async fn measure(&self) -> Result<u64, StoreError> {
+        let mut loan = self.housekeeping.lend(&self.source).await?;
+        let size = within(&BESIDE, upkeep::size(&mut loan.connection)).await;
+        loan.give_back(size)
+    }
+
     /// Makes sure that the database is the one that was opened, and can be written.
     async fn look(&self) -> Result<(), StoreError> {
         let mut loan = self.polling.lend(&self.source).await?;
@@ -184,13 +191,15 @@ impl Store for PostgresStore {
     }
 
     async fn usage(&self) -> Usage {
+        if self.source.is_away() {
+            // It is measured as soon as the database is back.
+            self.calls.store(0, Ordering::Relaxed);
+            return Usage::default();
+        }
         let calls = self.calls.fetch_add(1, Ordering::Relaxed);
-        if calls.is_multiple_of(CALLS_A_MEASUREMENT)
-            && let Ok(mut loan) = self.housekeeping.lend(&self.source).await
-        {
-            let size = within(&BESIDE, upkeep::size(&mut loan.connection)).await;
+        if calls.is_multiple_of(CALLS_A_MEASUREMENT) {
             // An error says that it is not known, until it is measured again.
-            self.bytes.store(loan.give_back(size).unwrap_or(0), Ordering::Relaxed);
+            self.bytes.store(self.measure().await.unwrap_or(0), Ordering::Relaxed);
         }
         let bytes = self.bytes.load(Ordering::Relaxed);
         Usage { database_bytes: (bytes > 0).then_some(bytes), ..Usage::default() }

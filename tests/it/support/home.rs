@@ -124,7 +124,8 @@ pub fn url_of(path: &Path) -> String {
     }
 }
 
-fn is_on_postgres() -> bool {
+/// Whether tests run on the PostgreSQL server of the tests.
+pub fn is_on_postgres() -> bool {
     match env::var("TEST_DATABASE").as_deref() {
         Err(_) | Ok("sqlite") => false,
         Ok("postgres") => true,

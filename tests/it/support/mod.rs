@@ -35,7 +35,7 @@ pub(crate) use connection::over_both_transports;
 pub use connection::{Connection, Transport};
 pub use database::{OLDER, run_sql, stored};
 pub use events::Events;
-pub use home::take_away;
+pub use home::{database_url, is_on_postgres, take_away};
 pub use minted::Minted;
 pub use pooler::Pooler;
 pub use postgres::{Cluster, PASSWORD, PostgresDatabase, REPLICATED, ROLE, give_to_server};
