@@ -16,15 +16,11 @@ use super::server::{SessionLimits, in_millis};
 use super::{sql, sqlstate};
 use crate::mutex::locked;
 use crate::store::StoreError;
+use crate::store::archive::FOR_A_REQUEST;
 
 /// The number of questions that run at the same time; others wait. Three may come from requests
 /// (`http::work`), and one from the program itself.
 const PLACES: usize = 4;
-/// The longest time for the answer to a request, including its wait for a place.
-pub(super) const FOR_A_REQUEST: Duration = Duration::from_secs(10);
-/// The longest time for a search for what can be deleted, which may count a long history that is not in
-/// the cache. Nobody waits for it.
-pub(super) const FOR_A_SEARCH: Duration = Duration::from_mins(10);
 /// How long a server may take to end a question that was cancelled.
 const END: Duration = Duration::from_secs(2);
 

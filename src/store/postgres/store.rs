@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use super::check::Check;
 use super::line::{Line, Patience, Source, within};
 use super::prune::PostgresOldRecords;
-use super::readers::{FOR_A_REQUEST, FOR_A_SEARCH, Readers};
+use super::readers::Readers;
 use super::records::PostgresRecords;
 use super::server::SessionLimits;
 use super::target::Target;
@@ -19,6 +19,7 @@ use crate::domain::{
     Revision, Timeline, TimelineQuery, TransitionId,
 };
 use crate::mutex::locked;
+use crate::store::archive::{FOR_A_REQUEST, FOR_A_SEARCH};
 use crate::store::history::{find_prunable, read_page, read_timeline};
 use crate::store::{
     Archive, CommitError, CommitOutcome, Committed, Examination, KeyPredicate, Loaded, Meeting,

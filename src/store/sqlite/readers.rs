@@ -22,8 +22,6 @@ use crate::store::StoreError;
 /// The number of questions that run at the same time; others wait. Three may come from requests
 /// (`http::work`), and one from the program itself.
 const PLACES: usize = 4;
-/// The longest time for a question, including its wait for a place.
-const PATIENCE: Duration = Duration::from_secs(10);
 /// The number of SQLite's instructions between two calls of the progress handler: well under a
 /// millisecond.
 pub(super) const INSTRUCTIONS_A_LOOK: i32 = 10_000;
@@ -56,13 +54,14 @@ impl Readers {
         Self { places: Semaphore::new(PLACES), idle: Mutex::default(), gate: Arc::default() }
     }
 
-    /// Waits for the answer to a question, at most [`PATIENCE`].
+    /// Waits for the answer to a question, at most for some time.
     pub(super) async fn ask<T>(
         &self,
+        patience: Duration,
         question: impl Future<Output = Result<T, StoreError>>,
     ) -> Result<T, StoreError> {
-        let answer = tokio::time::timeout(PATIENCE, question).await;
-        answer.unwrap_or(Err(StoreError::TooSlow(PATIENCE)))
+        let answer = tokio::time::timeout(patience, question).await;
+        answer.unwrap_or(Err(StoreError::TooSlow(patience)))
     }
 
     /// Lends a connection, if the database is still where it was opened.

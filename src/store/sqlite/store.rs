@@ -23,6 +23,7 @@ use crate::domain::{
     Changes, CommitId, Head, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule,
     Revision, Timeline, TimelineQuery, TransitionId,
 };
+use crate::store::archive::{FOR_A_REQUEST, FOR_A_SEARCH};
 use crate::store::history::{find_prunable, read_page, read_timeline};
 use crate::store::{
     Archive, BackupError, BackupPlace, CommitError, CommitOutcome, Committed, Copied, Examination,
@@ -277,7 +278,7 @@ impl Archive for SqliteStore {
             let page = read_page(&mut SqliteRecords(loan.connection()?), query).await;
             loan.give_back(page, &self.file).await
         };
-        self.readers.ask(answer).await
+        self.readers.ask(FOR_A_REQUEST, answer).await
     }
 
     async fn timeline(
@@ -292,7 +293,7 @@ impl Archive for SqliteStore {
             let timeline = read_timeline(&mut records, query, repos, passes).await;
             loan.give_back(timeline, &self.file).await
         };
-        self.readers.ask(answer).await
+        self.readers.ask(FOR_A_REQUEST, answer).await
     }
 
     async fn prunable(&self, rule: PruneRule) -> Result<Prunable, StoreError> {
@@ -302,7 +303,7 @@ impl Archive for SqliteStore {
             let prunable = find_prunable(&mut records, rule).await;
             loan.give_back(prunable, &self.file).await
         };
-        self.readers.ask(answer).await
+        self.readers.ask(FOR_A_SEARCH, answer).await
     }
 }
 

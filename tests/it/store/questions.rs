@@ -1,11 +1,13 @@
-//! Questions about the history that take long, or that nobody waits for, in a PostgreSQL database.
+//! Questions about the history that take long, or that nobody waits for.
 
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use gitops_status_server::domain::{Filter, HistoryQuery, Prunable, PruneRule, TimeRange};
 use gitops_status_server::store::postgres::PostgresStore;
+use gitops_status_server::store::sqlite::SqliteStore;
 use gitops_status_server::store::{Archive, Store};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, SqliteConnection};
 
 use super::replicas::open;
 use crate::support::{Cluster, PostgresDatabase, ROLE};
@@ -145,4 +147,29 @@ async fn a_history_that_takes_a_minute_to_measure_is_kept_within_its_size() {
         store.history(&everything()).await.unwrap();
     }
     store.close().await;
+}
+
+/// Stands in for a history whose changes take for ever to count.
+const TAKES_FOR_EVER: &str = "\
+    alter table transitions rename to kept; \
+    create view transitions as \
+        with recursive number (n) as (select 1 union all select n + 1 from number) select n from number";
+
+#[actix_web::test]
+async fn a_history_in_a_file_that_takes_a_minute_to_count_is_kept_within_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("store.db");
+    let store = SqliteStore::open(&path).await.unwrap();
+    let mut other = SqliteConnection::connect(path.to_str().unwrap()).await.unwrap();
+    sqlx::raw_sql(TAKES_FOR_EVER).execute(&mut other).await.unwrap();
+    other.close().await.unwrap();
+    let mut search = store.prunable(PruneRule::Larger { than: 0 });
+    assert!((&mut search).now_or_never().is_none());
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(1)).await;
+    let given_up = (&mut search).now_or_never();
+    tokio::time::resume();
+    drop(search);
+    store.close().await;
+    assert!(given_up.is_none(), "{given_up:?}");
 }
