@@ -79,17 +79,19 @@ impl Capacity {
     }
 
     /// Returns the room that a plan leaves: none where it has passed a limit already, which it may
-    /// by times and numbers.
-    pub(super) fn room_beside(&self, plan: &Plan, snapshot: &Snapshot) -> Room {
+    /// by times and numbers. `peak` is the most by which entries have grown before one of its requests
+    /// or after the last: each has to have room in its turn, even if a later one makes some.
+    pub(super) fn room_beside(&self, plan: &Plan, peak: i64, snapshot: &Snapshot) -> Room {
         let Self { entries: most_entries, bytes: most_bytes } = *self;
         let Growth { entries, bytes } = plan.growth();
-        let (kept, used) = (plan.kept_of(snapshot.kept()) as u64, plan.row_bytes_of(snapshot));
+        let (kept, used) = (signed(snapshot.kept() as u64) + peak, plan.row_bytes_of(snapshot));
         let (has_new, has_more) = (entries > 0, entries > 0 || bytes > 0);
         let for_plan = |most: u64| if has_new { most * TENTHS_FOR_NEW_ENTRIES / 10 } else { most };
-        let room = |most: u64, kept: u64| signed(most.saturating_sub(kept));
+        let room_for_entries = |most| (signed(most as u64) - kept).max(0);
+        let room_for_bytes = |most| signed(for_plan(most).saturating_sub(used));
         Room {
-            entries: most_entries.filter(|_| has_new).map(|most| room(most as u64, kept)),
-            bytes: most_bytes.filter(|_| has_more).map(|most| room(for_plan(most), used)),
+            entries: most_entries.filter(|_| peak > 0).map(room_for_entries),
+            bytes: most_bytes.filter(|_| has_more).map(room_for_bytes),
         }
     }
 }
@@ -211,5 +213,13 @@ mod tests {
         let (growth, room) = plan(vec![report("a"), remove("b")]);
         assert_eq!(growth, Growth { entries: -1, bytes: -first.bytes / 2 });
         assert_eq!(room, Room::default(), "nothing that only shrinks passes a limit");
+        let (growth, room) = plan(vec![report("c"), remove("a")]);
+        assert_eq!(
+            (growth.entries, room.entries),
+            (0, Some(1)),
+            "its entry needs room in its turn"
+        );
+        let (growth, room) = plan(vec![remove("c"), report("d")]);
+        assert_eq!((growth.entries, room.entries), (0, None), "it takes the place of another one");
     }
 }

@@ -92,7 +92,7 @@ impl Plan {
         capacity: &Capacity,
         now: Now,
     ) -> Self {
-        let mut plan = Self::default();
+        let (mut plan, mut peak) = (Self::default(), 0);
         for Request { action, by } in requests {
             let outcome = match action {
                 Action::Report(report) => plan
@@ -108,8 +108,9 @@ impl Plan {
                 plan.news.push(Change { by: by.clone(), ..change });
                 done
             }));
+            peak = peak.max(plan.growth().entries);
         }
-        plan.room = capacity.room_beside(&plan, snapshot);
+        plan.room = capacity.room_beside(&plan, peak, snapshot);
         plan
     }
 
