@@ -23,25 +23,26 @@ const SQLITE: [Step; 6] = [
 const POSTGRES: [Step; 1] =
     [(1, "initial", include_str!("../../migrations/postgres/0001_initial.sql"))];
 
-/// Returns the migrations of a SQLite file.
+/// Returns the migrations of a SQLite file, none of which begins a transaction: the caller has one around all.
+///
+/// A transaction within another keeps what it changes in memory, for the case that it alone is undone.
 pub(super) fn sqlite() -> Migrator {
-    migrator(&SQLITE)
+    migrator(&SQLITE, |_| true)
 }
 
 /// Returns the migrations of a PostgreSQL database.
 pub(super) fn postgres() -> Migrator {
-    migrator(&POSTGRES)
+    migrator(&POSTGRES, |statements| statements.starts_with("-- no-transaction"))
 }
 
-fn migrator(steps: &[Step]) -> Migrator {
+fn migrator(steps: &[Step], begins_none: fn(&str) -> bool) -> Migrator {
     let migration = |&(version, description, statements): &Step| {
-        let outside_a_transaction = statements.starts_with("-- no-transaction");
         Migration::new(
             version,
             Cow::Borrowed(description),
             MigrationType::Simple,
             SqlStr::from_static(statements),
-            outside_a_transaction,
+            begins_none(statements),
         )
     };
     Migrator::with_migrations(steps.iter().map(migration).collect())

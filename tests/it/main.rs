@@ -80,6 +80,7 @@ mod rig;
 mod rotation;
 mod scenarios;
 mod schedules;
+mod schemas;
 mod scraping;
 mod secrets;
 mod seed;

@@ -22,7 +22,7 @@ const SHORT_MINUTE: Duration = Duration::from_millis(25);
 const STEP: u32 = 5;
 
 /// Returns the rules without annotations, whose texts the plain cases hold.
-fn bare_rules() -> String {
+pub(crate) fn bare_rules() -> String {
     let rules = fs::read_to_string(shipped("prometheus/rules/gitops-status.yml")).unwrap();
     let mut is_annotation = false;
     let is_kept = |line: &&str| {

@@ -86,7 +86,12 @@ fn a_database_of_a_newer_version_is_refused() {
         "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
          values (9999, 'the future', true, x'00', 0)",
     );
-    assert_refused(&path, "newer version");
+    let way_out = "Start the newer version, or restore a copy from before it ran";
+    assert_refused(
+        &path,
+        "it was written by a newer version of gitops-status-server (migration 9999)",
+    );
+    assert_refused(&path, way_out);
 }
 
 #[test]

@@ -135,6 +135,8 @@ fn of_migration(error: MigrateError) -> Rejected {
         MigrateError::VersionMismatch(_)
         | MigrateError::VersionMissing(_)
         | MigrateError::Dirty(_) => of_another(error.to_string()),
-        error => Rejected::Unusable(StoreError::Unavailable(Box::new(error))),
+        error => Rejected::Unusable(StoreError::Unavailable(
+            format!("its upgrade failed: {error}").into(),
+        )),
     }
 }

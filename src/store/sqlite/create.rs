@@ -14,6 +14,7 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Connection};
 
 use super::file::beside;
+use super::schema::take_steps;
 use crate::store::StoreError;
 
 /// Creates a database with the whole schema and no rows.
@@ -23,7 +24,7 @@ use crate::store::StoreError;
 pub(super) async fn create(path: &Path, migrator: &Migrator) -> Result<(), StoreError> {
     let unfinished = beside(path, ".new");
     let mut connection = connect_to_new(&unfinished).await?;
-    migrator.run(&mut connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
+    take_steps(&mut connection, migrator, None).await?;
     connection.close().await?;
     File::open(&unfinished)?.sync_all()?;
     rename_to_nothing(&unfinished, path)?;

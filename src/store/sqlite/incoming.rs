@@ -13,6 +13,7 @@ use sqlx::{ConnectOptions, Connection, Executor};
 use super::file::{Lock, beside};
 use super::inspect::{self, Rejected, check_header, check_no_log_alone, check_schema};
 use super::open::{MIGRATOR, take_lock};
+use super::schema::take_steps;
 use super::sql::transition_columns;
 use super::store::SqliteStore;
 use super::{create, remake};
@@ -86,7 +87,7 @@ async fn begin(path: &Path, named: &Path, lock: Lock) -> Result<SqliteIncoming, 
     check_empty(path).await?;
     let unfinished = Unfinished(beside(path, ".new"));
     let mut connection = create::connect_to_new(&unfinished.0).await?;
-    MIGRATOR.run(&mut connection).await.map_err(|error| Rejected::Unreadable(error.into()))?;
+    take_steps(&mut connection, &MIGRATOR, None).await?;
     connection.execute("pragma cache_size = -65536").await?;
     connection.execute("begin").await?;
     Ok(SqliteIncoming {

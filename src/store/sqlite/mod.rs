@@ -28,6 +28,7 @@ mod remake;
 mod repair;
 mod result_code;
 mod rows;
+mod schema;
 mod sighting_log;
 mod sightings;
 mod sql;

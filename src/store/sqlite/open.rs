@@ -12,6 +12,7 @@ use super::connection::{connect, open_connection};
 use super::file::{DatabaseFile, Lock, beside};
 use super::inspect::{Found, Rejected, inspect};
 use super::readers::Readers;
+use super::schema::take_steps;
 use super::sightings::Sightings;
 use super::store::{SqliteStore, WriteConnection, Writing};
 use super::stored_entries::{Everything, read_all};
@@ -98,7 +99,9 @@ async fn migrate(file: &Arc<DatabaseFile>) -> Result<(), StoreError> {
          takes a while"
     );
     let mut connection = open_connection(file).await?;
-    MIGRATOR.run(&mut connection).await.map_err(|error| StoreError::Unavailable(error.into()))?;
+    let upgraded = take_steps(&mut connection, &MIGRATOR, None).await;
+    upgraded
+        .map_err(|error| StoreError::Unavailable(format!("its upgrade failed: {error}").into()))?;
     // An older version inspects the file without the log first, and must find the new schema.
     connection.execute(sql::EMPTY_LOG).await?;
     connection.close().await?;

@@ -16,6 +16,7 @@ use super::file::beside;
 use super::inspect::{self, Rejected, Schema, check_schema, check_table};
 use super::open::MIGRATOR;
 use super::remake::{self, HISTORY, is_sound, remake};
+use super::schema::take_steps;
 use super::sql::transition_columns;
 use super::store::SqliteStore;
 use super::stored_entries::read_all;
@@ -153,8 +154,7 @@ async fn copy(
     history: &HistoryRepair,
 ) -> Result<(), Rejected> {
     let mut new = create::connect_to_new(unfinished).await?;
-    let made = MIGRATOR.run_to(present.schema, &mut new).await;
-    made.map_err(|error| Rejected::Unreadable(error.into()))?;
+    take_steps(&mut new, &MIGRATOR, Some(present.schema)).await?;
     sqlx::query(ATTACH).bind(read_only_url(path)?).execute(&mut new).await?;
     for copy in COPY_PRESENT {
         sqlx::query(copy).execute(&mut new).await?;

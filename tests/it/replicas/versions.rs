@@ -140,4 +140,5 @@ fn a_database_without_what_an_older_version_needs_ends_its_start_with_65() {
     let (status, said) = Process::run_to_end(&mut command(&database.url(), &[]));
     assert_eq!(status.code(), Some(65), "{said}");
     assert!(said.contains("it needs a newer version of this program"), "{said}");
+    assert!(said.contains("Run the version that has used it last"), "{said}");
 }

@@ -116,6 +116,7 @@ pub fn all() -> Vec<Incident> {
         outage(),
         restart(),
         upgrade(),
+        upgrade_in_place(),
         network_flap(),
         full_disk(),
     ]
@@ -240,6 +241,25 @@ fn upgrade() -> Incident {
     }
     it.add("gitops_status_drifted", entry, "0x20 stale _ 0x70");
     it.add("gitops_status_stale", entry, "0x20 stale _ 0x70");
+    it
+}
+
+/// The new version answers under the same name once it has upgraded the database, five minutes later.
+fn upgrade_in_place() -> Incident {
+    let mut it = Incident::new("upgrade-in-place", &["GitopsStatusDrifted firing"]);
+    it.add("up", "", "1x20 0 1x70");
+    it.add("gitops_status_build_info", "version=\"0.1.0\"", "1x20 stale");
+    it.add("gitops_status_build_info", "version=\"0.2.0\"", "_x22 1x70");
+    it.add("gitops_status_writable", "", "1x20 stale 1x70");
+    for (server, drifted, stale) in [("s1", 1, 0), ("s2", 0, 0)] {
+        let entry = format!("repo=\"r1\",server=\"{server}\"");
+        for (metric, value) in [("gitops_status_drifted", drifted), ("gitops_status_stale", stale)]
+        {
+            it.add(metric, &entry, &format!("{value}x20 stale {value}x70"));
+        }
+    }
+    it.fires("GitopsStatusDrifted", (60, END), &[repo(1), server(1)]);
+    it.begins = 55;
     it
 }
 

@@ -54,6 +54,14 @@ impl TestApp {
         Self::at(now.plus(ahead), |config| config.database_url = database_url(url))
     }
 
+    /// Starts the application at some time, on the database of a URL.
+    pub fn on(url: &str, now: Timestamp, change: impl FnOnce(&mut Config)) -> Self {
+        Self::at(now, |config| {
+            config.database_url = database_url(url);
+            change(config);
+        })
+    }
+
     fn at(now: Timestamp, change: impl FnOnce(&mut Config)) -> Self {
         let home = Home::new();
         let mut config = Resolved::load(&|_| None, &|_| None).unwrap().config;
