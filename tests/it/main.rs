@@ -60,6 +60,7 @@ mod log_size;
 mod malformed;
 mod manual;
 mod metrics;
+mod migrating;
 mod moving;
 mod naming;
 mod openapi;

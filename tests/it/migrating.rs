@@ -1,0 +1,339 @@
+//! docs/migrating.md: the steps from the original's servers to this one, run as they are written.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::dashboards::repository;
+use crate::support::{Client, Process, Relay, free_address, run_tool, wait_until};
+
+/// The servers of the original, as the benchmark has them.
+#[derive(Clone, Copy, Debug)]
+enum Original {
+    Flask,
+    Go,
+}
+
+/// A running one; dropping this ends it.
+struct Old {
+    client: Client,
+    child: Child,
+}
+
+impl Old {
+    fn start(which: Original) -> Self {
+        let address = free_address();
+        let mut command = match which {
+            Original::Flask => flask(address),
+            Original::Go => go(address),
+        };
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let child = command.spawn().unwrap();
+        let client = Client::at(address);
+        wait_until("the old server answers", || {
+            let head = b"GET /health HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n";
+            client.raw(head).is_some_and(|reply| reply.status == 200)
+        });
+        Self { client, child }
+    }
+}
+
+impl Drop for Old {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+fn flask(address: SocketAddr) -> Command {
+    let python = repository("target/tools/bin/python");
+    let mut command = Command::new(&python);
+    let has_flask = command.args(["-c", "import flask"]).status().is_ok_and(|it| it.success());
+    assert!(has_flask, "Flask is missing: scripts/test installs it into target/tools");
+    let mut command = Command::new(python);
+    command.args(["-m", "flask", "--app"]).arg(repository("bench/servers/inmemory.py"));
+    command.args(["run", "--port", &address.port().to_string()]);
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+fn go(address: SocketAddr) -> Command {
+    static BUILT: OnceLock<()> = OnceLock::new();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let program = folder.join("inmemory-go");
+    BUILT.get_or_init(|| {
+        run_tool("go", "golang-go", &["version"], "");
+        let mut build = Command::new("go");
+        build.args(["build", "-o"]).arg(&program).arg(repository("bench/servers/inmemory.go"));
+        build.env("GOCACHE", folder.join("go-build")).env("GOFLAGS", "").env("GO111MODULE", "off");
+        let Output { status, stderr, .. } = build.output().unwrap();
+        assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    });
+    let mut command = Command::new(program);
+    command.args(["-listen", &address.to_string()]);
+    command
+}
+
+/// Returns the part of the document that begins with some words and ends with others.
+fn part(from: &str, to: &str) -> String {
+    let text = fs::read_to_string(repository("docs/migrating.md")).unwrap();
+    let (_, rest) = text.split_once(from).unwrap();
+    rest.split_once(to).unwrap().0.to_owned()
+}
+
+/// Returns the commands of a part of the document.
+fn commands(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim_start);
+    lines.filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
+}
+
+/// A folder with the script of the document, between two servers.
+struct Desk {
+    folder: TempDir,
+    old: SocketAddr,
+    new: SocketAddr,
+}
+
+impl Desk {
+    fn new(old: &Client, new: &Client) -> Self {
+        run_tool("jq", "jq", &["--version"], "");
+        run_tool("curl", "curl", &["--version"], "");
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("copy-statuses"), part("```bash\n", "```")).unwrap();
+        let desk = Self { folder, old: old.address, new: new.address };
+        let made = desk.run("chmod +x copy-statuses");
+        assert!(made.status.success());
+        desk
+    }
+
+    /// Runs a command of the document, with the addresses of the two servers.
+    fn run(&self, command: &str) -> Output {
+        let here = command.replace("localhost:8080", &self.old.to_string());
+        let here = here.replace("localhost:8081", &self.new.to_string());
+        let mut shell = Command::new("bash");
+        shell.args(["-c", &here]).current_dir(&self.folder).env_remove("GITOPS_STATUS_TOKEN");
+        shell.env_remove("GITOPS_STATUS_TOKEN_FILE").output().unwrap()
+    }
+
+    /// Runs a command that has to succeed, and returns what it says.
+    fn succeed(&self, command: &str) -> String {
+        let Output { status, stdout, stderr } = self.run(command);
+        assert!(status.success(), "{command}: {}", String::from_utf8_lossy(&stderr));
+        String::from_utf8(stdout).unwrap()
+    }
+}
+
+/// The report of a pair with a number: its count, its file and its time have it.
+fn numbered(server: &str, number: u64) -> Value {
+    json!({
+        "repo": "fleet", "server": server,
+        "sync_status": if number.is_multiple_of(2) { "SYNCED" } else { "OUT_OF_SYNC" },
+        "drift_count": number, "files": [{"name": format!("{number}.conf")}],
+        "last_check": format!("2026-04-21T10:32:15.{number:03}+02:00"),
+    })
+}
+
+/// The jobs: they know one address, and what each has been told by it.
+struct Jobs {
+    address: Client,
+    told: Mutex<BTreeMap<String, u64>>,
+}
+
+impl Jobs {
+    fn report(&self, server: &str, number: u64) {
+        self.address.accept(numbered(server, number).to_string());
+        self.told.lock().unwrap().insert(server.to_owned(), number);
+    }
+
+    fn report_all(&self, servers: std::ops::Range<u64>, number: u64) {
+        servers.for_each(|server| self.report(&format!("known-{server}"), number));
+    }
+}
+
+/// Asserts that a server has the last report of each job.
+fn assert_has_all(server: &Client, jobs: &Jobs) {
+    let told = jobs.told.lock().unwrap();
+    let rows = server.list("?fields=repo,server,sync_status,drift_count,files,last_check");
+    let expected: Vec<_> = told
+        .iter()
+        .map(|(server, number)| {
+            let mut row = numbered(server, *number);
+            // The same moment, in UTC.
+            row["last_check"] = format!("2026-04-21T08:32:15.{number:03}Z").into();
+            row
+        })
+        .collect();
+    assert_eq!(rows, expected);
+}
+
+fn the_steps_lose_nothing(which: Original) {
+    let old = Old::start(which);
+    let folder = tempfile::tempdir().unwrap();
+    let new = Process::start(&folder.path().join("status.db"), &[] as &[&str]);
+    let address = Relay::to(old.client.address.port());
+    let client = Client::at(([127, 0, 0, 1], address.port()).into());
+    let jobs = Jobs { address: client, told: Mutex::default() };
+    let desk = Desk::new(&old.client, &new.client);
+    let commands = commands(&part("## Without a missed report", "Save this as"));
+    let [copy, again] = &commands[..] else { panic!("{commands:?}") };
+    jobs.report_all(0..40, 1);
+    let (stop, stopped) = channel::<()>();
+    std::thread::scope(|scope| {
+        let jobs = &jobs;
+        let reporter = scope.spawn(move || {
+            let mut count = 0;
+            while stopped.recv_timeout(Duration::from_millis(20)) == Err(RecvTimeoutError::Timeout)
+            {
+                jobs.report(&format!("new-{count:05}"), 7);
+                count += 1;
+            }
+            count
+        });
+        desk.succeed(copy);
+        assert!(new.list("?server=known-*").len() == 40);
+        jobs.report_all(0..20, 2);
+        address.turn_to(new.client.address.port());
+        // The old server knows less of these by now.
+        jobs.report_all(10..30, 3);
+        let said = desk.succeed(again);
+        assert!(!said.starts_with("0 of "), "{said}");
+        drop(stop);
+        assert!(reporter.join().unwrap() > 10);
+    });
+    assert_has_all(&new, &jobs);
+    assert!(desk.succeed(again).starts_with("0 of "), "there was nothing left");
+    assert_has_all(&new, &jobs);
+}
+
+#[test]
+fn the_steps_from_the_flask_server_lose_no_report() {
+    the_steps_lose_nothing(Original::Flask);
+}
+
+#[test]
+fn the_steps_from_the_go_server_lose_no_report() {
+    the_steps_lose_nothing(Original::Go);
+}
+
+#[test]
+fn a_row_that_cannot_be_copied_is_shown_with_the_reason_and_all_others_are_copied() {
+    let old = Old::start(Original::Flask);
+    let folder = tempfile::tempdir().unwrap();
+    let new = Process::start(&folder.path().join("status.db"), &[] as &[&str]);
+    let desk = Desk::new(&old.client, &new.client);
+    let mut wrong = numbered("wrong", 1);
+    wrong["last_check"] = "yesterday".into();
+    let mut without_files = numbered("without-files", 2);
+    without_files["files"] = Value::Null;
+    for report in [numbered("a", 4), wrong, without_files, numbered("z \"quoted\" ü", 5)] {
+        old.client.accept(report.to_string());
+    }
+    let copy = &commands(&part("## Without a missed report", "Save this as"))[0];
+    for to_copy in ["4 of 4", "1 of 4"] {
+        let Output { status, stdout, stderr } = desk.run(copy);
+        let said = String::from_utf8_lossy(&stderr);
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains("Not copied: ") && said.contains("\"server\":\"wrong\""), "{said}");
+        assert!(said.contains("last_check must be"), "{said}");
+        assert_eq!(String::from_utf8(stdout).unwrap(), format!("{to_copy} were to be copied\n"));
+    }
+    assert_eq!(new.names(""), ["fleet/a", "fleet/without-files", "fleet/z \"quoted\" ü"]);
+    assert_eq!(new.list("?server=without-files")[0]["files"], json!([]));
+}
+
+/// A reader without a token sees nothing, which must not look like a server that knows nothing.
+#[test]
+fn a_server_that_cannot_be_read_is_told_nothing() {
+    let old = Old::start(Original::Go);
+    old.client.accept(numbered("a", 1).to_string());
+    let token = crate::access::kit::Token::new("jobs", crate::access::kit::ALL);
+    let mount = crate::access::kit::Mount::new(&[&token]);
+    let new = mount.program(&["--require-read-token"]);
+    let desk = Desk::new(&old.client, &new.client);
+    let copy = &commands(&part("## Without a missed report", "Save this as"))[0];
+    let Output { status, stderr, .. } = desk.run(copy);
+    assert!(!status.success() && String::from_utf8_lossy(&stderr).contains("401"));
+    fs::write(desk.folder.path().join("token"), &token.text).unwrap();
+    desk.succeed(&format!("GITOPS_STATUS_TOKEN_FILE=token {copy}"));
+    let bearer = format!("Bearer {}", token.text);
+    let rows = new.get_with("/status.json?fields=server", &[("Authorization", &bearer)]);
+    assert_eq!(rows.json(), json!([{"server": "a"}]));
+}
+
+/// Returns kubectl, with no cluster.
+fn kubectl(arguments: &[&str], input: &str) -> Output {
+    let program = repository("target/tools/bin/kubectl");
+    assert!(program.exists(), "kubectl is missing: scripts/test installs it into target/tools");
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(repository("")).env("HOME", "/nonexistent");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+/// Returns the objects that kubectl writes for some local work.
+fn objects(arguments: &[&str], input: &str) -> Vec<Value> {
+    let Output { status, stdout, stderr } = kubectl(arguments, input);
+    assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
+    serde_json::Deserializer::from_slice(&stdout).into_iter().map(Result::unwrap).collect()
+}
+
+/// The Service of the original leads to its pods until it is told otherwise.
+#[test]
+fn the_commands_for_kubernetes_leave_the_service_to_the_old_server_and_then_turn_it_to_this_one() {
+    let commands = commands(&part("**In Kubernetes**", "**If jobs report straight"));
+    let words: Vec<Vec<String>> = commands
+        .iter()
+        .filter_map(|line| line.strip_prefix("kubectl "))
+        .map(|line| {
+            line.trim_end_matches(" &").split_whitespace().map(|it| it.replace('\'', "")).collect()
+        })
+        .collect();
+    assert_eq!(words.len(), 7, "{commands:?}");
+    for words in &words {
+        let nowhere = ["--server", "http://127.0.0.1:9", "--request-timeout", "1s"];
+        let words: Vec<_> = words.iter().map(String::as_str).chain(nowhere).collect();
+        let said = String::from_utf8(kubectl(&words, "").stderr).unwrap();
+        assert!(said.contains("refused"), "{words:?} is not what kubectl accepts: {said}");
+    }
+
+    let apply = |number: usize| -> &[String] { &words[number] };
+    let [_, _, selector, _, folder] = apply(0) else { panic!("{words:?}") };
+    assert_eq!(apply(5).last(), Some(folder));
+    let (label, left_out) = selector.split_once("!=").unwrap();
+    let all = objects(&["label", "--local", "-o", "json", "-k", folder, "seen=yes"], "");
+    let of = |object: &Value, key: &str| object["metadata"]["labels"][key].clone();
+    let (service, others): (Vec<_>, Vec<_>) = all.iter().partition(|it| of(it, label) == left_out);
+    let kinds = |objects: &[&Value]| -> Vec<String> {
+        objects.iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect()
+    };
+    assert_eq!(kinds(&service), ["Service"]);
+    assert_eq!(kinds(&others), ["ConfigMap", "StatefulSet", "NetworkPolicy"]);
+
+    let original = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": "gitops-status-server", "namespace": "observability-stack"},
+        "spec": {"selector": {"app": "gitops-status-server"}, "ports": [{"port": 80, "targetPort": 8080}]},
+    });
+    assert_eq!(service[0]["metadata"]["name"], original["metadata"]["name"]);
+    assert_eq!(service[0]["metadata"]["namespace"], original["metadata"]["namespace"]);
+    let turn = apply(4).last().unwrap();
+    let set = ["set", "selector", "--local", "-o", "json", "-f", "-", turn];
+    let turned = objects(&set, &original.to_string()).remove(0);
+    assert_eq!(turned["spec"]["selector"], service[0]["spec"]["selector"]);
+    let pod = &others[1]["spec"]["template"];
+    for (key, value) in turned["spec"]["selector"].as_object().unwrap() {
+        assert_eq!(pod["metadata"]["labels"][key], *value);
+    }
+    assert_eq!(pod["spec"]["containers"][0]["ports"][0]["containerPort"], 8080);
+}
