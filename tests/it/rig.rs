@@ -1,7 +1,7 @@
 //! Replicas of the program, a primary and its standby, and faults of processes, connections and disk.
 //!
 //! Reporters send updates and removals to three processes until they are answered. Meanwhile
-//! connections are cut, stalled and slowed down, processes are killed and frozen, the primary
+//! connections are cut, dropped, stalled and slowed down, processes are killed and frozen, the primary
 //! crashes, fills its disk and is replaced by its standby. Then a checker holds what was answered and
 //! shown against what is stored. `controls` takes one safeguard away at a time, and expects the
 //! checker to notice.

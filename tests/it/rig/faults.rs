@@ -28,6 +28,8 @@ pub enum Fault {
     Cut,
     /// It cannot reach the database for a while.
     Unreachable,
+    /// Its connections are closed, and the host of the database drops what it sends for a while.
+    Dropped,
     /// Its connections are slow.
     Slow,
     /// Its connections hang, and then go on or are closed.
@@ -50,7 +52,7 @@ pub enum Fault {
 
 impl Fault {
     /// Each of them, those more often that take less of a run.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::Cut,
         Self::Cut,
         Self::Cut,
@@ -62,6 +64,7 @@ impl Fault {
         Self::Kill,
         Self::Kill,
         Self::Unreachable,
+        Self::Dropped,
         Self::Slow,
         Self::Stall,
         Self::Crash,
@@ -78,8 +81,8 @@ impl Fault {
             Self::NoStandby | Self::FullDisk => 900,
             Self::Unreachable | Self::Slow => 1500,
             Self::Freeze => 4000,
-            // Longer than a replica waits for an answer.
-            Self::Stall => 7000,
+            // Longer than a replica waits for an answer. A request to connect is sent again seconds later.
+            Self::Stall | Self::Dropped => 7000,
         }
     }
 }
@@ -190,6 +193,7 @@ impl<'a> Driver<'a> {
                 ways.iter().map(|way| way.cut_where(&mut is_chosen)).sum::<usize>() > 0
             }
             Fault::Unreachable => on(ways, Relay::cut),
+            Fault::Dropped => on(ways, Relay::drop_packets),
             Fault::Slow => {
                 let delay = Duration::from_millis(1 + self.random.below(15) as u64);
                 on(ways, |way| way.delay(delay))
@@ -228,6 +232,7 @@ impl<'a> Driver<'a> {
             match of {
                 Fault::Cut | Fault::EndedSessions | Fault::Crash | Fault::Kill => true,
                 Fault::Unreachable => on(ways, Relay::mend),
+                Fault::Dropped => on(ways, Relay::take_packets),
                 Fault::Slow => on(ways, |way| way.delay(Duration::ZERO)),
                 Fault::Stall => {
                     let is_cut = self.random.below(2) == 0;

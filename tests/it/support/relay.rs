@@ -1,4 +1,5 @@
-//! A way to a server that a test can cut, stall, slow down and turn to another server.
+//! A way to a server that a test can cut, close to all packets, stall, slow down and turn to another
+//! server.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
@@ -7,15 +8,23 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use socket2::SockRef;
+
+/// How many connections may wait until they are taken.
+const BACKLOG: i32 = 128;
+/// After how long a request to connect counts as dropped.
+const NO_ANSWER: Duration = Duration::from_millis(200);
+
 /// Passes connections on to a port on loopback, until it is cut; dropping it cuts it for good.
 pub struct Relay {
     port: u16,
+    listener: TcpListener,
     ways: Arc<Ways>,
 }
 
 struct Ways {
     state: Mutex<State>,
-    /// Notified when a stalled connection may go on or is gone.
+    /// Notified when a stalled connection may go on or is gone, and when connections are taken again.
     has_changed: Condvar,
 }
 
@@ -25,6 +34,8 @@ struct State {
     refused: usize,
     /// After how many that were refused it is cut no longer.
     mends_after: Option<usize>,
+    /// What fills the queue of those that wait to be taken, while none is.
+    fillers: Vec<TcpStream>,
     is_stalled: bool,
     /// How many bytes of answers pass until it stalls.
     stalls_after: Option<usize>,
@@ -44,6 +55,7 @@ impl Relay {
             is_cut: false,
             refused: 0,
             mends_after: None,
+            fillers: Vec::new(),
             is_stalled: false,
             stalls_after: None,
             loses_answers: false,
@@ -52,9 +64,12 @@ impl Relay {
             open: BTreeMap::new(),
         };
         let ways = Arc::new(Ways { state: Mutex::new(state), has_changed: Condvar::new() });
-        let relay = Self { port: listener.local_addr().unwrap().port(), ways: Arc::clone(&ways) };
+        let (port, taking) = (listener.local_addr().unwrap().port(), listener.try_clone().unwrap());
+        let relay = Self { port, listener, ways: Arc::clone(&ways) };
         thread::spawn(move || {
-            for client in listener.incoming().map_while(Result::ok) {
+            for client in taking.incoming().map_while(Result::ok) {
+                let is_closed = |state: &mut State| !state.fillers.is_empty();
+                drop(ways.has_changed.wait_while(ways.state.lock().unwrap(), is_closed).unwrap());
                 pass_on(client, &ways);
             }
         });
@@ -82,6 +97,26 @@ impl Relay {
         self.change(|state| state.mends_after = Some(state.refused + count));
         self.cut();
         self.go_on();
+    }
+
+    /// Closes all connections, and takes and refuses no others, as a host that drops all packets.
+    pub fn drop_packets(&self) {
+        let connect = || {
+            let address = (Ipv4Addr::LOCALHOST, self.port).into();
+            TcpStream::connect_timeout(&address, NO_ANSWER)
+        };
+        // With one filler nothing is taken, and with more the system has no place for another.
+        SockRef::from(&self.listener).listen(0).unwrap();
+        while let Ok(filler) = connect() {
+            self.change(|state| state.fillers.push(filler));
+        }
+        self.cut_where(|| true);
+    }
+
+    /// Takes connections again.
+    pub fn take_packets(&self) {
+        SockRef::from(&self.listener).listen(BACKLOG).unwrap();
+        self.change(|state| state.fillers.clear());
     }
 
     /// Closes those connections of which this says so. Returns how many they were.
