@@ -11,15 +11,6 @@ use std::path::Path;
 
 use crate::support::{TestApp, report, run_tool, stored};
 
-/// Returns the commands in the console blocks of a document that have this word behind `console`.
-fn console(document: &str, word: &str) -> Vec<String> {
-    let text = fs::read_to_string(document).unwrap();
-    let fence = format!("```console {word}\n");
-    let blocks = text.split(&fence).skip(1);
-    let lines = blocks.flat_map(|block| block.split("```").next().unwrap().lines());
-    lines.filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
-}
-
 /// Fails unless a file is a whole database without a log, of which every index fits its table.
 fn assert_whole(copy: &Path) {
     assert_eq!(stored(copy, "pragma integrity_check"), ["ok"]);

@@ -4,31 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use crate::support::TestApp;
-
-fn document(name: &str) -> String {
-    fs::read_to_string(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
-}
-
-/// Returns the commands in a document's console blocks, each with its output.
-fn console(text: &str) -> Vec<(String, String)> {
-    let mut shown: Vec<(String, String)> = Vec::new();
-    let blocks = text.split("```console\n").skip(1).map(|rest| rest.split("```").next().unwrap());
-    for line in blocks.flat_map(str::lines) {
-        if let Some(command) = line.strip_prefix("$ ") {
-            shown.push((command.to_owned(), String::new()));
-            continue;
-        }
-        let (command, output) = shown.last_mut().unwrap();
-        if command.ends_with('\\') {
-            command.pop();
-            command.push_str(line.trim_start());
-        } else {
-            output.push_str(line);
-        }
-    }
-    shown
-}
+use crate::support::{Shown, TestApp, commands, document};
 
 /// Runs a document's command against a server.
 fn shell(command: &str, app: &TestApp) -> Output {
@@ -40,12 +16,12 @@ fn shell(command: &str, app: &TestApp) -> Output {
 fn the_readmes_curl_lines_print_what_the_readme_shows() {
     let app = TestApp::spawn();
     let readme = document("README.md");
-    let lines: Vec<_> =
-        console(&readme).into_iter().filter(|(command, _)| command.starts_with("curl")).collect();
+    let is_curl = |shown: &Shown| shown.command.starts_with("curl");
+    let lines: Vec<_> = commands(&readme).into_iter().filter(is_curl).collect();
     assert_eq!(lines.len(), 2);
-    for (command, output) in lines {
+    for Shown { command, output } in lines {
         let ran = shell(&command, &app);
-        assert_eq!(String::from_utf8(ran.stdout).unwrap(), output, "{command}");
+        assert_eq!(String::from_utf8(ran.stdout).unwrap() + "\n", output, "{command}");
     }
 }
 
@@ -53,10 +29,8 @@ fn the_readmes_curl_lines_print_what_the_readme_shows() {
 #[test]
 fn the_readmes_report_fails_when_it_is_refused() {
     let app = TestApp::spawn();
-    let (command, _) = console(&document("README.md"))
-        .into_iter()
-        .find(|(command, _)| command.contains("/api/status"))
-        .unwrap();
+    let shown = commands(&document("README.md")).into_iter();
+    let command = shown.map(|it| it.command).find(|it| it.contains("/api/status")).unwrap();
     let ran = shell(&command.replace("OUT_OF_SYNC", "UNKNOWN"), &app);
     assert!(!ran.status.success());
     assert!(String::from_utf8(ran.stdout).unwrap().contains("sync_status must be"));

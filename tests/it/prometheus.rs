@@ -5,7 +5,7 @@ use std::fs;
 use std::thread;
 
 use crate::support::dashboards::{repository, shipped};
-use crate::support::run_tool;
+use crate::support::{commands, run_tool};
 
 /// The files of cases for the rules.
 const CASES: [&str; 7] = ["entries", "down", "fleet", "hours", "program", "tokens", "weeks"];
@@ -99,7 +99,7 @@ fn another_label_can_be_kept_as_the_runbook_says() {
     fs::copy(shipped("alertmanager/alertmanager.yml"), file("alertmanager.yml")).unwrap();
     fs::write(file("regions.yml"), REGIONS).unwrap();
     let runbook = fs::read_to_string(repository("docs/alerts.md")).unwrap();
-    let commands = runbook.lines().filter_map(|line| line.strip_prefix("$ "));
+    let commands = commands(&runbook).into_iter().map(|shown| shown.command);
     let commands: Vec<_> = commands.filter(|command| command.contains("cluster, region")).collect();
     assert_eq!(commands.len(), 2);
     for command in commands {

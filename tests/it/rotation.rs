@@ -9,20 +9,18 @@ use std::thread;
 
 use serde_json::{Value, json};
 
-use crate::support::dashboards::repository;
-use crate::support::{Client, Minted, Process, report, run_tool, wait_until};
+use crate::support::{self, Client, Minted, Process, document, report, run_tool, wait_until};
 
 /// Returns a chapter of the document.
 fn chapter(title: &str) -> String {
-    let document = fs::read_to_string(repository("docs/security.md")).unwrap();
+    let document = document("docs/security.md");
     let (_, rest) = document.split_once(&format!("\n## {title}\n")).unwrap();
     rest.split("\n## ").next().unwrap().to_owned()
 }
 
 /// Returns the commands of a chapter, in order.
 fn commands(title: &str) -> Vec<String> {
-    let chapter = chapter(title);
-    chapter.lines().filter_map(|line| line.trim().strip_prefix("$ ")).map(str::to_owned).collect()
+    support::commands(&chapter(title)).into_iter().map(|shown| shown.command).collect()
 }
 
 /// Returns who may read and write a file.

@@ -5,8 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use crate::config::run::Run;
-use crate::support::dashboards::repository;
-use crate::support::{Minted, run_tool, wait_until};
+use crate::support::{Minted, commands, document, run_tool, wait_until};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_gitops-status-server");
 
@@ -105,26 +104,25 @@ fn a_script_can_take_the_token_and_the_lines_apart_as_the_help_says() {
 
 #[test]
 fn the_example_of_the_document_is_what_token_check_says() {
-    let document = fs::read_to_string(repository("docs/security.md")).unwrap();
+    let document = document("docs/security.md");
     // Its time must not pass.
     let document = document.replace("2027-04-01", "2147-04-01");
     let block = |name: &str| {
         let block = document.split(&format!("```{name}\n")).nth(1).unwrap();
         block.split("```").next().unwrap().to_owned()
     };
-    let (file, example) = (block("toml"), block("console"));
+    let (file, example) = (block("toml"), commands(&document).remove(0));
     let ci = Minted::new(&["--id=rsyslog-ci", "--read"]);
     let sample = file.split("sha256 = \"").nth(1).unwrap().split('"').next().unwrap();
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("tokens.toml"), file.replace(sample, ci.sha256())).unwrap();
     fs::write(folder.path().join("rsyslog.token"), &ci.token).unwrap();
-    let (command, answer) = example.split_once('\n').unwrap();
-    let command = command.strip_prefix("$ gitops-status-server ").unwrap();
+    let command = example.command.strip_prefix("gitops-status-server ").unwrap();
     let words: Vec<_> = command.split(' ').collect();
     let output = Command::new(PROGRAM).env_clear().current_dir(&folder).args(words).output();
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), answer);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), example.output);
 }
 
 #[test]
@@ -369,7 +367,7 @@ fn no_command_shows_a_token_that_was_given_in_a_wrong_place() {
 
 #[test]
 fn a_server_is_secured_by_the_commands_at_the_beginning_of_the_document() {
-    let document = fs::read_to_string(repository("docs/security.md")).unwrap();
+    let document = document("docs/security.md");
     let (_, rest) = document.split_once("## In short\n").unwrap();
     let chapter = rest.split("\n## ").next().unwrap();
     let spans: Vec<_> = chapter.split('`').skip(1).step_by(2).collect();

@@ -5,9 +5,9 @@ use std::os::unix::fs::{FileExt as _, symlink};
 use std::path::Path;
 use std::process::Command;
 
+use super::assert_whole;
 use super::kit::{NO_ARGUMENTS, Place, all, command, mode, run, succeed};
-use super::{assert_whole, console};
-use crate::support::{Minted, Pair, Process, stored, wait_until};
+use crate::support::{Minted, Pair, Process, console_blocks, document, stored, wait_until};
 
 #[test]
 fn what_was_backed_up_and_restored_is_equal_and_another_store() {
@@ -149,14 +149,14 @@ fn the_drill_runs_as_it_is_written() {
     let database = place.file("gitops-status.db");
     fs::rename(&place.database, &database).unwrap();
     let server = Process::start(&database, NO_ARGUMENTS);
-    let commands = console("docs/backup.md", "drill");
+    let commands = console_blocks(&document("docs/backup.md"), "drill").remove(0);
     assert!((2..=5).contains(&commands.len()), "{commands:?}");
     let program = Path::new(env!("CARGO_BIN_EXE_gitops-status-server")).parent().unwrap();
     let said: Vec<String> = commands
         .iter()
-        .map(|line| {
+        .map(|shown| {
             let mut shell = Command::new("sh");
-            shell.args(["-c", line]).current_dir(place.folder.path()).env_clear();
+            shell.args(["-c", &shown.command]).current_dir(place.folder.path()).env_clear();
             shell.env("PATH", format!("{}:/usr/bin:/bin", program.display()));
             shell.env("GITOPS_STATUS_LISTEN", server.address.to_string());
             succeed(&mut shell)

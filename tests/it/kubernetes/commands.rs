@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::rendered::{Copied, Rendered, items, run, succeed, tool, yaml};
 use crate::support::dashboards::repository;
+use crate::support::document;
 
 /// Stands in for kubectl. What needs no cluster is done by the real one; `apply -k` renders. For the rest,
 /// the real one looks for a server where none is, so it has accepted the command if that is its error.
@@ -33,12 +34,9 @@ const DOCKER: &str = "#!/bin/sh\nprintf 'docker %s\\n' \"$*\" >>\"$LOG\"\n";
 
 /// Returns the commands of the document.
 fn commands() -> Vec<String> {
-    let document = fs::read_to_string(repository("docs/kubernetes.md")).unwrap();
-    let blocks = document.split("```console\n").skip(1);
-    let blocks = blocks.map(|rest| rest.split("```").next().unwrap());
-    let lines = blocks.flat_map(str::lines).map(str::trim_start);
-    let lines = lines.filter(|line| !line.is_empty());
-    lines.map(|line| line.strip_prefix("$ ").expect(line).to_owned()).collect()
+    let shown = crate::support::commands(&document("docs/kubernetes.md"));
+    assert!(shown.iter().all(|it| it.output.is_empty()), "{shown:?}");
+    shown.into_iter().map(|it| it.command).collect()
 }
 
 fn executable(path: &Path, text: &str) {

@@ -6,8 +6,9 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use crate::support::dashboards::repository;
-use crate::support::{Client, Cluster, free_address, run_tool, wait_until};
+use crate::support::{
+    Client, Cluster, console_blocks, document, free_address, run_tool, wait_until,
+};
 
 /// Stands in for sudo: the tests' server lets everybody in as its administrator.
 const SUDO: &str = r#"#!/bin/sh
@@ -25,18 +26,6 @@ impl Drop for Shell {
         Command::new("kill").args(["-s", "KILL", "--", &group]).status().ok();
         self.0.wait().ok();
     }
-}
-
-/// Returns the commands in the first console block of the document, and the outputs that it shows.
-fn shown() -> Vec<(String, String)> {
-    let document = fs::read_to_string(repository("docs/postgres.md")).unwrap();
-    let block = document.split("```console\n").nth(1).unwrap().split("```").next().unwrap();
-    let commands = block.strip_prefix("$ ").unwrap().split("\n$ ");
-    let pairs = commands.map(|command| {
-        let (line, output) = command.split_once('\n').unwrap_or((command, ""));
-        (line.to_owned(), output.trim_end().to_owned())
-    });
-    pairs.collect()
 }
 
 /// Returns the command of a shell in which the commands reach a server of this test.
@@ -64,10 +53,11 @@ fn two_replicas_run_after_five_commands_and_a_report_to_one_is_on_the_other() {
         let ports = text.replace("127.0.0.1:8081", &addresses[0].to_string());
         ports.replace("127.0.0.1:8082", &addresses[1].to_string())
     };
-    let commands = shown();
+    // They are the first block.
+    let commands = console_blocks(&document("docs/postgres.md"), "").remove(0);
     let (five, two) = commands.split_at(5);
-    assert!(five.iter().all(|(_, output)| output.is_empty()), "{five:?}");
-    let script: Vec<String> = five.iter().map(|(line, _)| here(line.clone())).collect();
+    assert!(five.iter().all(|shown| shown.output.is_empty()), "{five:?}");
+    let script: Vec<String> = five.iter().map(|shown| here(shown.command.clone())).collect();
     let script = script.join("\n") + "\nwait\n";
     assert_eq!(script.matches("--listen").count(), 2, "{script}");
     let mut shell_of_five = shell(&cluster, folder.path(), &script);
@@ -80,10 +70,11 @@ fn two_replicas_run_after_five_commands_and_a_report_to_one_is_on_the_other() {
         });
     }
     assert_eq!(two.len(), 2);
-    for (line, expected) in two {
+    for shown in two {
         wait_until("the document's output comes", || {
-            let output = shell(&cluster, folder.path(), &here(line.clone())).output().unwrap();
-            String::from_utf8(output.stdout).unwrap().trim_end() == expected
+            let output =
+                shell(&cluster, folder.path(), &here(shown.command.clone())).output().unwrap();
+            String::from_utf8(output.stdout).unwrap().trim_end() == shown.output.trim_end()
         });
     }
 }
