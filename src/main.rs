@@ -3,25 +3,35 @@
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
+use std::panic::{self, AssertUnwindSafe};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use gitops_status_server::app::{self, App, AppError, Demo};
 use gitops_status_server::cli::{
-    self, CheckToken, DemoOptions, Invocation, Place, TakeBackup, TakeError, Verdict,
+    self, Asked, CheckToken, CliError, DemoOptions, Invocation, Place, TakeBackup, TakeError,
+    Verdict,
 };
 use gitops_status_server::clock::{Clock as _, SystemClock};
-use gitops_status_server::config::{Config, DatabaseUrl};
+use gitops_status_server::config::{Config, DatabaseUrl, LogFormat};
 use gitops_status_server::demo::{Fleet, Pace, write_lines};
 use gitops_status_server::domain::Timestamp;
 use gitops_status_server::logging::{self, Log};
 use gitops_status_server::shutdown::Signals;
 use gitops_status_server::transfer::Progress;
-use log::LevelFilter;
+use log::{Level, LevelFilter};
 use tokio_util::sync::CancellationToken;
 
 fn main() -> ExitCode {
-    match cli::from_process() {
+    let Asked { log_format, invocation } = cli::from_process();
+    logging::set_format(log_format);
+    // The log has the panic. By itself, it would end the process with a status of its own.
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| carry_out(invocation)));
+    outcome.unwrap_or(ExitCode::FAILURE)
+}
+
+fn carry_out(invocation: Result<Invocation, CliError>) -> ExitCode {
+    match invocation {
         Ok(Invocation::Serve(config)) => {
             with_log(LevelFilter::Info, Signals::listen, async |log, signals| {
                 serve(&config, log, signals).await
@@ -132,7 +142,9 @@ where
 
 /// Shows progress on standard error, if that is a terminal and does not show the output too.
 fn progress(verb: &'static str, has_output: bool) -> Progress {
-    let is_apart = io::stderr().is_terminal() && !(has_output && io::stdout().is_terminal());
+    let is_apart = logging::format() == LogFormat::Text
+        && io::stderr().is_terminal()
+        && !(has_output && io::stdout().is_terminal());
     Progress::new(verb, is_apart.then(|| Box::new(io::stderr()) as Box<dyn io::Write + Send>))
 }
 
@@ -245,7 +257,7 @@ fn print(text: &str) -> ExitCode {
 }
 
 fn say(message: impl Display, status: u8) -> ExitCode {
-    // If standard error is closed, the exit status must suffice.
-    writeln!(io::stderr(), "{message}").ok();
+    let level = if status == 0 { Level::Info } else { Level::Error };
+    logging::say(level, &message.to_string());
     ExitCode::from(status)
 }

@@ -108,7 +108,7 @@ impl Archive for BareLog {
 }
 
 fn main() -> anyhow::Result<()> {
-    let Invocation::Serve(config) = cli::from_process()? else {
+    let Invocation::Serve(config) = cli::from_process().invocation? else {
         anyhow::bail!("the bare log has no commands, only settings");
     };
     actix_web::rt::System::new().block_on(serve(&config))

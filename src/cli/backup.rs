@@ -123,7 +123,7 @@ pub(super) fn check_command() -> Command {
 /// Reads the options of one of these commands; `resolved` finds the settings.
 ///
 /// # Errors
-/// As [`crate::cli::parse`].
+/// [`CliError::Usage`] and [`CliError::Settings`].
 pub(super) fn read(
     name: &str,
     matches: &ArgMatches,

@@ -1,5 +1,6 @@
 //! The options of `demo`.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use super::command::{DEMO, default, flag};
 use super::error::CliError;
 use super::invocation::Invocation;
-use crate::config::{CONFIG_FILE, Lookup, Resolved, SETTINGS, Setting, parse_duration};
+use crate::config::{CONFIG_FILE, LogFormat, Lookup, Resolved, SETTINGS, Setting, parse_duration};
 use crate::demo::HIGHEST_SPEED;
 use crate::domain::{InvalidField, ReportedTime, Timestamp};
 
@@ -105,11 +106,12 @@ fn parse_time(text: &str) -> Result<Timestamp, InvalidField> {
 /// Reads the options, and the settings that flags give.
 ///
 /// # Errors
-/// As [`super::parse`].
+/// [`CliError::Usage`] and [`CliError::Settings`].
 pub(super) fn read(
     matches: &ArgMatches,
     flags: &Lookup<'_>,
     environment: &Lookup<'_>,
+    log_format: &Cell<LogFormat>,
 ) -> Result<Invocation, CliError> {
     for (setting, flag, instead) in REFUSED {
         if flags(setting).is_some() {
@@ -134,6 +136,7 @@ pub(super) fn read(
         let default = DEFAULTS.iter().find(|(setting, _)| *setting == name);
         flags(name).or_else(|| default.map(|(_, value)| OsString::from(value)))
     };
-    let config = Resolved::load(&or_default, &|_| None)?.config;
+    let resolved = Resolved::load_after_log_format(&or_default, &|_| None, log_format)?;
+    let config = resolved.config;
     Ok(Invocation::Demo(Box::new(config), options))
 }

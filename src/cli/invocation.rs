@@ -1,5 +1,6 @@
 //! From arguments and environment to what the program is asked to do.
 
+use std::cell::Cell;
 use std::env;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,7 +16,7 @@ use super::place::Place;
 use super::token::{self, CheckToken, NewToken, TOKEN};
 use super::transfer::{EXPORT, IMPORT};
 use crate::access::redacted;
-use crate::config::{self, Config, DatabaseUrl, Lookup, Probed, Resolved};
+use crate::config::{self, Config, DatabaseUrl, LogFormat, Lookup, Probed, Resolved};
 
 /// What the program is asked to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -54,22 +55,52 @@ pub enum Invocation {
     Print(String),
 }
 
+/// What the program is asked to do, and in which form it is to say on standard error what comes of it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Asked {
+    /// The form of the lines there.
+    pub log_format: LogFormat,
+    /// What to do; [`CliError::Usage`] and [`CliError::Settings`] where that makes no sense.
+    pub invocation: Result<Invocation, CliError>,
+}
+
 /// Reads the process's arguments and environment.
-///
-/// # Errors
-/// As [`parse`].
 #[expect(clippy::disallowed_methods, reason = "this is the place that reads the environment")]
-pub fn from_process() -> Result<Invocation, CliError> {
+#[must_use]
+pub fn from_process() -> Asked {
     parse(env::args_os(), &|name| env::var_os(name))
 }
 
 /// Reads arguments, of which the first is the program's name, and an environment.
-///
-/// # Errors
-/// [`CliError::Usage`] and [`CliError::Settings`].
-pub fn parse(
-    arguments: impl IntoIterator<Item = OsString>,
+#[must_use]
+pub fn parse(arguments: impl IntoIterator<Item = OsString>, environment: &Lookup<'_>) -> Asked {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let flags = |setting: &str| value_among(&arguments, setting);
+    let log_format = Cell::new(config::log_format(&flags, environment));
+    let invocation = invocation(&arguments, environment, &log_format);
+    Asked { log_format: log_format.get(), invocation }
+}
+
+/// Finds the value of a setting's flag among arguments that may make no sense otherwise.
+fn value_among(arguments: &[OsString], setting: &str) -> Option<OsString> {
+    let flag = format!("--{}", setting.replace('_', "-"));
+    let mut arguments = arguments.iter().take_while(|argument| *argument != "--");
+    while let Some(argument) = arguments.next() {
+        if *argument == *flag {
+            return arguments.next().cloned();
+        }
+        let value = argument.to_str().and_then(|argument| argument.strip_prefix(&flag));
+        if let Some(value) = value.and_then(|value| value.strip_prefix('=')) {
+            return Some(value.into());
+        }
+    }
+    None
+}
+
+fn invocation(
+    arguments: &[OsString],
     environment: &Lookup<'_>,
+    log_format: &Cell<LogFormat>,
 ) -> Result<Invocation, CliError> {
     let matches = match command().try_get_matches_from(arguments) {
         Ok(matches) => matches,
@@ -79,7 +110,7 @@ pub fn parse(
     let (command, matches) =
         matches.subcommand().map_or((None, &matches), |(name, inner)| (Some(name), inner));
     let flags = |name: &str| matches.get_one::<OsString>(name).cloned();
-    let resolved = || Resolved::load(&flags, environment);
+    let resolved = || Resolved::load_after_log_format(&flags, environment, log_format);
     Ok(match command {
         None => Invocation::Serve(Box::new(resolved()?.config)),
         Some(CHECK_CONFIG) => {
@@ -101,11 +132,11 @@ pub fn parse(
         )?),
         Some(EXPORT) => Invocation::Export(resolved()?.config.database_url, Place::named(matches)),
         Some(IMPORT) => Invocation::Import(resolved()?.config.database_url, Place::named(matches)),
-        Some(TOKEN) => token::read(matches, environment)?,
-        Some(DEMO) => demo::read(matches, &flags, environment)?,
+        Some(TOKEN) => token::read(matches, environment, log_format)?,
+        Some(DEMO) => demo::read(matches, &flags, environment, log_format)?,
         // `healthcheck`, the last of the commands.
         Some(_) => {
-            let Probed { address, in_tls } = config::probed(&flags, environment)?;
+            let Probed { address, in_tls } = config::probed(&flags, environment, log_format)?;
             Invocation::Healthcheck(Probed { address: reachable(address), in_tls })
         }
     })
@@ -141,11 +172,15 @@ mod tests {
     use super::*;
     use crate::config::{CONFIG_FILE, SETTINGS};
 
-    fn parse_words(words: &[&str], environment: &[(&str, &str)]) -> Result<Invocation, CliError> {
+    fn ask(words: &[&str], environment: &[(&str, &str)]) -> Asked {
         let arguments = ["program"].iter().chain(words).map(OsString::from);
         parse(arguments, &|name| {
             environment.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into())
         })
+    }
+
+    fn parse_words(words: &[&str], environment: &[(&str, &str)]) -> Result<Invocation, CliError> {
+        ask(words, environment).invocation
     }
 
     fn served(words: &[&str], environment: &[(&str, &str)]) -> Config {
@@ -242,6 +277,26 @@ mod tests {
             assert!(matches!(error, CliError::Usage(_)), "{words:?}: {error}");
             assert!(error.to_string().starts_with("error: "), "{words:?}: {error}");
             assert_eq!(error.exit_status(), 2);
+        }
+    }
+
+    #[test]
+    fn the_form_of_the_log_is_known_whatever_else_is_wrong() {
+        let by_variable = [("GITOPS_STATUS_LOG_FORMAT", "json")];
+        for (words, environment, form) in [
+            (&["--nonsense"][..], &[][..], LogFormat::Text),
+            (&["--nonsense", "--log-format=json"], &[], LogFormat::Json),
+            (&["--log-format", "json", "serve"], &[], LogFormat::Json),
+            (&["--nonsense"], &by_variable, LogFormat::Json),
+            (&["--log-format=text", "--ttl"], &by_variable, LogFormat::Text),
+            (&["check", "--", "--log-format=json"], &[], LogFormat::Text),
+            (&["token", "new"], &by_variable, LogFormat::Json),
+            (&["healthcheck", "--listen=x"], &by_variable, LogFormat::Json),
+            // It ignores the environment.
+            (&["demo"], &by_variable, LogFormat::Text),
+            (&["demo", "--log-format=json"], &[], LogFormat::Json),
+        ] {
+            assert_eq!(ask(words, environment).log_format, form, "{words:?}");
         }
     }
 

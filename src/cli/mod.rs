@@ -25,7 +25,7 @@ pub use demo::DemoOptions;
 pub use download::DownloadError;
 pub use error::CliError;
 pub use healthcheck::healthcheck;
-pub use invocation::{Invocation, from_process, parse};
+pub use invocation::{Asked, Invocation, from_process, parse};
 pub use place::Place;
 pub use repair::repair;
 pub use token::{CheckToken, NewToken, Verdict, check_token, new_token};

@@ -107,7 +107,9 @@ fn text_of(kind: Kind, value: &DeValue<'_>) -> Result<String, String> {
         Some(texts.collect::<Option<Vec<_>>>()?.join(","))
     };
     let (text, accepted) = match kind {
-        Kind::Address | Kind::Url | Kind::Link | Kind::File => (string(), "a string in quotes"),
+        Kind::Address | Kind::Url | Kind::Link | Kind::File | Kind::Format => {
+            (string(), "a string in quotes")
+        }
         Kind::Hosts => (string().or_else(list), "a string in quotes or an array of them"),
         // The only number that is a duration is 0; the parser of durations checks that.
         Kind::Duration => (string().or_else(number), "a duration in quotes, such as \"90s\", or 0"),

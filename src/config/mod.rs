@@ -13,6 +13,7 @@ mod file;
 mod file_path;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod log_format;
 mod postgres;
 mod resolved;
 mod schedules;
@@ -34,8 +35,9 @@ pub use duration::parse_above_zero as parse_duration;
 pub use error::ConfigError;
 pub(crate) use error::shown_value;
 pub use file_path::FilePath;
+pub use log_format::LogFormat;
 pub use postgres::{LoginSecrets, Place, PostgresUrl, SslMode};
-pub use resolved::{Probed, Resolved, probed};
+pub use resolved::{Probed, Resolved, log_format, probed};
 pub use setting::{CONFIG_FILE, Setting};
 pub use settings::{Config, SETTINGS};
 pub use sources::{Effective, Lookup};

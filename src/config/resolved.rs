@@ -1,11 +1,13 @@
 //! The settings in force: found, checked, and written out with the origin of each.
 
+use std::cell::Cell;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::thread;
 
 use super::error::ConfigError;
 use super::file_path::FilePath;
+use super::log_format::LogFormat;
 use super::schedules::ScheduleTable;
 use super::settings::{Config, MOST_WORKERS, SETTINGS};
 use super::sources::{Effective, Lookup, Sources};
@@ -32,7 +34,22 @@ impl Resolved {
     /// The first value, in the order of [`SETTINGS`](super::SETTINGS), that is not accepted, or a
     /// TOML file that is not.
     pub fn load(flags: &Lookup<'_>, environment: &Lookup<'_>) -> Result<Self, ConfigError> {
-        Self::of(Sources::open(flags, environment, SETTINGS)?)
+        Self::load_after_log_format(flags, environment, &Cell::default())
+    }
+
+    /// Does so, and finds `log_format` first, so that an error about another setting can be said in that
+    /// form.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_after_log_format(
+        flags: &Lookup<'_>,
+        environment: &Lookup<'_>,
+        log_format: &Cell<LogFormat>,
+    ) -> Result<Self, ConfigError> {
+        let sources = Sources::open(flags, environment, SETTINGS)?;
+        note_log_format(&sources, log_format);
+        Self::of(sources)
     }
 
     /// Checks every setting of some sources.
@@ -72,6 +89,22 @@ impl Resolved {
     }
 }
 
+/// Finds the form of the log without the TOML file, for what is said before that is read. A wrong value
+/// is an error only where all settings are read.
+#[must_use]
+pub fn log_format(flags: &Lookup<'_>, environment: &Lookup<'_>) -> LogFormat {
+    let found = Cell::default();
+    note_log_format(&Sources::without_file(flags, environment), &found);
+    found.get()
+}
+
+fn note_log_format(sources: &Sources<'_>, noted: &Cell<LogFormat>) {
+    let found = sources.find(&Config::log_format).ok();
+    if let Some(format) = found.and_then(|found| LogFormat::parse(&found.text).ok()) {
+        noted.set(format);
+    }
+}
+
 /// Where a server answers probes, and whether it speaks TLS there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Probed {
@@ -82,15 +115,20 @@ pub struct Probed {
 }
 
 /// Finds the address of the probes, `admin_listen` or else `listen`, which speaks TLS if there is a
-/// certificate, and ignores every other setting.
+/// certificate, and ignores every other setting but `log_format`.
 ///
 /// A health check has to find the server even where its environment lacks the flags that the
 /// server was started with.
 ///
 /// # Errors
 /// An address or a TOML file that is not accepted.
-pub fn probed(flags: &Lookup<'_>, environment: &Lookup<'_>) -> Result<Probed, ConfigError> {
+pub fn probed(
+    flags: &Lookup<'_>,
+    environment: &Lookup<'_>,
+    log_format: &Cell<LogFormat>,
+) -> Result<Probed, ConfigError> {
     let mut sources = Sources::open(flags, environment, SETTINGS)?;
+    note_log_format(&sources, log_format);
     if let Some(address) = sources.read(&Config::admin_listen, address_or_none)? {
         return Ok(Probed { address, in_tls: false });
     }

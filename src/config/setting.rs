@@ -69,6 +69,7 @@ impl Setting {
             Kind::Number if self.name.ends_with("_bytes") => "BYTES",
             Kind::Number => "N",
             Kind::Switch => "BOOL",
+            Kind::Format => "FORMAT",
         }
     }
 }

@@ -11,6 +11,7 @@ use super::database_url::DatabaseUrl;
 use super::duration;
 use super::error::ConfigError;
 use super::file_path::FilePath;
+use super::log_format::LogFormat;
 use super::setting::{Setting, settings};
 use super::sources::Sources;
 use super::value::{SettingValue, address, address_or_none, limit, number, switch};
@@ -103,6 +104,10 @@ settings! {
         metrics_per_entry: bool = "true", switch;
         /// Most entries exported in full; beyond, only that one is drifted or stale; 0 = no limit
         metrics_max_entries: Option<usize> = "50000", limit::<1, MOST_ENTRIES>;
+    }
+    "Log" {
+        /// Form of the lines on standard error: text, or json for one JSON object each
+        log_format: LogFormat = "text", LogFormat::parse;
     }
     "Shutdown" {
         /// Time between the signal to stop and the end of accepting connections

@@ -71,6 +71,11 @@ impl<'a> Sources<'a> {
         Self { flags: &|_| None, environment: &|_| None, file: Some(file), effective: Vec::new() }
     }
 
+    /// Takes flags and environment alone.
+    pub(super) fn without_file(flags: &'a Lookup<'a>, environment: &'a Lookup<'a>) -> Self {
+        Self { flags, environment, file: None, effective: Vec::new() }
+    }
+
     /// Reads the TOML file of `known` settings, if a flag or the environment names one.
     ///
     /// # Errors
@@ -80,7 +85,7 @@ impl<'a> Sources<'a> {
         environment: &'a Lookup<'a>,
         known: &[&'static Setting],
     ) -> Result<Self, ConfigError> {
-        let sources = Self { flags, environment, file: None, effective: Vec::new() };
+        let sources = Self::without_file(flags, environment);
         let (place, path) = sources.locate(&CONFIG_FILE)?;
         if place == DEFAULT {
             return Ok(sources);

@@ -1,5 +1,6 @@
 //! The settings as a whole; each part's own rules are tested next to it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use toml::Value;
 
 use super::settings::MOST_WORKERS;
-use super::{DatabaseUrl, Probed, Resolved, SETTINGS, probed};
+use super::{DatabaseUrl, LogFormat, Probed, Resolved, SETTINGS, log_format, probed};
 
 /// Loads from flags and environment variables, each written as `name=value`.
 fn load(flags: &[&str], environment: &[&str]) -> Result<Resolved, String> {
@@ -49,6 +50,7 @@ fn without_any_source_the_defaults_are_in_force() {
     assert!((1..=MOST_WORKERS).contains(&config.workers));
     assert!(config.metrics_per_entry);
     assert_eq!(config.metrics_max_entries, Some(50_000));
+    assert_eq!(config.log_format, LogFormat::Text);
     assert_eq!(config.shutdown_delay, Duration::ZERO);
     assert_eq!(config.shutdown_grace, Duration::from_secs(10));
 }
@@ -88,6 +90,7 @@ fn a_value_reaches_the_setting_it_was_given_for() {
         ("workers", "18"),
         ("metrics_per_entry", "false"),
         ("metrics_max_entries", "21"),
+        ("log_format", "json"),
         ("shutdown_delay", "19s"),
         ("shutdown_grace", "20s"),
     ];
@@ -141,6 +144,7 @@ fn a_bad_value_is_refused_with_its_place() {
         ("idle_timeout=0s", "flag --idle-timeout \"0s\": expected more than 0"),
         ("max_connections=15", "\"15\": expected a whole number from 16 to"),
         ("workers=257", "\"257\": expected a whole number from 0 to 256"),
+        ("log_format=JSON", "flag --log-format \"JSON\": expected text or json"),
         ("shutdown_delay=3651d", "\"3651d\": expected at most 3650d"),
         ("shutdown_grace=0", "flag --shutdown-grace \"0\": expected more than 0"),
         ("config=", "flag --config: is empty"),
@@ -206,8 +210,26 @@ fn a_value_overridden_by_a_flag_is_not_looked_at() {
 #[test]
 fn the_probed_address_is_found_without_the_other_settings() {
     let flags = map(&["listen=0.0.0.0:9", "ttl=nonsense"]);
-    let found = probed(&|name| flags.get(name).cloned(), &|_| None).unwrap();
+    let found = probed(&|name| flags.get(name).cloned(), &|_| None, &Cell::default()).unwrap();
     assert_eq!(found, Probed { address: "0.0.0.0:9".parse().unwrap(), in_tls: false });
+}
+
+#[test]
+fn the_form_of_the_log_is_known_also_where_another_setting_is_wrong() {
+    for (flags, environment, form) in [
+        (&["log_format=json", "ttl=nonsense"][..], &[][..], LogFormat::Json),
+        (&["ttl=nonsense"], &["GITOPS_STATUS_LOG_FORMAT=json"], LogFormat::Json),
+        (&["log_format=text"], &["GITOPS_STATUS_LOG_FORMAT=json"], LogFormat::Text),
+        (&["log_format=JSON"], &[], LogFormat::Text),
+    ] {
+        let (flags, environment) = (map(flags), map(environment));
+        let (flags, environment) =
+            (|name: &str| flags.get(name).cloned(), |name: &str| environment.get(name).cloned());
+        assert_eq!(log_format(&flags, &environment), form);
+        let noted = Cell::default();
+        Resolved::load_after_log_format(&flags, &environment, &noted).ok();
+        assert_eq!(noted.get(), form);
+    }
 }
 
 #[cfg(unix)]

@@ -39,6 +39,8 @@ pub enum Kind {
     Number,
     /// A boolean; as a flag, its name alone means true.
     Switch,
+    /// The name of a form of text.
+    Format,
 }
 
 /// A type that a setting can have.

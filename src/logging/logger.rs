@@ -1,7 +1,6 @@
-//! The logger: where lines come from, their levels and form, and the start and end of the log.
+//! The logger: where lines come from, their levels, and the start and end of the log.
 
 use std::io;
-use std::panic::PanicHookInfo;
 use std::time::Duration;
 
 use anstream::{AutoStream, ColorChoice};
@@ -9,7 +8,8 @@ use env_logger::{Builder, Logger, Target, WriteStyle};
 use log::LevelFilter;
 
 use super::queue::Queue;
-use super::writer;
+use super::{form, writer};
+use crate::config::LogFormat;
 
 /// How long the program waits at its end for the last lines to be written.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ pub struct Log(());
 #[must_use = "the queue is unbounded again once this is dropped"]
 pub struct Serving<'log>(#[expect(dead_code, reason = "outlived by the log")] &'log Log);
 
-/// Starts logging for the whole process.
+/// Starts logging for the whole process, in the form that [`set_format`](super::set_format) has set.
 ///
 /// `RUST_LOG` can change the default level for all modules or for some. If `RUST_LOG` is
 /// invalid it is ignored, and the first line of the log says so. A line that cannot be written,
@@ -49,7 +49,8 @@ pub fn start(default: LevelFilter) -> io::Result<Log> {
     log::set_max_level(logger.filter());
     // The only possible error is that a logger is already set.
     log::set_boxed_logger(Box::new(logger)).ok();
-    std::panic::set_hook(Box::new(note_panic));
+    // The default hook would write to standard error from the panicking thread.
+    std::panic::set_hook(Box::new(|panic| log::error!("{}", form::described(panic))));
     if let Some(error) = wrong {
         log::warn!("RUST_LOG is invalid and ignored: {error}");
     }
@@ -83,7 +84,11 @@ impl Drop for Serving<'_> {
 }
 
 fn logger(default: LevelFilter, levels: &str, style: WriteStyle, target: Target) -> Logger {
-    Builder::new()
+    let mut builder = Builder::new();
+    if form::format() == LogFormat::Json {
+        builder.format(form::write_json);
+    }
+    builder
         .filter_level(default)
         // The web server's lines about its threads are of no use to an operator.
         .filter_module("actix_server", LevelFilter::Warn)
@@ -99,18 +104,15 @@ fn logger(default: LevelFilter, levels: &str, style: WriteStyle, target: Target)
 
 /// Decides whether lines are coloured: the logger cannot tell for a queue.
 fn style() -> WriteStyle {
+    if form::format() == LogFormat::Json {
+        return WriteStyle::Never;
+    }
     match variable("RUST_LOG_STYLE").as_deref() {
         Some("always") => WriteStyle::Always,
         Some("never") => WriteStyle::Never,
         _ if AutoStream::choice(&io::stderr()) == ColorChoice::Never => WriteStyle::Never,
         _ => WriteStyle::Always,
     }
-}
-
-/// Logs a panic. The default hook would write to standard error from the panicking thread.
-fn note_panic(panic: &PanicHookInfo<'_>) {
-    let place = panic.location().map(ToString::to_string).unwrap_or_default();
-    log::error!("Panic at {place}: {:?}", panic.payload_as_str().unwrap_or_default());
 }
 
 #[expect(clippy::disallowed_methods, reason = "these are the logger's variables, not settings")]

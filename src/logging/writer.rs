@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use log::{Level, Log, Record};
 
+use super::form::TARGET;
 use super::queue::Queue;
 
 /// The most bytes of one write. Writes of up to `PIPE_BUF` bytes are atomic, so that lines of another
@@ -33,7 +34,8 @@ pub(super) fn write(queue: &Queue, output: &mut impl Write, direct: &impl Log) {
         }
         if unreported > 0 && is_written {
             let text = format_args!("{unreported} lines of the log are missing here");
-            direct.log(&Record::builder().level(Level::Warn).args(text).build());
+            let record = Record::builder().level(Level::Warn).target(TARGET).args(text).build();
+            direct.log(&record);
             unreported = 0;
         }
     }

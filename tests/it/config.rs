@@ -11,7 +11,7 @@ use std::path::Path;
 
 use run::Run;
 
-const NAMES: [&str; 32] = [
+const NAMES: [&str; 33] = [
     "listen",
     "admin_listen",
     "allow_anonymous_writes",
@@ -42,6 +42,7 @@ const NAMES: [&str; 32] = [
     "workers",
     "metrics_per_entry",
     "metrics_max_entries",
+    "log_format",
     "shutdown_delay",
     "shutdown_grace",
 ];
@@ -152,6 +153,7 @@ fn a_bad_value_stops_the_start_wherever_it_comes_from() {
         ("idle_timeout", "0", "more than 0"),
         ("shutdown_grace", "0", "more than 0"),
         ("shutdown_delay", "5", "90s"),
+        ("log_format", "xml", "expected text or json"),
     ] {
         let flag = format!("--{}", name.replace('_', "-"));
         let variable = format!("GITOPS_STATUS_{}", name.to_uppercase());

@@ -116,7 +116,7 @@ fn a_wrong_rust_log_and_a_log_on_a_full_disk_do_not_stop_the_start() {
 }
 
 /// Sends updates until their log lines have filled the pipe and the queue.
-fn send_more_than_the_log_takes(server: &Client) {
+pub fn send_more_than_the_log_takes(server: &Client) {
     let dropped = dropped(server);
     let repo = "\u{10ffff}".repeat(255);
     for round in 0.. {
@@ -131,7 +131,8 @@ fn send_more_than_the_log_takes(server: &Client) {
     }
 }
 
-fn dropped(server: &Client) -> u64 {
+/// Returns the number of lines that the log has lost.
+pub fn dropped(server: &Client) -> u64 {
     let metrics = server.get("/metrics").text();
     let name = "\ngitops_status_log_lines_dropped_total ";
     let (_, rest) = metrics.split_once(name).unwrap();

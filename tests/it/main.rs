@@ -56,6 +56,7 @@ mod infinity;
 mod kills;
 mod kubernetes;
 mod log;
+mod log_format;
 mod log_size;
 mod malformed;
 mod manual;

@@ -23,7 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &["domain"]),
     ("cli", &["access", "config", "demo", "domain", "store", "tls", "transfer"]),
     ("transfer", &["domain", "store"]),
-    ("logging", &["mutex"]),
+    ("logging", &["config", "mutex"]),
     ("shutdown", &[]),
     (
         "app",

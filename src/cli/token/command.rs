@@ -1,5 +1,6 @@
 //! The options of `token new` and `token check`.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -13,7 +14,7 @@ use crate::cli::command::flag;
 use crate::cli::error::CliError;
 use crate::cli::invocation::Invocation;
 use crate::config::{
-    CONFIG_FILE, ConfigError, Lookup, Resolved, SETTINGS, Setting, parse_duration,
+    CONFIG_FILE, ConfigError, LogFormat, Lookup, Resolved, SETTINGS, Setting, parse_duration,
 };
 use crate::domain::{Key, RepoName, ServerName};
 
@@ -124,15 +125,18 @@ fn settings(shown: &'static [&'static str]) -> impl Iterator<Item = Arg> {
 /// Reads the options of either command.
 ///
 /// # Errors
-/// As [`crate::cli::parse`].
+/// [`CliError::Usage`] and [`CliError::Settings`].
 pub(in crate::cli) fn read(
     matches: &ArgMatches,
     environment: &Lookup<'_>,
+    log_format: &Cell<LogFormat>,
 ) -> Result<Invocation, CliError> {
     match matches.subcommand() {
         Some((NEW, matches)) => Ok(Invocation::NewToken(read_new(matches)?)),
         // `check`, the other command.
-        Some((_, matches)) => read_check(matches, environment).map(Invocation::CheckToken),
+        Some((_, matches)) => {
+            read_check(matches, environment, log_format).map(Invocation::CheckToken)
+        }
         None => Ok(Invocation::Print(String::new())),
     }
 }
@@ -178,7 +182,11 @@ fn read_new(matches: &ArgMatches) -> Result<NewToken, CliError> {
     })
 }
 
-fn read_check(matches: &ArgMatches, environment: &Lookup<'_>) -> Result<CheckToken, CliError> {
+fn read_check(
+    matches: &ArgMatches,
+    environment: &Lookup<'_>,
+    log_format: &Cell<LogFormat>,
+) -> Result<CheckToken, CliError> {
     if matches.contains_id("argument") {
         let place = "token check".to_owned();
         let reason = "an argument was given: every user of a machine sees arguments, so give the \
@@ -186,7 +194,8 @@ fn read_check(matches: &ArgMatches, environment: &Lookup<'_>) -> Result<CheckTok
         return Err(ConfigError::new(place, reason).into());
     }
     let flags = |name: &str| matches.get_one::<OsString>(name).cloned();
-    let config = Box::new(Resolved::load(&flags, environment)?.config);
+    let resolved = Resolved::load_after_log_format(&flags, environment, log_format)?;
+    let config = Box::new(resolved.config);
     let file = matches.get_one::<PathBuf>("token-file").cloned();
     let source = match (matches.get_flag("token-stdin"), file) {
         (true, _) => Some(Source::Input),

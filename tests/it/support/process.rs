@@ -207,7 +207,9 @@ fn end_of(child: &mut Running) -> ExitStatus {
 fn client_in(log: &str) -> Option<Client> {
     let (_, rest) = log.split_once("Listening on http")?;
     let (end_of_scheme, address) = rest.lines().next()?.split_once("://")?;
-    Some(Client { address: address.parse().ok()?, is_tls: end_of_scheme == "s" })
+    // In JSON, the message ends with a quotation mark.
+    let address = address.split('"').next()?.parse().ok()?;
+    Some(Client { address, is_tls: end_of_scheme == "s" })
 }
 
 fn address_after(words: &str, log: &str) -> Option<SocketAddr> {
