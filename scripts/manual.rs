@@ -14,7 +14,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use gitops_status_server::cli;
 
-/// The exit statuses, with what each means; `docs/operating.md` says more.
+/// The exit statuses, with what each means; `docs/operations.md` says more.
 pub const EXIT_STATUSES: [(&str, &str); 6] = [
     ("0", "Stopped in order by a signal, or the command has done its work."),
     (

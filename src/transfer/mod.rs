@@ -1,7 +1,7 @@
 //! Exports: everything that a store holds as lines of JSON, written and read.
 //!
 //! Knows stores only by their traits, and knows no files: it writes to and reads from streams. Entries
-//! and transitions have the words of the API. `docs/operating.md` describes the lines.
+//! and transitions have the words of the API. `docs/operations.md` describes the lines.
 
 mod error;
 mod export;

@@ -64,7 +64,7 @@ fn names_of_the_program(names: &mut BTreeSet<String>) {
         let alerts = rules.lines().filter_map(|line| line.trim().strip_prefix("- alert: "));
         names.extend(alerts.map(|alert| format!("alert {alert}")));
     }
-    let operating = read("docs/operating.md");
+    let operating = read("docs/operations.md");
     let statuses = rows(&operating).filter(|row| row[0].parse::<u8>().is_ok());
     names.extend(statuses.map(|row| format!("exit status {}", row[0])));
     names.extend(SETTINGS.iter().map(|setting| format!("setting {}", setting.name)));

@@ -65,6 +65,7 @@ mod migrating;
 mod moving;
 mod naming;
 mod openapi;
+mod operations;
 mod outages;
 mod overload;
 mod pages;

@@ -226,3 +226,21 @@ fn alerts_about_the_program_come_first_and_a_drifted_repository_is_told_again_th
     assert_eq!(sent("GitopsStatusSilent", "removed").len(), 1);
     assert!(sent("GitopsStatusSilent", "outage").is_empty());
 }
+
+/// docs/alerts.md says so.
+#[test]
+fn a_silenced_alert_about_a_repository_still_holds_back_those_about_its_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("alertmanager.yml");
+    fs::write(&file, configuration(&Receiver::start(), MINUTE)).unwrap();
+    let alertmanager = Alertmanager::start(&file, &folder.path().join("data"));
+    alertmanager.silence("GitopsStatusRepoDrifted");
+    alertmanager.post(&[
+        alert("GitopsStatusRepoDrifted", "a", &[("repo", "r")]),
+        alert("GitopsStatusDrifted", "a", &[("repo", "r"), ("server", "s")]),
+    ]);
+    wait_until("the one is silenced, and the other held back", || {
+        alertmanager.held_back_by("GitopsStatusRepoDrifted", "silencedBy") == 1
+            && alertmanager.held_back_by("GitopsStatusDrifted", "inhibitedBy") == 1
+    });
+}

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::process::{Running, spawn};
 use super::prometheus::address_in;
@@ -45,6 +45,26 @@ impl Alertmanager {
         let headers = [("Content-Type", "application/json")];
         let reply = self.client.send("POST", "/api/v2/alerts", &headers, &body);
         assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+
+    /// Silences the alerts of a name.
+    pub fn silence(&self, name: &str) {
+        let body = json!({
+            "matchers": [{ "name": "alertname", "value": name, "isRegex": false }],
+            "startsAt": "2000-01-01T00:00:00Z", "endsAt": "2999-01-01T00:00:00Z",
+            "createdBy": "test", "comment": "test",
+        });
+        let headers = [("Content-Type", "application/json")];
+        let reply =
+            self.client.send("POST", "/api/v2/silences", &headers, body.to_string().as_bytes());
+        assert_eq!(reply.status, 200, "{}", reply.text());
+    }
+
+    /// Returns how many silences (`silencedBy`) or other alerts (`inhibitedBy`) hold an alert back.
+    pub fn held_back_by(&self, name: &str, what: &str) -> usize {
+        let alerts = self.client.get("/api/v2/alerts").json();
+        let alert = alerts.as_array().unwrap().iter().find(|it| it["labels"]["alertname"] == name);
+        alert.and_then(|it| it["status"][what].as_array()).map_or(0, Vec::len)
     }
 }
 
