@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::dashboards::repository;
-use crate::support::{Client, Process, Relay, free_address, run_tool, wait_until};
+use crate::support::{self, Client, Process, Relay, free_address, run_tool, wait_until};
 
 /// The servers of the original, as the benchmark has them.
 #[derive(Clone, Copy, Debug)]
@@ -92,8 +92,7 @@ fn part(from: &str, to: &str) -> String {
 
 /// Returns the commands of a part of the document.
 fn commands(text: &str) -> Vec<String> {
-    let lines = text.lines().map(str::trim_start);
-    lines.filter_map(|line| line.strip_prefix("$ ")).map(str::to_owned).collect()
+    support::commands(text).into_iter().map(|shown| shown.command).collect()
 }
 
 /// A folder with the script of the document, between two servers.

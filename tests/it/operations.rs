@@ -8,7 +8,9 @@ use std::process::{Command, Stdio};
 use gitops_status_server::store::Part;
 
 use crate::support::dashboards::{repository, shipped};
-use crate::support::{PostgresDatabase, Process, TestApp, commands, document, report, run_tool};
+use crate::support::{
+    Pair, PostgresDatabase, Process, TestApp, commands, document, report, run_tool,
+};
 
 /// Returns a chapter of a document.
 fn chapter<'a>(document: &'a str, title: &str) -> &'a str {
@@ -168,6 +170,31 @@ fn the_commands_of_the_document_do_what_it_says() {
     assert!(import.contains(url), "{import}");
     run(folder, &import.replace(url, &format!("'{}'", database.url())));
     assert_eq!(database.stored("select server from entries"), ["rsyslog-lab"]);
+}
+
+/// Other tests run the commands that keep another label, compact a database, and find its readers.
+#[test]
+fn the_commands_of_the_runbook_put_its_addresses_into_the_rules_and_read_a_certificate() {
+    let folder = tempfile::tempdir().unwrap();
+    let rules = folder.path().join("gitops-status.yml");
+    fs::copy(shipped("prometheus/rules/gitops-status.yml"), &rules).unwrap();
+    let runbook = document("docs/alerts.md");
+    let (_, install) = runbook.split_once("\n## Install\n").unwrap();
+    let commands = commands(install.split("\n## ").next().unwrap());
+    assert_eq!(commands.len(), 2);
+    for shown in commands {
+        run(folder.path(), &shown.command);
+    }
+    let rules = fs::read_to_string(rules).unwrap();
+    // The comment at its beginning explains them.
+    let (_, rules) = rules.split_once("\ngroups:\n").unwrap();
+    assert!(!rules.contains("//git.example/") && !rules.contains("//gitops-status.example/"));
+    assert!(rules.contains("blob/main/docs/alerts.md#gitopsstatusdown"));
+
+    let pair = Pair::valid_until("status.example", 2147);
+    fs::copy(pair.certificate_file(), folder.path().join("tls.crt")).unwrap();
+    let command = runbook.split('`').find(|code| code.starts_with("openssl ")).unwrap();
+    assert!(run(folder.path(), command).contains("2147"));
 }
 
 #[test]
