@@ -7,7 +7,7 @@ use std::thread;
 use tempfile::TempDir;
 
 use crate::access::kit::{ALL, Token};
-use crate::support::{Process, report, run_sql, stored, update_request, wait_until};
+use crate::support::{Process, library_of, report, run_sql, stored, update_request, wait_until};
 
 /// System calls that inspect and open files.
 const LOOKS: &str = "HANG_LOOKS";
@@ -24,11 +24,7 @@ struct Disk(TempDir);
 impl Disk {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let source = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/hang.c");
-        let mut compiler = Command::new("gcc");
-        compiler.args(["-shared", "-fPIC", "-o"]).arg(folder.path().join("hang.so")).arg(source);
-        let status = compiler.status().expect("gcc is needed, which `scripts/test` installs");
-        assert!(status.success());
+        library_of("hang.c", folder.path());
         Self(folder)
     }
 

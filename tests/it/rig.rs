@@ -2,7 +2,8 @@
 //!
 //! Reporters send updates and removals to three processes until they are answered. Meanwhile
 //! connections are cut, dropped, stalled and slowed down, processes are killed and frozen, the primary
-//! crashes, fills its disk and is replaced by its standby. Then a checker holds what was answered and
+//! crashes, fills its disk and is replaced by its standby. One process has another time than the
+//! others. Then a checker holds what was answered and
 //! shown against what is stored. `controls` takes one safeguard away at a time, and expects the
 //! checker to notice.
 //!
@@ -34,10 +35,16 @@ use fleet::Fleet;
 use reporters::{Ending, MOST_ENTRIES, REPORTERS, Reporter, Shown, World, ask, read};
 use servers::Servers;
 
-use crate::support::{PATIENCE, Random, Relay, answer_alike, eventually, wait_until};
+use crate::support::{
+    PATIENCE, Process, Random, Relay, answer_alike, eventually, library_of, wait_until,
+};
 
 /// How many replicas there are. The last one knows both servers.
 const REPLICAS: usize = 3;
+/// The place of the replica whose clock is ahead.
+const AHEAD: usize = 1;
+/// By how many milliseconds: by more than NTP allows, and by less than what costs it the lead.
+const AHEAD_BY: &str = "1500";
 /// After how long nothing but a failure explains that too little happens.
 const STUCK_AFTER: Duration = Duration::from_mins(1);
 
@@ -104,6 +111,8 @@ fn run(plan: &Plan<'_>) -> Outcome {
             (0..count).map(|_| Relay::to(servers.port())).collect()
         })
         .collect();
+    let folder = tempfile::tempdir().unwrap();
+    let library = library_of("ahead.c", folder.path());
     let (fleet, orders) = Fleet::new(REPLICAS);
     let world = World::new(fleet, plan.stuck_after);
     let work = || {
@@ -112,8 +121,12 @@ fn run(plan: &Plan<'_>) -> Outcome {
             for (place, (orders, ways)) in orders.into_iter().zip(&ways).enumerate() {
                 let (fleet, ports) = (&world.fleet, ways.iter().map(Relay::port));
                 let url = servers.url_by(&ports.collect::<Vec<_>>());
-                let most = MOST_ENTRIES.to_string();
-                scope.spawn(move || fleet.keep(place, &url, &["--max-entries", &most], &orders));
+                let mut command = Process::command_on(&url);
+                command.args(["--max-entries", &MOST_ENTRIES.to_string()]);
+                if place == AHEAD {
+                    command.env("LD_PRELOAD", &library).env("CLOCK_AHEAD", AHEAD_BY);
+                }
+                scope.spawn(move || fleet.keep(place, command, &orders));
             }
             plan.run_on(&world, &mut servers, &ways)
         })
@@ -175,6 +188,7 @@ impl Plan<'_> {
     ) -> Vec<Break> {
         let mut breaks = std::mem::take(&mut *world.ledger.breaks.lock().unwrap());
         wait_until("the replicas run", || world.fleet.all().len() == REPLICAS);
+        wait_until("the clock of one replica is ahead", || is_ahead(world));
         let rows = |servers: &Servers| servers.ask(Stored::ENTRIES);
         let agreed = eventually(self.patience, || difference(world, &rows(servers)));
         breaks.extend(agreed.err().map(|what| Break { kind: Kind::Differs, what }));
@@ -202,6 +216,16 @@ impl Plan<'_> {
         .unwrap();
         breaks
     }
+}
+
+/// Whether one replica has noticed that its clock is ahead by more than a second.
+fn is_ahead(world: &World) -> bool {
+    let metrics = world.fleet.at(AHEAD).and_then(|replica| ask(&replica.client, "/metrics"));
+    let name = "\ngitops_status_replica_clock_ahead_seconds ";
+    metrics.is_some_and(|reply| {
+        let text = reply.text();
+        text.split_once(name).is_some_and(|(_, rest)| rest.starts_with("1."))
+    })
 }
 
 /// Returns in what the replicas differ from each other, from the rows of the database, or from what

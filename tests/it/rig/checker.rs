@@ -275,7 +275,10 @@ impl Walk {
             let what = format!("{transition} follows {present:?}");
             note(Kind::FromOldState, what);
         }
-        if self.times.insert(server.to_owned(), at).is_some_and(|last| last > at) {
+        // A removed pair has no last time (docs/decisions/0024-replicas.md).
+        if self.times.insert(server.to_owned(), at).is_some_and(|last| last > at)
+            && event != "first"
+        {
             note(Kind::TimeWentBack, format!("{transition}"));
         }
         match change {

@@ -64,11 +64,11 @@ impl Fleet {
         (Self { slots, started, failed_starts, logs: Mutex::default() }, kept)
     }
 
-    /// Keeps a process running at a place until the end.
-    pub fn keep(&self, place: usize, url: &str, arguments: &[&str], orders: &Receiver<Order>) {
+    /// Keeps a process of a command running at a place until the end.
+    pub fn keep(&self, place: usize, mut command: Command, orders: &Receiver<Order>) {
         loop {
             // Without its database, it does not start.
-            let process = match Process::try_run(Process::command_on(url).args(arguments)) {
+            let process = match Process::try_run(&mut command) {
                 Ok(process) => process,
                 Err(log) => {
                     self.failed_starts.fetch_add(1, Ordering::Relaxed);

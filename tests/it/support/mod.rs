@@ -47,7 +47,7 @@ pub use random::Random;
 pub use relay::Relay;
 pub use schema::Description;
 
-pub use tools::run_tool;
+pub use tools::{library_of, run_tool};
 
 /// How long a condition may take to come true before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -1,6 +1,7 @@
-//! External tools that check the files shipped for them.
+//! External tools that check the files shipped for them, and the compiler of C.
 
 use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// Runs a tool of a Debian package, asserts that it succeeds, and returns its output.
@@ -17,4 +18,15 @@ pub fn run_tool(name: &str, package: &str, arguments: &[&str], input: &str) -> S
     let (said, complained) = (String::from_utf8(stdout).unwrap(), String::from_utf8_lossy(&stderr));
     assert!(status.success(), "{name} {arguments:?}: {said}{complained}");
     said
+}
+
+/// Compiles a source in C beside the tests into a library that a program can preload; returns its path.
+pub fn library_of(source: &str, folder: &Path) -> PathBuf {
+    let library = folder.join(source).with_extension("so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it").join(source);
+    let mut compiler = Command::new("gcc");
+    compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &source]);
+    let status = compiler.status().expect("gcc is missing: install the Debian package gcc");
+    assert!(status.success());
+    library
 }
