@@ -45,9 +45,8 @@ fn update(with: impl FnOnce(&Fleet) -> Proxy) {
         }
         fleet.wait_until_all_are_used();
     });
-    let Outcome { stored, reads, failures, reopened } = outcome;
-    assert_eq!(failures, [""; 0], "of {stored:?} updates and {reads} reads");
-    assert!(stored.iter().all(|count| *count > 50) && reads > 50, "{stored:?}, {reads}");
+    let Outcome { stored, failures, reopened } = outcome;
+    assert_eq!(failures, [""; 0], "of {stored:?} updates");
     assert!(reopened > 0, "the stream of a replica ends with it");
     assert_all_is_told(&database, &stored);
     agree(fleet.replicas());

@@ -2,19 +2,22 @@
 
 use std::io::Write;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Client, Connection, Events, Reply, report, update_request};
+use crate::support::{Client, Connection, Events, Reply, report, update_request, wait_until};
 
 /// How many clients update an entry each, and how many read.
 const UPDATING: usize = 4;
 const READING: usize = 2;
 /// How many requests can be under way at once.
 pub const AT_ONCE: usize = UPDATING + READING;
+
+/// How many updates each client sends at least, and how many reads there are.
+const LEAST: usize = 50;
 
 /// The time between two requests of a client.
 const PAUSE: Duration = Duration::from_millis(40);
@@ -26,28 +29,30 @@ const REPO: &str = "rolled";
 pub struct Outcome {
     /// How many updates of each entry have been answered with 200. Their counts go from 1 to this.
     pub stored: Vec<u64>,
-    pub reads: usize,
     /// What was not answered with 200.
     pub failures: Vec<String>,
     /// How often the stream of changes was opened again.
     pub reopened: usize,
 }
 
-/// Has clients update and read while something is done. A client repeats an update until it is
+/// Has clients update and read while something is done, and for longer if they got few answers. A client
+/// repeats an update until it is
 /// answered with 200, as docs/reporting.md says.
 pub fn during(proxy: Client, work: impl FnOnce()) -> Outcome {
     let (is_over, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let stored = [const { AtomicU64::new(0) }; UPDATING];
     let failures = Mutex::new(Vec::new());
     let note = |failure: String| {
         eprintln!("{failure}");
         failures.lock().unwrap().push(failure);
     };
     let goes_on = || !is_over.load(Ordering::Relaxed);
-    let (stored, reopened) = thread::scope(|scope| {
+    let reopened = thread::scope(|scope| {
         let watching = scope.spawn(|| watch(&proxy));
         let (note, goes_on, reads) = (&note, &goes_on, &reads);
-        let updating: Vec<_> = (0..UPDATING)
-            .map(|pair| scope.spawn(move || update(proxy, pair, goes_on, note)))
+        let updating = stored.iter().enumerate();
+        let updating: Vec<_> = updating
+            .map(|(pair, stored)| scope.spawn(move || update(proxy, pair, stored, goes_on, note)))
             .collect();
         for _ in 0..READING {
             scope.spawn(move || {
@@ -61,26 +66,38 @@ pub fn during(proxy: Client, work: impl FnOnce()) -> Outcome {
             });
         }
         work();
+        wait_until("each client has had some answers", || {
+            let updates = stored.iter().map(|stored| stored.load(Ordering::Relaxed)).min();
+            updates >= Some(LEAST as u64) && reads.load(Ordering::Relaxed) >= LEAST
+        });
         is_over.store(true, Ordering::Relaxed);
-        let stored = updating.into_iter().map(|updating| updating.join().unwrap()).collect();
+        for updating in updating {
+            updating.join().unwrap();
+        }
         proxy.accept(report(REPO, "end", "SYNCED", &[]));
-        (stored, watching.join().unwrap())
+        watching.join().unwrap()
     });
-    let failures = failures.into_inner().unwrap();
-    Outcome { stored, reads: reads.into_inner(), failures, reopened }
+    let stored = stored.into_iter().map(AtomicU64::into_inner).collect();
+    Outcome { stored, failures: failures.into_inner().unwrap(), reopened }
 }
 
-/// Reports counts from 1 on; returns the last one.
-fn update(proxy: Client, pair: usize, goes_on: &dyn Fn() -> bool, note: &dyn Fn(String)) -> u64 {
+/// Reports counts from 1 on, and notes the last one that was stored.
+fn update(
+    proxy: Client,
+    pair: usize,
+    stored: &AtomicU64,
+    goes_on: &dyn Fn() -> bool,
+    note: &dyn Fn(String),
+) {
     let (mut connection, mut count) = (Kept::with(proxy), 0);
     while goes_on() {
         count += 1;
         while let Err(failure) = connection.report(pair, count) {
             note(failure);
         }
+        stored.store(count, Ordering::Relaxed);
         thread::sleep(PAUSE);
     }
-    count
 }
 
 /// Follows the stream of changes until the last update, and opens it again each time it ends; returns
