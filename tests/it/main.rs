@@ -44,6 +44,7 @@ mod embedding;
 mod events;
 mod expiry;
 mod exports;
+mod faults;
 mod figures;
 mod filters;
 mod folding;

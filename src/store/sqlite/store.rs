@@ -18,7 +18,7 @@ use super::records::SqliteRecords;
 use super::sightings::Sightings;
 use super::stored_entries::{Everything, read_all, read_changes, read_unfolded};
 use super::upkeep::Sizes;
-use super::{connection, outages, pairs, sql};
+use super::{connection, outages, pairs, sql, upkeep};
 use crate::domain::{
     Changes, CommitId, Head, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule,
     Revision, Timeline, TimelineQuery, TransitionId,
@@ -93,6 +93,9 @@ impl SqliteStore {
             }
             if found < confirmed {
                 return Err(StoreError::WentBack { confirmed, found });
+            }
+            if found > confirmed {
+                upkeep::settle_log(&mut connection).await?;
             }
             // At the confirmed revision the log is as it is known. This reads the rows of all logged
             // entries, and a lost page among them would keep everything from being stored.

@@ -161,6 +161,21 @@ impl SqliteStore {
     }
 }
 
+/// Copies all of the log into the database, and syncs both, after a commit that was not confirmed.
+///
+/// If the sync of a commit fails, its frames are in the log all the same, and the next connection finds
+/// them there. The system may never write them: after an error it takes their pages for written, and the
+/// next sync succeeds. So what they contain is written anew before anything is confirmed.
+pub(super) async fn settle_log(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    let outcome = connection.fetch_one(sql::MOVE_LOG).await?;
+    let (frames, moved): (i64, i64) = (outcome.try_get(1)?, outcome.try_get(2)?);
+    if moved == frames {
+        return Ok(());
+    }
+    let reason = "the log has a commit that was not confirmed, and cannot be copied yet";
+    Err(StoreError::Unavailable(reason.into()))
+}
+
 /// Copies what it can of the log into the database, and empties the log if no connection reads from
 /// it. Waits for no reader. Returns the number of copied pages if the log is in use.
 async fn empty_log(connection: &mut SqliteConnection) -> Result<Option<i64>, sqlx::Error> {

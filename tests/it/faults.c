@@ -1,0 +1,110 @@
+/* Simulates a disk that refuses some calls, and a clock that moves on; tests preload it into the program.
+ * While the file named by FAULT exists, the call in it fails on files of a name: "write status.db-wal 28".
+ * Each failure leaves a file beside that one, whose name ends with ".hit". The file named by AHEAD has the
+ * seconds by which both clocks are ahead. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fnmatch.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
+
+static int fails_at(const char *call, const char *path)
+{
+    char wanted[32], pattern[256], hit[4096];
+    int number = 0;
+    const char *name = getenv("FAULT"), *base = strrchr(path, '/');
+    FILE *file = name ? fopen(name, "r") : NULL;
+    if (!file)
+        return 0;
+    int count = fscanf(file, "%31s %255s %d", wanted, pattern, &number);
+    fclose(file);
+    if (count != 3 || strcmp(wanted, call) != 0 || fnmatch(pattern, base ? base + 1 : path, 0) != 0)
+        return 0;
+    snprintf(hit, sizeof hit, "%s.hit", name);
+    file = fopen(hit, "w");
+    if (file)
+        fclose(file);
+    errno = number;
+    return 1;
+}
+
+static int fails(const char *call, int descriptor)
+{
+    char link[64], path[4096] = "";
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    if (!getenv("FAULT") || access(getenv("FAULT"), F_OK) != 0 || readlink(link, path, sizeof path - 1) < 0)
+        return 0;
+    return fails_at(call, path);
+}
+
+ssize_t pwrite64(int file, const void *bytes, size_t count, off64_t place)
+{
+    return fails("write", file) ? -1 : REAL(pwrite64)(file, bytes, count, place);
+}
+
+ssize_t pwrite(int file, const void *bytes, size_t count, off_t place)
+{
+    return fails("write", file) ? -1 : REAL(pwrite)(file, bytes, count, place);
+}
+
+ssize_t write(int file, const void *bytes, size_t count)
+{
+    return fails("write", file) ? -1 : REAL(write)(file, bytes, count);
+}
+
+ssize_t copy_file_range(int from, off64_t *in, int to, off64_t *out, size_t count, unsigned flags)
+{
+    return fails("write", to) ? -1 : REAL(copy_file_range)(from, in, to, out, count, flags);
+}
+
+ssize_t pread64(int file, void *bytes, size_t count, off64_t place)
+{
+    return fails("read", file) ? -1 : REAL(pread64)(file, bytes, count, place);
+}
+
+int fsync(int file)
+{
+    return fails("sync", file) ? -1 : REAL(fsync)(file);
+}
+
+int fdatasync(int file)
+{
+    return fails("sync", file) ? -1 : REAL(fdatasync)(file);
+}
+
+#define OPEN(name)                                                                    \
+    int name(const char *path, int flags, ...)                                        \
+    {                                                                                 \
+        va_list rest;                                                                 \
+        va_start(rest, flags);                                                        \
+        mode_t mode = va_arg(rest, mode_t);                                           \
+        va_end(rest);                                                                 \
+        if ((flags & (O_WRONLY | O_RDWR | O_CREAT)) && fails_at("open", path))        \
+            return -1;                                                                \
+        return REAL(name)(path, flags, mode);                                         \
+    }
+
+OPEN(open)
+OPEN(open64)
+
+int clock_gettime(clockid_t clock, struct timespec *time)
+{
+    long long ahead = 0;
+    int outcome = REAL(clock_gettime)(clock, time);
+    const char *name = getenv("AHEAD");
+    FILE *file = outcome == 0 && name ? fopen(name, "r") : NULL;
+    if (file) {
+        if (fscanf(file, "%lld", &ahead) == 1)
+            time->tv_sec += ahead;
+        fclose(file);
+    }
+    return outcome;
+}
