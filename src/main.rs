@@ -58,7 +58,7 @@ fn carry_out(invocation: Result<Invocation, CliError>) -> ExitCode {
         },
         Ok(Invocation::CheckToken(check)) => check_token(&check),
         Ok(Invocation::Backup(take)) => back_up(&take),
-        Ok(Invocation::Restore(restore)) => maintain(cli::restore(&restore)),
+        Ok(Invocation::Restore(restore)) => maintain(cli::restore(&restore, now())),
         Ok(Invocation::Check(database)) => maintain(cli::check(&database)),
         Ok(Invocation::Compact(database)) => maintain(cli::compact(&database)),
         Ok(Invocation::Repair(database)) => maintain(cli::repair(&database)),
@@ -83,7 +83,7 @@ fn import(database: DatabaseUrl, place: &Place) -> ExitCode {
     let mut progress = progress("Importing", false);
     maintain(async {
         let store = app::incoming(database).await?;
-        Ok::<_, AppError>(cli::import(store, place, &mut progress).await?)
+        Ok::<_, AppError>(cli::import(store, place, now(), &mut progress).await?)
     })
 }
 

@@ -39,6 +39,7 @@ impl Store for BareLog {
             head: Head::default(),
             entries: Vec::new(),
             outages: Vec::new(),
+            restored_at: None,
         })
     }
 

@@ -70,9 +70,10 @@ impl Board {
         let outages = start.outages(now);
         outages.latest().into_iter().for_each(log_outage);
         let (loaded, usage, replicas) = start.into_parts();
-        let Loaded { store_id: _, head, entries, outages: noted } = loaded;
+        let Loaded { store_id: _, head, entries, outages: noted, restored_at } = loaded;
         let replicas = Arc::new(replicas);
-        let snapshot = Snapshot::load(Policy { outages, ..policy }, head, entries, now);
+        let policy = Policy { outages, restored_at, ..policy };
+        let snapshot = Snapshot::load(policy, head, entries, now);
         let published = Arc::new(Published::new(snapshot, capacity, usage));
         published.soundness().lost_commits = store.lost_commits();
         let (queue, requests) = queue::queue();

@@ -12,6 +12,7 @@ use super::healthcheck::reachable;
 use super::invocation::{Invocation, sqlite_file};
 use super::place::{self, Place, Unfinished, argument};
 use crate::config::{Config, ConfigError, Lookup, Resolved, text_file};
+use crate::domain::Timestamp;
 use crate::store::sqlite::{BackupSource, Holding, Restored, SqliteStore};
 use crate::store::{BackupError, BackupPlace, OpenError};
 
@@ -253,17 +254,18 @@ fn of_file(path: &Path, error: io::Error) -> TakeError {
     TakeError::File { file: download::shown(path), error }
 }
 
-/// Puts a backup where a database is to be, and returns what it holds, as text.
+/// Puts a backup where a database is to be, and returns what it holds, as text. `at` is the time.
 ///
 /// # Errors
 /// As [`SqliteStore::restore`].
-pub async fn restore(restore: &RestoreBackup) -> Result<String, OpenError> {
+pub async fn restore(restore: &RestoreBackup, at: Timestamp) -> Result<String, OpenError> {
     let RestoreBackup { database, from, replaces } = restore;
     let source = match from {
         Place::Standard => BackupSource::Stream(Box::new(io::stdin())),
         Place::File(path) => BackupSource::File(path.clone()),
     };
-    let Restored { holding, kept } = SqliteStore::restore(database, source, *replaces).await?;
+    let restored = SqliteStore::restore(database, source, *replaces, at).await?;
+    let Restored { holding, kept } = restored;
     let kept = kept.map(|kept| format!("The database of before was kept: {}\n", kept.display()));
     Ok(format!(
         "{} was restored: {}\n{}",
@@ -285,8 +287,11 @@ pub async fn check(path: &Path) -> Result<String, OpenError> {
 fn in_words(holding: &Holding) -> String {
     let Holding { store_id, revision, is_older, entries, transitions, last_update } = holding;
     let last = last_update.map(|at| format!(", the last update of {at}")).unwrap_or_default();
-    let older =
-        if *is_older { ", of an older version, which a start brings up to date" } else { "" };
+    let older = if *is_older {
+        ", of an older version, which a start or a restore brings up to date"
+    } else {
+        ""
+    };
     format!(
         "store {store_id} at revision {revision}, {entries} entries, {transitions} changes{last}{older}"
     )

@@ -65,6 +65,7 @@ pub async fn export(
 pub async fn import(
     store: Box<dyn Incoming>,
     place: &Place,
+    at: Timestamp,
     progress: &mut Progress,
 ) -> Result<String, TransferError> {
     let mut input: Box<dyn BufRead + Send> = match place {
@@ -72,7 +73,7 @@ pub async fn import(
         Place::File(path) => Box::new(BufReader::new(File::open(path).map_err(in_file(path))?)),
     };
     let Imported { counts, store_id, revision, exported_at } =
-        transfer::import(&mut *input, store, progress).await?;
+        transfer::import(&mut *input, store, at, progress).await?;
     Ok(format!(
         "Imported store {store_id} as it was at revision {revision}, {exported_at}. {counts}\n"
     ))

@@ -27,6 +27,9 @@ pub struct Policy {
     pub schedules: Vec<Schedule>,
     /// The outages of the server, which are nobody's silence.
     pub outages: Outages,
+    /// When a backup was restored, or an export imported: what is older is kept for its time to live
+    /// from then on. `None` if all that is stored came here first.
+    pub restored_at: Option<Timestamp>,
 }
 
 /// Settings for some entries. A zero is never; `None` means the setting for all.
@@ -55,7 +58,7 @@ impl Policy {
     /// Makes settings without schedules.
     #[must_use]
     pub const fn new(stale_after: Option<Duration>, ttl: Option<Duration>) -> Self {
-        Self { stale_after, ttl, schedules: Vec::new(), outages: Outages::NONE }
+        Self { stale_after, ttl, schedules: Vec::new(), outages: Outages::NONE, restored_at: None }
     }
 
     /// Finds the schedule of an entry.
@@ -80,16 +83,19 @@ impl Policy {
     /// The reporter's schedule goes before that of the settings, which goes before the settings for
     /// all. An `updated_at` in the future, from a clock that was wrong, counts as `now`: the entry
     /// must not outlive the others. If it is ahead by no more than [`CLOCK_TOLERANCE`], it counts as
-    /// it is, so that all replicas show the same deadline. A silence that is recorded stays, whatever
-    /// outages there were.
+    /// it is, so that all replicas show the same deadline. The same holds of a restore. A silence that
+    /// is recorded stays, whatever outages there were.
     #[must_use]
     pub fn deadlines(&self, number: ScheduleNumber, entry: &Entry, now: Timestamp) -> Deadlines {
-        let is_from_a_wrong_clock = entry.updated_at > now.plus(CLOCK_TOLERANCE);
-        let since = if is_from_a_wrong_clock { now } else { entry.updated_at };
-        let deadline =
-            |span: Option<Duration>| span.map_or(Timestamp::NEVER, |span| since.plus(span));
+        let counted = |at: Timestamp| if at > now.plus(CLOCK_TOLERANCE) { now } else { at };
+        let since = counted(entry.updated_at);
+        let kept_since = self.restored_at.map_or(since, |at| counted(at).max(since));
+        let deadline = |since: Timestamp, span: Option<Duration>| {
+            span.map_or(Timestamp::NEVER, |span| since.plus(span))
+        };
         let Lifetime { stale_after, ttl } = self.lifetime(number, entry.report.schedule);
-        let deadlines = Deadlines { stale_at: deadline(stale_after), expires_at: deadline(ttl) };
+        let (stale_at, expires_at) = (deadline(since, stale_after), deadline(kept_since, ttl));
+        let deadlines = Deadlines { stale_at, expires_at };
         if entry.recorded.stale { deadlines } else { self.outages.forgiven(since, deadlines) }
     }
 
@@ -232,6 +238,20 @@ mod tests {
         let by_another_replica = self::entry(ReporterSchedule::default(), at(9));
         let deadlines = POLICY.deadlines(NONE, &by_another_replica, at(5));
         assert_eq!(deadlines, Deadlines { stale_at: at(109), expires_at: at(1009) });
+    }
+
+    #[test]
+    fn after_a_restore_the_time_to_live_begins_anew_and_the_silence_goes_on() {
+        let of = |restored_at: i64, updated_at: i64, now: i64| {
+            let policy = Policy { restored_at: Some(at(restored_at)), ..POLICY };
+            let entry = entry(ReporterSchedule::default(), at(updated_at));
+            let Deadlines { stale_at, expires_at } = policy.deadlines(NONE, &entry, at(now));
+            (stale_at, expires_at)
+        };
+        assert_eq!(of(5000, 0, 5000), (at(100), at(6000)));
+        assert_eq!(of(5000, 5001, 5001), (at(5101), at(6001)), "it was reported since");
+        assert_eq!(of(5000, 0, 4998), (at(100), at(6000)), "by the clock of another replica");
+        assert_eq!(of(1_000_000, 0, 5000), (at(100), at(6000)), "by a wrong clock");
     }
 
     #[test]

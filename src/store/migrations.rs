@@ -11,17 +11,20 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 /// A file: its number, what it does, and its statements.
 type Step = (i64, &'static str, &'static str);
 
-const SQLITE: [Step; 6] = [
+const SQLITE: [Step; 7] = [
     (1, "initial", include_str!("../../migrations/sqlite/0001_initial.sql")),
     (2, "sightings", include_str!("../../migrations/sqlite/0002_sightings.sql")),
     (3, "history", include_str!("../../migrations/sqlite/0003_history.sql")),
     (4, "drifted since", include_str!("../../migrations/sqlite/0004_drifted_since.sql")),
     (5, "expired drifted", include_str!("../../migrations/sqlite/0005_expired_drifted.sql")),
     (6, "outages", include_str!("../../migrations/sqlite/0006_outages.sql")),
+    (7, "restored at", include_str!("../../migrations/sqlite/0007_restored_at.sql")),
 ];
 
-const POSTGRES: [Step; 1] =
-    [(1, "initial", include_str!("../../migrations/postgres/0001_initial.sql"))];
+const POSTGRES: [Step; 2] = [
+    (1, "initial", include_str!("../../migrations/postgres/0001_initial.sql")),
+    (2, "restored at", include_str!("../../migrations/postgres/0002_restored_at.sql")),
+];
 
 /// Returns the migrations of a SQLite file, none of which begins a transaction: the caller has one around all.
 ///

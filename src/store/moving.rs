@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
 use super::OpenError;
-use crate::domain::{Entry, Outage, Revision, Transition, TransitionId};
+use crate::domain::{Entry, Outage, Revision, Timestamp, Transition, TransitionId};
 
 /// One thing that a store holds.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -125,6 +125,7 @@ pub trait Incoming: Send {
     /// Puts more records into the store, in the order in which [`Outgoing`] has them.
     async fn put(&mut self, records: Vec<Record>) -> Result<(), OpenError>;
 
-    /// Makes everything durable at once. The store has an id of its own, not that of another.
-    async fn finish(self: Box<Self>) -> Result<(), OpenError>;
+    /// Makes everything durable at once. The store has an id of its own, not that of another. What it
+    /// holds expires a time to live after `at` at the earliest.
+    async fn finish(self: Box<Self>, at: Timestamp) -> Result<(), OpenError>;
 }

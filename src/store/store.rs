@@ -11,7 +11,7 @@ use super::{
     BackupError, BackupPlace, CommitError, Copied, Examination, KeptBackup, Meeting, Presence,
     StoreError,
 };
-use crate::domain::{Changes, CommitId, Entry, Head, Outage, Plan, TransitionId};
+use crate::domain::{Changes, CommitId, Entry, Head, Outage, Plan, Timestamp, TransitionId};
 
 /// The present, as a store holds it.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub struct Loaded {
     pub entries: Vec<Arc<Entry>>,
     /// The server's outages before earlier starts.
     pub outages: Vec<Outage>,
+    /// When all of this was restored from a backup or imported; `None` if it came here first.
+    pub restored_at: Option<Timestamp>,
 }
 
 /// The space that a store takes and has, in bytes; `None` where the store cannot tell.

@@ -20,13 +20,14 @@ pub struct Imported {
     pub exported_at: Timestamp,
 }
 
-/// Fills a store with everything that an export has, or with nothing.
+/// Fills a store with everything that an export has, or with nothing. `at` is the time of the import.
 ///
 /// # Errors
 /// See [`TransferError`].
 pub async fn import(
     input: &mut (dyn BufRead + Send),
     mut store: Box<dyn Incoming>,
+    at: Timestamp,
     progress: &mut Progress,
 ) -> Result<Imported, TransferError> {
     let mut reader = Reader::begin(input)?;
@@ -38,7 +39,7 @@ pub async fn import(
         store.put(records).await?;
         progress.show(reader.read().sum(), reader.origin().counts.sum());
     }
-    store.finish().await?;
+    store.finish(at).await?;
     progress.clear();
     let Origin { store_id, revision, exported_at, counts } = reader.origin().clone();
     Ok(Imported { counts, store_id, revision, exported_at })

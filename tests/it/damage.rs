@@ -186,6 +186,15 @@ fn a_history_of_an_older_version_is_kept_if_each_row_of_it_can_be_read() {
 }
 
 #[test]
+fn a_repair_does_not_forget_when_the_database_was_restored() {
+    let (_folder, path) = filled();
+    run_sql(&path, "update meta set restored_at = 1776767535000");
+    let (_, server) = repaired(&path, ROOTS[1].1);
+    drop(server);
+    assert_eq!(stored(&path, "select restored_at || '' from meta"), ["1776767535000"]);
+}
+
+#[test]
 fn updates_that_are_only_in_the_log_are_in_the_repaired_database() {
     let (_folder, path) = filled();
     let root: usize = stored(&path, ROOTS[1].1)[0].parse().unwrap();

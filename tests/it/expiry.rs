@@ -168,6 +168,7 @@ fn a_database_from_before_there_were_such_rows_is_upgraded() {
     let app = app.restart_between(|| {
         run_sql(&path, "alter table entries drop column expired_at");
         run_sql(&path, "drop table outages");
+        run_sql(&path, "alter table meta drop column restored_at");
         run_sql(&path, "delete from _sqlx_migrations where version >= 5");
     });
     assert_eq!(app.list(""), before);

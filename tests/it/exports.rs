@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use gitops_status_server::config::{DatabaseUrl, Resolved};
 use serde_json::{Value, json};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::support::{
-    OLDER, PostgresDatabase, Process, TestApp, report, run_sql, run_tool, stored, wait_until,
+    Cluster, OLDER, PostgresDatabase, Process, TestApp, database_url, report, run_sql, run_tool,
+    stored, wait_until,
 };
 
 const NO_ARGUMENTS: &[&str] = &[];
@@ -23,11 +23,20 @@ const NO_ARGUMENTS: &[&str] = &[];
 /// A file or a URL that names a database.
 trait Database {
     fn url(&self) -> String;
+
+    /// Makes an imported database expire as if it had never been elsewhere.
+    fn forget_import(&self);
 }
+
+const FORGET_IMPORT: &str = "update meta set restored_at = null";
 
 impl Database for Path {
     fn url(&self) -> String {
         format!("sqlite://{}", self.display())
+    }
+
+    fn forget_import(&self) {
+        run_sql(self, FORGET_IMPORT);
     }
 }
 
@@ -35,11 +44,19 @@ impl Database for PathBuf {
     fn url(&self) -> String {
         self.as_path().url()
     }
+
+    fn forget_import(&self) {
+        self.as_path().forget_import();
+    }
 }
 
 impl Database for PostgresDatabase {
     fn url(&self) -> String {
         self.url()
+    }
+
+    fn forget_import(&self) {
+        Cluster::shared().run(self.name(), FORGET_IMPORT);
     }
 }
 
@@ -162,15 +179,11 @@ fn assert_alike(old: &TestApp, new: &TestApp) {
     wait_until("the same entries have expired", || expired(old) == expired(new));
 }
 
-/// Returns the URL of a database as the settings have it.
-fn setting(database: &(impl Database + ?Sized)) -> DatabaseUrl {
-    let flags = |name: &str| (name == "database_url").then(|| database.url().into());
-    Resolved::load(&flags, &|_| None).unwrap().config.database_url
-}
-
-/// Starts the application on a database, at the same time by its clock in each call.
+/// Starts the application on a database, at the same time by its clock in each call. Only when entries
+/// expire depends on the import.
 fn served(database: &(impl Database + ?Sized), later: Duration) -> TestApp {
-    let app = TestApp::with(|config| config.database_url = setting(database));
+    database.forget_import();
+    let app = TestApp::with(|config| config.database_url = database_url(&database.url()));
     let app = app.restart_after(later);
     app.advance(Duration::from_hours(1));
     app
@@ -180,7 +193,7 @@ const DAYS: Duration = Duration::from_hours(24 * 3);
 
 /// Fills a database with everything that there is to move, and returns its export.
 fn with_everything(old: &Path) -> String {
-    let app = TestApp::with(|config| config.database_url = setting(old));
+    let app = TestApp::with(|config| config.database_url = database_url(&old.url()));
     for report in unusual_reports() {
         app.accept(report.to_string());
         // Only times change: these updates are in a table of their own.

@@ -79,6 +79,7 @@ mod proxies;
 mod replicas;
 mod reporting;
 mod reports;
+mod restored;
 mod retention;
 mod rig;
 mod rotation;

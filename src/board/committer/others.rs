@@ -86,7 +86,8 @@ impl Committer {
     /// Publishes all that the store has, in place of the published snapshot.
     pub(super) async fn reload(&self, time: &mut Timekeeper) -> Result<(), StoreError> {
         let loaded = time.meanwhile(self.shared.store.load()).await?;
-        let Loaded { store_id: _, head, entries, outages: _ } = loaded;
+        // Nothing is restored or imported while a replica runs.
+        let Loaded { store_id: _, head, entries, outages: _, restored_at: _ } = loaded;
         let (now, policy) = (time.now(), Arc::clone(self.shared.published.snapshot().policy()));
         self.shared.published.replace(Snapshot::load(policy, head, entries, now));
         Ok(())

@@ -9,7 +9,7 @@ use super::server::SessionLimits;
 use super::sql;
 use super::store::PostgresStore;
 use super::target::Target;
-use crate::domain::Outage;
+use crate::domain::{Outage, Timestamp};
 use crate::store::record::{entry_columns, transition_columns};
 use crate::store::rows::MovedRows;
 use crate::store::{Incoming, OpenError, Record, StoreError};
@@ -53,15 +53,17 @@ const PUT_OUTAGES: &str = "insert into outages (began, ended) select * from unne
 
 /// The import is a commit, and the first one: none before it can be gone on from. The next
 /// transition has the next id.
-const FINISH: [&str; 4] = [
+const FINISH: [&str; 3] = [
     "insert into commits (revision, token, format, keys, grown_entries, grown_bytes) \
      select max(revision) + 1, gen_random_uuid(), 1, '{}', 0, 0 from commits",
     "delete from commits where revision < (select max(revision) from commits)",
-    "update meta set store_id = replace(gen_random_uuid()::text, '-', '')",
     "select setval( \
          pg_get_serial_sequence('transitions', 'id'), coalesce(max(id), 1), max(id) is not null \
      ) from transitions",
 ];
+
+const SET_META: &str =
+    "update meta set store_id = replace(gen_random_uuid()::text, '-', ''), restored_at = $1";
 
 impl PostgresStore {
     /// Begins to fill a database that holds nothing and that no replica has open.
@@ -118,8 +120,8 @@ impl Incoming for PostgresIncoming {
         put.map_err(|error| Rejected::from(error).at(&self.database))
     }
 
-    async fn finish(mut self: Box<Self>) -> Result<(), OpenError> {
-        let done = within(&SessionLimits::OF_A_MOVE, finish(&mut self.connection)).await;
+    async fn finish(mut self: Box<Self>, at: Timestamp) -> Result<(), OpenError> {
+        let done = within(&SessionLimits::OF_A_MOVE, finish(&mut self.connection, at)).await;
         done.map_err(|error| Rejected::from(error).at(&self.database))
     }
 }
@@ -144,10 +146,11 @@ async fn put(connection: &mut PgConnection, records: &[Record]) -> Result<(), St
     Ok(())
 }
 
-async fn finish(connection: &mut PgConnection) -> Result<(), StoreError> {
+async fn finish(connection: &mut PgConnection, at: Timestamp) -> Result<(), StoreError> {
     for statement in FINISH {
         sqlx::query(statement).execute(&mut *connection).await?;
     }
+    sqlx::query(SET_META).bind(at.millis()).execute(&mut *connection).await?;
     connection.execute("commit").await?;
     Ok(())
 }

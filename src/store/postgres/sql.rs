@@ -12,6 +12,9 @@ pub(super) const FORMAT: i16 = 1;
 /// The identity of the database.
 pub(super) const STORE_ID: &str = "select store_id from meta";
 
+/// The identity of the database, and when it was restored or imported.
+pub(super) const META: &str = "select store_id, restored_at from meta";
+
 /// The identity of the database, asked by a new session. Whatever the defaults of the server are,
 /// each statement of a transaction sees what was committed before it: `commit_v1` waits for its turn
 /// and then looks.

@@ -15,7 +15,8 @@ use crate::store::{Loaded, StoreError};
 pub(super) async fn read_all(connection: &mut PgConnection) -> Result<Loaded, StoreError> {
     let mut moment = piece(connection.begin_with(sql::BEGIN_TO_READ)).await?;
     piece(sqlx::query(sql::DO_NOT_SORT).execute(&mut *moment)).await?;
-    let store_id = piece(sqlx::query_scalar(sql::STORE_ID).fetch_one(&mut *moment)).await?;
+    let (store_id, restored_at): (String, Option<i64>) =
+        piece(sqlx::query_as(sql::META).fetch_one(&mut *moment)).await?;
     let head = piece(feed::last(&mut moment)).await?;
     let outages = piece(read_outages(&mut moment)).await?;
     let mut entries: Vec<Arc<Entry>> = Vec::new();
@@ -26,7 +27,8 @@ pub(super) async fn read_all(connection: &mut PgConnection) -> Result<Loaded, St
     }
     drop(rows);
     piece(moment.commit()).await?;
-    Ok(Loaded { store_id, head, entries, outages })
+    let restored_at = restored_at.map(Timestamp::from_millis);
+    Ok(Loaded { store_id, head, entries, outages, restored_at })
 }
 
 /// Reads the outages in their order.

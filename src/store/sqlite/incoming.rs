@@ -17,7 +17,7 @@ use super::schema::take_steps;
 use super::sql::transition_columns;
 use super::store::SqliteStore;
 use super::{create, remake};
-use crate::domain::Outage;
+use crate::domain::{Outage, Timestamp};
 use crate::store::record::entry_columns;
 use crate::store::rows::MovedRows;
 use crate::store::{Incoming, OpenError, Record, StoreError};
@@ -29,7 +29,7 @@ const HOLDS_ANYTHING: &str =
     "select exists (select 1 from entries) or exists (select 1 from transitions)";
 
 /// An import is the first commit of its database.
-const SET_REVISION: &str = "update meta set revision = 1";
+const SET_META: &str = "update meta set revision = 1, restored_at = $1";
 
 const PUT_ENTRIES: &str = concat!(
     "insert into entries (repo, server, ",
@@ -122,9 +122,9 @@ impl Incoming for SqliteIncoming {
         put.map_err(|error| Rejected::from(error).at(&self.named))
     }
 
-    async fn finish(self: Box<Self>) -> Result<(), OpenError> {
+    async fn finish(self: Box<Self>, at: Timestamp) -> Result<(), OpenError> {
         let named = self.named.clone();
-        self.put_in_place().await.map_err(|unfit| unfit.at(&named))
+        self.put_in_place(at).await.map_err(|unfit| unfit.at(&named))
     }
 }
 
@@ -143,9 +143,9 @@ async fn put(connection: &mut SqliteConnection, records: &[Record]) -> Result<()
 }
 
 impl SqliteIncoming {
-    async fn put_in_place(self) -> Result<(), Rejected> {
+    async fn put_in_place(self, at: Timestamp) -> Result<(), Rejected> {
         let Self { named: _, path, unfinished, mut connection, _lock } = self;
-        connection.execute(SET_REVISION).await?;
+        sqlx::query(SET_META).bind(at.millis()).execute(&mut connection).await?;
         connection.execute("commit").await?;
         connection.close().await?;
         if path.try_exists()? {

@@ -36,6 +36,8 @@ const COPY_PRESENT: [&str; 2] = [
 ];
 const COPY_SIGHTINGS: &str = "insert into sightings select * from damaged.sightings";
 const COPY_OUTAGES: &str = "insert into outages select * from damaged.outages";
+const COPY_RESTORED_AT: &str =
+    "update meta set restored_at = (select restored_at from damaged.meta)";
 
 /// Every version has these columns.
 const COPY_HISTORY: &str = concat!(
@@ -163,7 +165,9 @@ async fn copy(
         sqlx::query(COPY_SIGHTINGS).execute(&mut new).await?;
     }
     // Older versions have none, and damaged ones are no loss.
-    sqlx::query(COPY_OUTAGES).execute(&mut new).await.ok();
+    for copy in [COPY_OUTAGES, COPY_RESTORED_AT] {
+        sqlx::query(copy).execute(&mut new).await.ok();
+    }
     if let HistoryRepair::Kept(_) = history {
         sqlx::query(COPY_HISTORY).execute(&mut new).await?;
     }

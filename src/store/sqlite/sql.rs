@@ -140,6 +140,9 @@ pub(super) const GIVE_PAGES_BACK: &str = "pragma incremental_vacuum(128)";
 /// The identity and revision of the database.
 pub(super) const META: &str = "select store_id, revision from meta";
 
+/// When the database was restored or imported. Older versions lack this.
+pub(super) const RESTORED_AT: &str = "select restored_at from meta";
+
 /// An entry as a JSON array, as `store::record` reads it.
 ///
 /// `group_concat` joins many of them a third faster than `json_group_array`.

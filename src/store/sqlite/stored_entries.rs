@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::sighting_log::{self, Sighted, SightingLog};
 use super::{outages, pairs, result_code as code, sql};
-use crate::domain::{Changes, Entry, KeyRef, Outage, Revision};
+use crate::domain::{Changes, Entry, KeyRef, Outage, Revision, Timestamp};
 use crate::store::{Loaded, StoreError, record};
 
 /// The most entries in a page.
@@ -22,11 +22,12 @@ const FILE_BYTES_AT_ONCE: i64 = 1024 * 1024;
 /// A repository and a server.
 type Pair<'a> = (Cow<'a, str>, Cow<'a, str>);
 
-/// The identity and revision of a database, and the outages of its server.
+/// The identity and revision of a database, the outages of its server, and when it was restored.
 pub(super) struct Meta {
     store_id: String,
     revision: Revision,
     outages: Vec<Outage>,
+    restored_at: Option<Timestamp>,
 }
 
 /// The present, as a database stores it.
@@ -96,11 +97,9 @@ impl Everything {
     /// Applies the log of sightings to the rows.
     pub(super) fn new((meta, mut rows): (Meta, Rows), log: SightingLog) -> Self {
         let unfolded = rows.see(log);
-        let Meta { store_id, revision, outages } = meta;
-        Self {
-            loaded: Loaded { store_id, head: revision.into(), entries: rows.entries, outages },
-            unfolded,
-        }
+        let Meta { store_id, revision, outages, restored_at } = meta;
+        let (head, entries) = (revision.into(), rows.entries);
+        Self { loaded: Loaded { store_id, head, entries, outages, restored_at }, unfolded }
     }
 }
 
@@ -115,10 +114,13 @@ pub(super) async fn read_rows(
     connection: &mut SqliteConnection,
 ) -> Result<(Meta, Rows), StoreError> {
     let meta = sqlx::query(sql::META).fetch_one(&mut *connection).await?;
+    let restored_at: Option<i64> =
+        sqlx::query_scalar(sql::RESTORED_AT).fetch_one(&mut *connection).await?;
     let meta = Meta {
         store_id: meta.try_get("store_id")?,
         revision: Revision(meta.try_get("revision")?),
         outages: outages::read(connection).await?,
+        restored_at: restored_at.map(Timestamp::from_millis),
     };
     let mut rows = Rows::default();
     // Names are not empty, so this is before every pair.

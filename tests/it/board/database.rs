@@ -358,7 +358,7 @@ impl Database {
     pub fn load(&self) -> Loaded {
         let entries = self.commits[self.last()].rows.values().cloned().collect();
         let (store_id, head) = ("fake".to_owned(), self.head());
-        Loaded { store_id, head, entries, outages: Vec::new() }
+        Loaded { store_id, head, entries, outages: Vec::new(), restored_at: None }
     }
 }
 

@@ -49,7 +49,8 @@ impl OneLine {
 impl Store for OneLine {
     async fn load(&self) -> Result<Loaded, StoreError> {
         let (store_id, head) = ("fake".to_owned(), Head::default());
-        Ok(Loaded { store_id, head, entries: Vec::new(), outages: Vec::new() })
+        let (entries, outages) = (Vec::new(), Vec::new());
+        Ok(Loaded { store_id, head, entries, outages, restored_at: None })
     }
 
     async fn commit(

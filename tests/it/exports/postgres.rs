@@ -5,7 +5,6 @@ use std::thread;
 
 use super::refused::kill_while_importing;
 use super::*;
-use crate::support::Cluster;
 
 /// Whether somebody holds or awaits a lock, by a condition on `pg_locks`.
 fn is_locked(database: &PostgresDatabase, how: &str) -> bool {

@@ -7,6 +7,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 
 /// Turns a database into one from before migration 0004.
 pub const OLDER: &str = "\
+    alter table meta drop column restored_at; \
     drop table outages; \
     alter table entries drop column expired_at; \
     alter table entries drop column drifted_since; \

@@ -80,7 +80,8 @@ impl Store for FakeStore {
         let standings = truth.snapshot.segments().iter().flat_map(|segment| segment.standings());
         let entries = standings.map(|standing| Arc::clone(standing.entry())).collect();
         let head = truth.snapshot.head();
-        Ok(Loaded { store_id: String::new(), head, entries, outages: Vec::new() })
+        let (store_id, outages) = (String::new(), Vec::new());
+        Ok(Loaded { store_id, head, entries, outages, restored_at: None })
     }
 
     async fn commit(

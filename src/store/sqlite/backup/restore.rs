@@ -10,17 +10,19 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use sqlx::sqlite::SqliteSynchronous;
-use sqlx::{ConnectOptions, Connection, Executor};
+use sqlx::{ConnectOptions, Connection};
 
 use super::closed::{copy_with_log, size_with_log};
 use super::draft::{Draft, check_room};
 use super::look::{Holding, look};
+use crate::domain::Timestamp;
 use crate::store::OpenError;
 use crate::store::sqlite::create;
 use crate::store::sqlite::file::beside;
 use crate::store::sqlite::incoming::check_empty;
 use crate::store::sqlite::inspect::{Rejected, check_header};
-use crate::store::sqlite::open::take_lock;
+use crate::store::sqlite::open::{MIGRATOR, take_lock};
+use crate::store::sqlite::schema::take_steps;
 use crate::store::sqlite::store::SqliteStore;
 
 const ADD_REPLACE: &str = "Add --replace to keep it under another name and put the backup in its place, \
@@ -29,7 +31,7 @@ const TAKE_ANOTHER: &str = "Restore another backup";
 
 /// Ids of events and cursors of before mean nothing in what was restored, and the id of the store tells
 /// them apart.
-const NEW_ID: &str = "update meta set store_id = lower(hex(randomblob(16)))";
+const SET_META: &str = "update meta set store_id = lower(hex(randomblob(16))), restored_at = $1";
 
 /// Where a backup is read from.
 pub enum BackupSource {
@@ -59,7 +61,8 @@ pub struct Restored {
 
 impl SqliteStore {
     /// Puts a backup where a database file is to be, which no server has open. With `replaces`, what is
-    /// there is kept under another name; without, only a database that holds nothing is replaced.
+    /// there is kept under another name; without, only a database that holds nothing is replaced. What is
+    /// restored expires a time to live after `at` at the earliest.
     ///
     /// # Errors
     /// See [`OpenError`]. An error leaves the database as it was.
@@ -67,6 +70,7 @@ impl SqliteStore {
         path: &Path,
         source: BackupSource,
         replaces: bool,
+        at: Timestamp,
     ) -> Result<Restored, OpenError> {
         let (resolved, _lock) = take_lock(path)?;
         if !replaces {
@@ -78,7 +82,7 @@ impl SqliteStore {
         let name = source.name();
         let taken_in = take_in(&resolved, source, &draft, file);
         let holding = match taken_in {
-            Ok(()) => check(&draft).await,
+            Ok(()) => prepare(&draft, at).await,
             Err(unfit) => Err(unfit),
         };
         let holding = holding.map_err(|unfit| another(unfit).at(&name))?;
@@ -119,12 +123,16 @@ fn take_in(
     Ok(copy_with_log(&source, draft, file)?)
 }
 
-/// Checks all of a backup, and gives it an id of its own.
-async fn check(draft: &Draft) -> Result<Holding, Rejected> {
+/// Checks all of a backup, brings it up to this version, and gives it an id of its own.
+async fn prepare(draft: &Draft, at: Timestamp) -> Result<Holding, Rejected> {
     check_header(&draft.path)?;
     let mut connection = draft.options().synchronous(SqliteSynchronous::Full).connect().await?;
-    let holding = look(&mut connection).await?;
-    connection.execute(NEW_ID).await?;
+    let mut holding = look(&mut connection).await?;
+    if holding.is_older {
+        take_steps(&mut connection, &MIGRATOR, None).await?;
+        holding = look(&mut connection).await?;
+    }
+    sqlx::query(SET_META).bind(at.millis()).execute(&mut connection).await?;
     connection.close().await?;
     Ok(holding)
 }

@@ -1,0 +1,118 @@
+pragma application_id = 1735619699;
+PRAGMA foreign_keys=OFF;
+BEGIN TRANSACTION;
+CREATE TABLE _sqlx_migrations (
+    version BIGINT PRIMARY KEY,
+    description TEXT NOT NULL,
+    installed_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    success BOOLEAN NOT NULL,
+    checksum BLOB NOT NULL,
+    execution_time BIGINT NOT NULL
+);
+INSERT INTO _sqlx_migrations VALUES(1,'initial','2026-11-29 08:15:16',1,X'd530c0aa3763307f9cf1e229854f62aa4bf83b1c933131c9633cea5fb58edd4f200f36d8270b30bb9f70a68a49cb55b5',1697130);
+INSERT INTO _sqlx_migrations VALUES(2,'sightings','2026-11-29 08:15:16',1,X'3ce3e0c1022a1aa0f739d2d43107e9df1dd369d76918838aa9e79228dbbf7f88b781518131186f69225cccd88b15b1ea',170774);
+INSERT INTO _sqlx_migrations VALUES(3,'history','2026-11-29 08:15:16',1,X'58f13cd23e2738a3f83962a22e5e4c7b9a20a1682ac1e01a698783ac6f2aac4f4cd91b9a67dc6a57a539e82ba0902dac',11023006);
+INSERT INTO _sqlx_migrations VALUES(4,'drifted since','2026-11-29 08:15:16',1,X'64017f13f2aa851d8cc0b96f6569a6fbe6830a6dad15e77f7b0fa3f26f29fdab0919651ab2093fc83ac853c30bfc5906',3438696);
+INSERT INTO _sqlx_migrations VALUES(5,'expired drifted','2026-11-29 08:15:16',1,X'8f2f2b3d2724acc4f6c4f43dfc13145f609656fb1e86f12a76d884220deacf5f6963c15065544962a013b3a4fb37c787',503033);
+INSERT INTO _sqlx_migrations VALUES(6,'outages','2026-11-29 08:15:16',1,X'a00ca089d102ec9569220ba7547e7b230c6b24efb637077e866fc228b4882d22eb632ba94462874d1fbbf0428996669c',164464);
+INSERT INTO _sqlx_migrations VALUES(7,'restored at','2026-11-29 08:15:16',1,X'38e06904709744f19ca6ebce9d097393fbd6175119ef0da0e024d204ef6f45f29d8e5da72dac1484e70d71b0b492b9ec',399328);
+CREATE TABLE meta (
+    id       integer not null primary key check (id = 1),
+    store_id text    not null,          -- random, names this database for as long as it lives
+    revision integer not null           -- the number of the last commit
+, restored_at integer) strict;
+INSERT INTO meta VALUES(1,'d4895833b9bce37dcdf60078b489e5b7',23,NULL);
+CREATE TABLE entries (
+    repo                text    not null,
+    server              text    not null,
+    sync_status         text    not null check (sync_status in ('SYNCED', 'OUT_OF_SYNC')),
+    drift_count         integer not null,
+    files               text    not null,
+    last_check          text    not null,
+    updated_at          integer not null,
+    status_since        integer not null,
+    stale_after_seconds integer,        -- the reporter's promise; null: the server's setting
+    ttl_seconds         integer,        -- likewise
+    report_revision     text,           -- the commit that was checked
+    url                 text,           -- the run that made the check
+    stale_recorded      integer not null check (stale_recorded in (0, 1)),
+    revision            integer not null, drifted_since integer, expired_at integer, -- the commit of this database that wrote the row
+    primary key (repo, server)
+) strict, without rowid;
+INSERT INTO entries VALUES('a','b:c','OUT_OF_SYNC',1,'["x"]','2026-04-21T10:32:15Z',1776767535000,1776767535000,NULL,NULL,NULL,NULL,0,5,1776767535000,NULL);
+INSERT INTO entries VALUES('a:b','c','SYNCED',0,'[]','2026-04-21T10:32:15Z',1776767535000,1776767535000,NULL,NULL,NULL,NULL,0,4,NULL,NULL);
+INSERT INTO entries VALUES('ending','one','OUT_OF_SYNC',1,'[]','2026-04-21T10:32:15Z',1776767535000,1776767535000,600,1200,NULL,NULL,1,15,1776767535000,1776768735000);
+INSERT INTO entries VALUES('silent','one','OUT_OF_SYNC',1,'["a.conf"]','2026-04-21T10:32:15Z',1776767535000,1776767535000,600,0,NULL,NULL,1,14,1776767535000,NULL);
+INSERT INTO entries VALUES('web','by-count','SYNCED',2,'[]','2026-04-21T10:32:15Z',1776767535000,1776767535000,NULL,NULL,NULL,NULL,0,3,1776767535000,NULL);
+INSERT INTO entries VALUES('web','deleted-and-back','SYNCED',1,'["c.conf"]','2026-04-21T10:32:15Z',1776767655000,1776767655000,NULL,NULL,NULL,NULL,0,13,1776767655000,NULL);
+INSERT INTO entries VALUES('web','drifted','OUT_OF_SYNC',2,'["a.conf","sü\"ß, b.conf"]','2026-04-21T10:32:15.120Z',1776779775000,1776767535000,NULL,NULL,'4f2a91c','https://ci.example/7?a=1&b=%00',0,17,1776767535000,NULL);
+INSERT INTO entries VALUES('web','seen-again','SYNCED',0,'[]','2026-04-21T10:32:15Z',1776767535000,1776767535000,NULL,NULL,NULL,NULL,0,1,NULL,NULL);
+CREATE TABLE tombstones (
+    repo     text    not null,
+    server   text    not null,
+    revision integer not null,
+    primary key (repo, server)
+) strict, without rowid;
+INSERT INTO tombstones VALUES('web','deleted',11);
+INSERT INTO tombstones VALUES('web','deleted-and-back',12);
+CREATE TABLE transitions (
+    id                  integer not null primary key,
+    at                  integer not null,
+    revision            integer not null,
+    repo                text    not null,
+    server              text    not null,
+    event               text    not null,
+    sync_status         text    not null,
+    drift_count         integer not null,
+    files_added         text    not null, -- at most 100 names
+    files_added_count   integer not null,
+    files_removed       text    not null, -- at most 100 names
+    files_removed_count integer not null,
+    report_revision     text,
+    url                 text,
+    "by"                text            -- who sent it, once senders have names
+, state integer not null generated always as (
+    case
+        when event in ('expired', 'deleted') then 3
+        when event = 'stale' then 2
+        when sync_status = 'OUT_OF_SYNC' then 1
+        else 0
+    end
+) virtual) strict;
+INSERT INTO transitions VALUES(1,1776767535000,1,'web','seen-again','first','SYNCED',0,'[]',0,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(2,1776767535000,2,'web','drifted','first','OUT_OF_SYNC',2,'["a.conf","sü\"ß, b.conf"]',2,'[]',0,'4f2a91c','https://ci.example/7?a=1&b=%00',NULL);
+INSERT INTO transitions VALUES(3,1776767535000,3,'web','by-count','first','SYNCED',2,'[]',0,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(4,1776767535000,4,'a:b','c','first','SYNCED',0,'[]',0,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(5,1776767535000,5,'a','b:c','first','OUT_OF_SYNC',1,'["x"]',1,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(6,1776767535000,6,'silent','one','first','OUT_OF_SYNC',1,'["a.conf"]',1,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(7,1776767535000,7,'ending','one','first','OUT_OF_SYNC',1,'["a.conf"]',1,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(8,1776767535000,8,'web','deleted','first','OUT_OF_SYNC',2,'["a.conf","b.conf"]',2,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(9,1776767535000,9,'web','deleted-and-back','first','OUT_OF_SYNC',2,'["a.conf","b.conf"]',2,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(10,1776767595000,10,'web','drifted','changed','OUT_OF_SYNC',1,'["b.conf"]',1,'["a.conf","sü\"ß, b.conf"]',2,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(11,1776767595000,11,'web','deleted','deleted','OUT_OF_SYNC',2,'[]',0,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(12,1776767595000,12,'web','deleted-and-back','deleted','OUT_OF_SYNC',2,'[]',0,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(13,1776767655000,13,'web','deleted-and-back','first','SYNCED',1,'["c.conf"]',1,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(14,1776768135000,14,'ending','one','stale','OUT_OF_SYNC',1,'[]',0,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(15,1776768135000,14,'silent','one','stale','OUT_OF_SYNC',1,'[]',0,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(16,1776768735000,15,'ending','one','expired','OUT_OF_SYNC',1,'[]',0,'[]',0,NULL,NULL,NULL);
+INSERT INTO transitions VALUES(17,1776779775000,17,'web','drifted','changed','OUT_OF_SYNC',2,'["a.conf","sü\"ß, b.conf"]',2,'["b.conf"]',1,'4f2a91c','https://ci.example/7?a=1&b=%00',NULL);
+CREATE TABLE sightings (
+    revision integer not null primary key, -- the commit that wrote the row
+    seen     text    not null              -- JSON array of [repo, server, last_check, updated_at]
+) strict;
+INSERT INTO sightings VALUES(16,'[["web","seen-again","2026-04-21T10:32:15Z",1776779775000]]');
+INSERT INTO sightings VALUES(18,'[["web","by-count","2026-04-21T10:32:15Z",1776779775000]]');
+INSERT INTO sightings VALUES(19,'[["a:b","c","2026-04-21T10:32:15Z",1776779775000]]');
+INSERT INTO sightings VALUES(20,'[["a","b:c","2026-04-21T10:32:15Z",1776779775000]]');
+INSERT INTO sightings VALUES(21,'[["web","deleted-and-back","2026-04-21T10:32:15Z",1776779775000]]');
+INSERT INTO sightings VALUES(22,'[["web","seen-again","2026-04-21T10:32:15Z",1776779895000]]');
+INSERT INTO sightings VALUES(23,'[["a:b","c","2026-04-21T10:32:15Z",1776779895000]]');
+CREATE TABLE outages (
+    began integer not null primary key, -- when the last update was stored
+    ended integer not null              -- when the program started
+) strict;
+INSERT INTO outages VALUES(1776767655000,1776779775000);
+CREATE INDEX tombstones_by_revision on tombstones (revision);
+CREATE INDEX transitions_by_time on transitions (at);
+CREATE INDEX transitions_by_state on transitions (repo, server, state, at);
+COMMIT;
