@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::panic::{self, AssertUnwindSafe};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -59,7 +60,7 @@ fn carry_out(invocation: Result<Invocation, CliError>) -> ExitCode {
         Ok(Invocation::CheckToken(check)) => check_token(&check),
         Ok(Invocation::Backup(take)) => back_up(&take),
         Ok(Invocation::Restore(restore)) => maintain(cli::restore(&restore, now())),
-        Ok(Invocation::Check(database)) => maintain(cli::check(&database)),
+        Ok(Invocation::Check(path)) => check(&path),
         Ok(Invocation::Compact(database)) => maintain(cli::compact(&database)),
         Ok(Invocation::Repair(database)) => maintain(cli::repair(&database)),
         Ok(Invocation::Export(database, place)) => {
@@ -89,14 +90,21 @@ fn import(database: DatabaseUrl, place: &Place) -> ExitCode {
 
 /// Makes a backup. Standard output may have it, so what was made is said on standard error.
 fn back_up(take: &TakeBackup) -> ExitCode {
-    let failed = |error: &dyn Display, status| say(format_args!("error: {error}"), status);
     match actix_web::rt::System::new().block_on(cli::backup(take)) {
         Ok(text) => say(text.trim_end(), 0),
-        Err(TakeError::Open(error)) => {
-            let error = AppError::from(error);
-            failed(&error, error.exit_status())
+        Err(TakeError::Open(error)) => failed(error),
+        Err(error) => say(format_args!("error: {error}"), error.exit_status()),
+    }
+}
+
+/// Says what backups or a database hold, and fails if one is not sound.
+fn check(path: &Path) -> ExitCode {
+    match run(cli::check(path)) {
+        Ok((text, refused)) => {
+            let printed = print(&text);
+            refused.map_or(printed, failed)
         }
-        Err(error) => failed(&error, error.exit_status()),
+        Err(status) => status,
     }
 }
 
@@ -126,7 +134,7 @@ where
 
 /// Runs a command on a database, with a log of warnings; after an error, says why and returns the exit
 /// status.
-fn run<E>(work: impl Future<Output = Result<String, E>>) -> Result<String, ExitCode>
+fn run<T, E>(work: impl Future<Output = Result<T, E>>) -> Result<T, ExitCode>
 where
     AppError: From<E>,
 {
@@ -134,10 +142,16 @@ where
     let outcome = actix_web::rt::System::new().block_on(work);
     // The log's lines come before what is said here.
     drop(log);
-    outcome.map_err(|error| {
-        let error = AppError::from(error);
-        say(format_args!("error: {error}"), error.exit_status())
-    })
+    outcome.map_err(failed)
+}
+
+/// Says why a command has failed, and returns the exit status.
+fn failed<E>(error: E) -> ExitCode
+where
+    AppError: From<E>,
+{
+    let error = AppError::from(error);
+    say(format_args!("error: {error}"), error.exit_status())
 }
 
 /// Shows progress on standard error, if that is a terminal and does not show the output too.

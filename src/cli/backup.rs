@@ -106,7 +106,8 @@ pub(super) fn restore_command() -> Command {
              or the new\none, which has an id of its own.",
         )
         .args([
-            argument("The backup; - is standard input").required(true),
+            argument("The backup, or a folder of which to take the newest; - is standard input")
+                .required(true),
             Arg::new(REPLACE)
                 .long(REPLACE)
                 .action(ArgAction::SetTrue)
@@ -118,7 +119,9 @@ pub(super) fn restore_command() -> Command {
 pub(super) fn check_command() -> Command {
     Command::new(CHECK)
         .about("Look through all of a backup, or of the database; exit 0 if it is sound, else 65")
-        .arg(argument("The backup [default: the database of the settings, without its server]"))
+        .arg(argument(
+            "The backup, or a folder of them [default: the database of the settings, without its server]",
+        ))
 }
 
 /// Reads the options of one of these commands; `resolved` finds the settings.
@@ -260,28 +263,47 @@ fn of_file(path: &Path, error: io::Error) -> TakeError {
 /// As [`SqliteStore::restore`].
 pub async fn restore(restore: &RestoreBackup, at: Timestamp) -> Result<String, OpenError> {
     let RestoreBackup { database, from, replaces } = restore;
-    let source = match from {
-        Place::Standard => BackupSource::Stream(Box::new(io::stdin())),
-        Place::File(path) => BackupSource::File(path.clone()),
+    let (name, source) = match from {
+        Place::Standard => {
+            ("standard input".to_owned(), BackupSource::Stream(Box::new(io::stdin())))
+        }
+        Place::File(path) => {
+            let path = backups_at(path)?.pop().unwrap_or_default();
+            (path.display().to_string(), BackupSource::File(path))
+        }
     };
     let restored = SqliteStore::restore(database, source, *replaces, at).await?;
     let Restored { holding, kept } = restored;
     let kept = kept.map(|kept| format!("The database of before was kept: {}\n", kept.display()));
     Ok(format!(
-        "{} was restored: {}\n{}",
+        "{} was restored from {name}: {}\n{}",
         database.display(),
         in_words(&holding),
         kept.unwrap_or_default()
     ))
 }
 
-/// Looks through a database or a backup, and returns what it holds, as text.
+/// Looks through a database, a backup or each backup of a folder, and returns what they hold, as text,
+/// and why the last one that is not sound is refused.
 ///
 /// # Errors
-/// As [`SqliteStore::look_through`].
-pub async fn check(path: &Path) -> Result<String, OpenError> {
-    let holding = SqliteStore::look_through(path).await?;
-    Ok(format!("{} is sound: {}\n", path.display(), in_words(&holding)))
+/// There is no backup in the folder.
+pub async fn check(path: &Path) -> Result<(String, Option<OpenError>), OpenError> {
+    let (mut lines, mut last_error) = (Vec::new(), None);
+    for path in backups_at(path)? {
+        match SqliteStore::look_through(&path).await {
+            Ok(holding) => {
+                lines.push(format!("{} is sound: {}\n", path.display(), in_words(&holding)));
+            }
+            Err(error) => last_error = Some(error),
+        }
+    }
+    Ok((lines.concat(), last_error))
+}
+
+/// Returns the backups of a folder, the oldest first, or the path of a single one.
+fn backups_at(path: &Path) -> Result<Vec<PathBuf>, OpenError> {
+    if path.is_dir() { SqliteStore::backups_in(path) } else { Ok(vec![path.to_owned()]) }
 }
 
 fn in_words(holding: &Holding) -> String {

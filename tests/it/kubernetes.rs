@@ -8,3 +8,4 @@ mod objects;
 mod pod;
 mod program;
 mod rendered;
+mod restore;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::assert_whole;
 use super::kit::{NO_ARGUMENTS, Place, all, command, mode, run, succeed};
-use crate::support::{Minted, Pair, Process, console_blocks, document, stored, wait_until};
+use crate::support::{Minted, Pair, Process, console_blocks, document, report, stored, wait_until};
 
 #[test]
 fn what_was_backed_up_and_restored_is_equal_and_another_store() {
@@ -24,7 +24,7 @@ fn what_was_backed_up_and_restored_is_equal_and_another_store() {
     let restored = place.file("restored.db");
     let said = succeed(&mut command(&restored, &["restore", "copy.db"]));
     assert!(
-        said.contains("restored.db was restored: store ") && said.lines().count() == 1,
+        said.contains("restored.db was restored from copy.db: store ") && said.lines().count() == 1,
         "{said}"
     );
     let outages = "select began || ended from outages";
@@ -46,6 +46,42 @@ fn a_backup_goes_to_standard_output_and_comes_from_standard_input() {
     let input = fs::File::open(place.file("copy.db")).unwrap();
     succeed(command(&restored, &["restore", "-"]).stdin(input));
     assert_eq!(all(&place.database).0, all(&restored).0);
+}
+
+#[test]
+fn a_folder_of_backups_is_looked_through_and_its_newest_is_restored() {
+    let place = Place::new();
+    fs::create_dir(place.file("backups")).unwrap();
+    let (status, said) = run(&mut place.command(&["check", "backups"]));
+    assert_eq!(status, Some(74));
+    assert!(said.contains("there is no backup in this folder"), "{said}");
+    let (status, said) = run(&mut place.command(&["restore", "backups", "--replace"]));
+    assert_eq!(status, Some(74), "{said}");
+
+    let [old, new] = ["20260420T103215Z", "20260421T103215Z"];
+    let name = |time: &str| format!("backups/gitops-status-{time}.db");
+    succeed(&mut place.command(&["backup", &name(old)]));
+    let server = Process::start(&place.database, NO_ARGUMENTS);
+    server.accept(report("nginx", "newer", "SYNCED", &[]));
+    drop(server);
+    succeed(&mut place.command(&["backup", &name(new)]));
+    fs::write(place.file("backups/notes.txt"), "of somebody else").unwrap();
+    let said = succeed(&mut place.command(&["check", "backups"]));
+    let lines: Vec<_> = said.lines().collect();
+    assert_eq!(lines.len(), 2, "{said}");
+    assert!(lines[0].starts_with(&name(old)) && lines[0].contains("2 entries"), "{said}");
+    assert!(lines[1].starts_with(&name(new)) && lines[1].contains("3 entries"), "{said}");
+
+    let restored = place.file("restored.db");
+    let said = succeed(&mut command(&restored, &["restore", "backups"]));
+    assert!(said.contains(&format!("was restored from {}", name(new))), "{said}");
+    assert!(all(&restored).0[0].contains("newer"));
+
+    fs::write(place.file(&name(old)), "no database").unwrap();
+    let (status, said) = run(&mut place.command(&["check", "backups"]));
+    assert_eq!(status, Some(65), "{said}");
+    assert!(said.contains(&format!("{} is sound", name(new))), "{said}");
+    assert!(said.contains(&format!("the database {} is refused", name(old))), "{said}");
 }
 
 #[test]

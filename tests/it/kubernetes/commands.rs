@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use super::rendered::{Copied, Rendered, items, run, succeed, tool, yaml};
+use crate::support::Process;
 use crate::support::dashboards::repository;
 use crate::support::document;
 
@@ -31,6 +32,10 @@ esac
 
 /// Stands in for docker, which has no registry here.
 const DOCKER: &str = "#!/bin/sh\nprintf 'docker %s\\n' \"$*\" >>\"$LOG\"\n";
+
+/// Stands in for curl, and so for the server behind the port: it writes this backup.
+const CURL: &str =
+    "#!/bin/sh\nwhile [ \"$1\" != --output ]; do shift; done\ncp \"$BACKUP\" \"$2\"\n";
 
 /// Returns the commands of the document.
 fn commands() -> Vec<String> {
@@ -56,6 +61,8 @@ impl Desk {
         fs::create_dir(&programs).unwrap();
         executable(&programs.join("kubectl"), KUBECTL);
         executable(&programs.join("docker"), DOCKER);
+        executable(&programs.join("curl"), CURL);
+        assert_eq!(Process::start(&desk.file("backup.db"), &[""; 0]).terminate().code(), Some(0));
         let program = env!("CARGO_BIN_EXE_gitops-status-server");
         std::os::unix::fs::symlink(program, programs.join("gitops-status-server")).unwrap();
         fs::write(desk.file("password"), "correct horse").unwrap();
@@ -75,6 +82,7 @@ impl Desk {
         command.env("PATH", format!("{}:{path}", self.file("programs").display()));
         command.env("KUBECTL", tool("kubectl")).env("HOME", self.copy.root());
         command.env("LOG", self.file("log")).env("MADE", self.file("made"));
+        command.env("BACKUP", self.file("backup.db"));
         run(&mut command, b"")
     }
 
@@ -93,10 +101,11 @@ fn the_commands_of_the_document_do_what_it_says() {
         assert!(status.success(), "{line}: {}", String::from_utf8_lossy(&stderr));
     }
     let render = |name: &str| Rendered::of_folder(name, &desk.copy.folder(name));
-    let (base, mine) = (render("base"), render("mine"));
+    let (base, mine, restore) = (render("base"), render("mine"), render("restore"));
     let image = "registry.example/gitops-status-server:0.2.0";
     assert_eq!(base.container()["image"], image, "after the upgrade");
     assert_eq!(mine.container()["image"], image);
+    assert_eq!(restore.all("Pod")[0]["spec"]["containers"][0]["image"], image);
 
     // Nothing that the document says to replace is left.
     let text = Value::from(mine.objects.clone()).to_string();

@@ -31,7 +31,9 @@ fn is_of_operator(object: &Value) -> bool {
 
 #[test]
 fn every_overlay_fits_the_schemas_of_three_versions_of_kubernetes() {
-    let objects = Rendered::every().iter().flat_map(|rendered| &rendered.objects);
+    let restore = Rendered::of("restore");
+    let all = Rendered::every().iter().chain([&restore]);
+    let objects = all.flat_map(|rendered| &rendered.objects);
     let objects = objects.filter(|object| !is_of_operator(object));
     // Most are the same in several overlays.
     let objects: BTreeSet<_> = objects.map(Value::to_string).collect();
@@ -173,8 +175,8 @@ fn every_mount_has_its_volume_and_every_volume_its_object() {
         for mount in mounts {
             // The kubelet never updates a file that is mounted by subPath.
             assert!(mount.get("subPath").is_none() && mount.get("subPathExpr").is_none());
-            let is_data = mount["mountPath"] == "/var/lib/gitops-status";
-            assert_eq!(mount["readOnly"] == true, !is_data, "{mount}");
+            let is_claimed = claims.iter().any(|claim| claim["metadata"]["name"] == mount["name"]);
+            assert_eq!(mount["readOnly"] == true, !is_claimed, "{mount}");
         }
         let files = rendered.config_map()["data"].as_object().unwrap();
         assert!(files.contains_key("config.toml"), "{}", rendered.name);
@@ -259,10 +261,11 @@ fn one_pod_has_the_file_and_three_replicas_share_a_database() {
         // A budget for a single pod would keep its node from being drained.
         assert_eq!(budgets.len(), usize::from(!has_file), "{}", rendered.name);
         if has_file {
-            let modes = &spec["volumeClaimTemplates"][0]["spec"]["accessModes"];
             let is_of_pod = rendered.name.ends_with("readwriteoncepod");
             let mode = if is_of_pod { "ReadWriteOncePod" } else { "ReadWriteOnce" };
-            assert_eq!(*modes, json!([mode]), "{}", rendered.name);
+            for claim in items(&spec["volumeClaimTemplates"]) {
+                assert_eq!(claim["spec"]["accessModes"], json!([mode]), "{}", rendered.name);
+            }
         } else {
             let strategy = &spec["strategy"]["rollingUpdate"];
             assert_eq!(*strategy, json!({"maxUnavailable": 0, "maxSurge": 1}));

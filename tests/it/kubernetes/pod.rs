@@ -28,7 +28,7 @@ impl Pod {
             let here = folder.path().join(mounted.trim_start_matches('/'));
             fs::create_dir_all(&here).unwrap();
             match mount["name"].as_str().unwrap() {
-                "data" => {}
+                "data" | "backups" => {}
                 "config" => {
                     for (name, text) in rendered.config_map()["data"].as_object().unwrap() {
                         fs::write(here.join(name), text.as_str().unwrap()).unwrap();
@@ -52,7 +52,7 @@ impl Pod {
         let mut pod = Self { folder, environment, token };
         let root = pod.root().to_str().unwrap().to_owned();
         for value in pod.environment.values_mut() {
-            for mounted in ["/etc/gitops-status/", "/var/lib/gitops-status/"] {
+            for mounted in ["/etc/gitops-status/", "/var/lib/gitops-status/", "/var/backups/"] {
                 *value = value.replace(mounted, &format!("{root}{mounted}"));
             }
         }

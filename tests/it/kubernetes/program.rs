@@ -79,11 +79,18 @@ fn the_limits_of_the_settings_fit_the_memory_and_the_volume() {
     let limit = |name: &str| settings[name].as_integer().unwrap();
     let memory = bytes(&rendered.container()["resources"]["limits"]["memory"]);
     assert!(memory > 12 * limit("max_stored_bytes"), "{memory}");
-    let claim = &rendered.workload()["spec"]["volumeClaimTemplates"][0]["spec"]["resources"];
-    let volume = bytes(&claim["requests"]["storage"]);
+    let claims = items(&rendered.workload()["spec"]["volumeClaimTemplates"]);
+    let volume = |name: &str| {
+        let claim = claims.iter().find(|claim| claim["metadata"]["name"] == name).unwrap();
+        bytes(&claim["spec"]["resources"]["requests"]["storage"])
+    };
     // The rest is for the logs, for free pages, and for a copy of everything.
     let data = limit("history_max_bytes") + 2 * limit("max_stored_bytes");
-    assert!(volume > 4 * data, "{volume} for {data}");
+    assert!(volume("data") > 4 * data, "{} for {data}", volume("data"));
+    // The oldest backup is removed only after the next one, which leaves 64 MiB free; the file system takes
+    // some per cent.
+    let backups = (limit("backup_keep") + 1) * data + (64 << 20);
+    assert!(volume("backups") * 9 / 10 > backups, "{} for {backups}", volume("backups"));
     assert_eq!(settings["workers"].as_integer(), Some(2));
 }
 

@@ -6,9 +6,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use crate::domain::{ReportedTime, Timestamp};
-use crate::store::KeptBackup;
 use crate::store::sqlite::create;
 use crate::store::sqlite::file::beside;
+use crate::store::sqlite::inspect::Rejected;
+use crate::store::sqlite::store::SqliteStore;
+use crate::store::{KeptBackup, OpenError};
 
 const PREFIX: &str = "gitops-status-";
 const END: &str = ".db";
@@ -51,6 +53,21 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<(KeptBackup, PathBuf)>> {
     }
     found.sort_unstable_by(|one, other| one.1.cmp(&other.1));
     Ok(found)
+}
+
+impl SqliteStore {
+    /// Returns the paths of the backups in a folder, the oldest first; at least one.
+    ///
+    /// # Errors
+    /// See [`OpenError`].
+    pub fn backups_in(folder: &Path) -> Result<Vec<PathBuf>, OpenError> {
+        let found = list(folder).map_err(|error| Rejected::from(error).at(folder))?;
+        if found.is_empty() {
+            let reason = "there is no backup in this folder";
+            return Err(Rejected::Unreadable(reason.into()).at(folder));
+        }
+        Ok(found.into_iter().map(|(_, path)| path).collect())
+    }
 }
 
 /// Returns the newest copy in a folder, if there is one.
