@@ -4,6 +4,7 @@ mod by_itself;
 mod commands;
 mod download;
 mod kit;
+mod litestream;
 mod restore;
 
 use std::fs;

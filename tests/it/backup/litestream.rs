@@ -1,0 +1,130 @@
+//! Litestream beside the server, as docs/backup.md has it.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::kit::{NO_ARGUMENTS, all, command, succeed};
+use crate::support::dashboards::repository;
+use crate::support::{Process, console_blocks, document, eventually, report, stored};
+
+/// The path of the database in the document.
+const DOCUMENTED: &str = "/var/lib/gitops-status/gitops-status.db";
+
+/// The program, with the configuration of the document: a folder is the object storage.
+struct Litestream<'a> {
+    folder: &'a Path,
+    replicating: Child,
+}
+
+impl<'a> Litestream<'a> {
+    fn beside(database: &Path, folder: &'a Path) -> Self {
+        let text = document("docs/backup.md");
+        let (_, chapter) = text.split_once("## Litestream\n").unwrap();
+        let (_, block) = chapter.split_once("```yaml\n").unwrap();
+        let block = block.split("```").next().unwrap();
+        let storage = format!("file://{}", folder.join("storage").display());
+        let block = block.replace(DOCUMENTED, database.to_str().unwrap());
+        fs::write(
+            folder.join("litestream.yml"),
+            block.replace("s3://bucket/gitops-status", &storage),
+        )
+        .unwrap();
+        let mut replicate = Self::command(folder, &["replicate", "-config", "litestream.yml"]);
+        let replicating = replicate.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        Self { folder, replicating }
+    }
+
+    fn command(folder: &Path, words: &[&str]) -> Command {
+        let program = repository("target/tools/bin/litestream");
+        assert!(
+            program.exists(),
+            "litestream is missing: scripts/test installs it into target/tools"
+        );
+        let mut command = Command::new(program);
+        command.args(words).current_dir(folder).stdin(Stdio::null());
+        command
+    }
+
+    fn signal(&self, name: &str) {
+        let mut kill = Command::new("kill");
+        kill.args(["-s", name, &self.replicating.id().to_string()]);
+        assert!(kill.status().unwrap().success());
+    }
+
+    /// Restores what is in the storage to copy.db, by the command of the document; whether there is
+    /// anything.
+    fn restores(&self) -> bool {
+        fs::remove_file(self.folder.join("copy.db")).ok();
+        let blocks = console_blocks(&document("docs/backup.md"), "litestream");
+        let line = blocks[0][0]
+            .command
+            .replace(DOCUMENTED, self.folder.join("status.db").to_str().unwrap());
+        let words: Vec<&str> = line.split(' ').collect();
+        assert_eq!(words[..2], ["litestream", "restore"]);
+        let words = [&["restore", "-config", "litestream.yml"], &words[2..]].concat();
+        Self::command(self.folder, &words).output().unwrap().status.success()
+    }
+}
+
+impl Drop for Litestream<'_> {
+    fn drop(&mut self) {
+        self.replicating.kill().ok();
+        self.replicating.wait().ok();
+    }
+}
+
+/// Litestream copies once a second, and tries again later and later after an error.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+fn soon(description: &str, mut condition: impl FnMut() -> bool) {
+    let is_met = eventually(PATIENCE, || condition().then_some(()).ok_or(description));
+    is_met.unwrap();
+}
+
+fn is_pinned(server: &Process) -> bool {
+    server.get("/metrics").text().contains("\ngitops_status_database_wal_pinned 1\n")
+}
+
+#[test]
+fn litestream_copies_the_database_beside_the_server_and_its_copy_is_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("status.db");
+    let server = Process::start(&database, NO_ARGUMENTS);
+    let litestream = Litestream::beside(&database, folder.path());
+    let files: Vec<String> = (0..20).map(|file| format!("{file:0>2000}")).collect();
+    let files: Vec<&str> = files.iter().map(String::as_str).collect();
+    let mut sent = 0;
+    let mut update = || {
+        let count = sent % 20 + 1;
+        server.accept(report("load", &format!("s{}", sent % 7), "OUT_OF_SYNC", &files[..count]));
+        sent += 1;
+    };
+    for _ in 0..100 {
+        update();
+    }
+    let copy = folder.path().join("copy.db");
+    let count = "select count(*) || '' from transitions";
+    let is_copied = || litestream.restores() && stored(&copy, count) == stored(&database, count);
+    soon("all of it is copied", is_copied);
+
+    // As when the storage cannot be reached.
+    litestream.signal("STOP");
+    soon("the server says that its log is held", || {
+        (0..20).for_each(|_| update());
+        is_pinned(&server)
+    });
+    litestream.signal("CONT");
+    soon("the log is let go", || {
+        update();
+        !is_pinned(&server)
+    });
+    soon("the rest is copied", is_copied);
+    server.kill();
+    drop(litestream);
+
+    let restored = folder.path().join("restored.db");
+    succeed(&mut command(&restored, &["restore", "copy.db"]));
+    assert_eq!(all(&restored).0, all(&database).0);
+}
