@@ -9,6 +9,7 @@ mod failing;
 mod story;
 
 use std::collections::BTreeSet;
+use std::process::Command;
 use std::time::Duration;
 
 use gitops_status_server::domain::ReportedTime;
@@ -122,6 +123,24 @@ fn every_schema_has_an_example() {
     for (kind, written) in written {
         let kept: Vec<_> = Example::all(kind).map(|example| example.number).collect();
         assert_eq!(kept, kind.migrations(), "the example of this schema is {}", written.display());
+    }
+}
+
+#[test]
+fn a_backup_of_every_earlier_schema_is_restored_and_upgraded() {
+    for example in Example::all(Kind::Sqlite) {
+        let database = Database::create(Kind::Sqlite);
+        let backup = database.path().with_extension("backup");
+        example.write(&backup);
+        let backup = backup.to_str().unwrap();
+        for words in [["check", backup], ["restore", backup]] {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+            command.env_clear().args(words).args(["--database-url", &database.url()]);
+            let (status, said) = Process::run_to_end(&mut command);
+            assert_eq!(status.code(), Some(0), "{example}: {words:?}: {said}");
+        }
+        let app = upgraded(&database);
+        assert_eq!(app.list("").len(), story::ENTRIES, "{example}");
     }
 }
 

@@ -9,14 +9,14 @@ CREATE TABLE _sqlx_migrations (
     checksum BLOB NOT NULL,
     execution_time BIGINT NOT NULL
 );
-INSERT INTO _sqlx_migrations VALUES(1,'initial','2026-11-29 07:40:04',1,X'd530c0aa3763307f9cf1e229854f62aa4bf83b1c933131c9633cea5fb58edd4f200f36d8270b30bb9f70a68a49cb55b5',1867143);
-INSERT INTO _sqlx_migrations VALUES(2,'sightings','2026-11-29 07:40:04',1,X'3ce3e0c1022a1aa0f739d2d43107e9df1dd369d76918838aa9e79228dbbf7f88b781518131186f69225cccd88b15b1ea',476636);
+INSERT INTO _sqlx_migrations VALUES(1,'initial','2026-11-29 08:10:07',1,X'd530c0aa3763307f9cf1e229854f62aa4bf83b1c933131c9633cea5fb58edd4f200f36d8270b30bb9f70a68a49cb55b5',9804090);
+INSERT INTO _sqlx_migrations VALUES(2,'sightings','2026-11-29 08:10:07',1,X'3ce3e0c1022a1aa0f739d2d43107e9df1dd369d76918838aa9e79228dbbf7f88b781518131186f69225cccd88b15b1ea',6599903);
 CREATE TABLE meta (
     id       integer not null primary key check (id = 1),
     store_id text    not null,          -- random, names this database for as long as it lives
     revision integer not null           -- the number of the last commit
 ) strict;
-INSERT INTO meta VALUES(1,'a76595ebed96ea360dff620e7ea34775',23);
+INSERT INTO meta VALUES(1,'7ed484e110cd00b832ae39eb486e3589',23);
 CREATE TABLE entries (
     repo                text    not null,
     server              text    not null,
@@ -49,6 +49,7 @@ CREATE TABLE tombstones (
 ) strict, without rowid;
 INSERT INTO tombstones VALUES('web','deleted',11);
 INSERT INTO tombstones VALUES('web','deleted-and-back',12);
+INSERT INTO tombstones VALUES('ending','one',15);
 CREATE TABLE transitions (
     id                  integer not null primary key,
     at                  integer not null,

@@ -9,17 +9,17 @@ CREATE TABLE _sqlx_migrations (
     checksum BLOB NOT NULL,
     execution_time BIGINT NOT NULL
 );
-INSERT INTO _sqlx_migrations VALUES(1,'initial','2026-11-29 07:40:04',1,X'd530c0aa3763307f9cf1e229854f62aa4bf83b1c933131c9633cea5fb58edd4f200f36d8270b30bb9f70a68a49cb55b5',1867143);
-INSERT INTO _sqlx_migrations VALUES(2,'sightings','2026-11-29 07:40:04',1,X'3ce3e0c1022a1aa0f739d2d43107e9df1dd369d76918838aa9e79228dbbf7f88b781518131186f69225cccd88b15b1ea',476636);
-INSERT INTO _sqlx_migrations VALUES(3,'history','2026-11-29 07:40:04',1,X'58f13cd23e2738a3f83962a22e5e4c7b9a20a1682ac1e01a698783ac6f2aac4f4cd91b9a67dc6a57a539e82ba0902dac',2186015);
-INSERT INTO _sqlx_migrations VALUES(4,'drifted since','2026-11-29 07:40:04',1,X'64017f13f2aa851d8cc0b96f6569a6fbe6830a6dad15e77f7b0fa3f26f29fdab0919651ab2093fc83ac853c30bfc5906',1607800);
-INSERT INTO _sqlx_migrations VALUES(5,'expired drifted','2026-11-29 07:40:04',1,X'8f2f2b3d2724acc4f6c4f43dfc13145f609656fb1e86f12a76d884220deacf5f6963c15065544962a013b3a4fb37c787',1756919);
+INSERT INTO _sqlx_migrations VALUES(1,'initial','2026-11-29 08:05:00',1,X'd530c0aa3763307f9cf1e229854f62aa4bf83b1c933131c9633cea5fb58edd4f200f36d8270b30bb9f70a68a49cb55b5',4558760);
+INSERT INTO _sqlx_migrations VALUES(2,'sightings','2026-11-29 08:05:00',1,X'3ce3e0c1022a1aa0f739d2d43107e9df1dd369d76918838aa9e79228dbbf7f88b781518131186f69225cccd88b15b1ea',11150120);
+INSERT INTO _sqlx_migrations VALUES(3,'history','2026-11-29 08:05:00',1,X'58f13cd23e2738a3f83962a22e5e4c7b9a20a1682ac1e01a698783ac6f2aac4f4cd91b9a67dc6a57a539e82ba0902dac',12383963);
+INSERT INTO _sqlx_migrations VALUES(4,'drifted since','2026-11-29 08:05:00',1,X'64017f13f2aa851d8cc0b96f6569a6fbe6830a6dad15e77f7b0fa3f26f29fdab0919651ab2093fc83ac853c30bfc5906',7865658);
+INSERT INTO _sqlx_migrations VALUES(5,'expired drifted','2026-11-29 08:05:00',1,X'8f2f2b3d2724acc4f6c4f43dfc13145f609656fb1e86f12a76d884220deacf5f6963c15065544962a013b3a4fb37c787',5743559);
 CREATE TABLE meta (
     id       integer not null primary key check (id = 1),
     store_id text    not null,          -- random, names this database for as long as it lives
     revision integer not null           -- the number of the last commit
 ) strict;
-INSERT INTO meta VALUES(1,'a76595ebed96ea360dff620e7ea34775',23);
+INSERT INTO meta VALUES(1,'64f4726fdded733067259aa03e134275',23);
 CREATE TABLE entries (
     repo                text    not null,
     server              text    not null,
