@@ -14,7 +14,7 @@ PACES_HEADER = [
 ]  # fmt: skip
 CHECKPOINTS_A_DAY = 288  # checkpoint_timeout is five minutes
 DAY = 86_400
-KEPT_SECONDS = 600  # how long commits are kept, for replicas that were away
+KEPT_SECONDS = 60  # how long all commits are kept, for replicas that were away
 FULL_PACE = PACES[-1] // REPORT_SECONDS
 
 
@@ -155,7 +155,7 @@ def sizes(plan: Plan, samples: Samples, found: Found) -> list[str]:
         f"memory of each replica with {plan.many:,} entries: {megabytes(resident)} after its start, {megabytes(peak)} at "
         f"the peak of its start",
         f"disk for {plan.many:,} entries: {megabytes(found.sizes['entries'])}, {number(each)} bytes each",
-        f"disk for the commits of ten minutes at {FULL_PACE:,} updates/s: {megabytes(kept)}, "
+        f"disk for the commits of a minute at {FULL_PACE:,} updates/s: {megabytes(kept)}, "
         f"{number(found.sizes['commits of an update'])} bytes an update",
         f"disk for the history: {number(found.sizes['change'])} bytes a change, with its indexes",
         f"write-ahead log at {FULL_PACE:,} updates/s, worked out: {log / 1e9:.0f} GB a day, from {number(records)} bytes an "

@@ -25,6 +25,7 @@ create table commits (
     keys          bigint[]    not null, -- hashes of the pairs that it changes
     grown_entries bigint      not null,
     grown_bytes   bigint      not null,
+    written       bigint      not null default 0, -- bytes of the last three columns of all commits so far
     put           text,                 -- JSON array of the rows that it puts into entries
     seen          text,                 -- JSON array of [repo, server, last_check, updated_at]
     removed       text                  -- JSON array of [repo, server]
@@ -115,8 +116,9 @@ create unlogged table leases (
 --
 -- Returns what others have committed since, in order, each as 'missed', and then one row with
 -- 'committed' and the new revision; or 'conflict'; or 'diverged', if this database does not continue
--- the expected commit, or cannot tell everything that it missed. Unless it is 'committed', nothing
--- was changed.
+-- the expected commit. Where that is more than fits into the buffers of a connection, it returns only
+-- 'behind': the lock is held until all of an answer is sent, and nobody may wait for the one who reads
+-- it. Unless it is 'committed', nothing was changed.
 --
 -- A replica calls the function of its own version. A later version of the program adds another one,
 -- and the one after that removes this one.
@@ -148,7 +150,8 @@ set jit = off
 as $$
 declare
     last bigint;
-    others_size bigint;
+    last_written bigint;
+    known_written bigint;
     others_entries bigint;
     others_bytes bigint;
     sightings jsonb := new_seen::jsonb;
@@ -157,31 +160,28 @@ begin
     -- In the order of arrival. Each statement below sees what was committed before it began, so also
     -- what was committed during this wait.
     perform pg_advisory_xact_lock(1735619699);
-    select c.revision into last from commits c order by c.revision desc limit 1;
-
-    if last - expected > 20000
-        or not exists (select from commits c where c.revision = expected and c.token = expected_token)
-        or exists (select from commits c where c.revision > expected and c.format > known_format)
-    then
+    select c.revision, c.written into last, last_written
+    from commits c order by c.revision desc limit 1;
+    select c.written into known_written
+    from commits c where c.revision = expected and c.token = expected_token;
+    if not found then
         return query select 'diverged', null::bigint, null::uuid, null, null, null;
         return;
     end if;
 
     if last > expected then
-        select
-            sum(
-                coalesce(octet_length(c.put), 0)::bigint + coalesce(octet_length(c.seen), 0)
-                + coalesce(octet_length(c.removed), 0)
-            ),
-            sum(c.grown_entries), sum(c.grown_bytes)
-        into others_size, others_entries, others_bytes
-        from commits c where c.revision > expected;
+        if last - expected > 200 or last_written - known_written > 65536 then
+            return query select 'behind', null::bigint, null::uuid, null, null, null;
+            return;
+        end if;
 
-        -- To load everything is quicker, and holds nobody up.
-        if others_size > 67108864 then
+        if exists (select from commits c where c.revision > expected and c.format > known_format) then
             return query select 'diverged', null::bigint, null::uuid, null, null, null;
             return;
         end if;
+
+        select sum(c.grown_entries), sum(c.grown_bytes) into others_entries, others_bytes
+        from commits c where c.revision > expected;
 
         return query
             select 'missed', c.revision, c.token, c.put, c.seen, c.removed
@@ -202,9 +202,12 @@ begin
     end if;
 
     insert into commits
-        (revision, token, format, settles, keys, grown_entries, grown_bytes, put, seen, removed)
+        (revision, token, format, settles, keys, grown_entries, grown_bytes, written,
+            put, seen, removed)
     values
         (last + 1, new_token, 1, settled, new_keys, more_entries, more_bytes,
+            last_written + coalesce(octet_length(new_put), 0) + coalesce(octet_length(new_seen), 0)
+                + coalesce(octet_length(new_removed), 0),
             new_put, new_seen, new_removed);
 
     if new_put is not null then

@@ -28,6 +28,8 @@ struct Call<'a> {
 enum Verdict {
     Committed(Revision),
     Conflict,
+    /// Others have committed more than comes with the answer.
+    Behind,
     Diverged,
 }
 
@@ -49,8 +51,15 @@ impl PostgresStore {
         match verdict {
             Verdict::Committed(revision) => Ok(Committed { head: Head { revision, id }, missed }),
             Verdict::Conflict => Err(CommitError::Conflict(missed)),
+            Verdict::Behind => Err(self.next_missed(expected).await?),
             Verdict::Diverged => Err(CommitError::Diverged),
         }
+    }
+
+    /// Reads what others have committed since, for a plan that has to be made again after it.
+    async fn next_missed(&self, since: Head) -> Result<CommitError, CommitError> {
+        let missed = self.missed_since(since, &self.writing).await.map_err(CommitError::Unknown)?;
+        Ok(missed.map_or(CommitError::Diverged, CommitError::Conflict))
     }
 
     /// Finds out what became of a commit by an empty one after it, which can only be confirmed once
@@ -61,8 +70,21 @@ impl PostgresStore {
         id: CommitId,
     ) -> Result<CommitOutcome, StoreError> {
         let (plan, settling) = (Plan::default(), CommitId::random());
-        let call = Call { expected: since, id: settling, plan: &plan, settles: Some(id) };
-        let answer = match self.call(&call).await {
+        let (mut earlier, mut head) = (Vec::new(), since);
+        let answer = loop {
+            let call = Call { expected: head, id: settling, plan: &plan, settles: Some(id) };
+            let answer = self.call(&call).await;
+            if !matches!(answer, Ok(Answer { verdict: Verdict::Behind, .. })) {
+                break answer;
+            }
+            let missed = self.missed_since(head, &self.writing).await?;
+            let Some(last) = missed.as_ref().and_then(|missed| missed.last()) else {
+                return Ok(CommitOutcome::Reload);
+            };
+            head = last.head;
+            earlier.extend(missed.into_iter().flatten());
+        };
+        let answer = match answer {
             Ok(answer) => answer,
             // What cannot be read is not adopted. The entries can still be loaded.
             Err(
@@ -76,9 +98,10 @@ impl PostgresStore {
                 | CommitError::Unknown(error),
             ) => return Err(error),
         };
-        let Answer { verdict: Verdict::Committed(revision), mut missed } = answer else {
+        let Answer { verdict: Verdict::Committed(revision), missed } = answer else {
             return Ok(CommitOutcome::Reload);
         };
+        let mut missed: Vec<Changes> = earlier.into_iter().chain(missed).collect();
         if let Some(place) = missed.iter().position(|changes| changes.head.id == id) {
             let head = missed.split_off(place).swap_remove(0).head;
             return Ok(CommitOutcome::Made(Committed { head, missed }));
@@ -126,6 +149,7 @@ impl Call<'_> {
                 "missed" => missed.push(feed::read_commit(&row, 1)?),
                 "committed" => verdict = Some(Verdict::Committed(Revision(row.try_get(1)?))),
                 "conflict" => verdict = Some(Verdict::Conflict),
+                "behind" => verdict = Some(Verdict::Behind),
                 "diverged" => verdict = Some(Verdict::Diverged),
                 other => return Err(unknown(other)),
             }

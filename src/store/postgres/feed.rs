@@ -7,15 +7,9 @@ use futures_util::TryStreamExt;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row};
 
-use super::records::number;
 use super::sql::{self, FORMAT};
 use crate::domain::{Changes, CommitId, Head, InvalidField, Key, RepoName, Revision, ServerName};
 use crate::store::{StoreError, record};
-
-/// The most commits, and the most bytes of them, that are read to catch up. Beyond that, it is
-/// quicker to load the store anew.
-pub(super) const MOST_COMMITS: usize = 20_000;
-pub(super) const MOST_BYTES: u32 = 64 * 1024 * 1024;
 
 /// Reads what a commit has changed from a row, whose columns from `first` on are its revision, its
 /// token, and what it put, saw and removed.
@@ -47,30 +41,25 @@ fn read_head(row: &PgRow, first: usize) -> Result<Head, StoreError> {
     Ok(Head { revision, id: CommitId(id.map_err(|_| damaged("an unknown token"))?) })
 }
 
-/// Sums up the commits after one, or returns `None` if the database does not have it, has too many after it,
-/// or has some that this program cannot read.
+/// Reads the next commits after one: a state that everybody had, even where there are more. `None` if the
+/// database does not have that commit, or if this program cannot read what comes after it.
 pub(super) async fn since(
     connection: &mut PgConnection,
     head: Head,
-) -> Result<Option<Changes>, StoreError> {
-    let question = sqlx::query(sql::COMMITS_SINCE).bind(head.revision.0).bind(number(MOST_COMMITS));
-    let mut rows = question.fetch(connection);
+) -> Result<Option<Vec<Changes>>, StoreError> {
+    let mut rows = sqlx::query(sql::COMMITS_SINCE).bind(head.revision.0).fetch(connection);
     let Some(first) = rows.try_next().await? else { return Ok(None) };
     if read_head(&first, 0)? != head {
         return Ok(None);
     }
-    let (mut commits, mut bytes) = (Vec::new(), 0);
+    let mut commits = Vec::new();
     while let Some(row) = rows.try_next().await? {
-        bytes += row.try_get::<i32, _>(6)?.unsigned_abs();
-        if commits.len() == MOST_COMMITS || bytes > MOST_BYTES || row.try_get::<i16, _>(5)? > FORMAT
-        {
+        if row.try_get::<i16, _>(5)? > FORMAT {
             return Ok(None);
         }
         commits.push(read_commit(&row, 0)?);
     }
-    let mut sum = Changes { head, ..Changes::default() };
-    sum.extend(commits);
-    Ok(Some(sum))
+    Ok(Some(commits))
 }
 
 fn read_keys(json: &str) -> Result<Vec<Key>, StoreError> {

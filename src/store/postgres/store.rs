@@ -100,9 +100,29 @@ impl PostgresStore {
         loan.give_back(size)
     }
 
-    /// Makes sure that the database is the one that was opened, and can be written.
+    /// Reads the next commits after one, or `None` where everything has to be loaded.
+    pub(super) async fn missed_since(
+        &self,
+        since: Head,
+        line: &Line,
+    ) -> Result<Option<Vec<Changes>>, StoreError> {
+        let mut loan = line.lend(&self.source).await?;
+        match within(line.limits(), feed::since(&mut loan.connection, since)).await {
+            Ok(Some(missed)) => {
+                loan.keep();
+                Ok(Some(missed))
+            }
+            // What cannot be read is not adopted. The entries can still be loaded. The connection is
+            // closed, since the rest of the answer may be long.
+            Ok(None) | Err(StoreError::Damaged { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Makes sure that the database is the one that was opened, and can be written. Only the writer asks,
+    /// where it commits: others may wait for an answer on the other connections.
     async fn look(&self) -> Result<(), StoreError> {
-        let mut loan = self.polling.lend(&self.source).await?;
+        let mut loan = self.writing.lend(&self.source).await?;
         let looked = upkeep::check(&mut loan.connection, &self.source.store_id);
         let looked = within(&BRIEF, looked).await;
         loan.give_back(looked)
@@ -132,17 +152,10 @@ impl Store for PostgresStore {
     }
 
     async fn changes_since(&self, since: Head) -> Result<Option<Changes>, StoreError> {
-        let mut loan = self.polling.lend(&self.source).await?;
-        match within(&BRIEF, feed::since(&mut loan.connection, since)).await {
-            Ok(Some(changes)) => {
-                loan.keep();
-                Ok(Some(changes))
-            }
-            // What cannot be read is not adopted. The entries can still be loaded. The connection is
-            // closed, since the rest of the answer may be long.
-            Ok(None) | Err(StoreError::Damaged { .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
+        let Some(missed) = self.missed_since(since, &self.polling).await? else { return Ok(None) };
+        let mut sum = Changes { head: since, ..Changes::default() };
+        sum.extend(missed);
+        Ok(Some(sum))
     }
 
     fn poll_every(&self) -> Option<Duration> {

@@ -270,7 +270,12 @@ impl Database {
         let missed = self.missed(*expected, next);
         let others = &self.commits[index(expected.revision) + 1..];
         let concerns = others.iter().any(|other| rows.keys().any(|key| other.keys.contains(key)));
-        if concerns || !missed.is_empty() && self.random.per_mille(self.faults.false_conflict) {
+        if !missed.is_empty() && self.random.per_mille(self.faults.false_conflict) {
+            // Or only what comes first of much.
+            let first = 1 + self.random.below(missed.len());
+            return Err(CommitError::Conflict(missed.into_iter().take(first).collect()));
+        }
+        if concerns {
             return Err(CommitError::Conflict(missed));
         }
         if matches!(self.trouble, Some((Trouble::Full, _))) {
@@ -346,11 +351,15 @@ impl Database {
         }
     }
 
-    /// Returns the sum of the changes since a commit, unless that is unknown or forgotten.
-    pub fn changes_since(&self, since: Head) -> Option<Changes> {
+    /// Returns the sum of the next changes since a commit, unless that is unknown or forgotten.
+    pub fn changes_since(&mut self, since: Head, are_all_read: bool) -> Option<Changes> {
         self.continues(since).then(|| {
+            let mut missed = self.missed(since, self.commits.len());
+            if !are_all_read && self.random.per_mille(self.faults.false_conflict) {
+                missed.truncate(1);
+            }
             let mut sum = Changes { head: since, ..Changes::default() };
-            sum.extend(self.missed(since, self.commits.len()));
+            sum.extend(missed);
             sum
         })
     }

@@ -176,7 +176,7 @@ impl Store for FakeStore {
 
     async fn changes_since(&self, since: Head) -> Result<Option<Changes>, StoreError> {
         let _call = self.begin_call();
-        let changes = self.ask("changes_since").await?.changes_since(since);
+        let changes = self.ask("changes_since").await?.changes_since(since, !self.is_polled);
         self.note_answer("changes_since", &changes);
         self.travel().await;
         Ok(changes)
