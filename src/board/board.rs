@@ -102,7 +102,10 @@ impl Board {
     /// requests of others have their turns.
     pub async fn submit(&self, requests: Vec<Request>) -> Answers {
         // Asked before there is a place in the queue or a store that works: clients that must not
-        // try again have to be told so first.
+        // try again have to be told so first. Where others write too, only the store knows.
+        if self.store.poll_every().is_some() {
+            return self.queue.submit(requests).await;
+        }
         if requests.iter().all(|request| self.is_full_for(request).is_none()) {
             return self.queue.submit(requests).await;
         }

@@ -144,19 +144,18 @@ impl Committer {
         };
         let now = time.now();
         let mut unanswered = asked.iter().filter(|asked| asked.answer.is_none());
-        if !self.is_in_doubt
-            && self.has_others()
-            && unanswered.any(|asked| refusal(self, asked, now).is_some())
-        {
-            // Others may have stored the entry that is missing here.
-            self.is_in_doubt = true;
-            self.end_doubt(time).await.ok();
-        }
+        let refuses_any = unanswered.any(|asked| refusal(self, asked, now).is_some());
+        // In doubt, the request may have done what the domain would refuse to do again.
+        let may_refuse = refuses_any && !self.is_in_doubt && self.knows_all(time).await;
         for asked in asked.iter_mut().filter(|asked| asked.answer.is_none()) {
-            // In doubt, the request may have done what the domain would refuse to do again.
-            let refused = if self.is_in_doubt { None } else { refusal(self, asked, now) };
+            let refused = if may_refuse { refusal(self, asked, now) } else { None };
             asked.answer = Some(Err(refused.map_or(Refusal::NotStored, Refusal::Refused)));
         }
+    }
+
+    /// Makes sure that the published snapshot has what others have committed.
+    async fn knows_all(&mut self, time: &mut Timekeeper) -> bool {
+        !self.has_others() || self.shared.published.is_storing() && self.can_store(time).await
     }
 
     /// Stores items in one commit. If their content fails but others may be stored, stores those
@@ -260,25 +259,27 @@ impl Committer {
         even_if_empty: bool,
         time: &mut Timekeeper,
     ) -> Result<Plan, Failure> {
-        let (mut reloads, mut losses, mut has_caught_up) = (0, 0, false);
+        let (mut reloads, mut losses, mut has_asked) = (0, 0, false);
         for _ in 0..ATTEMPTS {
             if let Err(error) = self.end_doubt(time).await {
                 return Err(self.unavailable(&error));
             }
+            let has_others = self.has_others();
             let now = time.now();
             let snapshot = self.shared.published.snapshot();
             let (plan, expected) = (plan(&snapshot, now), snapshot.head());
             // While this handle exists the snapshot cannot be changed in place.
             drop(snapshot);
-            if plan.refuses() && !has_caught_up && self.has_others() {
-                // Others may have stored the entry that is missing here, or made room.
-                (has_caught_up, self.is_in_doubt) = (true, true);
-                continue;
-            }
-            if plan.is_empty() && !even_if_empty {
+            // Others may have stored the entry that is missing here, or made room. A commit of nothing
+            // brings what they have done, and its confirmation proves that it lasts.
+            let asks = has_others && (self.is_in_doubt || plan.refuses() && !has_asked);
+            if !asks && plan.is_empty() && !even_if_empty {
                 return Ok(plan);
             }
-            match self.try_commit(expected, &plan, time).await {
+            let nothing = Plan::default();
+            let committed = if asks { &nothing } else { &plan };
+            match self.try_commit(expected, committed, time).await {
+                Ok(()) if asks => (has_asked, self.is_in_doubt) = (true, false),
                 Ok(()) => return Ok(plan),
                 Err(CommitError::Conflict(missed)) => self.adopt(missed, time),
                 Err(CommitError::Diverged) if reloads < RELOADS => {

@@ -83,9 +83,9 @@ impl Capacity {
     /// or after the last: each has to have room in its turn, even if a later one makes some.
     pub(super) fn room_beside(&self, plan: &Plan, peak: i64, snapshot: &Snapshot) -> Room {
         let Self { entries: most_entries, bytes: most_bytes } = *self;
-        let Growth { entries, bytes } = plan.growth();
+        let bytes = plan.growth().bytes;
         let (kept, used) = (signed(snapshot.kept() as u64) + peak, plan.row_bytes_of(snapshot));
-        let (has_new, has_more) = (entries > 0, entries > 0 || bytes > 0);
+        let (has_new, has_more) = (peak > 0, peak > 0 || bytes > 0);
         let for_plan = |most: u64| if has_new { most * TENTHS_FOR_NEW_ENTRIES / 10 } else { most };
         let room_for_entries = |most| (signed(most as u64) - kept).max(0);
         let room_for_bytes = |most| signed(for_plan(most).saturating_sub(used));

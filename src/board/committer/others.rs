@@ -64,9 +64,10 @@ impl Committer {
         }
     }
 
-    /// Publishes what the store has and the published snapshot may lack, if there may be anything.
+    /// Publishes what the store has and the published snapshot may lack, if there may be anything. Where
+    /// there are others, a commit does so.
     pub(super) async fn end_doubt(&mut self, time: &mut Timekeeper) -> Result<(), StoreError> {
-        if self.is_in_doubt {
+        if self.is_in_doubt && !self.has_others() {
             self.catch_up(time).await?;
             self.is_in_doubt = false;
         }

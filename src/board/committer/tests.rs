@@ -46,7 +46,6 @@ impl Fixture {
             snapshot: snapshot.clone(),
             fates: fates.into_iter().collect(),
             is_shared: false,
-            is_away: false,
             commits: 0,
             last: None,
             told: Vec::new(),
@@ -189,16 +188,17 @@ async fn what_was_found_before_a_commit_or_a_load_is_not_adopted() {
 
 #[actix_web::test]
 async fn nothing_is_refused_before_it_is_known_what_others_have_committed() {
-    let mut fixture = Fixture::new([]);
+    let mut fixture = Fixture::new([Fate::Followed(vec!["a".to_owned()])]);
     let remove = || [Action::Remove(report("a").to_key())];
     let none = Err(Refusal::Refused(Refused::NoSuchEntry));
     fixture.truth().is_shared = true;
-    fixture.truth().report_by_others(&["a"]);
-    assert_eq!(fixture.ask(remove()).await.0, [Ok(Done::Removed)]);
-    assert_eq!(fixture.ask(remove()).await.0, [none]);
-    fixture.truth().is_away = true;
-    assert_eq!(fixture.ask(remove()).await.0, [NOT_STORED]);
+    assert_eq!(fixture.ask(remove()).await, (vec![Ok(Done::Removed)], 2));
+    assert_eq!(fixture.ask(remove()).await, (vec![none], 1));
+    fixture.truth().fates.push_back(Fate::NoSpace);
+    assert_eq!(fixture.ask(remove()).await, (vec![NOT_STORED], 1));
     assert!(!fixture.is_storing());
+    // An update asks nothing.
+    assert_eq!(fixture.report(&["a"]).await, (vec![RECORDED], 1));
 }
 
 #[actix_web::test]

@@ -63,6 +63,49 @@ fn a_removal_is_not_refused_by_a_replica_that_has_not_heard_of_the_entry() {
     assert_eq!(remove("last").status, 200);
 }
 
+/// Each update after it was once refused, for as long as no further session could be had.
+#[test]
+fn a_removal_of_nothing_fails_no_update_beside_or_after_it() {
+    let database = PostgresDatabase::create();
+    let replica = replica(&database.url(), &[]);
+    let put = |name: &str| replica.accept(report("repo", name, "SYNCED", &[]));
+    put("a");
+    let (admin, name) = (Cluster::shared(), database.name());
+    admin.run("postgres", &format!("alter database {name} with allow_connections false"));
+    // Only the session that commits is left.
+    let end = format!(
+        "select pg_terminate_backend(pid) from pg_stat_activity \
+         where datname = '{name}' and query not like '%commit_v1%' \
+         and query not like '%pg_is_in_recovery%'"
+    );
+    admin.run("postgres", &end);
+    put("b");
+    replica.send("DELETE", "/api/status?repo=repo&server=none", &[], b"").error(404);
+    put("c");
+    admin.run("postgres", &format!("alter database {name} with allow_connections true"));
+}
+
+#[test]
+fn a_replica_that_is_cut_off_does_not_say_that_there_is_no_room() {
+    let database = PostgresDatabase::create();
+    let relay = Relay::to(Cluster::shared().port());
+    let limit = ["--max-entries", "1"];
+    let good = replica(&database.url(), &limit);
+    let cut_off = replica(&url_by(&relay, &database), &limit);
+    good.accept(report("repo", "old", "SYNCED", &[]));
+    wait_until("the other one knows it", || {
+        cut_off.get("/status.json").json()[0]["server"] == "old"
+    });
+    relay.cut();
+    assert_eq!(good.send("DELETE", "/api/status?repo=repo&server=old", &[], b"").status, 200);
+    good.accept(report("repo", "new", "SYNCED", &[]));
+    cut_off.post(report("repo", "new", "SYNCED", &[])).error(503);
+    relay.mend();
+    wait_until("it is back", || cut_off.get("/health").json()["status"] == "healthy");
+    cut_off.accept(report("repo", "new", "SYNCED", &[]));
+    cut_off.post(report("repo", "more", "SYNCED", &[])).error(507);
+}
+
 #[test]
 fn replicas_that_have_all_lost_their_database_go_on_when_it_is_back() {
     let database = PostgresDatabase::create();

@@ -35,8 +35,6 @@ pub(super) struct Truth {
     pub(super) fates: VecDeque<Fate>,
     /// Whether it is on a server, where others write too.
     pub(super) is_shared: bool,
-    /// Whether it does not say what others have committed.
-    pub(super) is_away: bool,
     pub(super) commits: usize,
     pub(super) last: Option<CommitId>,
     /// The servers of all transitions, in order.
@@ -54,7 +52,7 @@ pub(super) fn is_poisoned(plan: &Plan) -> bool {
 }
 
 impl Truth {
-    pub(super) fn report_by_others(&mut self, servers: &[impl AsRef<str>]) -> Changes {
+    fn report_by_others(&mut self, servers: &[impl AsRef<str>]) -> Changes {
         let reports = servers.iter().map(|server| report(server.as_ref()));
         let put = reports.map(|report| Arc::new(Entry::first(report, now().at).0)).collect();
         let head = self.snapshot.head().next();
@@ -132,7 +130,7 @@ impl Store for FakeStore {
     }
 
     async fn changes_since(&self, _: Head) -> Result<Option<Changes>, StoreError> {
-        if self.0.lock().unwrap().is_away { Err(StoreError::Closed) } else { Ok(None) }
+        Ok(None)
     }
 
     fn poll_every(&self) -> Option<Duration> {
