@@ -5,11 +5,13 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use sqlx::{Connection, PgConnection};
 use tempfile::TempDir;
+use tokio::runtime::Builder;
 
 use super::examples::{Database, Example, Kind, dump};
 use crate::disk::SmallDisk;
-use crate::support::{Cluster, Process, run_sql, stored};
+use crate::support::{Cluster, Process, run_sql, run_tool, stored};
 
 /// The examples are from a spring that is over.
 const KEEP: [&str; 2] = ["--stale-after=0", "--ttl=0"];
@@ -173,6 +175,31 @@ fn an_upgrade_that_a_write_fails_at_leaves_the_old_database_or_the_new_one() {
         let (as_before, upgraded) = Faulty::new().sweep("write,pwrite64,fdatasync", &fault);
         assert!(as_before > 5, "{error}: {as_before} {upgraded}");
     }
+}
+
+/// As while a `pg_dump` reads the table: the commits of other replicas would wait behind the upgrade.
+#[test]
+fn an_upgrade_on_postgresql_that_waits_for_a_lock_gives_up_and_leaves_the_database_as_it_was() {
+    let example = Example::all(Kind::Postgres).next().unwrap();
+    let database = example.load();
+    let Database::Server(server) = &database else { unreachable!() };
+    let dump = || {
+        let text = run_tool("pg_dump", "postgresql", &[&server.url()], "");
+        // A key of this one dump.
+        let lines = text.lines().filter(|line| !line.starts_with('\\'));
+        lines.map(|line| line.to_owned() + "\n").collect::<String>()
+    };
+    let before = dump();
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let mut reader = runtime.block_on(PgConnection::connect(&server.url())).unwrap();
+    let mut read = |sql| runtime.block_on(sqlx::raw_sql(sql).execute(&mut reader)).unwrap();
+    read("begin; select * from meta");
+    let log = fail(Process::command_on(&database.url()).args(KEEP));
+    assert!(log.contains("lock timeout"), "{log}");
+    assert_eq!(dump(), before);
+    read("commit");
+    let started = Process::run(Process::command_on(&database.url()).args(KEEP));
+    assert_eq!(started.list("").len(), super::story::ENTRIES);
 }
 
 #[test]
