@@ -1,11 +1,14 @@
 //! The life of an entry, and clocks that jump.
 
+use std::env;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use gitops_status_server::clock::Clock;
 use serde_json::{Value, json};
 
-use crate::support::{TestApp, report, wait_until};
+use crate::support::{Random, TestApp, report, wait_until};
 
 const HOUR: Duration = Duration::from_hours(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -137,6 +140,63 @@ fn a_clock_that_jumps_and_returns_destroys_nothing() {
     wait_until("it is back", || is_listed(&app, "s"));
     assert_eq!(app.list("?server=s"), before);
     assert!(!history(&app).iter().any(|event| event.ends_with("ed s")), "{:?}", history(&app));
+}
+
+/// `CLOCK_JUMPS` says how often the clock is set.
+#[test]
+fn a_clock_that_is_set_by_days_again_and_again_under_load_loses_nothing() {
+    const WRITERS: usize = 4;
+    let jumps = env::var("CLOCK_JUMPS").map_or(12, |text| text.parse().unwrap());
+    let app = TestApp::spawn();
+    post(&app, "quiet");
+    let before = app.list("?server=quiet");
+    let (stored, is_over) = ([const { AtomicUsize::new(0) }; WRITERS], AtomicBool::new(false));
+    let files = |number: usize| format!("file-{number}");
+    thread::scope(|scope| {
+        for (writer, stored) in stored.iter().enumerate() {
+            let (client, is_over) = (app.client, &is_over);
+            scope.spawn(move || {
+                let name = format!("writer-{writer}");
+                for number in 1.. {
+                    client.accept(report("repo", &name, "OUT_OF_SYNC", &[&files(number)]));
+                    stored.store(number, Ordering::SeqCst);
+                    if is_over.load(Ordering::SeqCst) {
+                        return;
+                    }
+                }
+            });
+        }
+        let all = || stored.iter().map(|stored| stored.load(Ordering::SeqCst)).sum::<usize>();
+        let (wall, mut random) = (app.clock.read().wall, Random::new(jumps));
+        for _ in 0..jumps {
+            let days = DAY * u32::try_from(random.below(60)).unwrap();
+            let set = if random.per_mille(500) { wall.plus(days) } else { wall.minus(days) };
+            app.clock.set_wall(set);
+            let before = all();
+            wait_until("updates are stored", || all() > before + 20);
+        }
+        app.clock.set_wall(wall);
+        let last = stored.each_ref().map(|stored| stored.load(Ordering::SeqCst));
+        let is_past =
+            |(stored, last): (&AtomicUsize, usize)| stored.load(Ordering::SeqCst) > last + 1;
+        wait_until("each writer has reported since", || stored.iter().zip(last).all(is_past));
+        is_over.store(true, Ordering::SeqCst);
+    });
+    app.advance(Duration::from_mins(11));
+    post(&app, "last");
+    assert_eq!(app.list("?server=quiet"), before, "what was hidden for a while is back");
+    for (writer, stored) in stored.iter().enumerate() {
+        let number = stored.load(Ordering::SeqCst);
+        let row = &app.list(&format!("?server=writer-{writer}"))[0];
+        assert_eq!(row["files"][0]["name"], files(number));
+        let changes = format!("changed writer-{writer}");
+        let told = history(&app).iter().filter(|event| **event == changes).count();
+        assert_eq!(told, number - 1, "each of them is in the history");
+    }
+    let ended = |event: &String| event.starts_with("expired") || event.starts_with("deleted");
+    assert!(!history(&app).iter().any(ended), "nothing has ended");
+    let updates: usize = stored.into_iter().map(AtomicUsize::into_inner).sum();
+    eprintln!("the clock was set {jumps} times, {updates} updates");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The program is killed under load, again and again, and may lose no acknowledged update.
 
 use std::collections::HashMap;
+use std::env;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::sync::Mutex;
@@ -13,6 +14,7 @@ use serde_json::Value;
 use crate::support::{Client, Connection, Process, update_request, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
+/// How often the program is killed, unless `KILLS` says otherwise.
 const CYCLES: u64 = 25;
 const WRITERS: u64 = 6;
 const KEYS_A_WRITER: u64 = 5;
@@ -143,9 +145,10 @@ fn no_kill_under_load_loses_tears_or_invents_anything() {
     let path = folder.path().join("status.db");
     let ledger = Ledger::default();
     let numbers: Vec<AtomicU64> = (0..WRITERS).map(|_| AtomicU64::new(1)).collect();
-    for cycle in 0..CYCLES {
+    let cycles = env::var("KILLS").map_or(CYCLES, |text| text.parse().unwrap());
+    for cycle in 0..cycles {
         if cycle % 3 == 1 {
-            kill_while_starting(&path, Duration::from_millis(3 * cycle));
+            kill_while_starting(&path, Duration::from_millis(3 * (cycle % CYCLES)));
         }
         let server = Process::start(&path, NO_ARGUMENTS);
         let rows = server.list("");
@@ -175,6 +178,8 @@ fn no_kill_under_load_loses_tears_or_invents_anything() {
     assert_eq!(faults(&rows, &known, &known), [""; 0]);
     assert_eq!(rows.len() as u64, WRITERS * KEYS_A_WRITER);
     assert_eq!(server.terminate().code(), Some(0));
+    let sent: u64 = numbers.iter().map(|number| number.load(Ordering::Relaxed) - 1).sum();
+    eprintln!("{cycles} kills under load, {} at starts, {sent} updates", (cycles + 1) / 3);
 }
 
 #[test]
