@@ -17,17 +17,19 @@ class Line:
     points: list[tuple[float, float]]
 
 
-def svg(title: str, x_name: str, y_name: str, lines: list[Line], y_is_log: bool = False) -> str:
-    """Draws lines over a logarithmic x axis."""
+def svg(
+    title: str, x_name: str, y_name: str, lines: list[Line], y_is_log: bool = False, x_is_log: bool = True,
+) -> str:  # fmt: skip
+    """Draws lines. A logarithmic x axis shows each x; a linear one begins at 0, and has no dots."""
     xs = sorted({x for line in lines for x, _ in line.points})
     ys = [y for line in lines for _, y in line.points]
     low, high = (log10(min(ys) / 1.5), log10(max(ys) * 1.5)) if y_is_log else (0.0, max(ys) * 1.1)
-    span = log10(xs[-1] / xs[0]) or 1
+    span = log10(xs[-1] / xs[0]) or 1 if x_is_log else xs[-1]
 
     def place(x: float, y: float) -> tuple[float, float]:
         share = ((log10(y) if y_is_log else y) - low) / (high - low)
         return (
-            LEFT + log10(x / xs[0]) / span * (WIDTH - LEFT - RIGHT),
+            LEFT + (log10(x / xs[0]) if x_is_log else x) / span * (WIDTH - LEFT - RIGHT),
             HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM),
         )
 
@@ -42,13 +44,13 @@ def svg(title: str, x_name: str, y_name: str, lines: list[Line], y_is_log: bool 
         _, y = place(xs[0], tick)
         out.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>')
         out.append(text(LEFT - 6, y + 4, short(tick), "end"))
-    for x in xs:
+    for x in xs if x_is_log else ticks(0.0, xs[-1], False):
         out.append(text(place(x, 10**low if y_is_log else 0)[0], HEIGHT - BOTTOM + 18, short(x), "middle"))
     labels = sorted(lines, key=lambda line: -line.points[-1][1])
     for colour, line in zip(COLOURS, lines):
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in (place(*point) for point in line.points))
         out.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        for x, y in (place(*point) for point in line.points):
+        for x, y in (place(*point) for point in line.points if x_is_log):
             out.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{colour}"/>')
         y = TOP + 18 + 18 * labels.index(line)
         out.append(f'<path d="M{WIDTH - RIGHT + 10} {y - 4}h16" stroke="{colour}" stroke-width="2"/>')

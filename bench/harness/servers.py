@@ -50,11 +50,16 @@ class Server:
         """Starts it and returns when it answers."""
         with open(os.devnull, "wb") as nowhere, open(self.log(), "wb") as log:
             # Request logs are discarded, but the servers still have to write them.
-            streams = {"stdout": nowhere, "stderr": log if self.keeps_log() else nowhere}
-            self.process = subprocess.Popen(
-                self.command(), cwd=self.folder, env=os.environ | self.environment,
-                start_new_session=True, **streams,
-            )  # fmt: skip
+            self.launch(stdout=nowhere, stderr=log if self.keeps_log() else nowhere)
+        self.await_answer()
+
+    def launch(self, **streams):
+        self.process = subprocess.Popen(
+            self.command(), cwd=self.folder, env=os.environ | self.environment,
+            start_new_session=True, **streams,
+        )  # fmt: skip
+
+    def await_answer(self):
         deadline = time.monotonic() + START_SECONDS
         while True:
             try:
