@@ -143,3 +143,19 @@ fn a_restore_by_a_clock_that_was_ahead_keeps_nothing_for_ever() {
     app.advance(TTL);
     wait_until("they have expired", || app.names("").is_empty());
 }
+
+#[test]
+fn a_clock_that_jumps_back_and_returns_leaves_the_expiry_as_it_was() {
+    let (folder, _) = old_file();
+    let restored = folder.path().join("restored.db");
+    succeed(&["restore", "old.db"], &url_of(&restored), folder.path());
+    let app = TestApp::replica_ahead(&url_of(&restored), Duration::ZERO);
+    let before = expiry(&app);
+    let year = 365 * DAY;
+    app.clock.set_wall(app.clock.read().wall.minus(year));
+    wait_until("a restore in the future counts as now", || {
+        expiry(&app).iter().all(|at| *at < before[0].minus(year / 2))
+    });
+    app.clock.set_wall(app.clock.read().wall.plus(year));
+    wait_until("it is as it was", || expiry(&app) == before);
+}
