@@ -289,8 +289,7 @@ async fn two_replicas_keep_the_limit_on_entries_exactly() {
     expect_stored(&one).await;
 }
 
-/// Returns how many updates of entries there were, once all are counted, and how many of them found no room
-/// in their page.
+/// Returns how many updates of entries there were, once all are counted, and how many left their page.
 fn updates(database: &PostgresDatabase, least: u64) -> (u64, u64) {
     let sql = "select n_tup_upd || ' ' || n_tup_upd - n_tup_hot_upd from pg_stat_user_tables \
          where relname = 'entries'";
@@ -311,8 +310,7 @@ fn updates(database: &PostgresDatabase, least: u64) -> (u64, u64) {
 async fn updates_of_times_stay_in_their_pages() {
     let (database, mut first, _) = two().await;
     // It would hold old versions back at chance moments.
-    let sql = "alter table entries set (autovacuum_enabled = off)";
-    Cluster::shared().run(database.name(), sql);
+    Cluster::shared().run(database.name(), "alter table entries set (autovacuum_enabled = off)");
     let names: Vec<String> = (0..2000).map(|number| format!("s{number:04}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for part in names.chunks(500) {
