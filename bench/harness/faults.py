@@ -14,7 +14,7 @@ from pathlib import Path
 from .servers import TARGET, WORK, Ours
 from .updates import fill
 
-ROUNDS = 10
+ROUNDS, SHORT_ROUNDS = 10, 5
 WRITERS = 8
 ENTRIES = 7500
 MIB = 1 << 20
@@ -204,7 +204,7 @@ def memory(parent: Path | None) -> None:
 def too_little(parent: Path | None, by: str) -> None:
     """It has as much memory as lets it start, ends under load for want of it, and starts again with more."""
     stored, ends, mib = 0, [], 16
-    while len(ends) < ROUNDS:
+    while len(ends) < SHORT_ROUNDS:
         with tempfile.TemporaryDirectory(dir=WORK) as name:
             with Program(Path(name)) as server:
                 fill(server.port, range(ENTRIES))
@@ -224,7 +224,7 @@ def too_little(parent: Path | None, by: str) -> None:
                 load.check(server, "after it ended for want of memory")
             stored += sum(load.stored)
     statuses = ", ".join(str(status) for status in sorted(set(ends), key=str))
-    print(f"{mib} MiB by {by}: it ended {len(ends) - ends.count(None)} of {ROUNDS} times (status {statuses}); "
+    print(f"{mib} MiB by {by}: it ended {len(ends) - ends.count(None)} of {SHORT_ROUNDS} times (status {statuses}); "
           f"{stored:,} updates were answered 200, and none was lost")  # fmt: skip
 
 
