@@ -126,11 +126,17 @@ impl Desk {
 
     /// Runs a command of the document, with the addresses of the two servers.
     fn run(&self, command: &str) -> Output {
+        self.shell(command).output().unwrap()
+    }
+
+    /// Returns a shell that is to run a command of the document.
+    fn shell(&self, command: &str) -> Command {
         let here = command.replace("localhost:8080", &self.old.to_string());
         let here = here.replace("localhost:8081", &self.new.to_string());
         let mut shell = Command::new("bash");
         shell.args(["-c", &here]).current_dir(&self.folder).env_remove("GITOPS_STATUS_TOKEN");
-        shell.env_remove("GITOPS_STATUS_TOKEN_FILE").output().unwrap()
+        shell.env_remove("GITOPS_STATUS_TOKEN_FILE");
+        shell
     }
 
     /// Runs a command that has to succeed, and returns what it says.
@@ -256,6 +262,53 @@ fn a_row_that_cannot_be_copied_is_shown_with_the_reason_and_all_others_are_copie
     }
     assert_eq!(new.names(""), ["fleet/a", "fleet/without-files", "fleet/z \"quoted\" ü"]);
     assert_eq!(new.list("?server=without-files")[0]["files"], json!([]));
+}
+
+/// Of what a run has copied, each pair can report to the old server once more, whatever became of the run.
+#[test]
+fn a_run_of_the_copy_that_ends_in_the_middle_makes_the_next_one_miss_no_report() {
+    let old = Old::start(Original::Go);
+    let folder = tempfile::tempdir().unwrap();
+    let new = Process::start(&folder.path().join("status.db"), &[] as &[&str]);
+    let way = Relay::to(new.client.address.port());
+    let desk = Desk::new(&old.client, &Client::at(([127, 0, 0, 1], way.port()).into()));
+    let jobs = Jobs { address: Client::at(old.client.address), told: Mutex::default() };
+    let copy = copy();
+    let copied = |number: u64| {
+        let rows = new.list("?fields=drift_count");
+        rows.iter().filter(|row| row["drift_count"] == number).count()
+    };
+
+    way.delay(Duration::from_millis(30));
+    jobs.report_all(0..30, 1);
+    std::thread::scope(|scope| {
+        let run = scope.spawn(|| desk.run(&copy));
+        wait_until("some rows are copied", || copied(1) > 3);
+        way.cut();
+        let Output { status, stderr, .. } = run.join().unwrap();
+        let said = String::from_utf8_lossy(&stderr);
+        assert!(status.code() == Some(1) && said.contains("curl: "), "{said}");
+    });
+    way.mend();
+    jobs.report_all(0..30, 2);
+    desk.succeed(&copy);
+    assert_has_all(&new, &jobs);
+
+    jobs.report_all(0..30, 3);
+    let mut run = desk.shell(&copy).stderr(Stdio::null()).spawn().unwrap();
+    wait_until("some rows are copied", || copied(3) > 3);
+    run.kill().unwrap();
+    run.wait().unwrap();
+    way.delay(Duration::ZERO);
+    jobs.report_all(0..30, 4);
+    desk.succeed(&copy);
+    assert_has_all(&new, &jobs);
+
+    fs::remove_dir_all(desk.folder.path().join("copied")).unwrap();
+    jobs.report_all(0..30, 5);
+    assert!(desk.succeed(&copy).starts_with("30 of 30 "));
+    assert_has_all(&new, &jobs);
+    assert!(desk.succeed(&copy).starts_with("0 of 30 "));
 }
 
 /// A reader without a token sees nothing, which must not look like a server that knows nothing.
