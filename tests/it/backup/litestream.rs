@@ -57,11 +57,8 @@ impl<'a> Litestream<'a> {
     /// anything.
     fn restores(&self) -> bool {
         fs::remove_file(self.folder.join("copy.db")).ok();
-        let blocks = console_blocks(&document("docs/backup.md"), "litestream");
-        let line = blocks[0][0]
-            .command
-            .replace(DOCUMENTED, self.folder.join("status.db").to_str().unwrap());
-        let words: Vec<&str> = line.split(' ').collect();
+        let [restore, _, _] = documented(self.folder);
+        let words: Vec<&str> = restore.split(' ').collect();
         assert_eq!(words[..2], ["litestream", "restore"]);
         let words = [&["restore", "-config", "litestream.yml"], &words[2..]].concat();
         Self::command(self.folder, &words).output().unwrap().status.success()
@@ -73,6 +70,18 @@ impl Drop for Litestream<'_> {
         self.replicating.kill().ok();
         self.replicating.wait().ok();
     }
+}
+
+/// Returns the commands of the document that restore, with the files of a folder.
+fn documented(folder: &Path) -> [String; 3] {
+    let blocks = console_blocks(&document("docs/backup.md"), "litestream");
+    let here = |line: &str| {
+        let line = line.replace(DOCUMENTED, folder.join("status.db").to_str().unwrap());
+        let state = "/var/lib/gitops-status/.gitops-status.db-litestream";
+        line.replace(state, folder.join(".status.db-litestream").to_str().unwrap())
+    };
+    let lines: Vec<String> = blocks[0].iter().map(|shown| here(&shown.command)).collect();
+    lines.try_into().unwrap()
 }
 
 /// Litestream copies once a second, and tries again later and later after an error.
@@ -124,7 +133,18 @@ fn litestream_copies_the_database_beside_the_server_and_its_copy_is_restored() {
     server.kill();
     drop(litestream);
 
-    let restored = folder.path().join("restored.db");
-    succeed(&mut command(&restored, &["restore", "copy.db"]));
-    assert_eq!(all(&restored).0, all(&database).0);
+    let before = all(&database).0;
+    let [_, restore, remove] = documented(folder.path());
+    let words: Vec<&str> = restore.split(' ').skip(1).collect();
+    succeed(&mut command(&database, &words));
+    assert_eq!(all(&database).0, before);
+    succeed(Command::new("sh").args(["-c", &remove]).current_dir(folder.path()));
+
+    let server = Process::start(&database, NO_ARGUMENTS);
+    let litestream = Litestream::beside(&database, folder.path());
+    server.accept(report("load", "after-the-restore", "SYNCED", &[]));
+    let is_copied = || litestream.restores() && stored(&copy, count) == stored(&database, count);
+    soon("what was reported after the restore is copied", is_copied);
+    server.kill();
+    assert_eq!(all(&copy).0, all(&database).0);
 }
