@@ -9,6 +9,7 @@ use std::process::Command;
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::log_size::Foreign;
 use crate::support::{Process, Reply, report, run_sql, stored, wait_until};
 
 /// What the system may say, as the shim is told.
@@ -42,6 +43,7 @@ impl Disk {
         let mut command = Process::command(&self.file(DATABASE));
         command.env("LD_PRELOAD", self.file("faults.so"));
         command.env("FAULT", self.file("fault")).env("AHEAD", self.file("ahead"));
+        command.env("ON_DISK", self.file("on-disk"));
         command.args(["--workers", "1"]);
         command
     }
@@ -65,6 +67,15 @@ impl Disk {
         assert!(self.has_refused(), "the fault was never met");
         fs::remove_file(self.file("fault")).unwrap();
         fs::remove_file(self.file("fault.hit")).unwrap();
+    }
+
+    /// Returns what a power cut leaves: the database, and what the disk has of its log.
+    fn after_a_power_cut(&self) -> Self {
+        let left = Self::new();
+        for (from, to) in [(DATABASE, DATABASE), ("on-disk", LOG)] {
+            fs::copy(self.file(from), left.file(to)).unwrap();
+        }
+        left
     }
 
     /// Lets both clocks of the program be ahead of the real ones.
@@ -168,6 +179,44 @@ fn a_log_that_cannot_be_written_refuses_updates_until_it_can() {
         reporter.send_all(&server, 20, 200);
         reporter.expect_all_after_a_kill(&disk, server, &when);
     }
+}
+
+#[test]
+fn an_update_after_a_failed_sync_survives_a_power_cut() {
+    update_after_a_failed_sync(|disk, server| {
+        disk.mend();
+        server
+    });
+}
+
+#[test]
+fn an_update_after_a_failed_sync_and_a_kill_survives_a_power_cut() {
+    update_after_a_failed_sync(|disk, server| {
+        server.kill();
+        disk.mend();
+        disk.start()
+    });
+}
+
+fn update_after_a_failed_sync(recover: impl Fn(&Disk, Process) -> Process) {
+    let disk = Disk::new();
+    let (server, mut reporter) = (disk.start(), Reporter::default());
+    // Few enough that no checkpoint is due.
+    reporter.send_all(&server, 5, 200);
+    disk.refuse("sync", LOG, BROKEN);
+    reporter.send_all(&server, 1, 503);
+    // While it reads, the log cannot start over.
+    let reader = Foreign::read(&disk.file(DATABASE));
+    let server = recover(&disk, server);
+    wait_until("it is healthy, without an update", || health(&server)["status"] == "healthy");
+    reporter.send_all(&server, 5, 200);
+    server.kill();
+    let left = disk.after_a_power_cut();
+    reader.end();
+    let server = left.start();
+    reporter.expect_all(&server, "in a power cut");
+    reporter.send_all(&server, 5, 200);
+    reporter.expect_all_after_a_kill(&left, server, "after a power cut");
 }
 
 #[test]

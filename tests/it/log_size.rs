@@ -53,10 +53,10 @@ fn metric(client: Client, name: &str) -> String {
 }
 
 /// Another program with an open read transaction.
-struct Foreign(Runtime, SqliteConnection);
+pub struct Foreign(Runtime, SqliteConnection);
 
 impl Foreign {
-    fn read(database: &Path) -> Self {
+    pub fn read(database: &Path) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let options = SqliteConnectOptions::new().filename(database).read_only(true);
         let mut connection = runtime.block_on(options.connect()).unwrap();
@@ -65,7 +65,7 @@ impl Foreign {
         Self(runtime, connection)
     }
 
-    fn end(self) {
+    pub fn end(self) {
         self.0.block_on(self.1.close()).unwrap();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt as _, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,9 @@ use crate::store::{StoreError, Usage};
 
 /// The number of threads that may wait for the file system at the same time.
 const ASKING: usize = 4;
+
+/// How much of the log is written at once.
+const PIECE: usize = 1 << 20;
 
 /// An exclusive lock on a database. The system releases it when the process ends.
 ///
@@ -182,6 +185,28 @@ impl DatabaseFile {
                 .as_ref()
                 .map(|system| system.f_blocks.saturating_mul(system.f_frsize)),
         }
+    }
+
+    /// Writes all of the log anew as it is, and syncs it. Nobody may write to it meanwhile; readers may
+    /// read, since each byte stays.
+    pub(super) fn renew_log(&self) -> Result<(), StoreError> {
+        let log = match File::options().read(true).write(true).open(beside(&self.path, "-wal")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
+        };
+        let (mut piece, mut place) = (vec![0; PIECE], 0);
+        loop {
+            let count = log.read_at(&mut piece, place)?;
+            if count == 0 {
+                break;
+            }
+            log.write_all_at(piece.get(..count).unwrap_or_default(), place)?;
+            place = place.saturating_add(count as u64);
+        }
+        if place > 0 {
+            log.sync_data()?;
+        }
+        Ok(())
     }
 
     /// Forgets the log of a connection that has been closed.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize};
 use std::sync::{Arc, LazyLock};
 
 use sqlx::migrate::Migrator;
+use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::Mutex;
 
@@ -17,7 +18,7 @@ use super::sightings::Sightings;
 use super::store::{SqliteStore, WriteConnection, Writing};
 use super::stored_entries::{Everything, read_all};
 use super::upkeep::Sizes;
-use super::{backup, create, repair, sql, wal};
+use super::{aside, backup, create, repair, sql, upkeep, wal};
 use crate::store::{OpenError, StoreError, migrations};
 
 /// The migrations of this version.
@@ -64,7 +65,7 @@ impl SqliteStore {
         let sizes = Sizes::default();
         sizes.look(&mut connection).await?;
         let sightings = Sightings::of_log(loaded.entries.len(), unfolded, loaded.head.revision);
-        let writing = Writing { connection: WriteConnection::Open(connection), sightings };
+        let writing = Writing { connection: to_write(&file, connection).await, sightings };
         Ok(Self {
             file,
             store_id: loaded.store_id.clone(),
@@ -78,6 +79,20 @@ impl SqliteStore {
             copying: Mutex::default(),
             lock: Mutex::new(Some(lock)),
         })
+    }
+}
+
+/// Returns the connection if it may confirm updates. Where the disk refuses that, everything can still
+/// be read, and a new connection tries again.
+async fn to_write(file: &Arc<DatabaseFile>, mut connection: SqliteConnection) -> WriteConnection {
+    match upkeep::renew_log(file, &mut connection).await {
+        Ok(()) => WriteConnection::Open(connection),
+        Err(error) => {
+            log::warn!("The database's log cannot be written, so updates are refused: {error}");
+            aside::close(connection).await.ok();
+            file.forget_log();
+            WriteConnection::Broken
+        }
     }
 }
 

@@ -122,6 +122,8 @@ pub(super) const EMPTY_LOG: &str = "pragma wal_checkpoint(truncate)";
 /// Copies all of the log into the database, so that the next commit begins it anew, if no other
 /// connection reads from it.
 pub(super) const RESTART_LOG: &str = "pragma wal_checkpoint(restart)";
+/// Lets nobody else write to the log, or start it over, until the end of the transaction.
+pub(super) const KEEP_LOG: &str = "begin immediate";
 /// Lets statements that are blocked by other connections fail at once.
 pub(super) const DO_NOT_WAIT: &str = "pragma busy_timeout = 0";
 /// Restores the timeout that `super::connection` has set.

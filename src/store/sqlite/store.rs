@@ -94,9 +94,7 @@ impl SqliteStore {
             if found < confirmed {
                 return Err(StoreError::WentBack { confirmed, found });
             }
-            if found > confirmed {
-                upkeep::settle_log(&mut connection).await?;
-            }
+            upkeep::renew_log(&file, &mut connection).await?;
             // At the confirmed revision the log is as it is known. This reads the rows of all logged
             // entries, and a lost page among them would keep everything from being stored.
             let unfolded = if found == confirmed {

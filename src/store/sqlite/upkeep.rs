@@ -3,11 +3,12 @@
 //! See `docs/decisions/0012-disk.md`.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Executor, Row};
 
+use super::file::DatabaseFile;
 use super::sql;
 use super::store::SqliteStore;
 use crate::mutex::locked;
@@ -161,19 +162,21 @@ impl SqliteStore {
     }
 }
 
-/// Copies all of the log into the database, and syncs both, after a commit that was not confirmed.
+/// Writes the log anew, and syncs it, before a new connection confirms anything.
 ///
 /// If the sync of a commit fails, its frames are in the log all the same, and the next connection finds
 /// them there. The system may never write them: after an error it takes their pages for written, and the
-/// next sync succeeds. So what they contain is written anew before anything is confirmed.
-pub(super) async fn settle_log(connection: &mut SqliteConnection) -> Result<(), StoreError> {
-    let outcome = connection.fetch_one(sql::MOVE_LOG).await?;
-    let (frames, moved): (i64, i64) = (outcome.try_get(1)?, outcome.try_get(2)?);
-    if moved == frames {
-        return Ok(());
-    }
-    let reason = "the log has a commit that was not confirmed, and cannot be copied yet";
-    Err(StoreError::Unavailable(reason.into()))
+/// next sync succeeds. After a power cut the log would end before them, whatever was synced behind them.
+pub(super) async fn renew_log(
+    file: &Arc<DatabaseFile>,
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
+    // Keeps other programs from writing to the log. Nothing is written in this transaction, and the
+    // connection of one that fails is not used again.
+    connection.execute(sql::KEEP_LOG).await?;
+    file.ask(DatabaseFile::renew_log).await?;
+    connection.execute("rollback").await?;
+    Ok(())
 }
 
 /// Copies what it can of the log into the database, and empties the log if no connection reads from
