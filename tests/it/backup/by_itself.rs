@@ -125,6 +125,24 @@ fn a_backup_that_cannot_be_made_is_told_and_keeps_the_others() {
 }
 
 #[test]
+fn a_lowered_number_of_backups_makes_room_for_the_next_one() {
+    let disk = SmallDisk::of_size("84m");
+    let folder = disk.path().join("backups");
+    fs::create_dir(&folder).unwrap();
+    for day in 17..=20 {
+        let old = folder.join(format!("gitops-status-202604{day}T103225Z.db"));
+        fs::write(old, vec![1; 8 << 20]).unwrap();
+    }
+    let app = TestApp::with_settings(&[
+        ("backup_dir", folder.to_str().unwrap()),
+        ("backup_every", "1h"),
+        ("backup_keep", "1"),
+    ]);
+    app.advance(Duration::from_secs(10));
+    wait_for(&folder, &[FIRST]);
+}
+
+#[test]
 fn what_a_kill_has_left_of_a_backup_is_removed_by_the_next_one() {
     let home = TempDir::new().unwrap();
     let folder = home.path().join("backups");

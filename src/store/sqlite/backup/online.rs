@@ -63,6 +63,8 @@ impl SqliteStore {
         let newest = blocking(move || {
             folder::create_folder(&looked_at)?;
             folder::remove_drafts(&looked_at)?;
+            // A setting that was lowered makes room.
+            folder::prune(&looked_at, keep)?;
             folder::newest(&looked_at)
         });
         let (name, at) = folder::name(at, newest.await??.map(|newest| newest.at));
