@@ -97,12 +97,17 @@ fn back_up(take: &TakeBackup) -> ExitCode {
     }
 }
 
-/// Says what backups or a database hold, and fails if one is not sound.
+/// Says what backups or a database hold, and fails if one is not sound: with 65 if one is damaged.
 fn check(path: &Path) -> ExitCode {
     match run(cli::check(path)) {
         Ok((text, refused)) => {
             let printed = print(&text);
-            refused.map_or(printed, failed)
+            let refused: Vec<_> = refused.into_iter().map(AppError::from).collect();
+            let worst = refused.iter().map(AppError::exit_status).min();
+            for error in &refused {
+                say(format_args!("error: {error}"), error.exit_status());
+            }
+            worst.map_or(printed, ExitCode::from)
         }
         Err(status) => status,
     }

@@ -284,21 +284,21 @@ pub async fn restore(restore: &RestoreBackup, at: Timestamp) -> Result<String, O
 }
 
 /// Looks through a database, a backup or each backup of a folder, and returns what they hold, as text,
-/// and why the last one that is not sound is refused.
+/// and why each one that is not sound is refused.
 ///
 /// # Errors
 /// There is no backup in the folder.
-pub async fn check(path: &Path) -> Result<(String, Option<OpenError>), OpenError> {
-    let (mut lines, mut last_error) = (Vec::new(), None);
+pub async fn check(path: &Path) -> Result<(String, Vec<OpenError>), OpenError> {
+    let (mut lines, mut refused) = (Vec::new(), Vec::new());
     for path in backups_at(path)? {
         match SqliteStore::look_through(&path).await {
             Ok(holding) => {
                 lines.push(format!("{} is sound: {}\n", path.display(), in_words(&holding)));
             }
-            Err(error) => last_error = Some(error),
+            Err(error) => refused.push(error),
         }
     }
-    Ok((lines.concat(), last_error))
+    Ok((lines.concat(), refused))
 }
 
 /// Returns the backups of a folder, the oldest first, or the path of a single one.

@@ -82,6 +82,13 @@ fn a_folder_of_backups_is_looked_through_and_its_newest_is_restored() {
     assert_eq!(status, Some(65), "{said}");
     assert!(said.contains(&format!("{} is sound", name(new))), "{said}");
     assert!(said.contains(&format!("the database {} is refused", name(old))), "{said}");
+
+    fs::write(place.file(&name(new)), "no database either").unwrap();
+    let (status, said) = run(&mut place.command(&["check", "backups"]));
+    assert_eq!(status, Some(65), "{said}");
+    for damaged in [name(old), name(new)] {
+        assert!(said.contains(&format!("the database {damaged} is refused")), "{said}");
+    }
 }
 
 #[test]
