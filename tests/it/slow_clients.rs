@@ -2,6 +2,8 @@
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Socket, Type};
@@ -124,9 +126,13 @@ fn an_unread_stream_is_closed_even_if_there_is_room_for_it(transport: Transport)
     };
     wait_until("both listen", || streams_are(2));
     let mut read = streams.pop().unwrap();
+    let received = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&received);
     let reader = std::thread::spawn(move || {
         let mut piece = [0; 4096];
-        while read.read(&mut piece).is_ok_and(|count| count > 0) {}
+        while let Ok(count @ 1..) = read.read(&mut piece) {
+            counted.fetch_add(count, Ordering::Relaxed);
+        }
     });
     // More than the client's buffer holds, and less than the server's.
     let name = "x".repeat(4_000);
@@ -134,6 +140,9 @@ fn an_unread_stream_is_closed_even_if_there_is_room_for_it(transport: Transport)
         let names: Vec<String> = (0..4).map(|file| format!("{number}{file}{name}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         server.accept(report("r", "s", "OUT_OF_SYNC", &names));
+        // Changes in quick succession would be told as one.
+        let told = (number + 1) * names.len() * name.len();
+        wait_until("it is told", || received.load(Ordering::Relaxed) > told);
     }
     wait_until("the one that does not read is ended, and no other", || streams_are(1));
     drop(server);
