@@ -138,24 +138,23 @@ impl Committer {
 
     /// Answers the requests that were not stored.
     async fn refuse(&mut self, asked: &mut [Asked<'_>], time: &mut Timekeeper) {
-        let refusal = |committer: &Self, asked: &Asked<'_>, now: Now| {
-            let published = &committer.shared.published;
-            asked.refused(&published.snapshot(), &published.capacity, now)
+        let (capacity, now) = (self.shared.published.capacity, time.now());
+        let refusal = |asked: &Asked<'_>, snapshot: &Snapshot| match asked.answer {
+            Some(_) => None,
+            None => asked.refused(snapshot, &capacity, now),
         };
-        let now = time.now();
-        let mut unanswered = asked.iter().filter(|asked| asked.answer.is_none());
-        let refuses_any = unanswered.any(|asked| refusal(self, asked, now).is_some());
+        let snapshot = self.shared.published.snapshot();
+        let asks_others =
+            self.has_others() && asked.iter().any(|asked| refusal(asked, &snapshot).is_some());
+        drop(snapshot);
         // In doubt, the request may have done what the domain would refuse to do again.
-        let may_refuse = refuses_any && !self.is_in_doubt && self.knows_all(time).await;
+        let may_refuse = !self.is_in_doubt
+            && (!asks_others || self.shared.published.is_storing() && self.can_store(time).await);
+        let snapshot = self.shared.published.snapshot();
         for asked in asked.iter_mut().filter(|asked| asked.answer.is_none()) {
-            let refused = if may_refuse { refusal(self, asked, now) } else { None };
+            let refused = if may_refuse { refusal(asked, &snapshot) } else { None };
             asked.answer = Some(Err(refused.map_or(Refusal::NotStored, Refusal::Refused)));
         }
-    }
-
-    /// Makes sure that the published snapshot has what others have committed.
-    async fn knows_all(&mut self, time: &mut Timekeeper) -> bool {
-        !self.has_others() || self.shared.published.is_storing() && self.can_store(time).await
     }
 
     /// Stores items in one commit. If their content fails but others may be stored, stores those
