@@ -89,8 +89,8 @@ impl Resolved {
     }
 }
 
-/// Finds the form of the log without the TOML file, for what is said before that is read. A wrong value
-/// is an error only where all settings are read.
+/// Finds the form of the log by flag and variable alone, for messages before the TOML file is read. A
+/// wrong value is an error only where all settings are read.
 #[must_use]
 pub fn log_format(flags: &Lookup<'_>, environment: &Lookup<'_>) -> LogFormat {
     let found = Cell::default();

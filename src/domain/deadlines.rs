@@ -27,7 +27,7 @@ pub struct Policy {
     pub schedules: Vec<Schedule>,
     /// The outages of the server, which are nobody's silence.
     pub outages: Outages,
-    /// When a backup was restored, or an export imported: what is older is kept for its time to live
+    /// When a backup was restored or an export imported. An older entry is kept for its time to live
     /// from then on. `None` if all that is stored came here first.
     pub restored_at: Option<Timestamp>,
 }
