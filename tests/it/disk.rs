@@ -61,6 +61,25 @@ fn assert_not_stored(server: &Process, name: &str) {
     assert!(reply.error(503).contains("could not be stored"));
 }
 
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    PathBuf::from(format!("{}{suffix}", path.display()))
+}
+
+/// Makes a backup, and an update that it lacks.
+fn back_up_and_go_on(server: &Process, backup: &Path) {
+    server.accept(report("repo", "before", "OUT_OF_SYNC", &["a"]));
+    let reply = server.get("/api/backup");
+    assert_eq!(reply.status, 200);
+    fs::write(backup, reply.body).unwrap();
+    server.accept(report("repo", "after", "SYNCED", &[]));
+}
+
+/// Asserts that what is stored is sound.
+fn check(path: &Path) {
+    let (status, said) = Process::run_to_end(Process::command(path).arg("check"));
+    assert_eq!(status.code(), Some(0), "{said}");
+}
+
 fn place() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
@@ -158,6 +177,71 @@ fn a_replaced_database_is_left_alone() {
     assert_not_stored(&server, "b");
     assert_eq!(fs::read(&path).unwrap(), b"another file");
     assert_eq!(server.names(""), ["repo/server"]);
+}
+
+#[test]
+fn a_backup_that_took_the_place_of_the_database_is_served_without_the_log_of_that() {
+    let (folder, path) = place();
+    let [backup, away] = ["backup.db", "away.db"].map(|name| folder.path().join(name));
+    let (log, aside) = (beside(&path, "-wal"), beside(&path, ".displaced-1-wal"));
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    back_up_and_go_on(&server, &backup);
+    let bytes = fs::read(&backup).unwrap();
+    fs::rename(&path, &away).unwrap();
+    fs::rename(&backup, &path).unwrap();
+    wait_until("it is degraded", || is_degraded(&server));
+    assert_eq!(server.terminate().code(), Some(0));
+    assert!(server.log().contains(aside.to_str().unwrap()), "{}", server.log());
+    assert!(fs::read(&path).unwrap() == bytes);
+    assert!(!log.exists());
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.names(""), ["repo/before"]);
+    assert_eq!(server.terminate().code(), Some(0));
+    check(&path);
+
+    fs::rename(&away, &path).unwrap();
+    fs::rename(&aside, &log).unwrap();
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.names(""), ["repo/after", "repo/before"], "it has the way back");
+    assert_eq!(server.terminate().code(), Some(0));
+    check(&path);
+}
+
+#[test]
+fn a_log_that_came_with_a_file_in_the_place_of_the_database_stays_with_it() {
+    let (folder, path) = place();
+    let other = folder.path().join("other.db");
+    let server = Process::start(&other, NO_ARGUMENTS);
+    server.accept(report("repo", "other", "SYNCED", &[]));
+    server.kill();
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    for suffix in ["", "-wal"] {
+        fs::rename(beside(&other, suffix), beside(&path, suffix)).unwrap();
+    }
+    wait_until("it is degraded", || is_degraded(&server));
+    assert_eq!(server.terminate().code(), Some(0));
+    let server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.names(""), ["repo/other"]);
+}
+
+#[test]
+fn after_a_kill_a_backup_in_the_place_of_the_database_is_served_as_the_runbook_says() {
+    let (folder, path) = place();
+    let backup = folder.path().join("backup.db");
+    let server = Process::start(&path, NO_ARGUMENTS);
+    back_up_and_go_on(&server, &backup);
+    fs::rename(&backup, &path).unwrap();
+    wait_until("it is degraded", || is_degraded(&server));
+    server.kill();
+    fs::rename(&path, &backup).unwrap();
+    let mut command = Process::command(&path);
+    let (status, said) = Process::run_to_end(command.arg("restore").arg(&backup).arg("--replace"));
+    assert_eq!(status.code(), Some(0), "{said}");
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    assert_eq!(server.names(""), ["repo/before"]);
+    assert_eq!(server.terminate().code(), Some(0));
+    check(&path);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use super::create;
 use crate::mutex::locked;
 use crate::store::{StoreError, Usage};
 
@@ -85,6 +86,8 @@ pub(super) struct DatabaseFile {
     database: Identity,
     /// The log of the current writing connection; a new connection may create another.
     log: Mutex<Option<Identity>>,
+    /// The last log that a writing connection had.
+    own_log: Mutex<Option<Identity>>,
     /// The size of the log at the last [`Self::check`].
     log_bytes: AtomicU64,
     asking: Arc<Semaphore>,
@@ -99,7 +102,8 @@ impl DatabaseFile {
         Ok(Self {
             path,
             database,
-            log: Mutex::new(None),
+            log: Mutex::default(),
+            own_log: Mutex::default(),
             log_bytes: AtomicU64::new(0),
             asking: Arc::new(Semaphore::new(ASKING)),
             source: Mutex::default(),
@@ -114,6 +118,7 @@ impl DatabaseFile {
     pub(super) fn note_log(&self) -> Result<(), StoreError> {
         let log = Identity::of(&beside(&self.path, "-wal"))?;
         *locked(&self.log) = Some(log);
+        *locked(&self.own_log) = Some(log);
         Ok(())
     }
 
@@ -212,5 +217,32 @@ impl DatabaseFile {
     /// Forgets the log of a connection that has been closed.
     pub(super) fn forget_log(&self) {
         *locked(&self.log) = None;
+    }
+
+    /// Moves the log aside if another file has taken the place of the database, once all connections are
+    /// closed. Returns where the log is now.
+    ///
+    /// SQLite leaves the log of a database that was moved where it is. Nothing ties a log to its database,
+    /// so the next connection would take it for that of the other file.
+    pub(super) fn set_log_aside(&self) -> Result<Option<PathBuf>, StoreError> {
+        let log = beside(&self.path, "-wal");
+        let is_replaced = Identity::of(&self.path).is_ok_and(|found| found != self.database);
+        let own = *locked(&self.own_log);
+        if !is_replaced || own.is_none() || Identity::of(&log).ok() != own {
+            return Ok(None);
+        }
+        let mut number = 1;
+        let aside = loop {
+            let aside = beside(&self.path, &format!(".displaced-{number}-wal"));
+            if !aside.try_exists()? {
+                break aside;
+            }
+            number += 1;
+        };
+        create::rename_to_nothing(&log, &aside)?;
+        // What is in memory of this log.
+        create::remove_if_there(&beside(&self.path, "-shm"))?;
+        create::sync_folder_of(&self.path)?;
+        Ok(Some(aside))
     }
 }

@@ -157,6 +157,25 @@ impl SqliteStore {
         self.file.forget_log();
         lost
     }
+
+    /// Keeps the log from being taken for that of another file that lies at the path now.
+    async fn set_log_aside(&self) {
+        let path = self.file.path().display();
+        match self.file.ask(DatabaseFile::set_log_aside).await {
+            Ok(None) => {}
+            Ok(Some(aside)) => log::warn!(
+                "{path} was replaced by another file while it was open. The write-ahead log of the \
+                 replaced file is {} now. If that file is put back, move this log back with it, to \
+                 {path}-wal: it may hold updates that were answered with 200",
+                aside.display()
+            ),
+            Err(error) => log::error!(
+                "{path} was replaced by another file while it was open, and the write-ahead log of the \
+                 replaced file could not be moved away. Move {path}-wal away before the next start, which \
+                 would take it for the log of the new file: {error}"
+            ),
+        }
+    }
 }
 
 #[async_trait]
@@ -267,6 +286,7 @@ impl Store for SqliteStore {
         {
             log::warn!("The database was not closed cleanly; no data is lost: {error}");
         }
+        self.set_log_aside().await;
         self.lock.lock().await.take();
     }
 }
