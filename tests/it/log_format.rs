@@ -52,6 +52,32 @@ fn only_error(run: Run, status: i32) -> String {
     said[0]["message"].as_str().unwrap().to_owned()
 }
 
+/// Returns a line of a log in JSON of each level.
+pub fn a_line_of_each_level() -> Vec<Value> {
+    let folder = tempfile::tempdir().unwrap();
+    let database = folder.path().join("status.db");
+    let mut command = Process::command(&database);
+    let server = Process::run(command.arg(JSON).env("RUST_LOG", "trace"));
+    server.accept(report("repo", "server", "SYNCED", &[]));
+    // The database is in use.
+    let mut second = Process::command(&database);
+    let (_, complaints) = Process::run_to_end(second.arg(JSON).env("RUST_LOG", "wrong=very"));
+    let mut found = Vec::new();
+    wait_until("there is a line of each level", || {
+        let log = server.log();
+        let whole = log.rfind('\n').map_or(0, |end| end + 1);
+        let all = [lines(&log[..whole]), lines(&complaints)].concat();
+        let of_level = |level| all.iter().find(|line| line["level"] == level).cloned();
+        found = ["error", "warn", "info", "debug", "trace"]
+            .map(of_level)
+            .into_iter()
+            .flatten()
+            .collect();
+        found.len() == 5
+    });
+    found
+}
+
 #[test]
 fn every_line_of_a_log_in_json_is_an_object_from_the_start_to_the_end() {
     let folder = tempfile::tempdir().unwrap();
