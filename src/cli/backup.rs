@@ -102,8 +102,9 @@ pub(super) fn restore_command() -> Command {
     Command::new(RESTORE)
         .about("Put a backup where the SQLite database is to be; stop the server first")
         .after_help(
-            "The backup is checked before anything changes. A kill at any moment leaves the old database \
-             or the new\none, which has an id of its own.",
+            "A flag, the environment or the file of --config has to name the database. The backup is checked \
+             before\nanything changes. A kill at any moment leaves the old database or the new one, which has \
+             an id of its own.",
         )
         .args([
             argument("The backup, or a folder of which to take the newest; - is standard input")
@@ -137,7 +138,11 @@ pub(super) fn read(
     if let (CHECK, Some(path)) = (name, place::path(matches)) {
         return Ok(Invocation::Check(path.clone()));
     }
-    let Config { listen, tls_cert, database_url, .. } = resolved()?.config;
+    let resolved = resolved()?;
+    if name == RESTORE {
+        resolved.check_database_is_named()?;
+    }
+    let Config { listen, tls_cert, database_url, .. } = resolved.config;
     let instead = match name {
         BACKUP => {
             "backup: is for a SQLite file; back PostgreSQL up by pg_dump or its own archive, or by \

@@ -131,7 +131,11 @@ fn invocation(
             "repair: is for a SQLite file; restore a damaged PostgreSQL database from its backup",
         )?),
         Some(EXPORT) => Invocation::Export(resolved()?.config.database_url, Place::named(matches)),
-        Some(IMPORT) => Invocation::Import(resolved()?.config.database_url, Place::named(matches)),
+        Some(IMPORT) => {
+            let resolved = resolved()?;
+            resolved.check_database_is_named()?;
+            Invocation::Import(resolved.config.database_url, Place::named(matches))
+        }
         Some(TOKEN) => token::read(matches, environment, log_format)?,
         Some(DEMO) => demo::read(matches, &flags, environment, log_format)?,
         // `healthcheck`, the last of the commands.

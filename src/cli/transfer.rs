@@ -31,8 +31,8 @@ pub(super) fn import_command() -> Command {
     Command::new(IMPORT)
         .about("Fill an empty database with what `export` has written; stop the server first")
         .after_help(
-            "The database gets all of it or nothing, and an id of its own. It is empty or does not exist \
-             yet.",
+            "A flag, the environment or the file of --config has to name the database, which is empty or does \
+             not\nexist yet. It gets all of it or nothing, and an id of its own.",
         )
         .arg(argument("What to read; - is standard input").required(true))
 }

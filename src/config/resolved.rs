@@ -10,7 +10,7 @@ use super::file_path::FilePath;
 use super::log_format::LogFormat;
 use super::schedules::ScheduleTable;
 use super::settings::{Config, MOST_WORKERS, SETTINGS};
-use super::sources::{Effective, Lookup, Sources};
+use super::sources::{DEFAULT, Effective, Lookup, Sources};
 use super::value::{address, address_or_none};
 use crate::domain::Policy;
 
@@ -67,6 +67,26 @@ impl Resolved {
         }
         let schedules = sources.schedules().to_vec();
         Ok(Self { config, settings: sources.into_effective(), schedules })
+    }
+
+    /// Checks that a flag, the environment or the TOML file names the database. A command that fills one
+    /// must not take a file that happens to be in this folder for the server's.
+    ///
+    /// # Errors
+    /// None of them does.
+    pub fn check_database_is_named(&self) -> Result<(), ConfigError> {
+        let url = &Config::database_url;
+        let mut settings = self.settings.iter();
+        if settings.any(|it| it.setting.name == url.name && it.origin != DEFAULT) {
+            return Ok(());
+        }
+        let file = url.default.trim_start_matches("sqlite://");
+        let (flag, variable) = (url.long(), url.variable());
+        let reason = format!(
+            "is not set, and the server's database need not be {file} in this folder; name it by --{flag} or \
+             {variable}"
+        );
+        Err(ConfigError::new(url.name, reason))
     }
 
     /// Writes the settings as a TOML file, with the origin of each in a comment.

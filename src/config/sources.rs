@@ -19,7 +19,7 @@ use super::value::{InvalidValue, SettingValue};
 pub type Lookup<'a> = dyn Fn(&str) -> Option<OsString> + 'a;
 
 /// The origin of a value that no source gives.
-const DEFAULT: &str = "default";
+pub(super) const DEFAULT: &str = "default";
 
 /// One setting in force.
 #[derive(Clone, Debug)]

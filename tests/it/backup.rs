@@ -2,6 +2,7 @@
 
 mod by_itself;
 mod commands;
+mod documented;
 mod download;
 mod kit;
 mod litestream;

@@ -2,12 +2,11 @@
 
 use std::fs;
 use std::os::unix::fs::{FileExt as _, symlink};
-use std::path::Path;
 use std::process::Command;
 
 use super::assert_whole;
 use super::kit::{NO_ARGUMENTS, Place, all, command, mode, run, succeed};
-use crate::support::{Minted, Pair, Process, console_blocks, document, report, stored, wait_until};
+use crate::support::{Minted, Pair, Process, report, stored};
 
 #[test]
 fn what_was_backed_up_and_restored_is_equal_and_another_store() {
@@ -184,31 +183,6 @@ fn postgresql_has_tools_of_its_own_for_all_three() {
     let (status, said) = run(command.args(["--backup-dir", "backups"]));
     assert_eq!(status, Some(2), "{said}");
     assert!(said.contains("--backup-dir") && said.contains("tools of its own"), "{said}");
-}
-
-#[test]
-fn the_drill_runs_as_it_is_written() {
-    let place = Place::new();
-    let database = place.file("gitops-status.db");
-    fs::rename(&place.database, &database).unwrap();
-    let server = Process::start(&database, NO_ARGUMENTS);
-    let commands = console_blocks(&document("docs/backup.md"), "drill").remove(0);
-    assert!((2..=5).contains(&commands.len()), "{commands:?}");
-    let program = Path::new(env!("CARGO_BIN_EXE_gitops-status-server")).parent().unwrap();
-    let said: Vec<String> = commands
-        .iter()
-        .map(|shown| {
-            let mut shell = Command::new("sh");
-            shell.args(["-c", &shown.command]).current_dir(place.folder.path()).env_clear();
-            shell.env("PATH", format!("{}:/usr/bin:/bin", program.display()));
-            shell.env("GITOPS_STATUS_LISTEN", server.address.to_string());
-            succeed(&mut shell)
-        })
-        .collect();
-    let found = |said: &str| said.split(" at revision ").nth(1).unwrap().to_owned();
-    assert_eq!(found(&said[1]), found(&said[3]), "{said:?}");
-    assert!(!place.file("drill.db").exists() && !place.file("restored.db").exists());
-    wait_until("the server goes on", || server.get("/livez").status == 200);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! A database, and the commands on it.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -36,6 +37,62 @@ impl Place {
 
     pub fn command(&self, words: &[&str]) -> Command {
         command(&self.database, words)
+    }
+}
+
+/// The user of the server, where the tests run as root.
+const SOMEBODY: u32 = 47_112;
+
+/// A machine with the database of a server in `data`, and root's shell in `shell`.
+pub struct Machine {
+    folder: TempDir,
+    pub user: Option<u32>,
+}
+
+impl Machine {
+    pub fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let user = rustix::process::getuid().is_root().then_some(SOMEBODY);
+        for name in ["data", "shell"] {
+            fs::create_dir(folder.path().join(name)).unwrap();
+        }
+        chown(folder.path(), user, None).unwrap();
+        chown(folder.path().join("data"), user, None).unwrap();
+        // The build may be where that user cannot go.
+        fs::copy(env!("CARGO_BIN_EXE_gitops-status-server"), folder.path().join("server")).unwrap();
+        Self { folder, user }
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub fn database(&self) -> PathBuf {
+        self.file("data/gitops-status.db")
+    }
+
+    /// Starts the server as its user.
+    pub fn start(&self) -> Process {
+        let described = Process::command(&self.database());
+        let mut command = Command::new(self.file("server"));
+        command.env_clear().args(described.get_args()).current_dir(self.file("data"));
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        self.user.map(|user| command.uid(user));
+        Process::run(&mut command)
+    }
+
+    /// Runs a command of a document in the shell, with the paths of this machine.
+    pub fn run(&self, command: &str, server: &Process) -> String {
+        let paths = [("/var/lib/gitops-status", "data"), ("/mnt/backups", "elsewhere")];
+        let here = paths.iter().fold(command.to_owned(), |command, (documented, name)| {
+            command.replace(documented, self.file(name).to_str().unwrap())
+        });
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &here]).current_dir(self.file("shell")).env_clear();
+        let program = Path::new(env!("CARGO_BIN_EXE_gitops-status-server")).parent().unwrap();
+        shell.env("PATH", format!("{}:/usr/bin:/bin", program.display()));
+        shell.env("GITOPS_STATUS_LISTEN", server.address.to_string()).stdin(Stdio::null());
+        succeed(&mut shell)
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use super::kit::{NO_ARGUMENTS, all, command, succeed};
+use super::kit::{Machine, all, succeed};
 use crate::support::dashboards::repository;
 use crate::support::{Process, console_blocks, document, eventually, report, stored};
 
@@ -76,9 +76,9 @@ impl Drop for Litestream<'_> {
 fn documented(folder: &Path) -> [String; 3] {
     let blocks = console_blocks(&document("docs/backup.md"), "litestream");
     let here = |line: &str| {
-        let line = line.replace(DOCUMENTED, folder.join("status.db").to_str().unwrap());
+        let line = line.replace(DOCUMENTED, folder.join("gitops-status.db").to_str().unwrap());
         let state = "/var/lib/gitops-status/.gitops-status.db-litestream";
-        line.replace(state, folder.join(".status.db-litestream").to_str().unwrap())
+        line.replace(state, folder.join(".gitops-status.db-litestream").to_str().unwrap())
     };
     let lines: Vec<String> = blocks[0].iter().map(|shown| here(&shown.command)).collect();
     lines.try_into().unwrap()
@@ -98,10 +98,11 @@ fn is_pinned(server: &Process) -> bool {
 
 #[test]
 fn litestream_copies_the_database_beside_the_server_and_its_copy_is_restored() {
-    let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("status.db");
-    let server = Process::start(&database, NO_ARGUMENTS);
-    let litestream = Litestream::beside(&database, folder.path());
+    // Where the tests run as root, the server does not.
+    let machine = Machine::new();
+    let (folder, database) = (machine.file("data"), machine.database());
+    let server = machine.start();
+    let litestream = Litestream::beside(&database, &folder);
     let files: Vec<String> = (0..20).map(|file| format!("{file:0>2000}")).collect();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     let mut sent = 0;
@@ -113,7 +114,7 @@ fn litestream_copies_the_database_beside_the_server_and_its_copy_is_restored() {
     for _ in 0..100 {
         update();
     }
-    let copy = folder.path().join("copy.db");
+    let copy = folder.join("copy.db");
     let count = "select count(*) || '' from transitions";
     let is_copied = || litestream.restores() && stored(&copy, count) == stored(&database, count);
     soon("all of it is copied", is_copied);
@@ -134,14 +135,14 @@ fn litestream_copies_the_database_beside_the_server_and_its_copy_is_restored() {
     drop(litestream);
 
     let before = all(&database).0;
-    let [_, restore, remove] = documented(folder.path());
-    let words: Vec<&str> = restore.split(' ').skip(1).collect();
-    succeed(&mut command(&database, &words));
+    let [_, restore, remove] = documented(&folder);
+    let mut restoring = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
+    succeed(restoring.args(restore.split(' ').skip(1)).current_dir(&folder).env_clear());
     assert_eq!(all(&database).0, before);
-    succeed(Command::new("sh").args(["-c", &remove]).current_dir(folder.path()));
+    succeed(Command::new("sh").args(["-c", &remove]).current_dir(&folder));
 
-    let server = Process::start(&database, NO_ARGUMENTS);
-    let litestream = Litestream::beside(&database, folder.path());
+    let server = machine.start();
+    let litestream = Litestream::beside(&database, &folder);
     server.accept(report("load", "after-the-restore", "SYNCED", &[]));
     let is_copied = || litestream.restores() && stored(&copy, count) == stored(&database, count);
     soon("what was reported after the restore is copied", is_copied);
