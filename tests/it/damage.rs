@@ -7,11 +7,11 @@ mod wal;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::{OLDER, Process, report, run_sql, stored};
+use crate::support::{OLDER, Process, commands, document, report, run_sql, stored};
 
 const NO_ARGUMENTS: &[&str] = &[];
 
@@ -150,6 +150,33 @@ fn repaired(path: &Path, damage: &'static str) -> (String, Process) {
     assert_eq!(server.list("").len(), 300);
     server.accept(report("repo", "server-1", "SYNCED", &[]));
     (said, server)
+}
+
+#[test]
+fn the_commands_of_the_document_save_the_list_and_repair_the_database() {
+    let (folder, path) = filled();
+    let mut server = Process::start(&path, NO_ARGUMENTS);
+    let shell = |command: &str| {
+        let program = Path::new(env!("CARGO_BIN_EXE_gitops-status-server")).parent().unwrap();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", command]).current_dir(folder.path()).env_clear().stdin(Stdio::null());
+        shell.env("PATH", format!("{}:/usr/bin:/bin", program.display()));
+        let output = shell.output().unwrap();
+        assert!(output.status.success(), "{command}: {}", String::from_utf8_lossy(&output.stderr));
+    };
+    let text = document("docs/damage.md");
+    let save = text.split('`').find(|code| code.starts_with("curl ")).unwrap();
+    shell(&save.replace("localhost:8080", &server.address.to_string()));
+    let saved = fs::read_to_string(folder.path().join("status.json")).unwrap();
+    assert_eq!(saved, server.get("/status.json").text());
+    assert_eq!(server.terminate().code(), Some(0));
+
+    zero_page(&path, ROOTS[1].1);
+    let [repair] = &commands(&text)[..] else { panic!("{text}") };
+    let documented = "/var/lib/gitops-status/gitops-status.db";
+    assert!(repair.command.contains(documented));
+    shell(&repair.command.replace(documented, path.to_str().unwrap()));
+    assert_eq!(history_of(&Process::start(&path, NO_ARGUMENTS)), 300);
 }
 
 #[test]
