@@ -8,7 +8,8 @@ use std::process::{Command, Stdio};
 use gitops_status_server::config::{SETTINGS, parse_duration};
 use tempfile::TempDir;
 
-use crate::support::{Process, report, run_tool, wait_until};
+use crate::config::run::Run;
+use crate::support::{Process, document, report, run_tool, wait_until};
 
 /// A tenth of what `systemd-analyze security` may find exposed: it says 1.2, of 10.
 const MOST_EXPOSURE: &str = "13";
@@ -80,6 +81,27 @@ fn every_variable_in_the_unit_is_a_setting_and_it_waits_longer_than_the_program_
     assert!(seconds > default("shutdown_delay") + default("shutdown_grace"));
     // What a restart cannot mend.
     assert_eq!(service["RestartPreventExitStatus"], ["2 65"]);
+}
+
+#[test]
+fn the_service_keeps_backups_where_it_may_write_and_none_of_postgresql() {
+    let service = values("gitops-status-server.service");
+    let variables = service["Environment"].iter().map(|it| it.split_once('=').unwrap());
+    let variables: Vec<(&str, &str)> = variables.collect();
+    let (_, folder) =
+        variables.iter().find(|(name, _)| *name == "GITOPS_STATUS_BACKUP_DIR").unwrap();
+    // The program creates the last folder of the path.
+    let parent = Path::new("/var/lib").join(&service["StateDirectory"][0]);
+    assert_eq!(Path::new(folder).parent(), Some(parent.as_path()));
+    let checked = |more: &[(&str, &str)]| {
+        let all = variables.iter().chain(more);
+        all.fold(Run::new(&["check-config"]), |run, (name, value)| run.env(name, value))
+    };
+    assert!(checked(&[]).checked().0.contains(&format!("backup_dir = \"{folder}\"")));
+    let postgres = ("GITOPS_STATUS_DATABASE_URL", "postgres://status@localhost/status");
+    checked(&[postgres]).refused(&["GITOPS_STATUS_BACKUP_DIR", "PostgreSQL has tools of its own"]);
+    assert!(document("docs/install.md").contains("`GITOPS_STATUS_BACKUP_DIR=`"));
+    checked(&[postgres, ("GITOPS_STATUS_BACKUP_DIR", "")]).checked();
 }
 
 /// Returns the system calls that the unit allows: sets of systemd hold others.

@@ -50,6 +50,25 @@ fn the_commands_that_restore_a_backup_restore_the_database_of_the_server() {
 }
 
 #[test]
+fn backups_are_copied_to_another_disk_once_they_are_whole() {
+    let machine = Machine::new();
+    let server = machine.start();
+    let [folder, elsewhere] = ["data/backups", "elsewhere"].map(|name| machine.file(name));
+    fs::create_dir(&folder).unwrap();
+    fs::create_dir(&elsewhere).unwrap();
+    let name = "gitops-status-20260421T103225Z.db";
+    fs::write(folder.join(name), "whole").unwrap();
+    fs::write(folder.join("gitops-status-20260421T113225Z.db.unfinished"), "half").unwrap();
+    let command = documented("docs/backup.md", "copy").remove(0).remove(0);
+    for _ in 0..2 {
+        machine.run(&command, &server);
+        let copied: Vec<_> =
+            fs::read_dir(&elsewhere).unwrap().map(|it| it.unwrap().file_name()).collect();
+        assert_eq!(copied, [name]);
+    }
+}
+
+#[test]
 fn a_job_without_the_program_downloads_a_backup_and_keeps_the_one_before_if_it_is_refused() {
     let place = Place::new();
     let right = Minted::new(&["--id=backup", "--backup"]);
