@@ -15,7 +15,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// The time to the next one after an error.
 const AGAIN: Duration = Duration::from_mins(1);
 
-/// Trims for as long as this replica runs, whenever it leads.
+/// Trims for as long as this replica runs, whenever it may.
 pub(super) struct Trimmer(Shared);
 
 impl Trimmer {
@@ -30,7 +30,7 @@ impl Trimmer {
             sleep(pause).await;
             pause = PERIOD;
             let Shared { published, store, replicas } = &self.0;
-            if !published.is_storing() || !replicas.leads() {
+            if !published.is_storing() || !replicas.may_trim() {
                 continue;
             }
             match store.trim().await {

@@ -135,8 +135,8 @@ pub trait Store: Send + Sync {
     }
 
     /// Deletes some of what replicas have told each other and none needs any more, beside all other
-    /// calls. Returns whether there may be more of it. Only the replica that leads has to call this,
-    /// every now and then. After an error, or if the future is dropped, some of it may be gone.
+    /// calls. Returns whether there may be more of it. One replica has to call this every now and then;
+    /// several may. After an error, or if the future is dropped, some of it may be gone.
     async fn trim(&self) -> Result<bool, StoreError> {
         Ok(false)
     }
