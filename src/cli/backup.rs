@@ -14,7 +14,7 @@ use super::place::{self, Place, Unfinished, argument};
 use crate::config::{Config, ConfigError, Lookup, Resolved, text_file};
 use crate::domain::Timestamp;
 use crate::store::sqlite::{BackupSource, Holding, Restored, SqliteStore};
-use crate::store::{BackupError, BackupPlace, OpenError};
+use crate::store::{BackupError, OpenError};
 
 pub(super) const BACKUP: &str = "backup";
 pub(super) const RESTORE: &str = "restore";
@@ -215,8 +215,7 @@ pub async fn backup(take: &TakeBackup) -> Result<String, TakeError> {
     let replaced = place.replaced().map_err(|error| of_place(place, error))?;
     let bytes = match SqliteStore::closed(database).await {
         Ok(closed) => {
-            let to = replaced.clone().map_or(BackupPlace::Unnamed, BackupPlace::File);
-            let mut copied = closed.back_up(to).await?;
+            let mut copied = closed.back_up(replaced.clone()).await?;
             if replaced.is_none() {
                 let written = place.open().and_then(|mut output| {
                     io::copy(&mut copied.file, &mut output)?;

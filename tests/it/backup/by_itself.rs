@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use gitops_status_server::domain::Timestamp;
@@ -12,12 +12,29 @@ use super::assert_whole;
 use crate::disk::SmallDisk;
 use crate::support::{Client, TestApp, report, stored, wait_until};
 
-fn names(folder: &Path) -> Vec<String> {
+/// Returns the names in a folder, and without what each has of the identity of its database.
+fn found(folder: &Path) -> Vec<(String, String)> {
     let Ok(found) = fs::read_dir(folder) else { return Vec::new() };
-    let mut names: Vec<String> =
-        found.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    let mut names: Vec<_> = found
+        .map(|entry| {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            let cut = |(time, rest): (&str, &str)| format!("{time}Z{}", &rest[8..]);
+            let time = name.split_once("Z-").map_or(name.clone(), cut);
+            (name, time)
+        })
+        .collect();
     names.sort();
     names
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    found(folder).into_iter().map(|(_, time)| time).collect()
+}
+
+/// Returns the path of the copy that was made at the time of this name.
+fn copy(folder: &Path, name: &str) -> PathBuf {
+    let (name, _) = found(folder).into_iter().find(|(_, time)| time == name).unwrap();
+    folder.join(name)
 }
 
 fn backing_up(folder: &Path) -> TestApp {
@@ -44,7 +61,7 @@ fn a_backup_is_made_soon_after_the_start_and_then_every_while_and_the_newest_are
     app.accept(report("nginx", "web-1", "OUT_OF_SYNC", &["nginx.conf"]));
     app.advance(Duration::from_secs(10));
     wait_for(&folder, &[FIRST]);
-    let copy = folder.join(FIRST);
+    let copy = copy(&folder, FIRST);
     let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode(&folder), mode(&copy)), (0o700, 0o600), "a backup holds everything");
     assert_whole(&copy);
@@ -99,7 +116,7 @@ fn a_clock_that_was_set_back_makes_no_backup_the_oldest() {
     app.advance(Duration::from_hours(1));
     let second = "gitops-status-20260421T103226Z.db";
     wait_for(&folder, &[FIRST, second]);
-    assert_eq!(stored(&folder.join(second), "select server from entries"), ["after the jump"]);
+    assert_eq!(stored(&copy(&folder, second), "select server from entries"), ["after the jump"]);
 }
 
 #[test]
@@ -140,6 +157,30 @@ fn a_lowered_number_of_backups_makes_room_for_the_next_one() {
     ]);
     app.advance(Duration::from_secs(10));
     wait_for(&folder, &[FIRST]);
+}
+
+#[test]
+fn a_database_that_was_begun_anew_leaves_the_last_backup_of_the_one_before() {
+    let home = TempDir::new().unwrap();
+    let folder = home.path().join("backups");
+    let app = backing_up(&folder);
+    app.advance(Duration::from_secs(10));
+    wait_for(&folder, &[FIRST]);
+    app.accept(report("nginx", "web-1", "SYNCED", &[]));
+    app.advance(Duration::from_hours(1));
+    let last = "gitops-status-20260421T113225Z.db";
+    wait_for(&folder, &[FIRST, last]);
+    let database = app.database();
+    let app = app.restart_between(|| fs::remove_file(database).unwrap());
+    let made = ["123225", "133225", "143225", "153225"]
+        .map(|time| format!("gitops-status-20260421T{time}Z.db"));
+    for name in &made {
+        app.advance(Duration::from_hours(1));
+        wait_until(name, || names(&folder).contains(name));
+    }
+    wait_for(&folder, &[last, &made[1], &made[2], &made[3]]);
+    assert_eq!(stored(&copy(&folder, last), "select server from entries"), ["web-1"]);
+    assert!(stored(&copy(&folder, &made[3]), "select server from entries").is_empty());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::store::sqlite::inspect::{Rejected, check_header};
 use crate::store::sqlite::open::take_lock;
 use crate::store::sqlite::store::SqliteStore;
 use crate::store::sqlite::wal;
-use crate::store::{BackupError, BackupPlace, Copied, OpenError};
+use crate::store::{BackupError, Copied, OpenError};
 
 /// A database that is locked for this process.
 #[derive(Debug)]
@@ -53,19 +53,12 @@ fn check_usable(path: &Path) -> Result<(), Rejected> {
 }
 
 impl ClosedDatabase {
-    /// Makes a whole copy.
+    /// Makes a whole copy: at a path, where another file may be, or beside the database without a name.
     ///
     /// # Errors
     /// See [`BackupError`].
-    pub async fn back_up(&self, place: BackupPlace) -> Result<Copied, BackupError> {
-        let (target, path) = match place {
-            BackupPlace::Unnamed => (None, unnamed(&self.path)),
-            BackupPlace::File(target) => (Some(target.clone()), folder::draft_of(&target)),
-            BackupPlace::Folder { folder, at, keep: _ } => {
-                let target = folder.join(folder::name(at, None).0);
-                (Some(target.clone()), folder::draft_of(&target))
-            }
-        };
+    pub async fn back_up(&self, target: Option<PathBuf>) -> Result<Copied, BackupError> {
+        let path = target.as_deref().map_or_else(|| unnamed(&self.path), folder::draft_of);
         let source = self.path.clone();
         let draft = blocking(move || {
             let (draft, file) = Draft::create(path)?;

@@ -1,4 +1,5 @@
-//! A folder of copies. The name of each has the time at which it was made, so names sort by time.
+//! A folder of copies. The name of each has the time at which it was made, so names sort by time, and
+//! the beginning of the identity of the database that it was made of.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -14,6 +15,8 @@ use crate::store::{KeptBackup, OpenError};
 
 const PREFIX: &str = "gitops-status-";
 const END: &str = ".db";
+/// How many characters names have of the identity of a database.
+const LENGTH_OF_IDENTITY: usize = 8;
 /// What the name of a draft has behind it.
 const UNFINISHED: &str = ".unfinished";
 
@@ -25,14 +28,28 @@ pub(super) fn create_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// Returns the name of a copy that is made at a moment. It sorts behind all others, also after the
+/// One copy in a folder.
+#[derive(Debug)]
+pub(super) struct Copy {
+    pub(super) backup: KeptBackup,
+    path: PathBuf,
+    /// What its name has of the identity of its database; empty if it has nothing of it.
+    of: String,
+}
+
+/// Returns the name of a copy of a database that is made at a moment. It sorts behind all others, also after the
 /// clock was set back: copies are removed in the order of their names.
-pub(super) fn name(at: Timestamp, newest: Option<Timestamp>) -> (String, Timestamp) {
+pub(super) fn name(of: &str, at: Timestamp, newest: Option<Timestamp>) -> (String, Timestamp) {
     let second = |moment: Timestamp| moment.millis().div_euclid(1000);
     let after = newest.map_or(i64::MIN, |newest| second(newest).saturating_add(1));
     let seconds = second(at).max(after);
     let at = Timestamp::from_millis(seconds.saturating_mul(1000));
-    (format!("{PREFIX}{}{END}", at.for_names()), at)
+    (format!("{PREFIX}{}-{}{END}", at.for_names(), beginning(of)), at)
+}
+
+/// Returns what names have of the identity of a database.
+fn beginning(store_id: &str) -> &str {
+    store_id.get(..LENGTH_OF_IDENTITY).unwrap_or(store_id)
 }
 
 /// Returns the path of the draft of a copy that goes to a path.
@@ -41,17 +58,23 @@ pub(super) fn draft_of(path: &Path) -> PathBuf {
 }
 
 /// Returns the copies in a folder, the oldest first.
-pub(super) fn list(folder: &Path) -> io::Result<Vec<(KeptBackup, PathBuf)>> {
+pub(super) fn list(folder: &Path) -> io::Result<Vec<Copy>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        let Some(at) = entry.file_name().to_str().and_then(time) else { continue };
-        let metadata = entry.metadata()?;
-        if metadata.is_file() {
-            found.push((KeptBackup { at, bytes: metadata.len() }, entry.path()));
+        let name = entry.file_name();
+        let Some((at, of)) = name.to_str().and_then(parts) else { continue };
+        match entry.metadata() {
+            Ok(metadata) if metadata.is_file() => {
+                let backup = KeptBackup { at, bytes: metadata.len() };
+                found.push(Copy { backup, path: entry.path(), of: of.to_owned() });
+            }
+            // Somebody has removed it meanwhile.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
         }
     }
-    found.sort_unstable_by(|one, other| one.1.cmp(&other.1));
+    found.sort_unstable_by(|one, other| one.path.cmp(&other.path));
     Ok(found)
 }
 
@@ -66,7 +89,7 @@ impl SqliteStore {
             let reason = "there is no backup in this folder";
             return Err(Rejected::Unreadable(reason.into()).at(folder));
         }
-        Ok(found.into_iter().map(|(_, path)| path).collect())
+        Ok(found.into_iter().map(|copy| copy.path).collect())
     }
 }
 
@@ -74,15 +97,19 @@ impl SqliteStore {
 pub(super) fn newest(folder: &Path) -> io::Result<Option<KeptBackup>> {
     match list(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        found => Ok(found?.last().map(|(newest, _)| *newest)),
+        found => Ok(found?.last().map(|newest| newest.backup)),
     }
 }
 
-/// Removes all but the newest copies.
-pub(super) fn prune(folder: &Path, keep: usize) -> io::Result<()> {
-    let found = list(folder)?;
-    let surplus = found.len().saturating_sub(keep.max(1));
-    found.iter().take(surplus).try_for_each(|(_, path)| create::remove_if_there(path))
+/// Removes all but the newest copies. The newest one of another database stays too: what the server began
+/// anew, or was given by mistake, must not push out all that is left of the database before.
+pub(super) fn prune(folder: &Path, keep: usize, store_id: &str) -> io::Result<()> {
+    let mut found = list(folder)?;
+    let is_of_another = |copy: &Copy| !copy.of.is_empty() && copy.of != beginning(store_id);
+    let last = found.iter().rposition(is_of_another);
+    found.truncate(found.len().saturating_sub(keep.max(1)));
+    let mut surplus = found.iter().enumerate().filter(|(index, _)| Some(*index) != last);
+    surplus.try_for_each(|(_, copy)| create::remove_if_there(&copy.path))
 }
 
 /// Removes the drafts that a kill has left.
@@ -91,7 +118,7 @@ pub(super) fn remove_drafts(folder: &Path) -> io::Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         let is_draft = name.to_str().is_some_and(|name| {
-            name.split_once(UNFINISHED).is_some_and(|(name, _)| time(name).is_some())
+            name.split_once(UNFINISHED).is_some_and(|(name, _)| parts(name).is_some())
         });
         if is_draft {
             create::remove_if_there(&entry.path())?;
@@ -100,9 +127,10 @@ pub(super) fn remove_drafts(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Returns the time in the name of a copy.
-fn time(name: &str) -> Option<Timestamp> {
-    let text = name.strip_prefix(PREFIX)?.strip_suffix(END)?.strip_suffix('Z')?;
+/// Returns the time in the name of a copy, and what it has of the identity of its database.
+fn parts(name: &str) -> Option<(Timestamp, &str)> {
+    let (text, of) = name.strip_prefix(PREFIX)?.strip_suffix(END)?.split_once('Z')?;
+    let of = if of.is_empty() { of } else { of.strip_prefix('-')? };
     let (date, clock) = text.split_once('T')?;
     if !text.is_ascii() || date.len() != 8 || clock.len() != 6 {
         return None;
@@ -110,7 +138,7 @@ fn time(name: &str) -> Option<Timestamp> {
     let ([year, month, day], [hour, minute, second]) =
         ([&date[..4], &date[4..6], &date[6..]], [&clock[..2], &clock[2..4], &clock[4..]]);
     let text = format!("{year}-{month}-{day}T{hour}:{minute}:{second}Z");
-    ReportedTime::parse(&text).map(ReportedTime::to_the_millisecond).ok()
+    Some((ReportedTime::parse(&text).ok()?.to_the_millisecond(), of))
 }
 
 #[cfg(test)]
@@ -119,23 +147,27 @@ mod tests {
 
     use super::*;
 
+    const ID: &str = "5f3a9c21b0d44e6f8a7c3d2e1f0b9a88";
+
     #[test]
     fn the_name_of_a_copy_sorts_behind_all_others_also_after_the_clock_was_set_back() {
         let at = Timestamp::from_millis(1_776_767_535_120);
-        let (first, when) = name(at, None);
-        assert_eq!(first, "gitops-status-20260421T103215Z.db");
-        assert_eq!(time(&first), Some(when));
-        let (second, when) = name(at.minus(Duration::from_hours(48)), Some(when));
-        assert_eq!(second, "gitops-status-20260421T103216Z.db");
-        assert_eq!(time(&second), Some(when));
+        let (first, when) = name(ID, at, None);
+        assert_eq!(first, "gitops-status-20260421T103215Z-5f3a9c21.db");
+        assert_eq!(parts(&first), Some((when, "5f3a9c21")));
+        let (second, when) = name(ID, at.minus(Duration::from_hours(48)), Some(when));
+        assert_eq!(second, "gitops-status-20260421T103216Z-5f3a9c21.db");
+        assert_eq!(parts(&second), Some((when, "5f3a9c21")));
+        assert_eq!(parts("gitops-status-20260421T103216Z.db"), Some((when, "")));
         for other in [
             "status.db",
             "gitops-status-.db",
             "gitops-status-20260421T103215Z.db.unfinished",
             "gitops-status-20261321T103215Z.db",
             "gitops-status-2026042éT10321Z.db",
+            "gitops-status-20260421T103215Z5f3a9c21.db",
         ] {
-            assert_eq!(time(other), None, "{other}");
+            assert_eq!(parts(other), None, "{other}");
         }
     }
 }

@@ -59,22 +59,24 @@ impl SqliteStore {
         keep: usize,
         stop: &CancellationToken,
     ) -> Result<Copied, BackupError> {
-        let looked_at = folder.to_owned();
+        let (looked_at, store_id) = (folder.to_owned(), self.store_id.clone());
         let newest = blocking(move || {
             folder::create_folder(&looked_at)?;
             folder::remove_drafts(&looked_at)?;
-            // A setting that was lowered makes room.
-            folder::prune(&looked_at, keep)?;
+            // A setting that was lowered makes room. A copy that cannot be removed is told once there is
+            // the new one.
+            folder::prune(&looked_at, keep, &store_id).ok();
             folder::newest(&looked_at)
         });
-        let (name, at) = folder::name(at, newest.await??.map(|newest| newest.at));
+        let newest = newest.await??.map(|newest| newest.at);
+        let (name, at) = folder::name(&self.store_id, at, newest);
         let (draft, bytes, sha256) =
             self.draft(folder::draft_of(&folder.join(&name)), stop).await?;
-        let folder = folder.to_owned();
+        let (folder, store_id) = (folder.to_owned(), self.store_id.clone());
         let file = blocking(move || {
             let path = folder.join(name);
             draft.put(&path)?;
-            folder::prune(&folder, keep)?;
+            folder::prune(&folder, keep, &store_id)?;
             File::open(path)
         });
         Ok(Copied { file: file.await??, bytes, sha256, at: Some(at) })
