@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::errands::{Awaited, Errands};
 use super::shared::Shared;
 use super::timekeeper::Timekeeper;
-use crate::domain::{Now, Prunable, PruneRule, Retention, SETTLING_TIME, TransitionId};
+use crate::domain::{Now, Prunable, PruneRule, Retention, TransitionId};
 use crate::store::{Archive, StoreError};
 
 /// The time from one round of searches to the next.
@@ -45,7 +45,7 @@ impl Pruner {
     pub(super) fn begin_if_due(&mut self, now: Now, monotonic: Duration) {
         let is_idle = self.search.is_none() && self.searches.is_empty();
         let may_prune = self.shared.replicas.may_settle();
-        if is_idle && may_prune && monotonic >= self.due && now.steady_for >= SETTLING_TIME {
+        if is_idle && may_prune && monotonic >= self.due && now.has_settled() {
             self.due = monotonic.saturating_add(PERIOD);
             self.searches = self.retention.rules(now.at).into();
         }
@@ -91,7 +91,7 @@ impl Pruner {
     /// Deletes what was found, if the clock can still be believed, and this replica still leads.
     pub(super) async fn delete(&mut self, found: &[TransitionId], time: &mut Timekeeper) {
         let Shared { published, store, replicas } = &self.shared;
-        let is_clock_believed = time.now().steady_for >= SETTLING_TIME;
+        let is_clock_believed = time.now().has_settled();
         if !is_clock_believed || !published.is_storing() || !replicas.may_settle() {
             self.give_up();
         } else if let Err(error) = time.meanwhile(store.prune(found)).await {

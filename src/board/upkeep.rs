@@ -69,6 +69,7 @@ impl Upkeep {
             return;
         }
         self.note_outages(time).await;
+        self.correct_restore(time).await;
         let has_time = is_idle && self.pause == 0;
         self.pause = self.pause.saturating_sub(1);
         if !self.shared.replicas.leads() {
@@ -108,6 +109,33 @@ impl Upkeep {
             Ok(()) => self.noted = kept.to_vec(),
             Err(error) => {
                 log::warn!("The last outage could not be stored; will retry: {error}");
+                self.pause = PAUSE;
+            }
+        }
+    }
+
+    /// Corrects the moment of a restore by a clock that was ahead, as soon as the clock is believed:
+    /// else a time to live would begin with each start, and what is silent would never expire.
+    async fn correct_restore(&mut self, time: &mut Timekeeper) {
+        let now = time.now();
+        let noted = self.shared.published.snapshot().policy().restored_at;
+        let Some(wrong) = noted.filter(|at| now.has_settled() && !now.has_reached(*at)) else {
+            return;
+        };
+        if self.pause > 0 {
+            return;
+        }
+        // Since then it has counted as restored: see `Policy::deadlines`.
+        let at = time.started_at(now);
+        match time.meanwhile(self.shared.store.note_restore(at, wrong)).await {
+            Ok(noted) => {
+                let noted = noted.unwrap_or(at);
+                log::warn!("The restore was noted as of {wrong}, in the future: now as of {noted}");
+                let now = time.now();
+                self.shared.published.change_copy(|snapshot| snapshot.count_restore(noted, now));
+            }
+            Err(error) => {
+                log::warn!("The moment of the restore could not be corrected; will retry: {error}");
                 self.pause = PAUSE;
             }
         }

@@ -34,11 +34,17 @@ impl Now {
         moment <= self.at.plus(CLOCK_TOLERANCE)
     }
 
+    /// Whether the clock has been steady for [`SETTLING_TIME`].
+    #[must_use]
+    pub fn has_settled(&self) -> bool {
+        self.steady_for >= SETTLING_TIME
+    }
+
     /// Whether to believe that a deadline of an entry has passed: the clock has settled, or it has
     /// been steady since the entry was last updated.
     #[must_use]
     pub fn confirms_silence_since(&self, updated_at: Timestamp) -> bool {
-        self.steady_for >= SETTLING_TIME || updated_at >= self.at.minus(self.steady_for)
+        self.has_settled() || updated_at >= self.at.minus(self.steady_for)
     }
 }
 

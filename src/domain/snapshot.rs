@@ -243,8 +243,17 @@ impl Snapshot {
 
     /// Computes all deadlines again, with these outages in place of those that counted before.
     pub fn count_outages(&mut self, outages: Outages, now: Now) {
+        self.follow(Policy { outages, ..Policy::clone(&self.policy) }, now);
+    }
+
+    /// Computes all deadlines again, with this moment of a restore in place of the one before.
+    pub fn count_restore(&mut self, at: Timestamp, now: Now) {
+        self.follow(Policy { restored_at: Some(at), ..Policy::clone(&self.policy) }, now);
+    }
+
+    fn follow(&mut self, policy: Policy, now: Now) {
         self.memo = WholeMemo::default();
-        self.policy = Arc::new(Policy { outages, ..Policy::clone(&self.policy) });
+        self.policy = Arc::new(policy);
         for segment in &mut self.segments {
             Arc::make_mut(segment).reschedule(&self.policy, now.at);
         }

@@ -123,6 +123,17 @@ pub trait Store: Send + Sync {
         Ok(())
     }
 
+    /// Keeps a moment as that of the restore, in place of one that was wrong. If another one is stored,
+    /// that one stays. Returns the moment that is stored then. This is no commit. Only the writer may
+    /// call this, of a store that was restored.
+    async fn note_restore(
+        &self,
+        _at: Timestamp,
+        _in_place_of: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        Ok(None)
+    }
+
     /// Deletes transitions. After an error they may or may not be deleted. Only the writer may call
     /// this.
     async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError>;

@@ -7,12 +7,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use gitops_status_server::clock::{Clock, SystemClock};
-use gitops_status_server::domain::{ReportedTime, Timestamp};
+use gitops_status_server::domain::{ReportedTime, SETTLING_TIME, Timestamp};
 use tempfile::TempDir;
 
 use crate::support::dashboards::repository;
 use crate::support::{
-    PostgresDatabase, TestApp, database_url, report, run_sql, run_tool, wait_until,
+    PostgresDatabase, TestApp, database_url, report, run_sql, run_tool, stored, wait_until,
 };
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -132,16 +132,36 @@ fn an_old_dump_is_shown_stale_and_expires_a_time_to_live_after_it_was_said_to_be
     check(&restored.url(), &at);
 }
 
+/// Checks that a time to live begins with the first start after a restore by a clock that was ahead, and
+/// not anew with each.
+fn check_restored_in_the_future(url: &str, restored_at: impl Fn() -> Vec<String>) {
+    let app = TestApp::replica_ahead(url, Duration::ZERO);
+    let (first, wrong) = (expiry(&app), restored_at());
+    assert_eq!(app.names("?stale=true").len(), 2);
+    app.advance(SETTLING_TIME);
+    wait_until("the clock is believed", || restored_at() != wrong);
+    let app = app.restart_after(TTL / 2);
+    assert_eq!(expiry(&app), first);
+    app.advance(TTL / 2);
+    wait_until("they have expired", || app.names("").is_empty());
+}
+
 #[test]
 fn a_restore_by_a_clock_that_was_ahead_keeps_nothing_for_ever() {
-    let (folder, _) = old_file();
-    let restored = folder.path().join("restored.db");
-    succeed(&["restore", "old.db"], &url_of(&restored), folder.path());
-    run_sql(&restored, "update meta set restored_at = restored_at + 3155760000000");
-    let app = TestApp::replica_ahead(&url_of(&restored), Duration::ZERO);
-    assert_eq!(app.names("?stale=true").len(), 2);
-    app.advance(TTL);
-    wait_until("they have expired", || app.names("").is_empty());
+    let (folder, path) = old_file();
+    let file = folder.path().join("restored.db");
+    succeed(&["restore", "old.db"], &url_of(&file), folder.path());
+    run_sql(&file, "update meta set restored_at = restored_at + 3155760000000");
+    check_restored_in_the_future(&url_of(&file), || {
+        stored(&file, "select cast(restored_at as text) from meta")
+    });
+    let database = PostgresDatabase::create();
+    succeed(&["export", "old.jsonl"], &url_of(&path), folder.path());
+    succeed(&["import", "old.jsonl"], &database.url(), folder.path());
+    database.stored("update meta set restored_at = restored_at + 3155760000000 returning store_id");
+    check_restored_in_the_future(&database.url(), || {
+        database.stored("select restored_at::text from meta")
+    });
 }
 
 #[test]

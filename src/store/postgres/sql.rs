@@ -97,6 +97,9 @@ pub(super) const PRUNE: &str = "delete from transitions where id = any ($1)";
 /// Whether the database can be written, and which one it is.
 pub(super) const STANDING: &str = "select store_id, pg_is_in_recovery() or current_setting('transaction_read_only')::boolean from meta";
 
+/// Sets when the database was restored, if another moment is stored.
+pub(super) const PUT_RESTORED_AT: &str = "update meta set restored_at = $1 where restored_at = $2";
+
 /// The size of the database.
 pub(super) const SIZE: &str = "select pg_database_size(current_database())";
 

@@ -16,7 +16,7 @@ use super::target::Target;
 use super::{feed, readers, stored_entries, upkeep};
 use crate::domain::{
     Changes, CommitId, Head, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule,
-    Revision, Timeline, TimelineQuery, TransitionId,
+    Revision, Timeline, TimelineQuery, Timestamp, TransitionId,
 };
 use crate::mutex::locked;
 use crate::store::archive::{FOR_A_REQUEST, FOR_A_SEARCH};
@@ -175,6 +175,17 @@ impl Store for PostgresStore {
     ) -> Result<(), StoreError> {
         let mut loan = self.writing.lend(&self.source).await?;
         let put = upkeep::put_outages(&mut loan.connection, outages, in_place_of);
+        let put = within(&BRIEF, put).await;
+        loan.give_back(put)
+    }
+
+    async fn note_restore(
+        &self,
+        at: Timestamp,
+        in_place_of: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut loan = self.writing.lend(&self.source).await?;
+        let put = upkeep::put_restored_at(&mut loan.connection, at, in_place_of);
         let put = within(&BRIEF, put).await;
         loan.give_back(put)
     }

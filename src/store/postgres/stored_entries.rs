@@ -15,8 +15,7 @@ use crate::store::{Loaded, StoreError};
 pub(super) async fn read_all(connection: &mut PgConnection) -> Result<Loaded, StoreError> {
     let mut moment = piece(connection.begin_with(sql::BEGIN_TO_READ)).await?;
     piece(sqlx::query(sql::DO_NOT_SORT).execute(&mut *moment)).await?;
-    let (store_id, restored_at): (String, Option<i64>) =
-        piece(sqlx::query_as(sql::META).fetch_one(&mut *moment)).await?;
+    let (store_id, restored_at) = piece(read_meta(&mut moment)).await?;
     let head = piece(feed::last(&mut moment)).await?;
     let outages = piece(read_outages(&mut moment)).await?;
     let mut entries: Vec<Arc<Entry>> = Vec::new();
@@ -27,8 +26,15 @@ pub(super) async fn read_all(connection: &mut PgConnection) -> Result<Loaded, St
     }
     drop(rows);
     piece(moment.commit()).await?;
-    let restored_at = restored_at.map(Timestamp::from_millis);
     Ok(Loaded { store_id, head, entries, outages, restored_at })
+}
+
+/// Reads the identity of the database, and when it was restored.
+pub(super) async fn read_meta(
+    connection: &mut PgConnection,
+) -> Result<(String, Option<Timestamp>), StoreError> {
+    let row = sqlx::query(sql::META).fetch_one(connection).await?;
+    Ok((row.try_get(0)?, row.try_get::<Option<i64>, _>(1)?.map(Timestamp::from_millis)))
 }
 
 /// Reads the outages in their order.

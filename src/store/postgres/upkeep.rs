@@ -5,7 +5,7 @@ use sqlx::{PgConnection, Row};
 
 use super::commit::uuid;
 use super::sql;
-use super::stored_entries::read_outages;
+use super::stored_entries::{read_meta, read_outages};
 use crate::domain::{CommitId, Outage, Revision, Timestamp, TransitionId};
 use crate::store::{Meeting, Presence, Replica, StoreError};
 
@@ -65,6 +65,17 @@ pub(super) async fn put_outages(
         .execute(connection)
         .await?;
     Ok(())
+}
+
+/// Replaces the moment of the restore, and reads it.
+pub(super) async fn put_restored_at(
+    connection: &mut PgConnection,
+    at: Timestamp,
+    in_place_of: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let put = sqlx::query(sql::PUT_RESTORED_AT).bind(at.millis()).bind(in_place_of.millis());
+    put.execute(&mut *connection).await?;
+    read_meta(connection).await.map(|(_, restored_at)| restored_at)
 }
 
 pub(super) async fn prune(

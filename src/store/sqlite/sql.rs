@@ -145,6 +145,9 @@ pub(super) const META: &str = "select store_id, revision from meta";
 /// When the database was restored or imported. Older versions lack this.
 pub(super) const RESTORED_AT: &str = "select restored_at from meta";
 
+/// Sets when the database was restored, if another moment is stored.
+pub(super) const PUT_RESTORED_AT: &str = "update meta set restored_at = $1 where restored_at = $2";
+
 /// An entry as a JSON array, as `store::record` reads it.
 ///
 /// `group_concat` joins many of them a third faster than `json_group_array`.

@@ -16,12 +16,12 @@ use super::prune::SqliteOldRecords;
 use super::readers::Readers;
 use super::records::SqliteRecords;
 use super::sightings::Sightings;
-use super::stored_entries::{Everything, read_all, read_changes, read_unfolded};
+use super::stored_entries::{Everything, put_restored_at, read_all, read_changes, read_unfolded};
 use super::upkeep::Sizes;
 use super::{connection, outages, pairs, sql, upkeep};
 use crate::domain::{
     Changes, CommitId, Head, HistoryPage, HistoryQuery, Names, Outage, Plan, Prunable, PruneRule,
-    Revision, Timeline, TimelineQuery, TransitionId,
+    Revision, Timeline, TimelineQuery, Timestamp, TransitionId,
 };
 use crate::store::archive::{FOR_A_REQUEST, FOR_A_SEARCH};
 use crate::store::history::{find_prunable, read_page, read_timeline};
@@ -218,6 +218,17 @@ impl Store for SqliteStore {
         let mut connection = self.take(&mut writing).await?;
         let done = outages::write(&mut connection, outages).await;
         self.give_back(&mut writing, connection, done).await
+    }
+
+    async fn note_restore(
+        &self,
+        at: Timestamp,
+        in_place_of: Timestamp,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        let mut writing = self.writing.lock().await;
+        let mut connection = self.take(&mut writing).await?;
+        let noted = put_restored_at(&mut connection, at, in_place_of).await;
+        self.give_back(&mut writing, connection, noted).await
     }
 
     async fn prune(&self, transitions: &[TransitionId]) -> Result<(), StoreError> {

@@ -109,18 +109,34 @@ pub(super) async fn read_all(connection: &mut SqliteConnection) -> Result<Everyt
     Ok(Everything::new(rows, sighting_log::read(connection, Revision(0)).await?))
 }
 
+/// Replaces the moment of the restore, and reads it.
+pub(super) async fn put_restored_at(
+    connection: &mut SqliteConnection,
+    at: Timestamp,
+    in_place_of: Timestamp,
+) -> Result<Option<Timestamp>, StoreError> {
+    let put = sqlx::query(sql::PUT_RESTORED_AT).bind(at.millis()).bind(in_place_of.millis());
+    put.execute(&mut *connection).await?;
+    read_restored_at(connection).await
+}
+
+async fn read_restored_at(
+    connection: &mut SqliteConnection,
+) -> Result<Option<Timestamp>, StoreError> {
+    let millis: Option<i64> = sqlx::query_scalar(sql::RESTORED_AT).fetch_one(connection).await?;
+    Ok(millis.map(Timestamp::from_millis))
+}
+
 /// Reads everything but the log of sightings.
 pub(super) async fn read_rows(
     connection: &mut SqliteConnection,
 ) -> Result<(Meta, Rows), StoreError> {
     let meta = sqlx::query(sql::META).fetch_one(&mut *connection).await?;
-    let restored_at: Option<i64> =
-        sqlx::query_scalar(sql::RESTORED_AT).fetch_one(&mut *connection).await?;
     let meta = Meta {
         store_id: meta.try_get("store_id")?,
         revision: Revision(meta.try_get("revision")?),
         outages: outages::read(connection).await?,
-        restored_at: restored_at.map(Timestamp::from_millis),
+        restored_at: read_restored_at(connection).await?,
     };
     let mut rows = Rows::default();
     // Names are not empty, so this is before every pair.
