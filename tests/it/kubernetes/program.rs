@@ -35,7 +35,7 @@ fn every_variable_is_a_setting_and_every_file_is_accepted() {
         assert!(said.contains("config.toml line"), "{}: no settings of the file", rendered.name);
         assert!(rendered.container().get("args").is_none());
         assert!(rendered.container().get("command").is_none());
-        let is_anonymous = rendered.name.ends_with("anonymous");
+        let is_anonymous = rendered.has("anonymous");
         let settings: Table = said.parse().unwrap();
         assert_eq!(settings["allow_anonymous_writes"].as_bool(), Some(is_anonymous));
         assert_eq!(settings["tokens_file"].as_str() == Some(""), is_anonymous);
@@ -105,16 +105,21 @@ fn probes(rendered: &Rendered, admin: &Client) -> [u16; 3] {
 
 #[test]
 fn the_program_that_is_started_as_the_pod_answers_its_probes_and_the_original_request() {
-    let database = PostgresDatabase::create();
+    let databases = [PostgresDatabase::create(), PostgresDatabase::create()];
     // The file of the pod has the password.
-    let url = database.url().replace(&format!(":{}@", PASSWORD.replace(' ', "%20")), "@");
+    let password = format!(":{}@", PASSWORD.replace(' ', "%20"));
+    let [url, other] = databases.each_ref().map(|it| it.url().replace(&password, "@"));
     thread::scope(|scope| {
         for rendered in Rendered::every() {
-            let mut pod = Pod::of(rendered);
-            match rendered.name.as_str() {
-                "base" | "overlays/anonymous" => {}
-                "overlays/postgres" => pod.set("GITOPS_STATUS_DATABASE_URL", &url),
+            let database = match rendered.name.as_str() {
+                "base" | "overlays/anonymous" => None,
+                "overlays/postgres" => Some(&url),
+                "anonymous+postgres" => Some(&other),
                 _ => continue,
+            };
+            let mut pod = Pod::of(rendered);
+            if let Some(url) = database {
+                pod.set("GITOPS_STATUS_DATABASE_URL", url);
             }
             scope.spawn(move || starts_and_stops(rendered, pod));
         }
@@ -142,7 +147,7 @@ fn starts_and_stops(rendered: &Rendered, pod: Pod) {
     let body = report("rsyslog", "lab", "SYNCED", &[]);
     let send =
         |headers: &[(&str, &str)]| raw(&server, "POST", "/api/status", headers, &body).status;
-    let is_anonymous = name.ends_with("anonymous");
+    let is_anonymous = rendered.has("anonymous");
     assert_eq!(send(&plain), if is_anonymous { 200 } else { 401 }, "{name}");
     assert_eq!(send(&with_token), 200, "{name}");
     let removed = raw(&server, "DELETE", "/api/status?repo=rsyslog&server=lab", &plain, "");

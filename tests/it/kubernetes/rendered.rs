@@ -69,15 +69,26 @@ impl Rendered {
         Self { name: name.to_owned(), objects: yaml(&text) }
     }
 
-    /// Returns the base, every overlay, and the combination that the document shows.
+    /// Returns the base, every overlay, the combination that the document shows, and some more.
     pub fn every() -> &'static [Self] {
         static EVERY: OnceLock<Vec<Rendered>> = OnceLock::new();
         EVERY.get_or_init(|| {
-            let mut every: Vec<_> = overlays().iter().map(|name| Self::of(name)).collect();
             let copy = Copied::new();
-            every.push(Self::of_folder("mine", &copy.folder("mine")));
-            every
+            let mut names = overlays();
+            names.push("mine".to_owned());
+            names.extend(combinations().iter().map(|names| copy.combine(names)));
+            thread::scope(|scope| {
+                let render = |name: String| Self::of_folder(&name, &copy.folder(&name));
+                let running = names.into_iter().map(|name| scope.spawn(move || render(name)));
+                let running: Vec<_> = running.collect();
+                running.into_iter().map(|it| it.join().unwrap()).collect()
+            })
         })
+    }
+
+    /// Returns whether it is of an overlay or of a combination with a component. `mine` is neither.
+    pub fn has(&self, component: &str) -> bool {
+        self.name.trim_start_matches("overlays/").split('+').any(|name| name == component)
     }
 
     /// Returns the objects of a kind.
@@ -127,6 +138,20 @@ pub fn overlays() -> Vec<String> {
     names
 }
 
+/// Returns each two components that can be together, and as many as can be together.
+fn combinations() -> Vec<Vec<String>> {
+    let overlays = overlays();
+    let names: Vec<&str> = overlays.iter().filter_map(|it| it.strip_prefix("overlays/")).collect();
+    // Replicas have no claims.
+    let can_be = |pair: &Vec<&str>| *pair != ["postgres", "readwriteoncepod"];
+    let without = |name| -> Vec<&str> { names.iter().copied().filter(|it| *it != name).collect() };
+    let of_replicas = [without("readwriteoncepod"), vec!["monitoring-of-replicas"]].concat();
+    let pairs = (1..names.len()).flat_map(|at| names[at..].iter().map(move |b| (at - 1, *b)));
+    let pairs = pairs.map(|(a, b)| vec![names[a], b]).filter(can_be);
+    let all = pairs.chain([without("postgres"), of_replicas]);
+    all.map(|names| names.into_iter().map(str::to_owned).collect()).collect()
+}
+
 /// Returns the elements of an array, none if it is missing.
 pub fn items(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
@@ -146,6 +171,18 @@ impl Copied {
         fs::create_dir(copied.folder("mine")).unwrap();
         fs::write(copied.folder("mine").join("kustomization.yaml"), mine).unwrap();
         copied
+    }
+
+    /// Adds the base with some components; returns its name.
+    fn combine(&self, components: &[String]) -> String {
+        let name = components.join("+");
+        let head = "apiVersion: kustomize.config.k8s.io/v1beta1\nkind: Kustomization\n";
+        let lines = components.iter().map(|it| format!("  - ../components/{it}"));
+        let lines = lines.collect::<Vec<_>>().join("\n");
+        let text = format!("{head}resources:\n  - ../base\ncomponents:\n{lines}\n");
+        fs::create_dir(self.folder(&name)).unwrap();
+        fs::write(self.folder(&name).join("kustomization.yaml"), text).unwrap();
+        name
     }
 
     /// Returns the folder that has `deploy`.
