@@ -261,6 +261,8 @@ fn one_pod_has_the_file_and_three_replicas_share_a_database() {
         // A budget for a single pod would keep its node from being drained.
         assert_eq!(budgets.len(), usize::from(!has_file), "{}", rendered.name);
         if has_file {
+            // The default waits for a pod that never gets ready before it replaces it.
+            assert_eq!(spec["podManagementPolicy"], "Parallel", "{}", rendered.name);
             let is_of_pod = rendered.has("readwriteoncepod");
             let mode = if is_of_pod { "ReadWriteOncePod" } else { "ReadWriteOnce" };
             for claim in items(&spec["volumeClaimTemplates"]) {
