@@ -210,10 +210,10 @@ fn the_pod_may_do_nothing_that_it_does_not_need() {
         for kind in kinds {
             assert!(["name", "configMap", "secret"].contains(&kind.as_str()), "{kind}");
         }
-        // A namespace that asks for it takes this pod.
-        if let Some(namespace) = rendered.all("Namespace").first() {
-            let label = "pod-security.kubernetes.io/enforce";
-            assert_eq!(namespace["metadata"]["labels"][label], "restricted");
+        // The namespace asks for that, and yet bars no pod of others.
+        for namespace in rendered.all("Namespace") {
+            let labels = json!({"pod-security.kubernetes.io/warn": "restricted"});
+            assert_eq!(namespace["metadata"]["labels"], labels);
         }
     }
 }
