@@ -4,6 +4,7 @@ mod commands;
 mod compose;
 mod deletion;
 mod monitoring;
+mod network;
 mod objects;
 mod pod;
 mod program;
