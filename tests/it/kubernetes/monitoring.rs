@@ -3,10 +3,11 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::{Value, json};
 
-use super::rendered::{Rendered, items, yaml};
+use super::rendered::{Rendered, items, run, tool, yaml};
 use crate::support::dashboards::{dashboards, repository};
 use crate::support::{Process, Prometheus, report, run_tool, wait_until};
 
@@ -87,6 +88,27 @@ fn components_can_be_combined_in_any_order() {
     };
     assert_eq!(variables(&mine), variables(&other));
     assert_eq!(mine.all("ServiceMonitor"), other.all("ServiceMonitor"));
+}
+
+/// kustomize skips a patch that finds nothing, and entries would be scraped once for each replica.
+#[test]
+fn the_scrape_of_entries_is_refused_without_or_before_the_scrape_that_it_changes() {
+    let copy = super::rendered::Copied::new();
+    let file = copy.folder("mine").join("kustomization.yaml");
+    let text = fs::read_to_string(&file).unwrap();
+    let [monitoring, replicas] =
+        ["monitoring", "monitoring-of-replicas"].map(|it| format!("  - ../components/{it}\n"));
+    let without = text.replace(&monitoring, "");
+    let turned = text.replace(&replicas, "").replace(&monitoring, &(replicas + &monitoring));
+    for wrong in [without, turned] {
+        assert_ne!(wrong, text);
+        fs::write(&file, wrong).unwrap();
+        let mut command = Command::new(tool("kubectl"));
+        let output = run(command.arg("kustomize").arg(copy.folder("mine")), b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        let is_refused = said.contains("no matches for Id ServiceMonitor");
+        assert!(!output.status.success() && is_refused, "{said}");
+    }
 }
 
 /// Returns the metrics of a chapter of docs/metrics.md.
