@@ -21,6 +21,7 @@ printf '%s\n' "$*" >>"$LOG"
 real() { command "$KUBECTL" "$@"; }
 case " $* " in
 *" apply -k "*) real kustomize "${@: -1}" ;;
+*" get secret "*) sed -n 's/^  tokens.toml: //p' "$MADE" | tail -n 1 ;;
 *" create secret "* | *" create namespace "*)
     real "$@" --dry-run=client -o yaml | tee -a "$MADE" && echo --- >>"$MADE" ;;
 *" apply -f - "*) cat >/dev/null ;;
@@ -33,15 +34,26 @@ esac
 /// Stands in for docker, which has no registry here.
 const DOCKER: &str = "#!/bin/sh\nprintf 'docker %s\\n' \"$*\" >>\"$LOG\"\n";
 
+/// Stands in for git: the copy has no history.
+const GIT: &str = "#!/bin/sh\necho 0123abc\n";
+
 /// Stands in for curl, and so for the server behind the port: it writes this backup.
 const CURL: &str =
     "#!/bin/sh\nwhile [ \"$1\" != --output ]; do shift; done\ncp \"$BACKUP\" \"$2\"\n";
 
-/// Returns the commands of the document.
+/// Returns the commands of the document: those of its blocks, and then those in its sentences.
 fn commands() -> Vec<String> {
-    let shown = crate::support::commands(&document("docs/kubernetes.md"));
+    let text = document("docs/kubernetes.md");
+    let shown = crate::support::commands(&text);
     assert!(shown.iter().all(|it| it.output.is_empty()), "{shown:?}");
-    shown.into_iter().map(|it| it.command).collect()
+    let is_command = |it: &&str| {
+        let begins =
+            ["kubectl -n ", "kubectl apply -k deploy"].iter().any(|word| it.starts_with(word));
+        begins && !it.ends_with("...")
+    };
+    let in_sentences: Vec<_> = text.split('`').filter(is_command).map(str::to_owned).collect();
+    assert_eq!(in_sentences.len(), 2, "{in_sentences:?}");
+    shown.into_iter().map(|it| it.command).chain(in_sentences).collect()
 }
 
 fn executable(path: &Path, text: &str) {
@@ -61,13 +73,13 @@ impl Desk {
         fs::create_dir(&programs).unwrap();
         executable(&programs.join("kubectl"), KUBECTL);
         executable(&programs.join("docker"), DOCKER);
+        executable(&programs.join("git"), GIT);
         executable(&programs.join("curl"), CURL);
         assert_eq!(Process::start(&desk.file("backup.db"), &[""; 0]).terminate().code(), Some(0));
         let program = env!("CARGO_BIN_EXE_gitops-status-server");
         std::os::unix::fs::symlink(program, programs.join("gitops-status-server")).unwrap();
         fs::write(desk.file("password"), "correct horse").unwrap();
         fs::write(desk.file("ca.crt"), "a certificate").unwrap();
-        fs::write(desk.file("tokens.toml"), "token = []").unwrap();
         desk
     }
 
@@ -124,8 +136,12 @@ fn the_commands_of_the_document_do_what_it_says() {
     let selector = &mine.workload()["spec"]["selector"]["matchLabels"];
     assert_eq!(selector.as_object().unwrap().len(), 1);
 
+    assert!(document("Dockerfile").contains("\nARG GITOPS_STATUS_COMMIT"));
+    let log = desk.read("log");
+    assert!(log.contains(" --build-arg GITOPS_STATUS_COMMIT=0123abc "), "{log}");
     every_secret_is_made(&desk, &mine);
-    every_object_that_is_named_is_there(&desk.read("log"), &[base, mine]);
+    tokens_are_only_added(&desk);
+    every_object_that_is_named_is_there(&log, &[base, mine]);
 }
 
 /// The Secrets that pods mount are those that the commands make, with the files that the program reads.
@@ -158,15 +174,28 @@ fn every_secret_is_made(desk: &Desk, mine: &Rendered) {
         }
     }
     // The first one is that of the token.
-    let tokens = secrets[0]["data"]["tokens.toml"].as_str().unwrap();
-    let tokens = succeed(Command::new("base64").arg("--decode"), tokens.as_bytes());
-    fs::write(desk.file("made.toml"), tokens).unwrap();
+    fs::write(desk.file("made.toml"), tokens(secrets[0]).unwrap()).unwrap();
     let check =
         "token check --tokens-file made.toml --token-file <(head -n 1 new) --repo r --server s";
     let Output { status, stderr, .. } = desk.run(&format!("gitops-status-server {check}"));
     assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     let permissions = fs::metadata(desk.file("new")).unwrap().permissions();
     assert_eq!(permissions.mode() & 0o777, 0o600, "others can read the token");
+}
+
+/// Returns the tokens file of a Secret, if it has one.
+fn tokens(secret: &Value) -> Option<String> {
+    let encoded = secret["data"]["tokens.toml"].as_str()?;
+    let decoded = succeed(Command::new("base64").arg("--decode"), encoded.as_bytes());
+    Some(String::from_utf8(decoded).unwrap())
+}
+
+/// A Secret is replaced as a whole: with a token that it has lost, nobody may report any more.
+fn tokens_are_only_added(desk: &Desk) {
+    let made: Vec<_> = yaml(desk.read("made").as_bytes()).iter().filter_map(tokens).collect();
+    let ids: Vec<_> = made.iter().map(|it| it.matches("\nid = ").count()).collect();
+    assert_eq!(ids, [1, 2, 3], "{made:?}");
+    assert!(made.windows(2).all(|pair| pair[1].starts_with(&pair[0])), "{made:?}");
 }
 
 /// `kubectl rollout status statefulset/NAME` and the like name what was applied.
