@@ -1,8 +1,9 @@
 //! docs/migrating.md: the steps from the original's servers to this one, run as they are written.
 
+mod kubernetes;
+
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -36,7 +37,10 @@ struct Old {
 
 impl Old {
     fn start(which: Original) -> Self {
-        let address = free_address();
+        Self::start_at(free_address(), which)
+    }
+
+    fn start_at(address: SocketAddr, which: Original) -> Self {
         let mut command = match which {
             Original::Flask => flask(address),
             Original::Go => go(address),
@@ -311,6 +315,21 @@ fn a_run_of_the_copy_that_ends_in_the_middle_makes_the_next_one_miss_no_report()
     assert!(desk.succeed(&copy).starts_with("0 of 30 "));
 }
 
+/// `kubectl port-forward` in the background listens only after a moment.
+#[test]
+fn an_old_server_that_listens_a_moment_after_the_copy_begins_is_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let new = Process::start(&folder.path().join("status.db"), &[] as &[&str]);
+    let address = free_address();
+    let desk = Desk::new(&Client::at(address), &new.client);
+    let run = desk.shell(&copy()).stdout(Stdio::piped()).spawn().unwrap();
+    wait_until("the script runs", || desk.folder.path().join("copied/done").exists());
+    let _old = Old::start_at(address, Original::Flask);
+    let Output { status, stdout, .. } = run.wait_with_output().unwrap();
+    assert!(status.success());
+    assert_eq!(String::from_utf8(stdout).unwrap(), "0 of 0 were to be copied\n");
+}
+
 /// A reader without a token sees nothing, which must not look like a server that knows nothing.
 #[test]
 fn a_server_that_cannot_be_read_is_told_nothing() {
@@ -328,73 +347,4 @@ fn a_server_that_cannot_be_read_is_told_nothing() {
     let bearer = format!("Bearer {}", token.text);
     let rows = new.get_with("/status.json?fields=server", &[("Authorization", &bearer)]);
     assert_eq!(rows.json(), json!([{"server": "a"}]));
-}
-
-/// Returns kubectl, with no cluster.
-fn kubectl(arguments: &[&str], input: &str) -> Output {
-    let program = repository("target/tools/bin/kubectl");
-    assert!(program.exists(), "kubectl is missing: scripts/test installs it into target/tools");
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(repository("")).env("HOME", "/nonexistent");
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
-}
-
-/// Returns the objects that kubectl writes for some local work.
-fn objects(arguments: &[&str], input: &str) -> Vec<Value> {
-    let Output { status, stdout, stderr } = kubectl(arguments, input);
-    assert!(status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&stderr));
-    serde_json::Deserializer::from_slice(&stdout).into_iter().map(Result::unwrap).collect()
-}
-
-/// The Service of the original leads to its pods until it is told otherwise.
-#[test]
-fn the_commands_for_kubernetes_leave_the_service_to_the_old_server_and_then_turn_it_to_this_one() {
-    let commands = commands_in(&part("**In Kubernetes**", "**If jobs report straight"));
-    let words: Vec<Vec<String>> = commands
-        .iter()
-        .filter_map(|line| line.strip_prefix("kubectl "))
-        .map(|line| {
-            line.trim_end_matches(" &").split_whitespace().map(|it| it.replace('\'', "")).collect()
-        })
-        .collect();
-    assert_eq!(words.len(), 7, "{commands:?}");
-    for words in &words {
-        let nowhere = ["--server", "http://127.0.0.1:9", "--request-timeout", "1s"];
-        let words: Vec<_> = words.iter().map(String::as_str).chain(nowhere).collect();
-        let said = String::from_utf8(kubectl(&words, "").stderr).unwrap();
-        assert!(said.contains("refused"), "{words:?} is not what kubectl accepts: {said}");
-    }
-
-    let apply = |number: usize| -> &[String] { &words[number] };
-    let [_, _, selector, _, folder] = apply(0) else { panic!("{words:?}") };
-    assert_eq!(apply(5).last(), Some(folder));
-    let (label, left_out) = selector.split_once("!=").unwrap();
-    let all = objects(&["label", "--local", "-o", "json", "-k", folder, "seen=yes"], "");
-    let of = |object: &Value, key: &str| object["metadata"]["labels"][key].clone();
-    let (service, others): (Vec<_>, Vec<_>) = all.iter().partition(|it| of(it, label) == left_out);
-    let kinds = |objects: &[&Value]| -> Vec<String> {
-        objects.iter().map(|object| object["kind"].as_str().unwrap().to_owned()).collect()
-    };
-    assert_eq!(kinds(&service), ["Service"]);
-    assert_eq!(kinds(&others), ["ConfigMap", "StatefulSet", "NetworkPolicy"]);
-
-    let original = json!({
-        "apiVersion": "v1", "kind": "Service",
-        "metadata": {"name": "gitops-status-server", "namespace": "observability-stack"},
-        "spec": {"selector": {"app": "gitops-status-server"}, "ports": [{"port": 80, "targetPort": 8080}]},
-    });
-    assert_eq!(service[0]["metadata"]["name"], original["metadata"]["name"]);
-    assert_eq!(service[0]["metadata"]["namespace"], original["metadata"]["namespace"]);
-    let turn = apply(4).last().unwrap();
-    let set = ["set", "selector", "--local", "-o", "json", "-f", "-", turn];
-    let turned = objects(&set, &original.to_string()).remove(0);
-    assert_eq!(turned["spec"]["selector"], service[0]["spec"]["selector"]);
-    let pod = &others[1]["spec"]["template"];
-    for (key, value) in turned["spec"]["selector"].as_object().unwrap() {
-        assert_eq!(pod["metadata"]["labels"][key], *value);
-    }
-    assert_eq!(pod["spec"]["containers"][0]["ports"][0]["containerPort"], 8080);
 }

@@ -7,8 +7,11 @@ use serde_json::Value;
 use toml::Table;
 
 use super::pod::Pod;
-use super::rendered::{Rendered, items};
-use crate::support::{Client, PASSWORD, PostgresDatabase, Process, Reply, report, wait_until};
+use super::rendered::{Copied, Rendered, items, succeed};
+use crate::support::{
+    Client, Minted, PASSWORD, PostgresDatabase, Process, Reply, commands, document, report,
+    wait_until,
+};
 
 /// The address that reporters and Grafana know.
 const HOST: &str = "gitops-status-server.observability-stack.svc.cluster.local:80";
@@ -166,6 +169,32 @@ fn raw(client: &Client, method: &str, target: &str, headers: &[(&str, &str)], bo
     let length = body.len();
     let head = format!("{method} {target} HTTP/1.1\r\n{lines}Content-Length: {length}\r\n\r\n");
     client.raw((head + body).as_bytes()).unwrap()
+}
+
+/// docs/migrating.md changes the settings by this command, for a fleet that moves to tokens.
+#[test]
+fn the_settings_of_a_move_to_tokens_take_reports_with_and_without_one_and_allow_backups() {
+    let shown = commands(&document("docs/migrating.md"));
+    let change = shown.iter().find(|it| it.command.contains("allow_anonymous_writes")).unwrap();
+    let copy = Copied::new();
+    succeed(Command::new("bash").args(["-c", &change.command]).current_dir(copy.root()), b"");
+    let pod = Pod::of(&Rendered::of_folder("base", &copy.folder("base"))).on_free_ports();
+    let backup = Minted::new(&["--id", "backup", "--backup"]);
+    Minted::file(&pod.root().join("etc/gitops-status/tokens"), &[&pod.token, &backup]);
+    let server = Process::run(&mut pod.command());
+    let [first, backup] = [&pod.token, &backup].map(Minted::bearer);
+    let plain = [("Host", HOST), ("Content-Type", "application/json")];
+    let with_token = [plain[0], plain[1], ("Authorization", first.as_str())];
+    for headers in [&plain[..], &with_token] {
+        let body = report("rsyslog", "lab", "SYNCED", &[]);
+        assert_eq!(raw(&server, "POST", "/api/status", headers, &body).status, 200);
+    }
+    let remove = |headers: &[(&str, &str)]| {
+        raw(&server, "DELETE", "/api/status?repo=rsyslog&server=lab", headers, "").status
+    };
+    assert_eq!([remove(&plain), remove(&with_token)], [401, 200]);
+    let for_backup = [plain[0], ("Authorization", backup.as_str())];
+    assert_eq!(raw(&server, "GET", "/api/backup", &for_backup, "").status, 200);
 }
 
 #[test]
