@@ -1,6 +1,8 @@
 /* Simulates a disk that refuses some calls, and a clock that moves on; tests preload it into the program.
  * While the file named by FAULT exists, the call in it fails on files of a name: "write status.db-wal 28".
- * Each failure leaves a file beside that one, whose name ends with ".hit". The file named by AHEAD has the
+ * Each failure leaves a file beside that one, whose name ends with ".hit". A fourth word says how often it
+ * fails; then the fault in the file whose name ends with ".next" is in force. "cut status.db 20" ends the
+ * program with the twentieth write, as a power cut would. The file named by AHEAD has the
  * seconds by which both clocks are ahead. The file named by ON_DISK has what the disk has of status.db-wal:
  * what was written before a sync that failed is never on disk unless it is written again, as on Linux. */
 #define _GNU_SOURCE
@@ -8,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fnmatch.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,20 +22,25 @@
 
 static int fails_at(const char *call, const char *path)
 {
-    char wanted[32], pattern[256], hit[4096];
+    static unsigned failures;
+    char wanted[32], pattern[256], hit[4096], next[4096];
     int number = 0;
+    unsigned times = 0;
     const char *name = getenv("FAULT"), *base = strrchr(path, '/');
     FILE *file = name ? fopen(name, "r") : NULL;
     if (!file)
         return 0;
-    int count = fscanf(file, "%31s %255s %d", wanted, pattern, &number);
+    int count = fscanf(file, "%31s %255s %d %u", wanted, pattern, &number, &times);
     fclose(file);
-    if (count != 3 || strcmp(wanted, call) != 0 || fnmatch(pattern, base ? base + 1 : path, 0) != 0)
+    if (count < 3 || strcmp(wanted, call) != 0 || fnmatch(pattern, base ? base + 1 : path, 0) != 0)
         return 0;
     snprintf(hit, sizeof hit, "%s.hit", name);
     file = fopen(hit, "w");
     if (file)
         fclose(file);
+    snprintf(next, sizeof next, "%s.next", name);
+    if (++failures == times)
+        rename(next, name);
     errno = number;
     return 1;
 }
@@ -67,6 +75,9 @@ static int is_log(int descriptor)
 
 static ssize_t wrote(int file, off64_t place, ssize_t count)
 {
+    static int writes;
+    if (fails("cut", file) && ++writes == errno)
+        kill(getpid(), SIGKILL);
     if (count <= 0 || !is_log(file))
         return count;
     int is_first = written_from == written_to;

@@ -9,8 +9,8 @@ use sqlx::sqlite::{
 use sqlx::{ConnectOptions, Executor, Row};
 
 use super::file::DatabaseFile;
-use super::sql;
 use super::upkeep::LARGE_LOG;
+use super::{inspect, sql};
 use crate::store::StoreError;
 
 /// The required value of each pragma on the writing connection.
@@ -38,6 +38,17 @@ pub(super) async fn connect(file: &Arc<DatabaseFile>) -> Result<SqliteConnection
     // gone. A check from here would cost each commit a hop to another thread.
     let written = Arc::clone(file);
     connection.lock_handle().await?.set_commit_hook(move || written.check().is_ok());
+    Ok(connection)
+}
+
+/// Opens a connection that keeps a new one from being the last.
+///
+/// The last connection to close copies the log into the database, and may do so only once the log is
+/// known to be on the disk ([`super::upkeep::renew_log`]). This one may not write, so it copies nothing.
+pub(super) async fn hold(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, StoreError> {
+    let mut connection = inspect::options(file.path())?.connect().await?;
+    // A connection has its lock on the database from its first read on.
+    connection.execute(sql::META).await?;
     Ok(connection)
 }
 

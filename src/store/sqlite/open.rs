@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::Mutex;
 
-use super::connection::{connect, open_connection};
+use super::connection::{connect, hold, open_connection};
 use super::file::{DatabaseFile, Lock, beside};
 use super::inspect::{Found, Rejected, inspect};
 use super::readers::Readers;
@@ -49,6 +49,7 @@ impl SqliteStore {
         if matches!(found, Found::Older) {
             migrate(&file).await?;
         }
+        let held = hold(&file).await?;
         let mut connection = connect(&file).await?;
         if lost_commits > 0 {
             log::warn!(
@@ -66,6 +67,7 @@ impl SqliteStore {
         sizes.look(&mut connection).await?;
         let sightings = Sightings::of_log(loaded.entries.len(), unfolded, loaded.head.revision);
         let writing = Writing { connection: to_write(&file, connection).await, sightings };
+        held.close().await.ok();
         Ok(Self {
             file,
             store_id: loaded.store_id.clone(),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
@@ -16,7 +17,9 @@ use super::prune::SqliteOldRecords;
 use super::readers::Readers;
 use super::records::SqliteRecords;
 use super::sightings::Sightings;
-use super::stored_entries::{Everything, put_restored_at, read_all, read_changes, read_unfolded};
+use super::stored_entries::{
+    Everything, Unfolded, put_restored_at, read_all, read_changes, read_unfolded,
+};
 use super::upkeep::Sizes;
 use super::{connection, outages, pairs, sql, upkeep};
 use crate::domain::{
@@ -85,24 +88,10 @@ impl SqliteStore {
         let (file, store_id) = (Arc::clone(&self.file), self.store_id.clone());
         let confirmed = self.confirmed.load(Ordering::Relaxed);
         let opened = aside(async move {
-            let mut connection = connection::connect(&file).await?;
-            let (found_id, found): (String, i64) =
-                sqlx::query_as(sql::META).fetch_one(&mut connection).await?;
-            if found_id != store_id {
-                return Err(StoreError::Displaced);
-            }
-            if found < confirmed {
-                return Err(StoreError::WentBack { confirmed, found });
-            }
-            upkeep::renew_log(&file, &mut connection).await?;
-            // At the confirmed revision the log is as it is known. This reads the rows of all logged
-            // entries, and a lost page among them would keep everything from being stored.
-            let unfolded = if found == confirmed {
-                None
-            } else {
-                Some(read_unfolded(&mut connection, Revision(0)).await?)
-            };
-            Ok((connection, found, unfolded))
+            let held = connection::hold(&file).await?;
+            let opened = open_anew(&file, &store_id, confirmed).await;
+            held.close().await.ok();
+            opened
         });
         // The log of a connection that is not used may be removed with it.
         let opened = opened.await.inspect_err(|_| self.file.forget_log());
@@ -174,6 +163,40 @@ impl SqliteStore {
                  replaced file could not be moved away. Move {path}-wal away before the next start, which \
                  would take it for the log of the new file: {error}"
             ),
+        }
+    }
+}
+
+/// Opens a connection that may confirm updates. Returns the revision, and the log of sightings if the
+/// revision is above the confirmed one.
+async fn open_anew(
+    file: &Arc<DatabaseFile>,
+    store_id: &str,
+    confirmed: i64,
+) -> Result<(SqliteConnection, i64, Option<Unfolded>), StoreError> {
+    let mut connection = connection::connect(file).await?;
+    let ready = async {
+        let (found_id, found): (String, i64) =
+            sqlx::query_as(sql::META).fetch_one(&mut connection).await?;
+        if found_id != store_id {
+            return Err(StoreError::Displaced);
+        }
+        if found < confirmed {
+            return Err(StoreError::WentBack { confirmed, found });
+        }
+        upkeep::renew_log(file, &mut connection).await?;
+        // At the confirmed revision the log is as it is known. This reads the rows of all logged
+        // entries, and a lost page among them would keep everything from being stored.
+        let is_known = found == confirmed;
+        let unfolded =
+            if is_known { None } else { Some(read_unfolded(&mut connection, Revision(0)).await?) };
+        Ok((found, unfolded))
+    };
+    match ready.await {
+        Ok((found, unfolded)) => Ok((connection, found, unfolded)),
+        Err(error) => {
+            connection.close().await.ok();
+            Err(error)
         }
     }
 }
