@@ -342,7 +342,8 @@ mod tests {
     use tokio::time::timeout;
 
     use crate::store::Store;
-    use crate::store::sqlite::store::{SqliteStore, WriteConnection};
+    use crate::store::sqlite::store::SqliteStore;
+    use crate::store::sqlite::writing::WriteConnection;
 
     const HISTORY: &str = "\
         with recursive number (n) as (select 1 union all select n + 1 from number where n < 3000) \

@@ -6,8 +6,9 @@ use sqlx::sqlite::SqliteConnection;
 
 use super::rows::Parameters;
 use super::sightings::FoldStep;
-use super::store::{SqliteStore, WriteConnection};
+use super::store::SqliteStore;
 use super::stored_entries::read_revision;
+use super::writing::WriteConnection;
 use super::{result_code as code, rows, sql};
 use crate::domain::{Head, Plan, Revision};
 use crate::store::rows::Rows;

@@ -36,6 +36,7 @@ mod store;
 mod stored_entries;
 mod upkeep;
 mod wal;
+mod writing;
 
 pub use backup::{BackupSource, ClosedDatabase, Holding, Restored};
 pub use compact::Compacted;

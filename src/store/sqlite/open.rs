@@ -15,9 +15,10 @@ use super::inspect::{Found, Rejected, inspect};
 use super::readers::Readers;
 use super::schema::take_steps;
 use super::sightings::Sightings;
-use super::store::{SqliteStore, WriteConnection, Writing};
+use super::store::SqliteStore;
 use super::stored_entries::{Everything, read_all};
 use super::upkeep::Sizes;
+use super::writing::{WriteConnection, Writing};
 use super::{aside, backup, create, repair, sql, upkeep, wal};
 use crate::store::{OpenError, StoreError, migrations};
 
