@@ -1,7 +1,7 @@
 /* Simulates a disk that refuses some calls, and a clock that moves on; tests preload it into the program.
  * While the file named by FAULT exists, the call in it fails on files of a name: "write status.db-wal 28".
- * Each failure leaves a file beside that one, whose name ends with ".hit". A fourth word says how often it
- * fails; then the fault in the file whose name ends with ".next" is in force. "cut status.db 20" ends the
+ * Each failure leaves a file beside that one, whose name ends with ".hit". A fourth word says how often
+ * it fails; then the fault in the file whose name ends with ".next" is in force. "cut status.db 20" ends the
  * program with the twentieth write, as a power cut would. The file named by AHEAD has the
  * seconds by which both clocks are ahead. The file named by ON_DISK has what the disk has of status.db-wal:
  * what was written before a sync that failed is never on disk unless it is written again, as on Linux. */

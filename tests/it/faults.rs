@@ -1,6 +1,7 @@
 //! The disk refuses a call: each kind of file, at each moment, with each error. No update that was
 //! answered with 200 is lost, reads go on, and the program recovers by itself once the disk does.
 
+mod left_logs;
 mod power_cuts;
 
 use std::collections::BTreeSet;

@@ -6,11 +6,11 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous,
 };
-use sqlx::{ConnectOptions, Executor, Row};
+use sqlx::{ConnectOptions, Connection as _, Executor, Row};
 
 use super::file::DatabaseFile;
 use super::upkeep::LARGE_LOG;
-use super::{inspect, sql};
+use super::{inspect, sql, upkeep};
 use crate::store::StoreError;
 
 /// The required value of each pragma on the writing connection.
@@ -49,6 +49,21 @@ pub(super) async fn hold(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, S
     let mut connection = inspect::options(file.path())?.connect().await?;
     // A connection has its lock on the database from its first read on.
     connection.execute(sql::META).await?;
+    Ok(connection)
+}
+
+/// Opens a database that no server has open, to copy its log into it. A server that was killed may have
+/// left the log, and the disk may lack some of it.
+pub(super) async fn open_left(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, StoreError> {
+    let held = hold(file).await?;
+    let mut connection = open_connection(file).await?;
+    let renewed = upkeep::renew_log(file, &mut connection).await;
+    if let Err(error) = renewed {
+        connection.close().await.ok();
+        held.close().await.ok();
+        return Err(error);
+    }
+    held.close().await.ok();
     Ok(connection)
 }
 

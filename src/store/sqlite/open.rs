@@ -9,7 +9,7 @@ use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Executor};
 use tokio::sync::Mutex;
 
-use super::connection::{connect, hold, open_connection};
+use super::connection::{connect, hold, open_left};
 use super::file::{DatabaseFile, Lock, beside};
 use super::inspect::{Found, Rejected, inspect};
 use super::readers::Readers;
@@ -57,8 +57,6 @@ impl SqliteStore {
                 "The database's log is damaged: up to {lost_commits} commits that had been \
                  confirmed are lost. Updates after them bring their entries up to date"
             );
-            // Restarts the log, so that the next start does not count the same commits.
-            connection.execute(sql::EMPTY_LOG).await?;
         }
         let Everything { loaded, unfolded } = match found {
             Found::Current(everything) => everything,
@@ -67,7 +65,8 @@ impl SqliteStore {
         let sizes = Sizes::default();
         sizes.look(&mut connection).await?;
         let sightings = Sightings::of_log(loaded.entries.len(), unfolded, loaded.head.revision);
-        let writing = Writing { connection: to_write(&file, connection).await, sightings };
+        let writing =
+            Writing { connection: to_write(&file, connection, lost_commits).await, sightings };
         held.close().await.ok();
         Ok(Self {
             file,
@@ -87,8 +86,20 @@ impl SqliteStore {
 
 /// Returns the connection if it may confirm updates. Where the disk refuses that, everything can still
 /// be read, and a new connection tries again.
-async fn to_write(file: &Arc<DatabaseFile>, mut connection: SqliteConnection) -> WriteConnection {
-    match upkeep::renew_log(file, &mut connection).await {
+async fn to_write(
+    file: &Arc<DatabaseFile>,
+    mut connection: SqliteConnection,
+    lost_commits: u64,
+) -> WriteConnection {
+    let ready = async {
+        upkeep::renew_log(file, &mut connection).await?;
+        if lost_commits > 0 {
+            // Restarts the log, so that the next start does not count the same commits.
+            connection.execute(sql::EMPTY_LOG).await?;
+        }
+        Ok::<_, StoreError>(())
+    };
+    match ready.await {
         Ok(()) => WriteConnection::Open(connection),
         Err(error) => {
             log::warn!("The database's log cannot be written, so updates are refused: {error}");
@@ -116,7 +127,7 @@ async fn migrate(file: &Arc<DatabaseFile>) -> Result<(), StoreError> {
         "The database is of an older version and is brought up to this one. With a long history this \
          takes a while"
     );
-    let mut connection = open_connection(file).await?;
+    let mut connection = open_left(file).await?;
     let upgraded = take_steps(&mut connection, &MIGRATOR, None).await;
     upgraded
         .map_err(|error| StoreError::Unavailable(format!("its upgrade failed: {error}").into()))?;

@@ -4,13 +4,15 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::sync::Arc;
 
 use percent_encoding::{NON_ALPHANUMERIC, percent_encode};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
-use sqlx::{ConnectOptions, Connection, Row};
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Row};
 
+use super::connection::open_left;
 use super::create;
-use super::file::beside;
+use super::file::{DatabaseFile, beside};
 use super::inspect::{Rejected, check_header};
 use super::open::take_lock;
 use super::sql::{self, transition_as_json};
@@ -70,8 +72,7 @@ pub(super) async fn take_log_in(path: &Path) -> Result<(), Rejected> {
     if !log.try_exists()? {
         return Ok(());
     }
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(false);
-    let mut connection = options.disable_statement_logging().connect().await?;
+    let mut connection = open_left(&Arc::new(DatabaseFile::new(path.to_owned())?)).await?;
     let outcome = sqlx::query(sql::EMPTY_LOG).fetch_one(&mut connection).await?;
     let is_held_up: bool = outcome.try_get(0)?;
     connection.close().await?;

@@ -162,11 +162,13 @@ impl SqliteStore {
     }
 }
 
-/// Writes the log anew, and syncs it, before a new connection confirms anything.
+/// Writes the log anew, and syncs it, before a new connection confirms anything, and before a log that
+/// another process has left is copied into the database.
 ///
 /// If the sync of a commit fails, its frames are in the log all the same, and the next connection finds
 /// them there. The system may never write them: after an error it takes their pages for written, and the
-/// next sync succeeds. After a power cut the log would end before them, whatever was synced behind them.
+/// next sync succeeds. After a power cut the log would end before them, whatever was synced behind them, and
+/// a checkpoint that was cut off would have left pages in the database that are newer than the log.
 pub(super) async fn renew_log(
     file: &Arc<DatabaseFile>,
     connection: &mut SqliteConnection,
