@@ -1,6 +1,6 @@
 /* Simulates a disk that refuses some calls, and a clock that moves on; tests preload it into the program.
  * While the file named by FAULT exists, the call in it fails on files of a name: "write status.db-wal 28".
- * Each failure leaves a file beside that one, whose name ends with ".hit". A fourth word says how often
+ * Each failure adds a byte to a file beside that one, whose name ends with ".hit". A fourth word says how often
  * it fails; then the fault in the file whose name ends with ".next" is in force. "cut status.db 20" ends the
  * program with the twentieth write, as a power cut would. The file named by AHEAD has the
  * seconds by which both clocks are ahead. The file named by ON_DISK has what the disk has of status.db-wal:
@@ -35,9 +35,11 @@ static int fails_at(const char *call, const char *path)
     if (count < 3 || strcmp(wanted, call) != 0 || fnmatch(pattern, base ? base + 1 : path, 0) != 0)
         return 0;
     snprintf(hit, sizeof hit, "%s.hit", name);
-    file = fopen(hit, "w");
-    if (file)
+    file = fopen(hit, "a");
+    if (file) {
+        fputc('.', file);
         fclose(file);
+    }
     snprintf(next, sizeof next, "%s.next", name);
     if (++failures == times)
         rename(next, name);

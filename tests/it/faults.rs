@@ -80,6 +80,11 @@ impl Disk {
         self.file("fault.hit").exists()
     }
 
+    /// Returns how often the disk has refused a call.
+    fn refusals(&self) -> u64 {
+        self.file("fault.hit").metadata().map_or(0, |hits| hits.len())
+    }
+
     fn mend(&self) {
         assert!(self.has_refused(), "the fault was never met");
         fs::remove_file(self.file("fault")).unwrap();

@@ -1,10 +1,11 @@
 //! The log of a program that was killed may hold what the disk lacks: its last sync may have failed.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
-use super::{DATABASE, Disk, LOG, Reporter};
+use super::{BROKEN, DATABASE, Disk, LOG, Reporter, health};
 use crate::log_size::Foreign;
-use crate::support::{OLDER, Process, run_sql};
+use crate::support::{OLDER, Process, run_sql, wait_until};
 
 /// The size of a frame of the log, and of the header before the first.
 const FRAME: usize = 24 + 4096;
@@ -61,4 +62,23 @@ fn a_start_puts_a_damaged_log_on_disk_before_the_database_changes() {
     cut_off_in_a_checkpoint(&disk, &[]);
     let server = disk.start();
     assert!(server.log().contains("are lost"), "{}", server.log());
+}
+
+#[test]
+fn a_start_that_cannot_store_is_degraded_without_an_update_and_tries_once_a_second() {
+    let (disk, mut reporter) = killed();
+    // While it reads, no checkpoint removes the log.
+    let reader = Foreign::read(&disk.file(DATABASE));
+    disk.refuse("write", LOG, BROKEN);
+    let server = disk.start();
+    wait_until("it is degraded", || health(&server)["status"] == "degraded");
+    let (began, before) = (Instant::now(), disk.refusals());
+    wait_until("it has tried again", || disk.refusals() >= before + 4);
+    let took = began.elapsed();
+    assert!(took > Duration::from_secs(2), "four attempts in {took:?}");
+    disk.mend();
+    wait_until("it is healthy, without an update", || health(&server)["status"] == "healthy");
+    reader.end();
+    reporter.send_all(&server, 5, 200);
+    reporter.expect_all_after_a_kill(&disk, server, "after a start that could not store");
 }
