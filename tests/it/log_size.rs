@@ -11,6 +11,7 @@ use sqlx::{ConnectOptions, Connection, Executor};
 use tempfile::TempDir;
 use tokio::runtime::{Builder, Runtime};
 
+use crate::disk::SmallDisk;
 use crate::support::{Client, Process, report, run_sql, wait_until};
 
 const NO_ARGUMENTS: &[&str] = &[];
@@ -50,6 +51,13 @@ fn metric(client: Client, name: &str) -> String {
     let text = client.get("/metrics").text();
     let found = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     found.unwrap_or_else(|| panic!("no {name}")).to_owned()
+}
+
+/// Returns the bytes that a process has written to files.
+fn written_bytes(process: &Process) -> u64 {
+    let counters = fs::read_to_string(format!("/proc/{}/io", process.id())).unwrap();
+    let written = counters.lines().find_map(|line| line.strip_prefix("wchar: ")).unwrap();
+    written.parse().unwrap()
 }
 
 /// Another program with an open read transaction.
@@ -139,4 +147,25 @@ fn a_log_pinned_by_another_program_is_reported_and_shrinks_when_that_ends() {
     wait_until("the log is small again", || log_bytes(&path) < SMALL);
     wait_until("the metric falls to 0", || is_pinned("0"));
     assert_eq!(server.get("/api/history?limit=1").status, 200);
+}
+
+#[test]
+fn updates_that_a_full_disk_refuses_do_not_write_a_pinned_log_anew() {
+    let disk = SmallDisk::of_size("8m");
+    let path = disk.path().join("status.db");
+    let server = Process::start(&path, NO_ARGUMENTS);
+    let other = Foreign::read(&path);
+    let mut number = 0;
+    wait_until("the disk is full", || {
+        number += 1;
+        server.post(large_change(number)).status == 503
+    });
+    let (log, before) = (log_bytes(&path), written_bytes(&server));
+    assert!(log > 4_000_000, "{log} bytes");
+    for refused in 1..=40 {
+        assert_eq!(server.post(large_change(number + refused)).status, 503);
+    }
+    let written = written_bytes(&server) - before;
+    assert!(written < 10 * log, "{written} bytes beside a log of {log}");
+    other.end();
 }

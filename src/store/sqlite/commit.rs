@@ -27,7 +27,7 @@ impl SqliteStore {
         let mut written = write(&mut connection, expected.revision, plan, &step).await;
         if step.folds() && written.as_ref().is_err_and(is_content) {
             // The rows that are folded may be at fault, which does not concern the plan.
-            if let Some(lost) = self.discard(connection).await {
+            if let Some(lost) = self.discard(&mut writing, connection, true).await {
                 return Err(CommitError::Unknown(lost));
             }
             connection = self.take(&mut writing).await.map_err(no_connection)?;
@@ -35,7 +35,8 @@ impl SqliteStore {
             written = write(&mut connection, expected.revision, plan, &step).await;
         }
         if let Err(error) = written {
-            let lost = self.discard(connection).await;
+            let is_log_synced = !code::may_be_unsynced(&error);
+            let lost = self.discard(&mut writing, connection, is_log_synced).await;
             return Err(lost.map_or_else(|| failure(error), CommitError::Unknown));
         }
         let head = expected.next();

@@ -105,7 +105,7 @@ async fn to_write(
             log::warn!("The database's log cannot be written, so updates are refused: {error}");
             aside::close(connection).await.ok();
             file.forget_log();
-            WriteConnection::Broken
+            WriteConnection::Broken { is_log_synced: false }
         }
     }
 }

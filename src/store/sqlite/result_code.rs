@@ -2,6 +2,8 @@
 
 /// The statement does not fit the schema, for one: a table or column is missing.
 pub(super) const ERROR: i32 = 1;
+/// Another connection has had a lock for too long.
+pub(super) const BUSY: i32 = 5;
 /// A progress handler has ended the statement.
 pub(super) const INTERRUPT: i32 = 9;
 pub(super) const CORRUPT: i32 = 11;
@@ -16,6 +18,16 @@ pub(super) const NOTADB: i32 = 26;
 pub(super) const IOERR_READ: i32 = 266;
 /// Extended: the commit hook has refused the commit.
 pub(super) const CONSTRAINT_COMMITHOOK: i32 = 531;
+
+/// Whether a statement may have left commits in the log that the disk lacks: its sync may have failed.
+/// These codes are from before a sync.
+pub(super) fn may_be_unsynced(error: &sqlx::Error) -> bool {
+    let before = [BUSY, CORRUPT, FULL, TOOBIG, CONSTRAINT, MISMATCH, NOTADB];
+    match primary(error) {
+        Some(code) => !before.contains(&code),
+        None => !matches!(error, sqlx::Error::Encode(_)),
+    }
+}
 
 /// Returns the extended result code of an error.
 pub(super) fn extended(error: &sqlx::Error) -> Option<i32> {

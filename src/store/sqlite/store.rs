@@ -147,7 +147,7 @@ impl Store for SqliteStore {
     async fn check(&self) -> Result<(), StoreError> {
         // A connection that is in use may be in the hands of a commit, which takes its time.
         if let Ok(mut writing) = self.writing.try_lock()
-            && matches!(writing.connection, WriteConnection::Broken)
+            && matches!(writing.connection, WriteConnection::Broken { .. })
         {
             let connection = self.take(&mut writing).await?;
             return self.give_back(&mut writing, connection, Ok(())).await;

@@ -11,7 +11,7 @@ use super::file::DatabaseFile;
 use super::sightings::Sightings;
 use super::store::SqliteStore;
 use super::stored_entries::{Unfolded, read_unfolded};
-use super::{connection, sql, upkeep};
+use super::{connection, result_code as code, sql, upkeep};
 use crate::domain::Revision;
 use crate::store::StoreError;
 
@@ -26,16 +26,28 @@ pub(super) struct Writing {
 #[derive(Debug)]
 pub(super) enum WriteConnection {
     Open(SqliteConnection),
-    Broken,
+    /// It is in use, or was closed after an error. Unless `is_log_synced`, the disk may lack some of the
+    /// log.
+    Broken {
+        is_log_synced: bool,
+    },
     Closed,
 }
 
 impl SqliteStore {
     /// Takes the connection, or opens a new one if the last one was closed.
     pub(super) async fn take(&self, writing: &mut Writing) -> Result<SqliteConnection, StoreError> {
-        match std::mem::replace(&mut writing.connection, WriteConnection::Broken) {
+        // The caller may be dropped together with it.
+        let in_doubt = WriteConnection::Broken { is_log_synced: false };
+        match std::mem::replace(&mut writing.connection, in_doubt) {
             WriteConnection::Open(connection) => Ok(connection),
-            WriteConnection::Broken => self.reconnect(&mut writing.sightings).await,
+            WriteConnection::Broken { is_log_synced } => {
+                let opened = self.reconnect(&mut writing.sightings, is_log_synced).await;
+                if opened.is_err() {
+                    writing.connection = WriteConnection::Broken { is_log_synced };
+                }
+                opened
+            }
             WriteConnection::Closed => {
                 writing.connection = WriteConnection::Closed;
                 Err(StoreError::Closed)
@@ -43,13 +55,17 @@ impl SqliteStore {
         }
     }
 
-    async fn reconnect(&self, sightings: &mut Sightings) -> Result<SqliteConnection, StoreError> {
+    async fn reconnect(
+        &self,
+        sightings: &mut Sightings,
+        is_log_synced: bool,
+    ) -> Result<SqliteConnection, StoreError> {
         self.file.ask(DatabaseFile::check).await?;
         let (file, store_id) = (Arc::clone(&self.file), self.store_id.clone());
         let confirmed = self.confirmed.load(Ordering::Relaxed);
         let opened = aside(async move {
             let held = connection::hold(&file).await?;
-            let opened = open_anew(&file, &store_id, confirmed).await;
+            let opened = open_anew(&file, &store_id, confirmed, is_log_synced).await;
             held.close().await.ok();
             opened
         });
@@ -92,12 +108,21 @@ impl SqliteStore {
                 self.bound_log();
                 Ok(value)
             }
-            Err(error) => Err(self.discard(connection).await.unwrap_or(error)),
+            Err(error) => {
+                let is_log_synced = is_log_synced_after(&error);
+                Err(self.discard(writing, connection, is_log_synced).await.unwrap_or(error))
+            }
         }
     }
 
     /// Closes a connection that has failed. Returns the error of its files, if they have one.
-    pub(super) async fn discard(&self, connection: SqliteConnection) -> Option<StoreError> {
+    pub(super) async fn discard(
+        &self,
+        writing: &mut Writing,
+        connection: SqliteConnection,
+        is_log_synced: bool,
+    ) -> Option<StoreError> {
+        writing.connection = WriteConnection::Broken { is_log_synced };
         self.stop_bounding_log();
         let lost = self.file.ask(DatabaseFile::check).await.err();
         // An error of closing makes no difference: the connection is not used again. Its log may be
@@ -114,6 +139,7 @@ async fn open_anew(
     file: &Arc<DatabaseFile>,
     store_id: &str,
     confirmed: i64,
+    is_log_synced: bool,
 ) -> Result<(SqliteConnection, i64, Option<Unfolded>), StoreError> {
     let mut connection = connection::connect(file).await?;
     let ready = async {
@@ -125,7 +151,10 @@ async fn open_anew(
         if found < confirmed {
             return Err(StoreError::WentBack { confirmed, found });
         }
-        upkeep::renew_log(file, &mut connection).await?;
+        // While another program keeps the log, it may be far larger than the room that is left.
+        if !is_log_synced || found > confirmed {
+            upkeep::renew_log(file, &mut connection).await?;
+        }
         // At the confirmed revision the log is as it is known. This reads the rows of all logged
         // entries, and a lost page among them would keep everything from being stored.
         let is_known = found == confirmed;
@@ -140,4 +169,10 @@ async fn open_anew(
             Err(error)
         }
     }
+}
+
+/// Whether all of the log is known to be on disk after an error.
+fn is_log_synced_after(error: &StoreError) -> bool {
+    let StoreError::Unavailable(cause) = error else { return false };
+    cause.downcast_ref().is_some_and(|error| !code::may_be_unsynced(error))
 }

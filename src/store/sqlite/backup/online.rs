@@ -202,7 +202,7 @@ impl SqliteStore {
             Ok(pages) => Ok(self.give_back(&mut writing, connection, Ok(pages)).await?),
             Err(error) => {
                 // What has failed may be the copy alone, but that is not known here.
-                self.discard(connection).await;
+                self.discard(&mut writing, connection, false).await;
                 Err(error)
             }
         }
