@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from . import machine
 from .servers import TARGET, WORK, Ours
 from .updates import fill
 
@@ -26,10 +27,14 @@ READS = ("/status.json", "/", "/api/history", "/api/timeline?by=repo", "/metrics
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench/faults", description="Faults that need root.")
     parser.add_argument("--cgroup", type=Path, help="make a control group in this folder for the limit of memory")
+    parser.add_argument("--only", choices=("disk", "memory"), help="one part instead of both")
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    read_only()
-    memory(arguments.cgroup)
+    print(*machine.describe(WORK), sep="\n")
+    if arguments.only != "memory":
+        read_only()
+    if arguments.only != "disk":
+        memory(arguments.cgroup)
 
 
 class Program(Ours):
@@ -44,7 +49,12 @@ class Program(Ours):
         return [*self.before, *super().command()]
 
     def __enter__(self):
-        self.start()
+        try:
+            self.start()
+        except RuntimeError:
+            # With too little memory it may hang instead of ending.
+            self.stop()
+            raise
         return self
 
     def __exit__(self, *_):
