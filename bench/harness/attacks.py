@@ -163,16 +163,49 @@ def reconnect(port: int):
             pass
 
 
-def read_nothing(port: int, count: int):
-    """Clients that ask for long answers, each for another one, and read nothing. They ask again every
-    three seconds."""
+def read_nothing(port: int, count: int, headers: str = "", seconds: float = 3):
+    """Clients that ask for long answers, up to 120 different ones, and read nothing. They ask again after
+    some seconds."""
     columns = ["repo", "server", "sync_status", "files", "last_check"]
     while True:
-        orders = [",".join(order) for order in islice(permutations(columns), count)]
-        readers = [ask(port, f"/status.csv?fields={order}") for order in orders]
-        time.sleep(3)
+        orders = [",".join(order) for order in islice(cycle(permutations(columns)), count)]
+        readers = [ask(port, f"/status.csv?fields={order}", headers) for order in orders]
+        time.sleep(seconds)
         for reader in readers:
             reader.close()
+
+
+def read_all(port: int, paths: tuple[str, ...], count: int):
+    """Clients that ask for each path again and again, in each coding, and read all of the answers."""
+
+    def client(path: str):
+        for coding in cycle(("identity", "gzip", "br")):
+            try:
+                with ask(port, path, f"Connection: close\r\nAccept-Encoding: {coding}\r\n") as connection:
+                    while connection.recv(1 << 20):
+                        pass
+            except OSError:
+                pass
+
+    for path in paths * count:
+        threading.Thread(target=client, args=(path,)).start()
+
+
+def leave_unfinished(port: int, count: int, size: int = 1 << 20):
+    """Clients that send bodies without their last byte, as large as one may be, again and again."""
+    body = BODY.replace(b"100000", b"%d" % size) + b"x" * (size - 1)
+
+    def client():
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port), timeout=15) as connection:
+                    connection.sendall(body)
+                    connection.recv(4096)
+            except OSError:
+                pass
+
+    for _ in range(count):
+        threading.Thread(target=client).start()
 
 
 def pipeline(port: int, path: str, count: int, requests: int = 4000):

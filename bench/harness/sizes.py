@@ -2,9 +2,12 @@
 
 import argparse
 import shutil
+import sqlite3
+import threading
 from pathlib import Path
 
-from . import document, machine, table
+from . import document, machine, sizes_full, table
+from .past import flap
 from .servers import ROOT, TARGET, WORK, Ours
 from .updates import fill
 
@@ -14,20 +17,46 @@ ENTRIES = (7_500, 75_000, 250_000, 1_000_000)
 LISTS = ("/status.json", "/status.json?flat=true", "/status.csv", "/metrics", "/")
 ROUNDS_OF_CHANGES = 4
 CHANGED = 50_000
+# The oldest schema with a history, as the tests of upgrades have it: its entries change hourly for so long
+# that there are a million changes.
+OLD = ROOT / "tests" / "it" / "schemas" / "sqlite" / "0002.sql"
+OLD_DAYS = 5953
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="bench/sizes", description="Measures what a server takes.")
     parser.add_argument("--binary", type=Path, default=TARGET / "release" / "gitops-status-server")
-    binary = parser.parse_args().binary
+    parser.add_argument("--only", choices=("sizes", "full"), help="one table instead of both")
+    parser.add_argument("--cgroup", type=Path, help="keep the shipped settings within a control group of their limit, in this folder")
+    arguments = parser.parse_args()
+    binary = arguments.binary
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    about = [*machine.describe(WORK), f"{bytes_a_change(binary):.0f} bytes of disk a change in the history, with its indexes"]
+    parts = {}
+    if arguments.only != "full":
+        parts["sizes"] = by_entries(binary)
+    if arguments.only != "sizes":
+        about, body = sizes_full.lines(binary), sizes_full.rows(binary, arguments.cgroup)
+        parts["full"] = part([*describe(binary), *about, upgrade(binary)], sizes_full.HEADER, body)
+    document.replace(ROOT / "docs" / "operations.md", parts)
+    print(*parts.values(), sep="\n")
+
+
+def by_entries(binary: Path) -> str:
+    change = f"{bytes_a_change(binary):.0f} bytes of disk a change in the history, with its indexes"
     header = ["entries", "memory after a start", "after the entries have reported", "peak, with each list read", "database"]
-    body = [measure(binary, entries) for entries in ENTRIES]
-    part = "".join(f"- {line}\n" for line in about) + "\n" + table.markdown(header, body)
-    document.replace(ROOT / "docs" / "operations.md", {"sizes": part})
-    print(part)
+    return part([*describe(binary), change], header, [measure(binary, entries) for entries in ENTRIES])
+
+
+def part(about: list[str], header: list[str], body: list[list[str]]) -> str:
+    return "".join(f"- {line}\n" for line in about) + "\n" + table.markdown(header, body)
+
+
+def describe(binary: Path) -> list[str]:
+    """As `machine` does, with the commit of the program, which may be older than the tree."""
+    when, *others = machine.describe(WORK)
+    commit = machine.output(str(binary), "--version").partition("(commit ")[2].rstrip(")")
+    return [f"{when.partition(', commit')[0]}, commit {commit[:7]}", *others]
 
 
 def measure(binary: Path, entries: int) -> list[str]:
@@ -75,6 +104,34 @@ def stopped_size(server: Ours) -> int:
     server.stop()
     server.start()
     return on_disk(server)
+
+
+def upgrade(binary: Path) -> str:
+    """What the upgrade of a long history takes."""
+    with Ours(binary=binary) as server:
+        server.stop()
+        database, log = server.folder / "status.db", server.folder / "status.db-wal"
+        for path in (database, log):
+            path.unlink(missing_ok=True)
+        connection = sqlite3.connect(database)
+        connection.executescript(OLD.read_text())
+        connection.close()
+        flap(database, OLD_DAYS)
+        before, sizes, has_started = on_disk(server), [0], threading.Event()
+
+        def watch():
+            while not has_started.wait(0.001):
+                sizes.append(log.stat().st_size if log.exists() else 0)
+
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        server.start()
+        has_started.set()
+        watcher.join()
+        return (
+            f"an upgrade of a million changes from the second schema: {server.cpu_seconds():.1f} s of a processor, "
+            f"and {mb(max(sizes))} for the log, beside a file of {mb(before)}"
+        )
 
 
 def on_disk(server: Ours) -> int:

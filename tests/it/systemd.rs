@@ -70,7 +70,9 @@ fn every_variable_in_the_unit_is_a_setting_and_it_waits_longer_than_the_program_
         for variable in values.iter().filter(|_| key == "Environment").flat_map(|it| it.split(' '))
         {
             let (name, _) = variable.split_once('=').unwrap();
-            assert!(known.contains(name), "{name} is no setting");
+            // The C library has settings of its own.
+            let is_known = known.contains(name) || name.starts_with("MALLOC_");
+            assert!(is_known, "{name} is no setting");
         }
     }
     let seconds: u64 = service["TimeoutStopSec"][0].parse().unwrap();
@@ -102,6 +104,26 @@ fn the_service_keeps_backups_where_it_may_write_and_none_of_postgresql() {
     checked(&[postgres]).refused(&["GITOPS_STATUS_BACKUP_DIR", "PostgreSQL has tools of its own"]);
     assert!(document("docs/install.md").contains("`GITOPS_STATUS_BACKUP_DIR=`"));
     checked(&[postgres, ("GITOPS_STATUS_BACKUP_DIR", "")]).checked();
+}
+
+/// Returns the limit of memory, and the most that a server took with the limits of a folder, in MiB, as
+/// docs/operations.md has them.
+pub fn measured_memory(folder: &str) -> (i64, i64) {
+    let document = document("docs/operations.md");
+    let row = document.lines().find(|line| line.starts_with(&format!("| `{folder}` |")));
+    let cells: Vec<&str> = row.unwrap().trim_matches('|').split('|').map(str::trim).collect();
+    let mib = |cell: &str| {
+        let number = cell.strip_suffix(" MiB").unwrap_or_else(|| panic!("{cell}"));
+        number.replace(',', "").parse().unwrap()
+    };
+    (mib(cells[1]), mib(cells[cells.len() - 1]))
+}
+
+#[test]
+fn a_full_server_that_is_attacked_stays_below_the_memory_of_the_service() {
+    let (limit, most) = measured_memory("deploy/systemd");
+    assert_eq!(values("gitops-status-server.service")["MemoryMax"], [format!("{}G", limit >> 10)]);
+    assert!(most * 10 < limit * 9, "{most} of {limit} MiB");
 }
 
 /// Returns the system calls that the unit allows: sets of systemd hold others.
