@@ -278,7 +278,7 @@ pub async fn restore(restore: &RestoreBackup, at: Timestamp) -> Result<String, O
     };
     let restored = SqliteStore::restore(database, source, *replaces, at).await?;
     let Restored { holding, kept } = restored;
-    let kept = kept.map(|kept| format!("The database of before was kept: {}\n", kept.display()));
+    let kept = kept.map(|kept| format!("What was there was kept: {}\n", kept.display()));
     Ok(format!(
         "{} was restored from {name}: {}\n{}",
         database.display(),

@@ -229,19 +229,35 @@ fn a_log_that_came_with_a_file_in_the_place_of_the_database_stays_with_it() {
 fn after_a_kill_a_backup_in_the_place_of_the_database_is_served_as_the_runbook_says() {
     let (folder, path) = place();
     let backup = folder.path().join("backup.db");
-    let server = Process::start(&path, NO_ARGUMENTS);
-    back_up_and_go_on(&server, &backup);
-    fs::rename(&backup, &path).unwrap();
-    wait_until("it is degraded", || is_degraded(&server));
-    server.kill();
-    fs::rename(&path, &backup).unwrap();
-    let mut command = Process::command(&path);
-    let (status, said) = Process::run_to_end(command.arg("restore").arg(&backup).arg("--replace"));
-    assert_eq!(status.code(), Some(0), "{said}");
-    let mut server = Process::start(&path, NO_ARGUMENTS);
-    assert_eq!(server.names(""), ["repo/before"]);
-    assert_eq!(server.terminate().code(), Some(0));
-    check(&path);
+    let restore = || {
+        let mut command = Process::command(&path);
+        command.arg("restore").arg(&backup).arg("--replace");
+        let (status, said) = Process::run_to_end(&mut command);
+        assert_eq!(status.code(), Some(0), "{said}");
+    };
+    let asides = [1, 2].map(|number| beside(&path, &format!(".displaced-{number}-wal")));
+    let mut logs = Vec::new();
+    for aside in &asides {
+        let server = Process::start(&path, NO_ARGUMENTS);
+        back_up_and_go_on(&server, &backup);
+        fs::rename(&backup, &path).unwrap();
+        wait_until("it is degraded", || is_degraded(&server));
+        server.kill();
+        logs.push(fs::read(beside(&path, "-wal")).unwrap());
+        fs::rename(&path, &backup).unwrap();
+        restore();
+        assert!(aside.exists());
+        let mut server = Process::start(&path, NO_ARGUMENTS);
+        assert_eq!(server.names(""), ["repo/before"]);
+        assert_eq!(server.terminate().code(), Some(0));
+        check(&path);
+    }
+    restore();
+    assert!(beside(&path, ".replaced-1").exists());
+    assert!(!beside(&path, ".replaced-1-wal").exists(), "no log of another database is beside it");
+    for (aside, log) in asides.iter().zip(logs) {
+        assert!(fs::read(aside).unwrap() == log, "the way back");
+    }
 }
 
 #[test]

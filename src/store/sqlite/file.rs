@@ -58,6 +58,20 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(path)
 }
 
+/// Moves the log at a path away from it, where its database is not. Returns where the log is now.
+pub(super) fn move_log_aside(path: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    let aside = loop {
+        let aside = beside(path, &format!(".displaced-{number}-wal"));
+        if !aside.try_exists()? {
+            break aside;
+        }
+        number += 1;
+    };
+    create::rename_to_nothing(&beside(path, "-wal"), &aside)?;
+    Ok(aside)
+}
+
 /// Identifies a file, whatever its name.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Identity {
@@ -219,8 +233,8 @@ impl DatabaseFile {
         *locked(&self.log) = None;
     }
 
-    /// Moves the log aside if another file has taken the place of the database, once all connections are
-    /// closed. Returns where the log is now.
+    /// Moves the log aside if another file has taken the place of the database, once the writing connection
+    /// is closed. Returns where the log is now. Those that only read may still be open.
     ///
     /// SQLite leaves the log of a database that was moved where it is. Nothing ties a log to its database,
     /// so the next connection would take it for that of the other file.
@@ -231,15 +245,7 @@ impl DatabaseFile {
         if !is_replaced || own.is_none() || Identity::of(&log).ok() != own {
             return Ok(None);
         }
-        let mut number = 1;
-        let aside = loop {
-            let aside = beside(&self.path, &format!(".displaced-{number}-wal"));
-            if !aside.try_exists()? {
-                break aside;
-            }
-            number += 1;
-        };
-        create::rename_to_nothing(&log, &aside)?;
+        let aside = move_log_aside(&self.path)?;
         // What is in memory of this log.
         create::remove_if_there(&beside(&self.path, "-shm"))?;
         create::sync_folder_of(&self.path)?;

@@ -44,7 +44,9 @@ fn a_restore_replaces_a_damaged_database_and_one_without_its_file() {
     assert_eq!(fs::read(place.file("status.db.replaced-1")).unwrap(), b"not a database");
     fs::remove_file(&place.database).unwrap();
     fs::write(place.file("status.db-wal"), "the log of nothing").unwrap();
-    succeed(&mut place.command(&["restore", "copy.db", "--replace"]));
+    let said = succeed(&mut place.command(&["restore", "copy.db", "--replace"]));
+    let aside = place.file("status.db.displaced-1-wal");
+    assert!(said.contains(&format!("was kept: {}\n", aside.display())), "{said}");
     assert_eq!(all(&place.database).0, whole);
 }
 

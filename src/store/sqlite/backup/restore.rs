@@ -18,7 +18,7 @@ use super::look::{Holding, look};
 use crate::domain::Timestamp;
 use crate::store::OpenError;
 use crate::store::sqlite::create;
-use crate::store::sqlite::file::beside;
+use crate::store::sqlite::file::{beside, move_log_aside};
 use crate::store::sqlite::incoming::check_empty;
 use crate::store::sqlite::inspect::{Rejected, check_header};
 use crate::store::sqlite::open::{MIGRATOR, take_lock};
@@ -55,7 +55,7 @@ impl BackupSource {
 pub struct Restored {
     /// What the backup held.
     pub holding: Holding,
-    /// Where the database of before is kept.
+    /// Where the database of before is kept, or its log if that was alone.
     pub kept: Option<PathBuf>,
 }
 
@@ -161,7 +161,7 @@ fn whole(path: &Path) -> PathBuf {
 }
 
 /// Completes a restore that has been decided, if there is one. Returns where the database of before is
-/// kept.
+/// kept, or its log if that was alone.
 ///
 /// There is a database at the path at each moment, if there was one: its second name is the one under
 /// which it is kept.
@@ -171,7 +171,14 @@ pub(in crate::store::sqlite) fn complete(path: &Path) -> io::Result<Option<PathB
         return Ok(None);
     }
     let log = beside(path, "-wal");
-    let kept = if path.exists() || log.exists() { Some(keep(path, &log)?) } else { None };
+    let kept = if path.exists() {
+        Some(keep(path, &log)?)
+    } else if log.exists() {
+        // Its database is elsewhere, so it is no pair with any file here.
+        Some(move_log_aside(path)?)
+    } else {
+        None
+    };
     // What is in memory of the log of before.
     create::remove_if_there(&beside(path, "-shm"))?;
     create::sync_folder_of(path)?;
@@ -190,11 +197,13 @@ fn keep(path: &Path, log: &Path) -> io::Result<PathBuf> {
             // It was killed here before.
             Ok(found) if Some(identity(&found)) == own => break kept,
             Ok(_) => number += 1,
+            // Left by hand: the log of another database.
+            Err(_) if log.exists() && beside(&kept, "-wal").exists() => number += 1,
             Err(_) => break kept,
         }
     };
     if log.exists() {
-        fs::rename(log, beside(&kept, "-wal"))?;
+        create::rename_to_nothing(log, &beside(&kept, "-wal"))?;
     }
     match fs::hard_link(path, &kept) {
         Err(error) if !kept.exists() && path.exists() => Err(error),
