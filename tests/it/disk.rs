@@ -284,6 +284,8 @@ fn a_removed_write_ahead_log_loses_nothing_that_was_acknowledged() {
     let (_folder, path) = place();
     let server = Process::start(&path, NO_ARGUMENTS);
     server.accept(report("repo", "before", "SYNCED", &[]));
+    // It is read by a connection that stays.
+    assert_eq!(server.get("/api/history").status, 200);
     fs::remove_file(format!("{}-wal", path.display())).unwrap();
     wait_until("updates are taken again", || {
         server.post(report("repo", "after", "SYNCED", &[])).status == 200

@@ -30,6 +30,14 @@ const MINIMUM_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// Opens the writing connection of a database with the current schema.
 pub(super) async fn connect(file: &Arc<DatabaseFile>) -> Result<SqliteConnection, StoreError> {
     let mut connection = open_connection(file).await?;
+    let prepared = prepare(file, &mut connection).await;
+    keep_if(prepared, connection).await
+}
+
+async fn prepare(
+    file: &Arc<DatabaseFile>,
+    connection: &mut SqliteConnection,
+) -> Result<(), StoreError> {
     connection.execute(sql::PREPARE).await?;
     // A write without a change: it proves that the file is writable, and creates the log.
     connection.execute("update meta set revision = revision").await?;
@@ -38,7 +46,22 @@ pub(super) async fn connect(file: &Arc<DatabaseFile>) -> Result<SqliteConnection
     // gone. A check from here would cost each commit a hop to another thread.
     let written = Arc::clone(file);
     connection.lock_handle().await?.set_commit_hook(move || written.check().is_ok());
-    Ok(connection)
+    Ok(())
+}
+
+/// Returns a connection after a success, and closes it after an error. One that is dropped closes at some
+/// later moment, and could then be the last ([`hold`]).
+async fn keep_if(
+    outcome: Result<(), StoreError>,
+    connection: SqliteConnection,
+) -> Result<SqliteConnection, StoreError> {
+    match outcome {
+        Ok(()) => Ok(connection),
+        Err(error) => {
+            connection.close().await.ok();
+            Err(error)
+        }
+    }
 }
 
 /// Opens a connection that keeps a new one from being the last.
@@ -58,28 +81,25 @@ pub(super) async fn open_left(file: &Arc<DatabaseFile>) -> Result<SqliteConnecti
     let held = hold(file).await?;
     let mut connection = open_connection(file).await?;
     let renewed = upkeep::renew_log(file, &mut connection).await;
-    if let Err(error) = renewed {
-        connection.close().await.ok();
-        held.close().await.ok();
-        return Err(error);
-    }
+    let kept = keep_if(renewed, connection).await;
     held.close().await.ok();
-    Ok(connection)
+    kept
 }
 
-/// Opens a connection that only reads.
+/// Opens a connection that only reads. It may not write to the file either, so it never copies the log into
+/// the database when it closes last ([`hold`]).
 pub(super) async fn connect_to_read(
     file: &Arc<DatabaseFile>,
 ) -> Result<SqliteConnection, StoreError> {
-    let options = options(file).pragma("query_only", "on").pragma("cache_size", "-16384");
+    let options = options(file).read_only(true).pragma("cache_size", "-16384");
     Ok(options.connect().await?)
 }
 
-/// Opens a connection that reads everything once, with a small cache.
+/// Opens a connection that reads everything once, with a small cache. It copies no log either.
 pub(super) async fn connect_to_look_through(
     file: &Arc<DatabaseFile>,
 ) -> Result<SqliteConnection, StoreError> {
-    let options = options(file).pragma("query_only", "on").pragma("cache_size", "-4096");
+    let options = options(file).read_only(true).pragma("cache_size", "-4096");
     // Few rows at a time: an entry can take a megabyte.
     Ok(options.row_buffer_size(8).connect().await?)
 }
@@ -89,8 +109,8 @@ pub(super) async fn open_connection(
     file: &Arc<DatabaseFile>,
 ) -> Result<SqliteConnection, StoreError> {
     let mut connection = options(file).pragma("cache_size", "-65536").connect().await?;
-    check_settings(&mut connection).await?;
-    Ok(connection)
+    let checked = check_settings(&mut connection).await;
+    keep_if(checked, connection).await
 }
 
 fn options(file: &Arc<DatabaseFile>) -> SqliteConnectOptions {

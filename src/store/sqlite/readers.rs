@@ -90,6 +90,11 @@ impl Readers {
     /// Closes the idle connections, and lends no more.
     pub(super) async fn close(&self) {
         self.places.close();
+        self.close_idle().await;
+    }
+
+    /// Closes the idle connections.
+    pub(super) async fn close_idle(&self) {
         let idle = std::mem::take(&mut *locked(&self.idle));
         for reader in idle {
             reader.is_given_up.store(true, Ordering::Relaxed);

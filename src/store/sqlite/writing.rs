@@ -125,6 +125,9 @@ impl SqliteStore {
         writing.connection = WriteConnection::Broken { is_log_synced };
         self.stop_bounding_log();
         let lost = self.file.ask(DatabaseFile::check).await.err();
+        // The last to close copies the log into the database, also one that somebody has removed, and those
+        // that only read may not.
+        self.readers.close_idle().await;
         // An error of closing makes no difference: the connection is not used again. Its log may be
         // removed with it.
         aside::close(connection).await.ok();

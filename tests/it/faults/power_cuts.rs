@@ -1,5 +1,7 @@
 //! What a power cut leaves after a sync of the log has failed.
 
+use std::fs;
+
 use super::{BROKEN, DATABASE, Disk, LOG, Reporter, health};
 use crate::log_size::Foreign;
 use crate::support::{Process, report, wait_until};
@@ -56,6 +58,30 @@ fn a_power_cut_after_a_start_could_not_write_the_log_anew_leaves_a_sound_databas
         disk.refuse_syncs_then_cut(1);
         Process::try_run(&mut disk.command())
     });
+}
+
+#[test]
+fn what_only_reads_does_not_copy_a_log_that_could_not_be_written_anew_into_the_database() {
+    let disk = Disk::new();
+    let (server, mut reporter) = (disk.start(), Reporter::default());
+    reporter.send_all(&server, 5, 200);
+    disk.refuse("sync", LOG, BROKEN);
+    reporter.send_all(&server, 1, 503);
+    server.kill();
+    disk.mend();
+    let before = fs::read(disk.file(DATABASE)).unwrap();
+    // Its syncs succeed again, which is what a copy of the log into the database begins with.
+    disk.refuse("write", LOG, BROKEN);
+    let mut server = disk.start();
+    server.get("/api/backup").error(503);
+    assert_eq!(server.get("/api/history").status, 200);
+    assert_eq!(server.terminate().code(), Some(0));
+    assert!(fs::read(disk.file(DATABASE)).unwrap() == before);
+    let left = disk.after_a_power_cut();
+    let server = left.start();
+    reporter.expect_all(&server, "after a power cut");
+    reporter.send_all(&server, 5, 200);
+    reporter.expect_all_after_a_kill(&left, server, "after a power cut");
 }
 
 /// An update whose sync fails changes old pages of the database and adds hundreds. The disk fails so many
