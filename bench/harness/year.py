@@ -45,13 +45,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench/year", description="Simulates a year of 7,500 entries.")
     parser.add_argument("--days", type=int, default=YEAR, help="how many days (default: a year)")
     parser.add_argument("--connections", type=int, default=256, help="of the client (default: 256)")
+    parser.add_argument("--uninterrupted", action="store_true", help="without a restart and a day away")
     parser.add_argument("--write", action="store_true", help="write the document also for less than a year")
     parser.add_argument("--note", default="", help="a line for the document, such as what else the machine did")
     arguments = parser.parse_args()
     WORK.mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
+    began, about = time.monotonic(), machine.describe(WORK)
     with Simulated() as server, Fleet(arguments.connections) as fleet:
-        run = Run(server, fleet)
+        run = Run(server, fleet, arguments.uninterrupted)
         rows = run.live(arguments.days)
         lines = server.log_lines()
     print("\n".join(["", f"{len(lines)} warnings", *lines[:20]]), file=sys.stderr)
@@ -62,7 +63,7 @@ def main() -> None:
         (folder / f"year-{name}.svg").write_text(picture)
     if folder.name == "docs":
         (folder / "year.csv").write_text((TARGET / "bench" / "year.csv").read_text())
-        about = [*machine.describe(WORK), took, *([arguments.note] if arguments.note else [])]
+        about = [*about, took, *([arguments.note] if arguments.note else [])]
         parts = "".join(f"- {line}\n" for line in about) + "\n" + table.markdown(*summary(rows))
         document.replace(PAGE, {"year": parts})
 
@@ -70,8 +71,9 @@ def main() -> None:
 class Run:
     """The year, day by day."""
 
-    def __init__(self, server: Simulated, fleet: Fleet):
+    def __init__(self, server: Simulated, fleet: Fleet, is_uninterrupted: bool):
         self.server, self.fleet = server, fleet
+        self.is_uninterrupted = is_uninterrupted
         self.updates = 0
         self.began = time.monotonic()
 
@@ -83,7 +85,7 @@ class Run:
             writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
             writer.writeheader()
             for day in range(1, days + 1):
-                if day in AWAY:
+                if day in AWAY and not self.is_uninterrupted:
                     self.be_away(AWAY[day])
                 else:
                     self.live_a_day()
@@ -95,7 +97,7 @@ class Run:
                     file.flush()
                     print(", ".join(f"{name} {value}" for name, value in row.items()), file=sys.stderr, flush=True)
                     updates, since = self.updates, time.monotonic()
-                if day % MONTH == 0 or day == days:
+                if (day % MONTH == 0 and not self.is_uninterrupted) or day == days:
                     self.restart(kills=day // MONTH % 2 == 1 and day < days)
         return rows
 
