@@ -116,7 +116,10 @@ fn a_stop_while_the_past_is_stored_leaves_no_file() {
 fn a_demo_ends_with_its_terminal_and_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     for signal in ["HUP", "QUIT"] {
-        let mut command = command(folder.path(), &[]);
+        // As a terminal starts it, also if `nohup` has started the tests.
+        let mut command = Command::new("env");
+        command.env("TMPDIR", folder.path()).arg("--default-signal=HUP");
+        command.args([env!("CARGO_BIN_EXE_gitops-status-server"), "demo"]).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut demo = Process::launch(&mut command);
         wait_until("the folder is there", || !is_empty(folder.path()));
