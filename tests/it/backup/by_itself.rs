@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::assert_whole;
 use crate::disk::SmallDisk;
-use crate::support::{Client, TestApp, report, stored, wait_until};
+use crate::support::{Client, TestApp, report, run_tool, stored, wait_until};
 
 /// Returns the names in a folder, and without what each has of the identity of its database.
 fn found(folder: &Path) -> Vec<(String, String)> {
@@ -156,7 +156,8 @@ fn a_lowered_number_of_backups_makes_room_for_the_next_one() {
         ("backup_keep", "1"),
     ]);
     app.advance(Duration::from_secs(10));
-    wait_for(&folder, &[FIRST]);
+    // The names do not say which database they are of: it might be another one.
+    wait_for(&folder, &["gitops-status-20260420T103225Z.db", FIRST]);
 }
 
 #[test]
@@ -181,6 +182,31 @@ fn a_database_that_was_begun_anew_leaves_the_last_backup_of_the_one_before() {
     wait_for(&folder, &[last, &made[1], &made[2], &made[3]]);
     assert_eq!(stored(&copy(&folder, last), "select server from entries"), ["web-1"]);
     assert!(stored(&copy(&folder, &made[3]), "select server from entries").is_empty());
+}
+
+#[test]
+fn a_backup_that_cannot_be_removed_keeps_no_other_from_being_made_or_removed() {
+    let disk = SmallDisk::of_size("100m");
+    let folder = disk.path().join("backups");
+    fs::create_dir(&folder).unwrap();
+    let others = ["17", "18"].map(|day| format!("gitops-status-202604{day}T103225Z.db"));
+    for name in &others {
+        fs::write(folder.join(name), "an old one").unwrap();
+    }
+    let stuck = folder.join(&others[0]);
+    let stuck = stuck.to_str().unwrap();
+    run_tool("mount", "mount", &["--bind", stuck, stuck], "");
+    let app = TestApp::with_settings(&[
+        ("backup_dir", folder.to_str().unwrap()),
+        ("backup_every", "1h"),
+        ("backup_keep", "1"),
+    ]);
+    app.advance(Duration::from_secs(10));
+    wait_for(&folder, &[&others[0], &others[1], FIRST]);
+    app.advance(Duration::from_hours(1));
+    wait_for(&folder, &[&others[0], &others[1], "gitops-status-20260421T113225Z.db"]);
+    assert_eq!(metric(&app, "gitops_status_backup_failures_total"), Some(0.0));
+    assert_eq!(app.get("/health").json()["status"], "healthy");
 }
 
 #[test]

@@ -17,6 +17,8 @@ const PREFIX: &str = "gitops-status-";
 const END: &str = ".db";
 /// How many characters names have of the identity of a database.
 const LENGTH_OF_IDENTITY: usize = 8;
+/// Of how many other databases the newest copy is kept.
+const OTHERS_KEPT: usize = 3;
 /// What the name of a draft has behind it.
 const UNFINISHED: &str = ".unfinished";
 
@@ -55,6 +57,11 @@ fn beginning(store_id: &str) -> &str {
 /// Returns the path of the draft of a copy that goes to a path.
 pub(super) fn draft_of(path: &Path) -> PathBuf {
     beside(path, UNFINISHED)
+}
+
+fn is_beginning(text: &str) -> bool {
+    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+    text.len() == LENGTH_OF_IDENTITY && text.bytes().all(is_digit)
 }
 
 /// Returns the copies in a folder, the oldest first.
@@ -101,15 +108,25 @@ pub(super) fn newest(folder: &Path) -> io::Result<Option<KeptBackup>> {
     }
 }
 
-/// Removes all but the newest copies. The newest one of another database stays too: what the server began
-/// anew, or was given by mistake, must not push out all that is left of the database before.
+/// Removes all but the newest copies. The newest one of each of the last other databases stays too: what
+/// the server began anew, or was given by mistake, must not push out all that is left of those before.
+/// Returns an error of one that could not be removed, after the others are.
 pub(super) fn prune(folder: &Path, keep: usize, store_id: &str) -> io::Result<()> {
-    let mut found = list(folder)?;
-    let is_of_another = |copy: &Copy| !copy.of.is_empty() && copy.of != beginning(store_id);
-    let last = found.iter().rposition(is_of_another);
-    found.truncate(found.len().saturating_sub(keep.max(1)));
-    let mut surplus = found.iter().enumerate().filter(|(index, _)| Some(*index) != last);
-    surplus.try_for_each(|(_, copy)| create::remove_if_there(&copy.path))
+    let found = list(folder)?;
+    let surplus = found.len().saturating_sub(keep.max(1));
+    let mut databases = vec![beginning(store_id)];
+    let mut outcome = Ok(());
+    for (index, Copy { path, of, .. }) in found.iter().enumerate().rev() {
+        let is_newest = !databases.contains(&of.as_str());
+        if is_newest {
+            databases.push(of);
+        }
+        let stays = index >= surplus || (is_newest && databases.len() <= 1 + OTHERS_KEPT);
+        if !stays {
+            outcome = outcome.and(create::remove_if_there(path));
+        }
+    }
+    outcome
 }
 
 /// Removes the drafts that a kill has left.
@@ -130,7 +147,7 @@ pub(super) fn remove_drafts(folder: &Path) -> io::Result<()> {
 /// Returns the time in the name of a copy, and what it has of the identity of its database.
 fn parts(name: &str) -> Option<(Timestamp, &str)> {
     let (text, of) = name.strip_prefix(PREFIX)?.strip_suffix(END)?.split_once('Z')?;
-    let of = if of.is_empty() { of } else { of.strip_prefix('-')? };
+    let of = if of.is_empty() { of } else { of.strip_prefix('-').filter(|of| is_beginning(of))? };
     let (date, clock) = text.split_once('T')?;
     if !text.is_ascii() || date.len() != 8 || clock.len() != 6 {
         return None;
@@ -166,6 +183,8 @@ mod tests {
             "gitops-status-20261321T103215Z.db",
             "gitops-status-2026042éT10321Z.db",
             "gitops-status-20260421T103215Z5f3a9c21.db",
+            "gitops-status-20260421T103215Z-before-upgrade.db",
+            "gitops-status-20260421T103215Z-upgraded.db",
         ] {
             assert_eq!(parts(other), None, "{other}");
         }

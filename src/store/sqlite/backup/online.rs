@@ -76,7 +76,9 @@ impl SqliteStore {
         let file = blocking(move || {
             let path = folder.join(name);
             draft.put(&path)?;
-            folder::prune(&folder, keep, &store_id)?;
+            if let Err(error) = folder::prune(&folder, keep, &store_id) {
+                log::warn!("An old backup in {} cannot be removed: {error}", folder.display());
+            }
             File::open(path)
         });
         Ok(Copied { file: file.await??, bytes, sha256, at: Some(at) })
