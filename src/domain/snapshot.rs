@@ -246,6 +246,13 @@ impl Snapshot {
         self.follow(Policy { outages, ..Policy::clone(&self.policy) }, now);
     }
 
+    /// Whether no entry was updated in the future.
+    #[must_use]
+    pub fn has_no_future(&self, now: Now) -> bool {
+        let mut standings = self.segments.iter().flat_map(|segment| segment.standings());
+        standings.all(|standing| now.has_reached(standing.entry().updated_at))
+    }
+
     /// Computes all deadlines again, with this moment of a restore in place of the one before.
     pub fn count_restore(&mut self, at: Timestamp, now: Now) {
         self.follow(Policy { restored_at: Some(at), ..Policy::clone(&self.policy) }, now);

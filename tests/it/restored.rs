@@ -165,6 +165,28 @@ fn a_restore_by_a_clock_that_was_ahead_keeps_nothing_for_ever() {
 }
 
 #[test]
+fn a_clock_that_is_behind_for_long_after_a_restore_changes_no_expiry() {
+    let (folder, _) = old_file();
+    let restored = folder.path().join("restored.db");
+    succeed(&["restore", "old.db"], &url_of(&restored), folder.path());
+    let noted = || stored(&restored, "select cast(restored_at as text) from meta");
+    let before = noted();
+    let behind = Timestamp::from_millis(0);
+    let app = TestApp::on(&url_of(&restored), behind, |_| {});
+    let silences = || {
+        let history = app.get("/api/history?server=witness").json();
+        history["items"].as_array().unwrap().iter().filter(|item| item["event"] == "stale").count()
+    };
+    // Between two of these, the writer has done everything that is due once the clock is believed.
+    for count in 1..=2 {
+        app.accept(report("repo", "witness", "SYNCED", &[]));
+        app.advance(DAY);
+        wait_until("the clock is believed", || silences() == count);
+    }
+    assert_eq!(noted(), before);
+}
+
+#[test]
 fn a_clock_that_jumps_back_and_returns_leaves_the_expiry_as_it_was() {
     let (folder, _) = old_file();
     let restored = folder.path().join("restored.db");
