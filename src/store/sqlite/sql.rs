@@ -117,6 +117,9 @@ pub(super) const REVISION: &str = "select revision from meta";
 /// Copies what it can of the log into the database, without waiting for readers.
 pub(super) const MOVE_LOG: &str = "pragma wal_checkpoint(passive)";
 
+/// Copies all of the log into the database, and waits for connections that read an older part of it.
+pub(super) const COPY_LOG: &str = "pragma wal_checkpoint(full)";
+
 /// Copies all of the log into the database and empties it, if no other connection reads from it.
 pub(super) const EMPTY_LOG: &str = "pragma wal_checkpoint(truncate)";
 /// Copies all of the log into the database, so that the next commit begins it anew, if no other

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use sqlx::Connection as _;
 use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection as _, Executor as _};
 
 use super::aside::{self, aside};
 use super::file::DatabaseFile;
@@ -44,6 +44,8 @@ impl SqliteStore {
             WriteConnection::Broken { is_log_synced } => {
                 let opened = self.reconnect(&mut writing.sightings, is_log_synced).await;
                 if opened.is_err() {
+                    // One that was lent until now may still have the files of before.
+                    self.readers.close_idle().await;
                     writing.connection = WriteConnection::Broken { is_log_synced };
                 }
                 opened
@@ -119,15 +121,19 @@ impl SqliteStore {
     pub(super) async fn discard(
         &self,
         writing: &mut Writing,
-        connection: SqliteConnection,
+        mut connection: SqliteConnection,
         is_log_synced: bool,
     ) -> Option<StoreError> {
         writing.connection = WriteConnection::Broken { is_log_synced };
         self.stop_bounding_log();
         let lost = self.file.ask(DatabaseFile::check).await.err();
-        // The last to close copies the log into the database, also one that somebody has removed, and those
-        // that only read may not.
+        // The last to close copies the log into the database, and those that only read may not.
         self.readers.close_idle().await;
+        if lost.is_some() {
+            // If somebody has removed the log, this is the last moment to copy it.
+            self.readers.gate.clear();
+            connection.execute(sql::COPY_LOG).await.ok();
+        }
         // An error of closing makes no difference: the connection is not used again. Its log may be
         // removed with it.
         aside::close(connection).await.ok();
