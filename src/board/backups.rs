@@ -129,7 +129,7 @@ impl Backups {
             Err(BackupError::GivenUp) => false,
             Err(error) => {
                 log::error!(
-                    "No backup could be made in {}, and the newest there stay: {error}",
+                    "No backup could be made in {}, and the newest ones stay: {error}",
                     folder.display()
                 );
                 if let Some(state) = &mut *self.published.backups() {

@@ -117,14 +117,16 @@ impl Upkeep {
     /// Corrects the moment of a restore by a clock that was ahead, as soon as the clock is believed:
     /// else a time to live would begin with each start, and what is silent would never expire.
     async fn correct_restore(&mut self, time: &mut Timekeeper) {
+        if self.pause > 0 {
+            return;
+        }
         let (now, snapshot) = (time.now(), self.shared.published.snapshot());
         let noted = snapshot.policy().restored_at;
         let Some(wrong) = noted.filter(|at| now.has_settled() && !now.has_reached(*at)) else {
             return;
         };
         // If updates are from the future too, the clock is behind, and the restore was by a right one.
-        let is_clock_right = self.shared.replicas.may_settle() && snapshot.has_no_future(now);
-        if self.pause > 0 || !is_clock_right {
+        if !self.shared.replicas.may_settle() || !snapshot.has_no_future(now) {
             return;
         }
         // Since then it has counted as restored: see `Policy::deadlines`.

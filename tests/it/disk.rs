@@ -74,7 +74,7 @@ fn back_up_and_go_on(server: &Process, backup: &Path) {
     server.accept(report("repo", "after", "SYNCED", &[]));
 }
 
-/// Asserts that what is stored is sound.
+/// Asserts that the command `check` finds the database sound.
 fn check(path: &Path) {
     let (status, said) = Process::run_to_end(Process::command(path).arg("check"));
     assert_eq!(status.code(), Some(0), "{said}");

@@ -97,7 +97,7 @@ pub(super) const PRUNE: &str = "delete from transitions where id = any ($1)";
 /// Whether the database can be written, and which one it is.
 pub(super) const STANDING: &str = "select store_id, pg_is_in_recovery() or current_setting('transaction_read_only')::boolean from meta";
 
-/// Sets when the database was restored, if another moment is stored.
+/// Sets the moment of the restore to `$1`, if `$2` is stored.
 pub(super) const PUT_RESTORED_AT: &str = "update meta set restored_at = $1 where restored_at = $2";
 
 /// The size of the database.

@@ -148,7 +148,7 @@ pub(super) const META: &str = "select store_id, revision from meta";
 /// When the database was restored or imported. Older versions lack this.
 pub(super) const RESTORED_AT: &str = "select restored_at from meta";
 
-/// Sets when the database was restored, if another moment is stored.
+/// Sets the moment of the restore to `$1`, if `$2` is stored.
 pub(super) const PUT_RESTORED_AT: &str = "update meta set restored_at = $1 where restored_at = $2";
 
 /// An entry as a JSON array, as `store::record` reads it.

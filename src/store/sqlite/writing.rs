@@ -1,4 +1,4 @@
-//! The writing connection: who has it, and how a new one takes the place of one that has failed.
+//! The writing connection: lends it to one caller at a time, and replaces it after a failure.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;

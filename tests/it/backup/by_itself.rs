@@ -38,8 +38,16 @@ fn copy(folder: &Path, name: &str) -> PathBuf {
 }
 
 fn backing_up(folder: &Path) -> TestApp {
+    keeping("3", folder)
+}
+
+fn keeping(number: &str, folder: &Path) -> TestApp {
     let folder = folder.to_str().unwrap();
-    TestApp::with_settings(&[("backup_dir", folder), ("backup_every", "1h"), ("backup_keep", "3")])
+    TestApp::with_settings(&[
+        ("backup_dir", folder),
+        ("backup_every", "1h"),
+        ("backup_keep", number),
+    ])
 }
 
 fn metric(client: &Client, name: &str) -> Option<f64> {
@@ -150,11 +158,7 @@ fn a_lowered_number_of_backups_makes_room_for_the_next_one() {
         let old = folder.join(format!("gitops-status-202604{day}T103225Z.db"));
         fs::write(old, vec![1; 8 << 20]).unwrap();
     }
-    let app = TestApp::with_settings(&[
-        ("backup_dir", folder.to_str().unwrap()),
-        ("backup_every", "1h"),
-        ("backup_keep", "1"),
-    ]);
+    let app = keeping("1", &folder);
     app.advance(Duration::from_secs(10));
     // The names do not say which database they are of: it might be another one.
     wait_for(&folder, &["gitops-status-20260420T103225Z.db", FIRST]);
@@ -196,11 +200,7 @@ fn a_backup_that_cannot_be_removed_keeps_no_other_from_being_made_or_removed() {
     let stuck = folder.join(&others[0]);
     let stuck = stuck.to_str().unwrap();
     run_tool("mount", "mount", &["--bind", stuck, stuck], "");
-    let app = TestApp::with_settings(&[
-        ("backup_dir", folder.to_str().unwrap()),
-        ("backup_every", "1h"),
-        ("backup_keep", "1"),
-    ]);
+    let app = keeping("1", &folder);
     app.advance(Duration::from_secs(10));
     wait_for(&folder, &[&others[0], &others[1], FIRST]);
     app.advance(Duration::from_hours(1));

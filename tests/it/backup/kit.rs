@@ -58,8 +58,8 @@ impl Machine {
         }
         chown(folder.path(), user, None).unwrap();
         chown(folder.path().join("data"), user, None).unwrap();
-        // The build may be where that user cannot go.
-        // By a program: what this one writes itself, it cannot run while another test begins one.
+        // The build may be where that user cannot go. `cp` writes the copy: a file that this process writes
+        // stays open in a child that another test starts meanwhile, and cannot be run until that ends.
         let program = folder.path().join("server");
         let copy = Command::new("cp")
             .arg(env!("CARGO_BIN_EXE_gitops-status-server"))

@@ -116,8 +116,10 @@ fn litestream_copies_the_database_beside_the_server_and_its_copy_is_restored() {
     }
     let copy = folder.join("copy.db");
     let count = "select count(*) || '' from transitions";
-    let is_copied = || litestream.restores() && stored(&copy, count) == stored(&database, count);
-    soon("all of it is copied", is_copied);
+    let has_copied = |litestream: &Litestream<'_>| {
+        litestream.restores() && stored(&copy, count) == stored(&database, count)
+    };
+    soon("all of it is copied", || has_copied(&litestream));
 
     // As when the storage cannot be reached.
     litestream.signal("STOP");
@@ -133,8 +135,7 @@ fn litestream_copies_the_database_beside_the_server_and_its_copy_is_restored() {
         // Litestream checkpoints between updates.
         eventually(Duration::from_secs(1), || (!is_pinned(&server)).then_some(()).ok_or(())).is_ok()
     });
-    let is_copied = || litestream.restores() && stored(&copy, count) == stored(&database, count);
-    soon("the rest is copied", is_copied);
+    soon("the rest is copied", || has_copied(&litestream));
     server.kill();
     drop(litestream);
 
@@ -148,8 +149,7 @@ fn litestream_copies_the_database_beside_the_server_and_its_copy_is_restored() {
     let server = machine.start();
     let litestream = Litestream::beside(&database, &folder);
     server.accept(report("load", "after-the-restore", "SYNCED", &[]));
-    let is_copied = || litestream.restores() && stored(&copy, count) == stored(&database, count);
-    soon("what was reported after the restore is copied", is_copied);
+    soon("what was reported after the restore is copied", || has_copied(&litestream));
     server.kill();
     assert_eq!(all(&copy).0, all(&database).0);
 }
