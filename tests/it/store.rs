@@ -1,6 +1,7 @@
 //! The conformance suite of stores. A new backend is a line in `backends!`.
 
 mod opening;
+mod pages;
 mod past;
 mod questions;
 mod replicas;

@@ -16,16 +16,16 @@ use crate::support::{Cluster, PASSWORD, PostgresDatabase, ROLE};
 
 /// Returns where a database is, and how the tests log in there.
 pub(super) fn target(database: &PostgresDatabase) -> Target {
-    target_at(Cluster::shared().port(), database)
+    target_at(Cluster::shared().port(), database.name())
 }
 
 /// Returns where a database is that is reached by another port.
-pub(super) fn target_at(port: u16, database: &PostgresDatabase) -> Target {
+pub(super) fn target_at(port: u16, database: &str) -> Target {
     let login = Login {
         hosts: vec![Host::Tcp("127.0.0.1".to_owned(), port)],
         tls: Tls::IfOffered,
         user: ROLE.to_owned(),
-        database: database.name().to_owned(),
+        database: database.to_owned(),
         application_name: "tests".to_owned(),
         connect_timeout: Duration::from_secs(10),
     };
@@ -46,7 +46,10 @@ pub(super) struct Peer {
 
 impl Peer {
     pub(super) async fn new(database: &PostgresDatabase) -> Self {
-        let store = open(database).await;
+        Self::of(open(database).await).await
+    }
+
+    pub(super) async fn of(store: PostgresStore) -> Self {
         let loaded = store.load().await.unwrap();
         let snapshot = Snapshot::load(POLICY, loaded.head, loaded.entries, now(0));
         Self { store, snapshot }
@@ -287,53 +290,6 @@ async fn two_replicas_keep_the_limit_on_entries_exactly() {
     // What adds no entry needs no room.
     one.report(&["a"], 2).await;
     expect_stored(&one).await;
-}
-
-/// Returns how many updates of entries there were, once all are counted, and how many left their page.
-fn updates(database: &PostgresDatabase, least: u64) -> (u64, u64) {
-    let sql = "select n_tup_upd || ' ' || n_tup_upd - n_tup_hot_upd from pg_stat_user_tables \
-         where relname = 'entries'";
-    let mut counts = (0, 0);
-    // The session reports its numbers when it ends, if not before.
-    crate::support::wait_until("the updates were counted", || {
-        let row = database.stored(sql).remove(0);
-        let (all, moved) = row.split_once(' ').unwrap();
-        counts = (all.parse().unwrap(), moved.parse().unwrap());
-        counts.0 >= least
-    });
-    counts
-}
-
-/// At first all pages are full but for the room that is left in each, and a commit that updates whole
-/// pages moves entries to new ones. From then on there is room for two versions of each.
-#[actix_web::test]
-async fn updates_of_times_stay_in_their_pages() {
-    let (database, mut first, _) = two().await;
-    // It would hold old versions back at chance moments.
-    Cluster::shared().run(database.name(), "alter table entries set (autovacuum_enabled = off)");
-    let names: Vec<String> = (0..2000).map(|number| format!("s{number:04}")).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    for part in names.chunks(500) {
-        first.report(part, 0).await;
-    }
-    for at in 1..=5 {
-        for part in names.chunks(100) {
-            first.report(part, at).await;
-        }
-    }
-    first.store.close().await;
-    let (all, moved_at_first) = updates(&database, 5 * 2000);
-    assert!(moved_at_first < 2 * 2000, "{moved_at_first} of {all} updates left their page");
-    let mut other = Peer::new(&database).await;
-    for at in 6..=25 {
-        for part in names.chunks(100) {
-            other.report(part, at).await;
-        }
-    }
-    other.store.close().await;
-    let (all, moved) = updates(&database, 25 * 2000);
-    let moved = moved - moved_at_first;
-    assert!(moved < 20 * 2000 / 100, "{moved} of {all} updates left their page later");
 }
 
 fn named(name: &str) -> Replica {

@@ -18,7 +18,7 @@ const FIRST: Head = Head { revision: Revision(0), id: CommitId(0) };
 const MOMENT: Duration = Duration::from_millis(10);
 
 async fn open_by(relay: &Relay, database: &PostgresDatabase) -> PostgresStore {
-    PostgresStore::open(target_at(relay.port(), database)).await.unwrap()
+    PostgresStore::open(target_at(relay.port(), database.name())).await.unwrap()
 }
 
 /// Each once waited for the one that tried, for as long as a login may take at each host.

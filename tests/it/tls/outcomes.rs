@@ -11,7 +11,7 @@ fn a_handshake_that_the_server_ends_is_not_put_down_to_its_client() {
     let (_folder, server) = start(&pair.arguments(), &["--idle-timeout", "1s"]);
     let mut held = [sending(&server, HALF_A_HANDSHAKE), sending(&server, b"")];
     wait_until("both are counted", || handshakes(&server, "shut") >= 2.0);
-    assert!(held.iter_mut().all(is_closed));
+    wait_until("both are closed", || held.iter_mut().all(is_closed));
     assert!(handshakes(&server, "closed") < 0.5);
     assert!(!server.log().contains("handshake"), "{}", server.log());
 }
