@@ -72,8 +72,9 @@ impl Told {
 
 impl Recipient<Certificate> for Told {
     fn replace(&self, certificate: Certificate) {
-        self.tell(certificate.expires);
+        let expires = certificate.expires;
         self.tls.replace(certificate);
+        self.tell(expires);
     }
 
     fn note_bad_files(&self) {

@@ -112,8 +112,8 @@ pub(super) async fn keep<F: Files>(
         let looked = if let Ok(looked) = in_time {
             looked
         } else {
-            log::error!("{} cannot be read in time; {}", F::NAME, F::KEPT);
             recipient.note_bad_files();
+            log::error!("{} cannot be read in time; {}", F::NAME, F::KEPT);
             looking.await
         };
         let Ok((mut same, read)) = looked else { return };
@@ -123,8 +123,8 @@ pub(super) async fn keep<F: Files>(
             None => {}
             Some(Ok(content)) => recipient.replace(content),
             Some(Err(error)) => {
-                log::error!("{error}; {}", F::KEPT);
                 recipient.note_bad_files();
+                log::error!("{error}; {}", F::KEPT);
             }
         }
         files = same;

@@ -27,7 +27,7 @@ impl TokenKeeper {
         };
         let (file, tokens) = first_look(TokensFile::new(path.to_owned())).await?;
         let tokens = tokens.unwrap_or_default();
-        tell(&tokens);
+        tell(tokens.iter().count());
         let access = Access::new(anonymous, Some(tokens));
         Ok(Self { file: Some(file), access: Arc::new(access) })
     }
@@ -53,8 +53,9 @@ impl TokenKeeper {
 
 impl Recipient<Tokens> for Arc<Access> {
     fn replace(&self, tokens: Tokens) {
-        tell(&tokens);
+        let count = tokens.iter().count();
         Access::replace(self, tokens);
+        tell(count);
     }
 
     fn note_bad_files(&self) {
@@ -62,8 +63,8 @@ impl Recipient<Tokens> for Arc<Access> {
     }
 }
 
-fn tell(tokens: &Tokens) {
-    match tokens.iter().count() {
+fn tell(count: usize) {
+    match count {
         1 => log::info!("1 token is in force"),
         count => log::info!("{count} tokens are in force"),
     }
