@@ -8,9 +8,9 @@ import hashlib
 import http.client
 import json
 import os
-import re
 import secrets
 import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
@@ -54,13 +54,17 @@ class Server:
 
     def __init__(self, folder):
         self.database = folder / "status.db"
-        self.port = 0
+        # Bound for as long as the test runs, so that no other one gets the port during a restart.
+        self.place = socket.socket()
+        self.place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.place.bind(("127.0.0.1", 0))
+        self.port = self.place.getsockname()[1]
         # The token that this client sends, if it has one.
         self.token = None
         self.start()
 
     def start(self, *arguments):
-        """Starts the program, or restarts it on its previous address."""
+        """Starts the program on its port."""
         command = [
             ROOT / "target/debug/gitops-status-server",
             f"--listen=127.0.0.1:{self.port}",
@@ -72,8 +76,7 @@ class Server:
         said = []
         for line in self.process.stderr:
             said.append(line)
-            if found := re.search(r"Listening on http://127\.0\.0\.1:(\d+)", line):
-                self.port = int(found[1])
+            if f"Listening on http://127.0.0.1:{self.port}" in line:
                 break
         else:
             pytest.fail("the server did not start: " + "".join(said))
@@ -154,6 +157,7 @@ def server(tmp_path):
     yield running
     if running.process.poll() is None:
         running.stop()
+    running.place.close()
 
 
 @pytest.fixture(scope="session")
@@ -193,6 +197,8 @@ def browse(chromium):
 
 def rows(page):
     """Returns `repo/server` of every row shown."""
+    # A click returns before the page that it leads to is complete.
+    page.wait_for_load_state("domcontentloaded")
     return page.locator("tbody tr").evaluate_all(
         "rows => rows.map(row => [...row.querySelectorAll('[data-label=Repo], [data-label=Server]')]"
         ".map(cell => cell.textContent.trim()).join('/'))"

@@ -25,12 +25,14 @@ def test_a_change_appears_in_place_and_the_numbers_agree(server, browse):
 
 
 def test_an_entry_turns_stale_on_an_open_page(server, browse):
-    server.report("nginx", "web-1", stale_after_seconds=2, ttl_seconds=4)
+    server.report("nginx", "web-1")
     page = browse(server.address)
     wait_until_live(page)
+    server.report("nginx", "web-1", stale_after_seconds=1)
     expect(page.locator(".state.stale")).to_be_visible()
     expect(tile(page, "stale")).to_have_text("1")
     expect(tile(page, "synced")).to_have_text("0")
+    server.report("nginx", "web-1", stale_after_seconds=1, ttl_seconds=2)
     expect(page.get_by_role("heading", name="No entries yet")).to_be_visible()
 
 
