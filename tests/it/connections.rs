@@ -23,6 +23,10 @@ over_both_transports! {
     connections_that_are_idle_for_too_long_are_closed_and_counted
 }
 
+/// Arguments for few connections, some of which have half sent an update for as long as a test wants.
+const WITH_HALVES: [&str; 6] =
+    ["--max-connections", "16", "--idle-timeout", "1h", "--request-timeout", "1m"];
+
 const LIVEZ: &[u8] = b"GET /livez HTTP/1.1\r\nHost: t\r\n\r\n";
 
 /// Starts the program with arguments; the folder has its database.
@@ -100,7 +104,7 @@ fn a_client_that_asks_again_and_again_is_not_the_first_to_go(transport: Transpor
 }
 
 fn streams_and_requests_in_progress_are_not_closed_for_others(transport: Transport) {
-    let (_folder, server) = start(transport, &["--max-connections", "16", "--idle-timeout", "1h"]);
+    let (_folder, server) = start(transport, &WITH_HALVES);
     let mut streams: Vec<Events> =
         (0..8).map(|_| Events::open(&server, "/api/events", &[]).0).collect();
     let mut halves: Vec<Connection> =
@@ -117,7 +121,7 @@ fn streams_and_requests_in_progress_are_not_closed_for_others(transport: Transpo
 }
 
 fn when_every_connection_is_busy_the_next_answer_makes_room(transport: Transport) {
-    let (_folder, server) = start(transport, &["--max-connections", "16", "--idle-timeout", "1h"]);
+    let (_folder, server) = start(transport, &WITH_HALVES);
     // The next client would be accepted before another has left.
     let mut halves: Vec<Connection> =
         (0..17).map(|number| half_an_update(&server, &format!("s{number}"))).collect();
@@ -198,7 +202,8 @@ fn with_a_low_limit_of_open_files_many_clients_are_still_served(transport: Trans
 }
 
 fn an_address_has_no_more_connections_than_it_may(transport: Transport) {
-    let (_folder, app) = start(transport, &["--max-connections-per-address", "3"]);
+    let (_folder, app) =
+        start(transport, &["--max-connections-per-address", "3", "--request-timeout", "1m"]);
     let mut clients: Vec<Connection> = (0..3).map(|_| idle_client(&app)).collect();
     app.accept(report("r", "s", "SYNCED", &[]));
     wait_until("its longest idle connection is closed", || is_closed(&mut clients[0]));
@@ -218,7 +223,7 @@ fn an_address_has_no_more_connections_than_it_may(transport: Transport) {
 }
 
 fn connections_that_are_idle_for_too_long_are_closed_and_counted(transport: Transport) {
-    let (_folder, server) = start(transport, &["--idle-timeout", "1s"]);
+    let (_folder, server) = start(transport, &["--idle-timeout", "2s"]);
     let mut idle = idle_client(&server);
     let mut half_asked = idle_client(&server);
     half_asked.write_all(b"GET /livez HTTP/1.1\r\nX: ").unwrap();

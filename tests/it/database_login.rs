@@ -10,7 +10,10 @@ use gitops_status_server::store::postgres::{
 use sqlx::{AssertSqlSafe, Connection, Row};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::{Authority, Cluster, PASSWORD, Pair, PostgresDatabase, REPLICATED, ROLE};
+use crate::support::{
+    Authority, Cluster, PASSWORD, Pair, PostgresDatabase, REPLICATED, ROLE, free_address,
+    wait_until,
+};
 
 const LIMITS: SessionLimits = SessionLimits {
     statement: Duration::from_secs(7),
@@ -81,11 +84,11 @@ fn a_session_has_its_limits_also_by_a_socket() {
 #[test]
 fn hosts_that_are_gone_or_silent_are_passed_by_and_the_primary_is_remembered() {
     let (cluster, database) = (Cluster::shared(), PostgresDatabase::create());
-    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let closed = free_address().port();
     let closed = Host::Tcp("127.0.0.1".to_owned(), closed);
     let (listener, silent) = black_hole();
     let mut login = login(vec![closed, silent, tcp(cluster)], database.name());
-    login.connect_timeout = Duration::from_secs(2);
+    login.connect_timeout = Duration::from_secs(5);
     let target = Target::new(login, files(Some(PASSWORD)));
     runtime().block_on(async {
         for _ in 0..2 {
@@ -101,14 +104,14 @@ fn hosts_that_are_gone_or_silent_are_passed_by_and_the_primary_is_remembered() {
 #[test]
 fn each_host_that_does_not_take_the_program_is_named_with_the_reason() {
     let (_listener, silent) = black_hole();
-    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let closed = free_address().port();
     let closed = Host::Tcp("127.0.0.1".to_owned(), closed);
     let mut login = login(vec![closed.clone(), silent.clone()], "x");
     login.connect_timeout = Duration::from_millis(50);
-    let error = connect(login).unwrap_err().to_string();
     let expected =
         format!("{closed}: Connection refused (os error 111); {silent}: no answer within 50ms");
-    assert_eq!(error, expected);
+    // A busy machine may need longer than that to learn that a port is closed.
+    wait_until("each is named", || connect(login.clone()).unwrap_err().to_string() == expected);
 }
 
 #[test]

@@ -2,12 +2,11 @@
 
 use std::ffi::OsStr;
 use std::fs::{self, Permissions};
-use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::support::{
-    Authority, Cluster, PASSWORD, PostgresDatabase, Process, ROLE, report, wait_until,
+    Authority, Cluster, PASSWORD, PostgresDatabase, Process, ROLE, free_address, report, wait_until,
 };
 
 /// The URL of a database on the shared server without a password.
@@ -24,10 +23,6 @@ fn write_secret(path: &Path, content: &str) {
 fn failed(url: &str) -> (Option<i32>, String) {
     let (status, said) = Process::run_to_end(&mut Process::command_on(url));
     (status.code(), said)
-}
-
-fn closed_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 #[test]
@@ -71,7 +66,7 @@ fn a_file_of_passwords_that_others_may_read_stops_the_start() {
 fn a_login_that_fails_ends_the_start_with_74_and_shows_no_password() {
     let database = PostgresDatabase::create();
     let port = Cluster::shared().port();
-    let (name, closed) = (database.name(), closed_port());
+    let (name, closed) = (database.name(), free_address().port());
     for (url, words) in [
         (
             format!("postgres://{ROLE}:hunter2@127.0.0.1:{port}/{name}"),
@@ -111,7 +106,7 @@ fn a_server_that_may_lose_updates_ends_the_start_with_65_and_a_way_out() {
 #[test]
 fn a_dead_host_in_front_of_the_primary_does_not_keep_the_program_from_starting() {
     let database = PostgresDatabase::create();
-    let (closed, port) = (closed_port(), Cluster::shared().port());
+    let (closed, port) = (free_address().port(), Cluster::shared().port());
     let hosts = format!("127.0.0.1:{closed},127.0.0.1:{port}");
     let url = database.url().replace(&format!("127.0.0.1:{port}"), &hosts);
     Process::run(&mut Process::command_on(&url)).accept(report("r", "s", "SYNCED", &[]));

@@ -48,7 +48,7 @@ fn seconds(time: &Value) -> i64 {
 #[test]
 fn a_demo_shows_a_whole_fleet_at_once_that_lives_and_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
-    let mut demo = Process::demo(folder.path(), &["--speed", "120"]);
+    let mut demo = Process::demo(folder.path(), &["--speed", "60"]);
     let begun = demo.get("/health").json()["timestamp"].as_str().unwrap().to_owned();
     assert!(!is_empty(folder.path()));
     let count = |path: &str| demo.get(path).json().as_array().unwrap().len();

@@ -129,10 +129,10 @@ fn a_stream_has_the_headers_that_proxies_and_browsers_need() {
 
 #[test]
 fn a_silent_stream_is_kept_alive_by_comments() {
-    let app = TestApp::with(|config| config.idle_timeout = Duration::from_millis(400));
+    let app = TestApp::with(|config| config.idle_timeout = Duration::from_secs(2));
     let mut events = open(&app, "");
     // Longer than the idle timeout.
-    (0..4).for_each(|_| events.wait_for_comment());
+    (0..3).for_each(|_| events.wait_for_comment());
     synced(&app, "nginx", "web-1");
     assert_eq!(events.next().unwrap().0, "entry");
 }
@@ -199,12 +199,11 @@ fn a_server_with_an_open_stream_stops_within_its_grace() {
 #[test]
 fn a_client_that_does_not_read_is_disconnected_and_delays_nobody() {
     let app = TestApp::with(|config| {
-        config.idle_timeout = Duration::from_secs(1);
-        config.max_body_bytes = 8 * 1024 * 1024;
+        config.idle_timeout = Duration::from_secs(2);
     });
     let deaf = Events::connect(&app, "/api/events", &[]);
     let mut listening = open(&app, "?fields=server");
-    let names: Vec<String> = (0..4000).map(|file| format!("{file:0>250}")).collect();
+    let names: Vec<String> = (0..1000).map(|file| format!("{file:0>250}")).collect();
     let files: Vec<&str> = names.iter().map(String::as_str).collect();
     let mut number = 0;
     wait_until("the one that does not read is gone", || {

@@ -79,7 +79,8 @@ fn what_expires_while_drifted_is_counted_apart_and_is_a_series() {
     assert_eq!(app.names(""), ["repo/alive"]);
     assert_eq!(app.get("/health").json()["tracked_repos"], 1);
     let stored_bytes = app.get("/status.json").text().len() - "[]".len();
-    assert_eq!(counted(&app, "gitops_status_stored_bytes"), stored_bytes.to_string());
+    let stored = || counted(&app, "gitops_status_stored_bytes");
+    wait_until("the rows are gone", || stored() == stored_bytes.to_string());
     let app = app.restart_with(|config| config.metrics_per_entry = false);
     assert!(!app.get("/metrics").text().contains("gitops_status_expired_drifted"));
 }
@@ -184,7 +185,7 @@ fn it_takes_no_room_from_others() {
     app.advance(14 * DAY);
     wait_for_ends(&app, 1);
     assert_eq!(shown(&app), [series("s")]);
-    app.accept(report("repo", "other", "SYNCED", &[]));
+    wait_until("there is room", || app.post(report("repo", "other", "SYNCED", &[])).status == 200);
     assert_eq!(app.post(report("repo", "s", "SYNCED", &[])).status, 507, "it is new again");
     assert_eq!(remove(&app, "other"), 200);
     app.accept(report("repo", "s", "SYNCED", &[]));

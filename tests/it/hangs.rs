@@ -3,11 +3,14 @@
 use std::fs;
 use std::process::Command;
 use std::thread;
+use std::time::Duration;
 
 use tempfile::TempDir;
 
 use crate::access::kit::{ALL, Token};
-use crate::support::{Process, library_of, report, run_sql, stored, update_request, wait_until};
+use crate::support::{
+    Process, eventually, library_of, report, run_sql, stored, update_request, wait_until,
+};
 
 /// System calls that inspect and open files.
 const LOOKS: &str = "HANG_LOOKS";
@@ -29,12 +32,16 @@ impl Disk {
     }
 
     fn command(&self) -> Command {
+        self.command_with_grace("3s")
+    }
+
+    fn command_with_grace(&self, grace: &str) -> Command {
         let mut command = Process::command(&self.0.path().join("status.db"));
         command.env("LD_PRELOAD", self.0.path().join("hang.so"));
         for calls in [LOOKS, TOKENS, SYNCS, PAGE] {
             command.env(calls, self.0.path().join(calls));
         }
-        command.args(["--shutdown-grace", "3s", "--workers", "1"]);
+        command.args(["--shutdown-grace", grace, "--workers", "1"]);
         command
     }
 
@@ -125,13 +132,16 @@ fn a_disk_that_hangs_does_not_keep_the_program_from_stopping() {
 #[test]
 fn probes_are_answered_on_their_port_while_a_hanging_disk_delays_the_end() {
     let disk = Disk::new();
-    let mut server = Process::run(disk.command().args(["--admin-listen", "127.0.0.1:0"]));
+    let mut command = disk.command_with_grace("1m");
+    let mut server = Process::run(command.args(["--admin-listen", "127.0.0.1:0"]));
     server.accept(report("repo", "server", "SYNCED", &[]));
     disk.hang(SYNCS);
     server.signal("TERM");
     wait_until("the main port is closed", || server.client.try_connect().is_none());
     assert_eq!(server.admin().get("/livez").status, 200);
     server.admin().get("/readyz").error(503);
+    assert_eq!(server.try_wait(), None);
+    disk.go_on(SYNCS);
     assert_eq!(server.wait().code(), Some(0));
 }
 
@@ -180,7 +190,9 @@ fn a_file_of_tokens_on_a_disk_that_hangs_keeps_its_tokens_and_shows_in_health() 
     wait_until("it is degraded", || status(&server) == "degraded");
     assert_eq!(metric(&server, "gitops_status_tokens_file_valid"), Some(0.0));
     assert_eq!(post(&token), 200);
-    assert_eq!(server.log().matches("The file of tokens cannot be read in time").count(), 1);
+    let line = "The file of tokens cannot be read in time";
+    wait_until("it is in the log", || server.log().contains(line));
+    assert_eq!(server.log().matches(line).count(), 1);
     fs::write(&file, &other.table).unwrap();
     disk.go_on(TOKENS);
     wait_until("it is healthy again", || status(&server) == "healthy");
@@ -219,7 +231,9 @@ fn an_unreadable_page_of_the_history_is_found_and_repaired() {
     let place = &stored(&path, place)[0];
     let server = disk.start();
     fs::write(disk.0.path().join(PAGE), place).unwrap();
-    wait_until("it is found", || status(&server) == "degraded");
+    // The check begins ten seconds after the start, and pauses for fifty times what a piece took.
+    let found = || (status(&server) == "degraded").then_some(()).ok_or("it is not found");
+    eventually(Duration::from_mins(2), found).unwrap();
     let damaged = |part| {
         metric(&server, &format!("gitops_status_database_damaged{{part=\"{part}\"}}")).unwrap()
             > 0.0

@@ -37,6 +37,8 @@ defaults
     timeout connect 5s
     timeout client 60s
     timeout server 60s
+    # Without this, a check has only the time until the next one.
+    timeout check 10s
 frontend web
     bind :80
     default_backend status

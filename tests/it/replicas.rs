@@ -91,8 +91,8 @@ fn settings_that_differ_are_named_everywhere_until_they_are_the_same() {
             metric(replica, &series)
         };
         assert_eq!(["ttl", "stale_after", "version"].map(differing), [1, 0, 0]);
-        let log = replica.log();
-        assert!(log.contains("Other replicas run with another ttl, and answer otherwise"), "{log}");
+        let line = "Other replicas run with another ttl, and answer otherwise";
+        wait_until("it says so in its log", || replica.log().contains(line));
     }
     assert!(!one.log().contains(secret) && !one.get("/metrics").text().contains(secret));
     let stored = database.stored("select settings from replicas");

@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Minted, Process, TestApp, run_tool, wait_until};
+use crate::support::{Minted, Process, TestApp, free_address, run_tool, wait_until};
 
 /// A folder with the script, which is the first block of bash in the document.
 pub(crate) fn script() -> TempDir {
@@ -130,7 +130,7 @@ fn the_script_reports_more_files_than_a_report_may_name() {
 #[test]
 fn the_script_tries_again_until_the_server_is_up() {
     let folder = script();
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     let errors = folder.path().join("errors");
     let mut script = reporter(&folder, address, "web-1", "echo a.conf");
     let script = script.stderr(fs::File::create(&errors).unwrap()).spawn().unwrap();
@@ -156,11 +156,13 @@ fn serve_at(address: SocketAddr, folder: &TempDir) -> Process {
 #[test]
 fn the_script_reports_again_after_a_connection_that_broke() {
     let folder = script();
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let listener = TcpListener::bind(free_address()).unwrap();
     let address = listener.local_addr().unwrap();
     let script = reporter(&folder, address, "web-1", "echo a.conf").spawn().unwrap();
-    drop(listener.accept().unwrap());
+    let (connection, _) = listener.accept().unwrap();
+    // First, so that the next attempt is refused.
     drop(listener);
+    drop(connection);
     let server = serve_at(address, &folder);
     let output = script.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", said(&output));

@@ -81,10 +81,20 @@ fn a_token_is_replaced_by_the_steps_of_the_document_without_a_refused_update() {
     fs::write(folder.join("umask"), "022").unwrap();
     let server =
         Process::start(&folder.join("status.db"), &["--tokens-file", tokens.to_str().unwrap()]);
-    let (client, stop, sent) = (server.client, AtomicBool::new(false), AtomicUsize::new(0));
+    let (client, stop) = (server.client, AtomicBool::new(false));
+    let sent = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    let wait_for_reports = || {
+        let before = sent.each_ref().map(|count| count.load(Ordering::Relaxed));
+        wait_until("both jobs report", || {
+            let mut counts = sent.iter().zip(before);
+            counts.all(|(count, before)| count.load(Ordering::Relaxed) > before + 2)
+        });
+    };
     thread::scope(|scope| {
-        let reporters: Vec<_> =
-            (0..2).map(|_| scope.spawn(|| report_on(client, &token, &stop, &sent))).collect();
+        let reporters: Vec<_> = sent
+            .iter()
+            .map(|sent| scope.spawn(|| report_on(client, &token, &stop, sent)))
+            .collect();
         let count = |id: &str| {
             let metrics = server.get("/metrics").text();
             let series =
@@ -100,8 +110,7 @@ fn a_token_is_replaced_by_the_steps_of_the_document_without_a_refused_update() {
                 fs::write(folder.join("left.toml"), all.replace(&old.lines, "")).unwrap();
                 // The document says to wait until the old one is not used any more.
                 wait_until("the new token is used", || count("rsyslog-2027") > 0);
-                let reported = sent.load(Ordering::Relaxed);
-                wait_until("all use the new one", || sent.load(Ordering::Relaxed) > reported + 4);
+                wait_for_reports();
             }
             let mut said = String::new();
             // The third step is repeated until the server has read the file.
@@ -121,8 +130,7 @@ fn a_token_is_replaced_by_the_steps_of_the_document_without_a_refused_update() {
         // The last command has waited for that.
         assert_eq!(client.send("POST", "/api/status", &headers, b"{").status, 401);
         assert_eq!((mode(&token), mode(&tokens)), (0o640, 0o644), "other users cannot read them");
-        let reported = sent.load(Ordering::Relaxed);
-        wait_until("reports go on", || sent.load(Ordering::Relaxed) > reported + 4);
+        wait_for_reports();
         stop.store(true, Ordering::Relaxed);
         for reporter in reporters {
             assert_eq!(reporter.join().unwrap(), [""; 0], "updates were refused");

@@ -112,12 +112,13 @@ fn now() -> String {
     Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap()).to_string()
 }
 
-/// Sends each alert of an incident at the minute when it begins and when it ends.
-fn replay(alertmanager: &Alertmanager, incident: &Incident) {
+/// Sends each alert of an incident at the minute when it begins and when it ends. Returns how late the
+/// latest of them was.
+fn replay(alertmanager: &Alertmanager, incident: &Incident) -> Duration {
     let Incident { begins, firing, .. } = incident;
     let changes = firing.iter().flat_map(|it| [it.from, it.to]);
     let changes: BTreeSet<u32> = changes.filter(|minute| *minute != END).collect();
-    let (start, mut began) = (Instant::now(), BTreeMap::new());
+    let (start, mut began, mut late) = (Instant::now(), BTreeMap::new(), Duration::ZERO);
     for minute in changes {
         for past in 0..=minute - begins {
             wait_until("this minute has come", || start.elapsed() >= MINUTE * past);
@@ -131,7 +132,25 @@ fn replay(alertmanager: &Alertmanager, incident: &Incident) {
             json!({ "labels": alert.all_labels(), "startsAt": starts, "endsAt": ends })
         });
         alertmanager.post(&alerts.collect::<Vec<_>>());
+        late = late.max(start.elapsed().saturating_sub(MINUTE * (minute - begins)));
     }
+    late
+}
+
+/// Replays all incidents with an Alertmanager. Returns its messages, and how late the latest alert was.
+fn messages_of(incidents: &[Incident]) -> (Vec<Value>, Duration) {
+    let folder = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start();
+    let file = folder.path().join("alertmanager.yml");
+    fs::write(&file, configuration(&receiver, MINUTE)).unwrap();
+    let alertmanager = Alertmanager::start(&file, &folder.path().join("data"));
+    let late = std::thread::scope(|scope| {
+        let replays = incidents.iter().map(|it| scope.spawn(|| replay(&alertmanager, it)));
+        let replays: Vec<_> = replays.collect();
+        replays.into_iter().map(|replay| replay.join().unwrap()).max()
+    });
+    wait_for_all_groups(&alertmanager, &receiver);
+    (receiver.messages(), late.unwrap())
 }
 
 /// Waits for as long as a group waits before its first message, and then before its next.
@@ -151,19 +170,11 @@ fn wait_for_all_groups(alertmanager: &Alertmanager, receiver: &Receiver) {
 
 #[test]
 fn an_incident_is_at_most_three_messages_and_an_upgrade_is_none() {
-    let folder = tempfile::tempdir().unwrap();
-    let receiver = Receiver::start();
-    let file = folder.path().join("alertmanager.yml");
-    fs::write(&file, configuration(&receiver, MINUTE)).unwrap();
-    let alertmanager = Alertmanager::start(&file, &folder.path().join("data"));
     let incidents = incidents::all();
-    std::thread::scope(|scope| {
-        for incident in &incidents {
-            scope.spawn(|| replay(&alertmanager, incident));
-        }
-    });
-    wait_for_all_groups(&alertmanager, &receiver);
-    let messages = receiver.messages();
+    // An alert that is late by minutes is of another incident: a busy machine needs another try.
+    let tries = || std::iter::repeat_with(|| messages_of(&incidents)).take(3);
+    let in_time = tries().find(|(_, late)| *late < 5 * MINUTE);
+    let (messages, _) = in_time.expect("the alerts of an incident are late each time");
     for incident in incidents {
         let ours = messages.iter().filter(|it| it["groupLabels"]["cluster"] == incident.name);
         let word = |value: &Value| value.as_str().unwrap().to_owned();

@@ -93,20 +93,19 @@ fn idle_connections_do_not_delay_a_stop(transport: Transport) {
 
 fn during_the_delay_the_server_is_unready_and_still_serves(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["--shutdown-delay", "3s"];
-    let mut server = transport.start(&folder.path().join("status.db"), &arguments);
+    let arguments = ["--shutdown-delay", "1m"];
+    let server = transport.start(&folder.path().join("status.db"), &arguments);
     assert_eq!(server.get("/readyz").status, 200);
     server.signal("TERM");
     wait_until("it is unready", || server.get("/readyz").status == 503);
     server.accept(report("repo", "server", "SYNCED", &[]));
     assert_eq!(server.get("/livez").status, 200);
-    assert_eq!(server.wait().code(), Some(0));
 }
 
 fn a_client_with_an_incomplete_request_does_not_make_the_stop_a_failure(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
-    let mut server = transport.start(&path, &["--shutdown-grace", "2s"]);
+    let mut server = transport.start(&path, &["--shutdown-grace", "4s"]);
     server.accept(report("repo", "server", "SYNCED", &[]));
     let _slow = begin_update(&server, "{}");
     assert!(path.with_extension("db-wal").exists());
@@ -117,7 +116,7 @@ fn a_client_with_an_incomplete_request_does_not_make_the_stop_a_failure(transpor
 fn a_client_that_does_not_read_its_answer_makes_the_stop_a_failure(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("status.db");
-    let mut server = transport.start(&path, &["--shutdown-grace", "2s"]);
+    let mut server = transport.start(&path, &["--shutdown-grace", "4s"]);
     let names: Vec<String> = (0..200).map(|number| format!("{number:0>4000}")).collect();
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     for number in 0..30 {
@@ -128,7 +127,7 @@ fn a_client_that_does_not_read_its_answer_makes_the_stop_a_failure(transport: Tr
     slow.read_exact(&mut [0; 16]).unwrap();
     assert_eq!(server.terminate().code(), Some(1));
     assert!(!path.with_extension("db-wal").exists(), "the database was closed all the same");
-    let line = "ERROR] Requests received and not answered within the grace of 2s: 1\n";
+    let line = "ERROR] Requests received and not answered within the grace of 4s: 1\n";
     wait_until("the log says so", || server.log().ends_with(line));
 }
 

@@ -174,7 +174,7 @@ fn an_answer_that_is_not_read_within_ten_minutes_is_cut() {
 fn a_slow_client_that_keeps_reading_gets_its_whole_answer(transport: Transport) {
     const PIECE: usize = 20_000;
     let folder = tempfile::tempdir().unwrap();
-    let server = transport.start(&folder.path().join("status.db"), &["--idle-timeout", "3s"]);
+    let server = transport.start(&folder.path().join("status.db"), &["--idle-timeout", "8s"]);
     let files: Vec<String> = (0..250).map(|number| format!("{number}{}", "x".repeat(60))).collect();
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     for number in 0..200 {

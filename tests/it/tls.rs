@@ -156,7 +156,7 @@ fn files_that_do_not_fit_keep_the_old_certificate_and_the_server_says_so() {
 }
 
 /// The beginning of a handshake that never goes on.
-const HALF_A_HANDSHAKE: &[u8] = &[22, 3, 1, 2, 0, 1];
+const HALF_A_HANDSHAKE: &[u8] = &[22, 3, 1, 0x40, 0, 1];
 
 /// Opens a TCP connection and sends bytes on it.
 fn sending(server: &Process, bytes: &[u8]) -> TcpStream {
@@ -210,6 +210,7 @@ fn a_handshake_that_drips_is_cut_off_and_counted() {
     });
     assert!(handshakes(&server, "timed_out") >= 2.0);
     let line = "The TLS handshake of 127.0.0.1 failed: it was not over within 10 seconds";
+    wait_until("the log says so", || server.log().contains(line));
     assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
 }
 

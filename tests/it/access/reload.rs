@@ -153,19 +153,20 @@ fn a_pipe_in_the_place_of_the_file_is_refused_and_does_not_stop_the_server() {
     let token = Token::new("ci", ALL);
     let mount = Mount::new(&[&token]);
     let server = mount.program(&[]);
-    mount.remove();
     let folder = mount.beside("..pipe");
     fs::create_dir(&folder).unwrap();
     let made = Command::new("mkfifo").arg(folder.join("tokens.toml")).status();
     assert!(made.unwrap().success());
-    std::os::unix::fs::symlink(&folder, mount.beside("..data")).unwrap();
+    let link = mount.beside("..link");
+    std::os::unix::fs::symlink(&folder, &link).unwrap();
+    // At once, as a kubelet does: a look would find no file in between.
+    fs::rename(&link, mount.beside("..data")).unwrap();
     server.signal("HUP");
     wait_until("it is noted", || server.log().contains("it is a pipe; expected a file that"));
     // One fault is one line, even if the writer of the pipe says nothing.
     let pipe = fs::File::options().read(true).write(true).open(folder.join("tokens.toml")).unwrap();
     assert_eq!(report(&server, &token), 200);
     drop(pipe);
-    fs::remove_file(mount.beside("..data")).unwrap();
     mount.swap(&[&token]);
     wait_until("it is good again", || file_valid(&server));
     assert_eq!(server.log().matches("ERROR").count(), 1, "{}", server.log());
@@ -175,7 +176,7 @@ fn a_pipe_in_the_place_of_the_file_is_refused_and_does_not_stop_the_server() {
 fn an_update_whose_body_arrives_after_its_token_was_removed_is_refused() {
     let token = Token::new("ci", ALL);
     let mount = Mount::new(&[&token]);
-    let server = mount.program(&[]);
+    let server = mount.program(&["--request-timeout", "1m"]);
     let body = update("late", "lab");
     let mut stream = server.client.connect();
     let head = format!(

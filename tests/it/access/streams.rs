@@ -7,9 +7,9 @@ use crate::support::{Client, Events, TestApp};
 
 const READER: &str = "read = true";
 
-/// An application whose streams look at their tokens every second.
+/// An application whose streams look at their tokens every two seconds.
 fn app(mount: &Mount, more: &[(&str, &str)]) -> TestApp {
-    mount.app(&[&[("idle_timeout", "2s")], more].concat())
+    mount.app(&[&[("idle_timeout", "4s")], more].concat())
 }
 
 fn open(client: &Client, token: &Token) -> Events {

@@ -5,6 +5,7 @@ use std::net::TcpListener;
 use std::thread;
 
 use super::run::Run;
+use crate::support::free_address;
 
 #[test]
 fn the_port_of_probes_is_another_one_than_the_main_port() {
@@ -38,7 +39,7 @@ fn the_port_of_probes_is_another_one_than_the_main_port() {
 
 #[test]
 fn a_health_check_without_a_server_fails_in_one_line() {
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     let outcome = Run::new(&["healthcheck", "--listen", &address.to_string()]).finish();
     assert_eq!((outcome.status, outcome.out.as_str()), (Some(1), ""));
     assert!(outcome.err.starts_with(&format!("error: {address} is not healthy: ")));

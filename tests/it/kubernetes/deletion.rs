@@ -1,7 +1,7 @@
 //! A pod is deleted under load: SIGTERM, and another one on the same volume.
 
 use std::fs::{self, File, OpenOptions};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::pod::Pod;
 use super::rendered::Rendered;
 use crate::reporting::{reporter, script};
-use crate::support::{Process, wait_until};
+use crate::support::{Process, free_address, wait_until};
 
 const REPORTERS: usize = 4;
 
@@ -62,7 +62,7 @@ fn a_pod_that_is_deleted_under_load_loses_no_report_of_jobs_that_repeat_as_docum
     let rendered = Rendered::of("base");
     let mut pod = Pod::of(&rendered).on_free_ports();
     // The next pod has the same address, as behind a Service.
-    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let address = free_address();
     pod.set("GITOPS_STATUS_LISTEN", &address.to_string());
     let (script, errors) = (script(), pod.root().join("errors"));
     let fleet = &Fleet {

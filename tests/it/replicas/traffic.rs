@@ -1,6 +1,7 @@
 //! Clients that update and read through a proxy all the time, each on a connection that it keeps.
 
 use std::io::Write;
+use std::iter;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread;
@@ -13,8 +14,8 @@ use crate::support::{Client, Connection, Events, Reply, report, update_request, 
 /// How many clients update an entry each, and how many read.
 const UPDATING: usize = 4;
 const READING: usize = 2;
-/// How many requests can be under way at once.
-pub const AT_ONCE: usize = UPDATING + READING;
+/// How many requests can be under way at once; one of them is about the stream of changes.
+pub const AT_ONCE: usize = UPDATING + READING + 1;
 
 /// How many updates each client sends at least, and how many reads there are.
 const LEAST: usize = 50;
@@ -36,8 +37,7 @@ pub struct Outcome {
 }
 
 /// Has clients update and read while something is done, and for longer if they got few answers. A client
-/// repeats an update until it is
-/// answered with 200, as docs/reporting.md says.
+/// repeats an update until it is answered with 200, as docs/reporting.md says.
 pub fn during(proxy: Client, work: impl FnOnce()) -> Outcome {
     let (is_over, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
     let stored = [const { AtomicU64::new(0) }; UPDATING];
@@ -48,8 +48,8 @@ pub fn during(proxy: Client, work: impl FnOnce()) -> Outcome {
     };
     let goes_on = || !is_over.load(Ordering::Relaxed);
     let reopened = thread::scope(|scope| {
-        let watching = scope.spawn(|| watch(&proxy));
         let (note, goes_on, reads) = (&note, &goes_on, &reads);
+        let watching = scope.spawn(|| watch(proxy, note));
         let updating = stored.iter().enumerate();
         let updating: Vec<_> = updating
             .map(|(pair, stored)| scope.spawn(move || update(proxy, pair, stored, goes_on, note)))
@@ -58,7 +58,7 @@ pub fn during(proxy: Client, work: impl FnOnce()) -> Outcome {
             scope.spawn(move || {
                 let mut connection = Kept::with(proxy);
                 while goes_on() {
-                    connection.read().map_or_else(note, |()| {
+                    connection.read().map_or_else(note, |_| {
                         reads.fetch_add(1, Ordering::Relaxed);
                     });
                     thread::sleep(PAUSE);
@@ -102,22 +102,30 @@ fn update(
 
 /// Follows the stream of changes until the last update, and opens it again each time it ends; returns
 /// how often.
-fn watch(proxy: &Client) -> usize {
-    let is_last = |row: &Value| row["server"] == "end";
+fn watch(proxy: Client, note: &dyn Fn(String)) -> usize {
     for reopened in 0.. {
-        let (mut events, _) = Events::open(proxy, "/api/events", &[]);
-        // The stream has only what is new since then.
-        if proxy.list(&format!("?repo={REPO}")).iter().any(is_last) {
-            return reopened;
-        }
-        while let Some((_, row)) = events.next() {
-            if is_last(&row) {
-                return reopened;
-            }
+        match watch_once(proxy) {
+            Ok(true) => return reopened,
+            Ok(false) => {}
+            Err(failure) => note(format!("stream: {failure}")),
         }
         thread::sleep(PAUSE);
     }
     unreachable!("it goes on until the last update")
+}
+
+/// Follows the stream of changes once; returns whether it had the last update.
+fn watch_once(proxy: Client) -> Result<bool, String> {
+    let is_last = |row: &Value| row["server"] == "end";
+    let mut events = Events::connect(&proxy, "/api/events", &[]);
+    if !events.head.starts_with("HTTP/1.1 200 ") {
+        return Err(events.head);
+    }
+    events.next().ok_or("it ended before it began")?;
+    // The stream has only what is new since then.
+    let known = Kept::with(proxy).read()?;
+    let mut news = iter::from_fn(|| events.next()).map(|(_, row)| row);
+    Ok(known.json().as_array().unwrap().iter().any(is_last) || news.any(|row| is_last(&row)))
 }
 
 /// A connection that is kept until one side ends it.
@@ -140,11 +148,11 @@ impl Kept {
         answer.map(drop).map_err(|error| format!("update {count} of s{pair}: {error}"))
     }
 
-    fn read(&mut self) -> Result<(), String> {
+    fn read(&mut self) -> Result<Reply, String> {
         let request = format!("GET /status.json?repo={REPO} HTTP/1.1\r\nHost: t\r\n\r\n");
         let answer = self.ask(&request).map_err(|error| format!("read: {error}"))?;
         assert!(answer.json().is_array());
-        Ok(())
+        Ok(answer)
     }
 
     /// Sends a request, and waits for an answer with 200.

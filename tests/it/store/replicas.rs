@@ -332,14 +332,16 @@ async fn one_that_may_not_lead_gives_the_lead_up_at_once() {
 async fn replicas_tell_since_when_one_of_them_has_run() {
     let (database, one, two) = two().await;
     let ran_for = |meeting: &Meeting| (meeting.at.millis() - meeting.ran_since.millis()) / 1000;
-    assert_eq!(ran_for(&meet(&two, "two", 100, true).await), 100);
+    let alone = meet(&two, "two", 100, true).await;
+    assert!((100..110).contains(&ran_for(&alone)), "{alone:?}");
     let oldest = meet(&one, "one", 1000, true).await;
     assert!((1000..1010).contains(&ran_for(&oldest)), "{oldest:?}");
     let other = meet(&two, "two", 101, true).await;
     assert!((1000..1010).contains(&ran_for(&other)), "{other:?}");
     let silent = "update replicas set seen_at = seen_at - interval '6 seconds' where name = 'one'";
     Cluster::shared().run(database.name(), silent);
-    assert_eq!(ran_for(&meet(&two, "two", 102, true).await), 102, "it may have been killed");
+    let alone = meet(&two, "two", 102, true).await;
+    assert!((102..112).contains(&ran_for(&alone)), "it may have been killed: {alone:?}");
 }
 
 #[actix_web::test]

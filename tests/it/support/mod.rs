@@ -25,6 +25,7 @@ mod tools;
 pub mod variables;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 pub use alertmanager::{Alertmanager, Receiver};
@@ -70,9 +71,18 @@ pub fn eventually<E>(patience: Duration, mut act: impl FnMut() -> Result<(), E>)
     }
 }
 
-/// Returns an unused address, for programs that cannot report a port that the system chose.
+/// Returns an address where nobody listens, for programs that cannot report a port that the system chose.
+/// The system chooses ports above these, and no two tests get the same one.
 pub fn free_address() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap()
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        let number = std::process::id().wrapping_mul(97).wrapping_add(given) % 20_000;
+        let port = 12_000 + u16::try_from(number).unwrap();
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return listener.local_addr().unwrap();
+        }
+    }
 }
 
 /// Returns a valid report as JSON text.

@@ -18,6 +18,8 @@ pub struct Process {
     pub client: Client,
     child: Running,
     log: Arc<Mutex<String>>,
+    /// Collects the output, unless the caller reads it.
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Deref for Process {
@@ -60,7 +62,7 @@ impl Process {
         });
         let client = client_in(&log.lock().unwrap());
         if let Some(client) = client {
-            return Ok(Self { client, child, log });
+            return Ok(Self { client, child, log, reader: Some(reader) });
         }
         end_of(&mut child);
         Err(log.lock().unwrap().clone())
@@ -81,7 +83,7 @@ impl Process {
             }
             assert!(reader.read_line(&mut log).unwrap() > 0, "the program did not start: {log}");
         };
-        let process = Self { client, child, log: Arc::new(Mutex::new(log)) };
+        let process = Self { client, child, log: Arc::new(Mutex::new(log)), reader: None };
         (process, reader)
     }
 
@@ -90,19 +92,20 @@ impl Process {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gitops-status-server"));
         command.env_clear().env("TMPDIR", folder).arg("demo").args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let (mut child, log, _) = spawn(&mut command);
+        let (mut child, log, reader) = spawn(&mut command);
         let mut line = String::new();
         BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.strip_prefix("http://").and_then(|rest| rest.split('/').next());
         let address = address.and_then(|address| address.parse().ok());
         let address = address.unwrap_or_else(|| panic!("{line:?} {}", log.lock().unwrap()));
-        Self { client: Client::at(address), child, log }
+        Self { client: Client::at(address), child, log, reader: Some(reader) }
     }
 
     /// Starts a command that never listens; its client has no server.
     pub fn launch(command: &mut Command) -> Self {
-        let (child, log, _) = spawn(command);
-        Self { client: Client::at(([127, 0, 0, 1], 0).into()), child, log }
+        let (child, log, reader) = spawn(command);
+        let client = Client::at(([127, 0, 0, 1], 0).into());
+        Self { client, child, log, reader: Some(reader) }
     }
 
     /// Runs a command that ends by itself; returns its status and its output.
@@ -147,9 +150,13 @@ impl Process {
         self.child.0.try_wait().unwrap()
     }
 
-    /// Waits for the program to end.
+    /// Waits for the program to end, and for all that it has said.
     pub fn wait(&mut self) -> ExitStatus {
-        end_of(&mut self.child)
+        let status = end_of(&mut self.child);
+        if let Some(reader) = &self.reader {
+            wait_until("its output is read", || reader.is_finished());
+        }
+        status
     }
 
     /// Asks the program to stop, and waits for it.

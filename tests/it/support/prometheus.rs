@@ -26,7 +26,9 @@ impl Prometheus {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let (child, log, reader) = spawn(&mut command);
         wait_until("Prometheus is ready or ends", || {
-            log.lock().unwrap().contains("ready to receive web requests") || reader.is_finished()
+            let log = log.lock().unwrap();
+            let is_ready = log.contains("ready to receive web requests");
+            is_ready && address_in(&log).is_some() || reader.is_finished()
         });
         let log = log.lock().unwrap();
         let address = address_in(&log).unwrap_or_else(|| panic!("no Prometheus: {log}"));
