@@ -43,8 +43,9 @@ impl CertificateKeeper {
         let (files, Some(certificate)) = first_look(files).await? else { return Ok(None) };
         let expires = certificate.expires;
         let (metrics, clock) = (metrics.clone(), Arc::clone(clock));
+        metrics.set_certificate(expires);
         let told = Told { tls: Tls::new(certificate), metrics, clock };
-        told.tell(expires);
+        told.log(expires);
         Ok(Some(Self { files, told }))
     }
 
@@ -60,8 +61,7 @@ impl CertificateKeeper {
 }
 
 impl Told {
-    fn tell(&self, expires: Timestamp) {
-        self.metrics.set_certificate(expires);
+    fn log(&self, expires: Timestamp) {
         if expires < self.clock.read().wall {
             log::warn!("The TLS certificate expired at {expires}");
         } else {
@@ -73,8 +73,9 @@ impl Told {
 impl Recipient<Certificate> for Told {
     fn replace(&self, certificate: Certificate) {
         let expires = certificate.expires;
+        self.metrics.set_certificate(expires);
         self.tls.replace(certificate);
-        self.tell(expires);
+        self.log(expires);
     }
 
     fn note_bad_files(&self) {

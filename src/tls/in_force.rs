@@ -31,8 +31,8 @@ impl Tls {
     /// for the new certificate, also that of a client which resumes an earlier session: sessions
     /// belong to the certificate that they began with.
     pub fn replace(&self, certificate: Certificate) {
-        *locked(&self.0.certificate) = certificate;
         self.0.are_files_bad.store(false, Ordering::Relaxed);
+        *locked(&self.0.certificate) = certificate;
     }
 
     /// Notes that the files cannot be used. The certificate from before stays in force.
