@@ -23,7 +23,7 @@ over_both_transports! {
     connections_that_are_idle_for_too_long_are_closed_and_counted
 }
 
-/// Arguments for few connections, some of which have half sent an update for as long as a test wants.
+/// Arguments for few connections, some of which have half sent an update for up to a minute.
 const WITH_HALVES: [&str; 6] =
     ["--max-connections", "16", "--idle-timeout", "1h", "--request-timeout", "1m"];
 

@@ -56,7 +56,7 @@ fn a_new_database_shrinks_when_its_rows_are_deleted() {
     wait_until("the metric shows the free pages", || {
         reusable_bytes(&server).is_some_and(|bytes| bytes > 0)
     });
-    // A few pages go at a time: that takes at least eight seconds.
+    // 128 pages go at a time: that takes seven seconds or more.
     let is_small = || (bytes(&path) < SMALL).then_some(()).ok_or("the file does not shrink");
     eventually(Duration::from_mins(1), is_small).unwrap();
     let is_small = |bytes| bytes < SMALL;

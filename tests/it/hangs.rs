@@ -231,7 +231,8 @@ fn an_unreadable_page_of_the_history_is_found_and_repaired() {
     let place = &stored(&path, place)[0];
     let server = disk.start();
     fs::write(disk.0.path().join(PAGE), place).unwrap();
-    // The check begins ten seconds after the start, and pauses for fifty times what a piece took.
+    // The check begins ten seconds after the start, and pauses for 49 times what a piece
+    // took, at most ten seconds.
     let found = || (status(&server) == "degraded").then_some(()).ok_or("it is not found");
     eventually(Duration::from_mins(2), found).unwrap();
     let damaged = |part| {

@@ -125,7 +125,7 @@ pub fn send_more_than_the_log_takes(server: &Client) {
             server.accept(report(&repo, &format!("{number}"), status, &[]));
         }
         if self::dropped(server) > dropped + 100 {
-            // An update is logged after its answer, and before the answer to the next one. A repeat is not.
+            // An update is logged after its answer, and before the answer to the next one. A repeat is not logged.
             server.accept(report(&repo, "99", status, &[]));
             return;
         }
@@ -187,10 +187,17 @@ fn lines_lost_to_a_broken_pipe_are_counted() {
     let (mut server, log) = start_unread(&folder);
     drop(log);
     // A process that another test begins has the end of the pipe too for a moment.
-    let mut status = ["OUT_OF_SYNC", "SYNCED"].into_iter().cycle();
-    wait_until("a line is counted", || {
+    let (mut status, mut sent) = (["OUT_OF_SYNC", "SYNCED"].into_iter().cycle(), 0);
+    let mut report_once = || {
         server.accept(report("repo", "server", status.next().unwrap(), &[]));
+        sent += 1;
+    };
+    wait_until("a line is counted", || {
+        report_once();
         dropped(&server) > 0
     });
+    (0..10).for_each(|_| report_once());
+    wait_until("all later ones are counted", || dropped(&server) > 10);
+    assert!(dropped(&server) <= sent, "no line is counted twice");
     assert_eq!(server.terminate().code(), Some(0));
 }

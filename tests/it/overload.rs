@@ -246,7 +246,9 @@ fn where_the_system_starts_no_threads_short_reads_go_on_and_long_ones_are_answer
         assert!(reply.error(503).contains("try again"));
         assert_eq!(reply.header("retry-after"), Some("5"));
     }
-    assert_eq!(server.log().matches("No thread could be started").count(), 1);
+    let line = "No thread could be started";
+    wait_until("the log says so", || server.log().contains(line));
+    assert_eq!(server.log().matches(line).count(), 1);
     assert!(!server.log().contains("Panic"), "{}", server.log());
     limit_threads(&server, user, "1000");
     for path in ["/metrics", "/api/history"] {

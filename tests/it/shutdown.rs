@@ -17,6 +17,7 @@ over_both_transports! {
     a_client_that_does_not_read_its_answer_makes_the_stop_a_failure
     an_unread_stream_of_changes_does_not_make_the_stop_a_failure
     a_second_signal_ends_the_program_at_once_even_during_the_delay
+    signals_in_quick_succession_count_as_one
 }
 
 const NO_ARGUMENTS: &[&str] = &[];
@@ -163,11 +164,10 @@ fn a_second_signal_ends_the_program_at_once_even_during_the_delay(transport: Tra
     }
 }
 
-#[test]
-fn signals_in_quick_succession_count_as_one() {
+fn signals_in_quick_succession_count_as_one(transport: Transport) {
     let folder = tempfile::tempdir().unwrap();
-    let arguments = ["--shutdown-delay", "2s"];
-    let mut server = Process::start(&folder.path().join("status.db"), &arguments);
+    let arguments = ["--shutdown-delay", "2s", "--admin-listen", "127.0.0.1:0"];
+    let mut server = transport.start(&folder.path().join("status.db"), &arguments);
     let id = server.id();
     let both = format!("kill -s TERM {id}; kill -s INT {id}; kill -s TERM {id}");
     assert!(Command::new("sh").args(["-c", &both]).status().unwrap().success());

@@ -155,7 +155,8 @@ fn files_that_do_not_fit_keep_the_old_certificate_and_the_server_says_so() {
     assert!((metric(&server, "gitops_status_tls_files_valid") - 1.0).abs() < 0.1);
 }
 
-/// The beginning of a handshake that never goes on.
+/// The beginning of a handshake that never goes on. It announces 16 KiB, more than a test drips before it
+/// is cut off.
 const HALF_A_HANDSHAKE: &[u8] = &[22, 3, 1, 0x40, 0, 1];
 
 /// Opens a TCP connection and sends bytes on it.
@@ -228,6 +229,7 @@ fn a_handshake_counts_as_idle_and_as_a_connection_of_its_address() {
         let is_answered = server.raw(LIVEZ).is_some_and(|reply| reply.status == 200);
         is_answered && held.iter_mut().any(is_closed)
     });
+    assert!(handshakes(&server, "timed_out") < 0.5, "it gave way, and did not time out");
 }
 
 #[test]
@@ -277,6 +279,7 @@ fn a_client_that_does_not_trust_the_certificate_is_logged_once_a_minute() {
     }
     wait_until("all are counted", || handshakes(&server, "refused") >= 5.0);
     let line = "The TLS handshake of 127.0.0.1 failed: the client does not accept the certificate";
+    wait_until("the log says so", || server.log().contains(line));
     assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
 }
 

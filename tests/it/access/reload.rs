@@ -55,7 +55,7 @@ fn a_file_that_is_replaced_or_written_in_place_is_noticed_after_sighup() {
     fs::write(&path, &new.table).unwrap();
     server.signal("HUP");
     wait_until("the new one is valid", || report(&server, &new) == 200);
-    assert!(server.log().contains("SIGHUP"), "{}", server.log());
+    wait_until("the log has the signal", || server.log().contains("SIGHUP"));
     fs::write(mount.beside("next"), &old.table).unwrap();
     fs::rename(mount.beside("next"), &path).unwrap();
     server.signal("HUP");
@@ -113,7 +113,7 @@ fn a_file_that_was_emptied_lets_the_fleet_in_until_it_says_that_there_are_no_tok
     }
     let said = "plain.toml\": it had tokens and has none now: if that is meant, write token = []; \
                 the tokens from before stay in force";
-    assert_eq!(server.log().matches(said).count(), 2, "{}", server.log());
+    wait_until("the log says so each time", || server.log().matches(said).count() == 2);
     fs::write(&path, "token = []").unwrap();
     wait_until("nobody has a token", || report(&server, &token) == 401);
     assert!(file_valid(&server));
@@ -205,11 +205,13 @@ struct Reporters {
     answers: AtomicUsize,
     refused: AtomicUsize,
     has_second: AtomicBool,
+    /// How many answers each has got with the second token.
+    with_second: [AtomicUsize; 4],
 }
 
 impl Reporters {
-    fn report(&self, client: &Client, first: &Token, second: &Token, is_late: bool) {
-        let mut rounds_with_first = 0;
+    fn report(&self, client: &Client, first: &Token, second: &Token, number: usize) {
+        let (mut rounds_with_first, is_late) = (0, number.is_multiple_of(2));
         while !self.is_over.load(Ordering::SeqCst) {
             let mut token = first;
             if self.has_second.load(Ordering::SeqCst) {
@@ -222,6 +224,8 @@ impl Reporters {
             let is_refused = report(client, token) != 200;
             self.answers.fetch_add(1, Ordering::SeqCst);
             self.refused.fetch_add(usize::from(is_refused), Ordering::SeqCst);
+            let is_second = usize::from(std::ptr::eq(token, second));
+            self.with_second[number].fetch_add(is_second, Ordering::SeqCst);
         }
     }
 }
@@ -253,12 +257,13 @@ fn no_update_is_refused_while_reporters_move_to_another_token() {
         answers: AtomicUsize::new(0),
         refused: AtomicUsize::new(0),
         has_second: AtomicBool::new(false),
+        with_second: [const { AtomicUsize::new(0) }; 4],
     };
     thread::scope(|scope| {
         let _over = Over(&reporters);
         for number in 0..4 {
             let (reporters, old, new) = (&reporters, &old, &new);
-            scope.spawn(move || reporters.report(&client, old, new, number % 2 == 0));
+            scope.spawn(move || reporters.report(&client, old, new, number));
         }
         wait_until("reports with the old one come", || uses("ci-1", "allowed") > 20);
         mount.swap(&[&old, &new]);
@@ -273,6 +278,10 @@ fn no_update_is_refused_while_reporters_move_to_another_token() {
                 last = now;
             }
             is_moved
+        });
+        // One of them may have had no turn meanwhile.
+        wait_until("each uses the new one", || {
+            reporters.with_second.iter().all(|answers| answers.load(Ordering::SeqCst) > 0)
         });
         mount.swap(&[&new]);
         wait_until("the old one is gone", || report(&client, &old) == 401);

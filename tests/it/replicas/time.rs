@@ -39,6 +39,8 @@ fn what_becomes_stale_and_expires_is_recorded_once_by_all_replicas_together() {
     // It becomes stale again in a second.
     let events = "select event from transitions where server = 's01' order by id limit 4";
     assert_eq!(database.stored(events), ["first", "stale", "expired", "first"]);
+    let first = "select count(*)::text from transitions where server = 's01' and event = 'first'";
+    assert_eq!(database.stored(first), ["2"]);
 }
 
 #[test]

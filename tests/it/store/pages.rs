@@ -31,7 +31,7 @@ fn updates(cluster: &Cluster, least: u64) -> (u64, u64) {
 /// pages moves entries to new ones. From then on there is room for two versions of each.
 #[actix_web::test]
 async fn updates_of_times_stay_in_their_pages() {
-    // It would hold old versions back at chance moments, whichever table it works on.
+    // Autovacuum would hold old versions back at chance moments, whichever table it works on.
     let cluster = Cluster::start("autovacuum = off\n");
     cluster.run("postgres", &format!("create database {DATABASE} owner {ROLE}"));
     let mut first = peer(&cluster).await;

@@ -72,7 +72,7 @@ pub fn eventually<E>(patience: Duration, mut act: impl FnMut() -> Result<(), E>)
 }
 
 /// Returns an address where nobody listens, for programs that cannot report a port that the system chose.
-/// The system chooses ports above these, and no two tests get the same one.
+/// By default, Linux chooses ports above these, and no two tests get the same one.
 pub fn free_address() -> SocketAddr {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     loop {
