@@ -117,7 +117,7 @@ fn main() -> anyhow::Result<()> {
 
 async fn serve(config: &Config) -> anyhow::Result<()> {
     let DatabaseUrl::Sqlite(path) = &config.database_url else {
-        anyhow::bail!("bare-log needs a sqlite:// URL: its path is where the log goes");
+        anyhow::bail!("bare-log needs a sqlite:// URL: it writes its log at that path");
     };
     let store = Arc::new(BareLog::create(path)?);
     let app = App::with_store(

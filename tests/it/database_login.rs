@@ -11,7 +11,7 @@ use sqlx::{AssertSqlSafe, Connection, Row};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::support::{
-    Authority, Cluster, PASSWORD, Pair, PostgresDatabase, REPLICATED, ROLE, eventually,
+    Authority, Cluster, PASSWORD, PATIENCE, Pair, PostgresDatabase, REPLICATED, ROLE, eventually,
     free_address,
 };
 
@@ -115,7 +115,7 @@ fn each_host_that_does_not_take_the_program_is_named_with_the_reason() {
         let said = connect(login.clone()).unwrap_err().to_string();
         if said == expected { Ok(()) } else { Err(said) }
     };
-    assert_eq!(eventually(Duration::from_secs(20), named), Ok(()));
+    assert_eq!(eventually(PATIENCE, named), Ok(()));
 }
 
 #[test]

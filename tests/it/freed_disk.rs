@@ -57,8 +57,8 @@ fn a_new_database_shrinks_when_its_rows_are_deleted() {
         reusable_bytes(&server).is_some_and(|bytes| bytes > 0)
     });
     // 128 pages go at a time: that takes seven seconds or more.
-    let is_small = || (bytes(&path) < SMALL).then_some(()).ok_or("the file does not shrink");
-    eventually(Duration::from_mins(1), is_small).unwrap();
+    let has_shrunk = || (bytes(&path) < SMALL).then_some(()).ok_or("the file does not shrink");
+    eventually(Duration::from_mins(1), has_shrunk).unwrap();
     let is_small = |bytes| bytes < SMALL;
     wait_until("the metric falls", || reusable_bytes(&server).is_some_and(is_small));
     assert_eq!(server.names(""), ["repo/server"]);

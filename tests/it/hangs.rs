@@ -190,9 +190,7 @@ fn a_file_of_tokens_on_a_disk_that_hangs_keeps_its_tokens_and_shows_in_health() 
     wait_until("it is degraded", || status(&server) == "degraded");
     assert_eq!(metric(&server, "gitops_status_tokens_file_valid"), Some(0.0));
     assert_eq!(post(&token), 200);
-    let line = "The file of tokens cannot be read in time";
-    wait_until("it is in the log", || server.log().contains(line));
-    assert_eq!(server.log().matches(line).count(), 1);
+    server.expect_logged_once("The file of tokens cannot be read in time");
     fs::write(&file, &other.table).unwrap();
     disk.go_on(TOKENS);
     wait_until("it is healthy again", || status(&server) == "healthy");

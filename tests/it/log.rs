@@ -125,7 +125,8 @@ pub fn send_more_than_the_log_takes(server: &Client) {
             server.accept(report(&repo, &format!("{number}"), status, &[]));
         }
         if self::dropped(server) > dropped + 100 {
-            // An update is logged after its answer, and before the answer to the next one. A repeat is not logged.
+            // An update is logged after its answer, and before the answer to the next one. A repeat is not
+            // logged.
             server.accept(report(&repo, "99", status, &[]));
             return;
         }

@@ -210,11 +210,8 @@ fn start_bound(folder: &Path) -> (Process, Option<u32>) {
     let user = rustix::process::getuid().is_root().then_some(SOMEBODY);
     chown(folder, user, None).unwrap();
     let server = Process::command(&folder.join("status.db"));
-    // The build may be where that user cannot go.
     let program = folder.join("server");
-    // By a program: this one cannot run what it has written itself while another test begins one.
-    let copy = Command::new("cp").arg(server.get_program()).arg(&program).status();
-    assert!(copy.unwrap().success());
+    Process::copy_to(&program);
     let mut command = Command::new(program);
     command.env_clear().args(server.get_args()).args(["--admin-listen", "127.0.0.1:0"]);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -246,9 +243,7 @@ fn where_the_system_starts_no_threads_short_reads_go_on_and_long_ones_are_answer
         assert!(reply.error(503).contains("try again"));
         assert_eq!(reply.header("retry-after"), Some("5"));
     }
-    let line = "No thread could be started";
-    wait_until("the log says so", || server.log().contains(line));
-    assert_eq!(server.log().matches(line).count(), 1);
+    server.expect_logged_once("No thread could be started");
     assert!(!server.log().contains("Panic"), "{}", server.log());
     limit_threads(&server, user, "1000");
     for path in ["/metrics", "/api/history"] {

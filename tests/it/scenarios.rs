@@ -11,7 +11,7 @@ use gitops_status_server::domain::Timestamp;
 use serde_json::{Value, json};
 
 use crate::support::dashboards::shipped;
-use crate::support::{Alertmanager, Receiver, eventually, run_tool, wait_until};
+use crate::support::{Alertmanager, PATIENCE, Receiver, eventually, run_tool, wait_until};
 use incidents::{END, Firing, Incident};
 
 /// How long a minute takes in Alertmanager.
@@ -151,7 +151,7 @@ fn messages_of(incidents: &[Incident], slower: u32) -> Option<Vec<Value>> {
         let replays: Vec<_> = replays.collect();
         replays.into_iter().map(|replay| replay.join().unwrap()).max()
     });
-    wait_for_all_groups(&alertmanager, &receiver, Duration::from_secs(20) * slower);
+    wait_for_all_groups(&alertmanager, &receiver, PATIENCE * slower);
     (late.unwrap() < 5 * minute).then(|| receiver.messages())
 }
 

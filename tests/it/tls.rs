@@ -211,8 +211,7 @@ fn a_handshake_that_drips_is_cut_off_and_counted() {
     });
     assert!(handshakes(&server, "timed_out") >= 2.0);
     let line = "The TLS handshake of 127.0.0.1 failed: it was not over within 10 seconds";
-    wait_until("the log says so", || server.log().contains(line));
-    assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
+    server.expect_logged_once(line);
 }
 
 #[test]
@@ -249,8 +248,7 @@ fn plain_http_at_the_port_of_tls_is_answered_in_words() {
     }
     assert!(handshakes(&server, "plain_http") >= 10.0);
     let line = "127.0.0.1 sends plain HTTP, and this port speaks TLS: use https://";
-    wait_until("the log says so", || server.log().contains(line));
-    assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
+    server.expect_logged_once(line);
 }
 
 #[test]
@@ -279,8 +277,7 @@ fn a_client_that_does_not_trust_the_certificate_is_logged_once_a_minute() {
     }
     wait_until("all are counted", || handshakes(&server, "refused") >= 5.0);
     let line = "The TLS handshake of 127.0.0.1 failed: the client does not accept the certificate";
-    wait_until("the log says so", || server.log().contains(line));
-    assert_eq!(server.log().matches(line).count(), 1, "{}", server.log());
+    server.expect_logged_once(line);
 }
 
 #[test]

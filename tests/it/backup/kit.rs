@@ -58,14 +58,7 @@ impl Machine {
         }
         chown(folder.path(), user, None).unwrap();
         chown(folder.path().join("data"), user, None).unwrap();
-        // The build may be where that user cannot go. `cp` writes the copy: a file that this process writes
-        // stays open in a child that another test starts meanwhile, and cannot be run until that ends.
-        let program = folder.path().join("server");
-        let copy = Command::new("cp")
-            .arg(env!("CARGO_BIN_EXE_gitops-status-server"))
-            .arg(program)
-            .status();
-        assert!(copy.unwrap().success());
+        Process::copy_to(&folder.path().join("server"));
         Self { folder, user }
     }
 

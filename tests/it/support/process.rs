@@ -44,6 +44,15 @@ impl Process {
         command
     }
 
+    /// Copies the program to a place, for users who cannot go where the build is. `cp` writes the copy: a
+    /// file that this process writes stays open in a child that another test starts meanwhile, and cannot
+    /// be run until that ends.
+    pub fn copy_to(place: &Path) {
+        let mut copy = Command::new("cp");
+        copy.arg(env!("CARGO_BIN_EXE_gitops-status-server")).arg(place);
+        assert!(copy.status().unwrap().success());
+    }
+
     /// Starts the program with more arguments and waits until it listens.
     pub fn start(database: &Path, arguments: &[impl AsRef<OsStr>]) -> Self {
         Self::run(Self::command(database).args(arguments))
@@ -126,6 +135,12 @@ impl Process {
     /// Returns what the program has logged so far.
     pub fn log(&self) -> String {
         self.log.lock().unwrap().clone()
+    }
+
+    /// Waits until the program has logged a line, and asserts that it has done so once.
+    pub fn expect_logged_once(&self, line: &str) {
+        wait_until("the log says so", || self.log().contains(line));
+        assert_eq!(self.log().matches(line).count(), 1, "{line}: {}", self.log());
     }
 
     /// Returns the number of the process.
